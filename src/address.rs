@@ -1,0 +1,277 @@
+//! Mail addresses and domains (RFC 5321 §4.1.2): parsed once at the border, compared in one way everywhere.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use crate::text;
+
+/// A domain in its one comparable form: ASCII (RFC 5890), lower case, without the trailing dot. Address literals
+/// (`[192.0.2.1]`) are kept as they are.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Domain(Box<str>);
+
+impl Domain {
+    /// The domain that `text` names. What IDNA refuses is kept in lower case: an odd domain is odd, not an error.
+    pub fn new(text: &str) -> Self {
+        let text = text.trim().trim_end_matches('.');
+        let plain =
+            text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.');
+        if plain && !text.contains("xn--") {
+            return Self(text.into());
+        }
+        let ascii = idna::domain_to_ascii(text).unwrap_or_else(|_| text.to_lowercase());
+        Self(ascii.into_boxed_str())
+    }
+
+    /// The domain as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Domain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Domains as the config names them: `exempelby.se` is that domain alone, `*.exempelby.se` all below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DomainPattern {
+    /// This domain alone.
+    Exact(Domain),
+    /// Every domain below this one, and not this one.
+    Below(Domain),
+}
+
+impl DomainPattern {
+    /// Parses a pattern; the error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (below, name) = match text.strip_prefix("*.") {
+            Some(name) => (true, name),
+            None => (false, text),
+        };
+        if name.is_empty() || name.contains(['*', '@', ' ', '/', ':']) || name.split('.').any(str::is_empty) {
+            return Err("not a domain; write `exempelby.se`, or `*.exempelby.se` for all domains below it");
+        }
+        let domain = Domain::new(name);
+        Ok(if below { Self::Below(domain) } else { Self::Exact(domain) })
+    }
+
+    /// Whether `domain` is one of these.
+    pub fn matches(&self, domain: &Domain) -> bool {
+        match self {
+            Self::Exact(own) => own == domain,
+            Self::Below(own) => {
+                domain.0.strip_suffix(&*own.0).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+            }
+        }
+    }
+}
+
+/// A mailbox address: as it was written for people, and compared without regard to case.
+///
+/// RFC 5321 leaves the case of the local part to the receiving host; no mail system in use tells `Anna` from
+/// `anna`, and a policy that did could be walked around with the shift key.
+#[derive(Clone)]
+pub struct Address {
+    text: Box<str>,
+    key: Box<str>,
+    at: Option<u32>,
+}
+
+impl Address {
+    /// The address in `text`: with or without angle brackets, source routes (RFC 5321 appendix C) removed, a bare
+    /// local part such as `postmaster` allowed. `None` where nothing is left.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut inner = text.trim();
+        if let Some(bracketed) = inner.strip_prefix('<') {
+            inner = bracketed.strip_suffix('>').unwrap_or(bracketed).trim();
+        }
+        if inner.starts_with('@') {
+            inner = inner.split_once(':').map_or(inner, |(_, rest)| rest);
+        }
+        match inner.rsplit_once('@') {
+            Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
+                Some(Self::from_parts(local, &Domain::new(domain)))
+            }
+            None if !inner.is_empty() => {
+                Some(Self { text: inner.into(), key: inner.to_lowercase().into_boxed_str(), at: None })
+            }
+            _ => None,
+        }
+    }
+
+    /// The address in the bytes of an SMTP command; bytes that are not UTF-8 stay visible as `\xHH`.
+    pub fn from_wire(bytes: &[u8]) -> Option<Self> {
+        Self::parse(&text::from_bytes(bytes))
+    }
+
+    /// The address with this local part at this domain.
+    pub fn from_parts(local: &str, domain: &Domain) -> Self {
+        let text = format!("{local}@{domain}");
+        let key = if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+            text.clone()
+        } else {
+            text.to_lowercase()
+        };
+        Self { text: text.into_boxed_str(), key: key.into_boxed_str(), at: u32::try_from(local.len()).ok() }
+    }
+
+    /// The address as it was written, its domain normalised.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The form that is compared: all lower case.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// The part before the `@`.
+    pub fn local(&self) -> &str {
+        self.at.and_then(|at| self.text.get(..at as usize)).unwrap_or(&self.text)
+    }
+
+    /// The part after the `@`; absent in `postmaster`.
+    pub fn domain(&self) -> Option<Domain> {
+        let at = self.at? as usize;
+        self.text.get(at + 1..).map(|domain| Domain(domain.into()))
+    }
+}
+
+impl PartialEq for Address {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+impl Eq for Address {}
+impl Hash for Address {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+impl PartialOrd for Address {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Address {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key.cmp(&other.key)
+    }
+}
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The envelope sender (RFC 5321 §4.1.1.2): an address, or the null sender of bounces.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReversePath {
+    /// `<>`: a bounce or another notification, which must never be answered with a bounce.
+    Null,
+    /// A mailbox.
+    Address(Address),
+}
+
+impl ReversePath {
+    /// The reverse-path in the bytes of a MAIL command: `<>` from smtpd, nothing at all from Postfix's own bounces.
+    pub fn from_wire(bytes: &[u8]) -> Self {
+        Address::from_wire(bytes).map_or(Self::Null, Self::Address)
+    }
+
+    /// The address, where there is one.
+    pub fn address(&self) -> Option<&Address> {
+        match self {
+            Self::Null => None,
+            Self::Address(address) => Some(address),
+        }
+    }
+}
+
+impl fmt::Display for ReversePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("<>"),
+            Self::Address(address) => address.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    #[test]
+    fn addresses_are_compared_without_regard_to_case() {
+        assert_eq!(address("<Anna@Exempelby.SE>"), address("anna@exempelby.se."));
+        assert_eq!(address("<Anna@Exempelby.SE>").as_str(), "Anna@exempelby.se");
+    }
+
+    #[test]
+    fn source_routes_are_removed() {
+        assert_eq!(address("<@a.example,@b.example:anna@exempelby.se>"), address("anna@exempelby.se"));
+    }
+
+    #[test]
+    fn quoted_local_parts_may_hold_an_at_sign() {
+        let odd = address("<\"a@b\"@exempelby.se>");
+        assert_eq!((odd.local(), odd.domain().unwrap().as_str()), ("\"a@b\"", "exempelby.se"));
+    }
+
+    #[test]
+    fn postmaster_needs_no_domain() {
+        assert_eq!(address("Postmaster").domain(), None);
+    }
+
+    #[test]
+    fn international_domains_are_compared_in_ascii() {
+        assert_eq!(address("a@EXEMPELBYÅ.se"), address("a@xn--exempelby-92a.se"));
+        assert_eq!(address("a@[192.0.2.1]").domain().unwrap().as_str(), "[192.0.2.1]");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_stay_apart() {
+        assert_ne!(Address::from_wire(b"<\xE5@x.se>"), Address::from_wire(b"<\xE4@x.se>"));
+    }
+
+    #[test]
+    fn null_sender_has_two_spellings() {
+        assert_eq!(ReversePath::from_wire(b"<>"), ReversePath::Null);
+        assert_eq!(ReversePath::from_wire(b""), ReversePath::Null);
+    }
+
+    #[test]
+    fn patterns() {
+        let exact = DomainPattern::parse("exempelby.se").unwrap();
+        let below = DomainPattern::parse("*.exempelby.se").unwrap();
+        assert!(
+            exact.matches(&Domain::new("Exempelby.se."))
+                && !exact.matches(&Domain::new("skola.exempelby.se"))
+        );
+        assert!(
+            below.matches(&Domain::new("skola.exempelby.se")) && !below.matches(&Domain::new("exempelby.se"))
+        );
+        assert!(!below.matches(&Domain::new("skolaexempelby.se")));
+        assert!(DomainPattern::parse("anna@exempelby.se").is_err() && DomainPattern::parse("a..se").is_err());
+    }
+}

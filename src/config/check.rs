@@ -1,0 +1,1 @@
+//! The config's meaning: everything that is wrong with it, at once.

@@ -1,0 +1,1 @@
+//! The config file as it is written.

@@ -1,0 +1,1 @@
+//! Effects: a decision becomes an answer, a record and a memory.

@@ -1,0 +1,1 @@
+//! Export: records as files for people and programs.

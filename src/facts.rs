@@ -1,0 +1,215 @@
+//! Facts: what is true of a mail, before anyone judges it.
+//!
+//! Odd mail is never an error: facts always come out, and what was odd is among them, as [`Defect`]s. What could not
+//! be found out is [`Fact::Unavailable`], and never quietly "no".
+
+#![deny(clippy::disallowed_methods)]
+
+pub mod attachment;
+pub mod direction;
+pub mod extract;
+pub mod forwarding;
+
+use jiff::Timestamp;
+
+use crate::address::{Address, ReversePath};
+use crate::mail::{Client, Direction};
+use attachment::Attachment;
+use forwarding::Trace;
+
+/// A fact that the world outside the mail must give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fact<T> {
+    /// It was found out.
+    Known(T),
+    /// It was asked for, and could not be had.
+    Unavailable(Cause),
+    /// No rule needs it.
+    NotGathered,
+}
+
+/// Why a fact could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// The store did not answer.
+    Store,
+    /// The time for it ran out.
+    Deadline,
+    /// The mail went over a limit.
+    Limit,
+}
+
+impl Cause {
+    /// The word for it in the log, in metrics and in evidence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Deadline => "deadline",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// What rules need beyond the envelope and the header section. The union over the enabled rules decides what is
+/// gathered, and whether the MTA is asked for bodies at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// The body and what is in it.
+    pub body: bool,
+    /// Decoded text of the body.
+    pub text: bool,
+    /// The memory of messages that came from outside.
+    pub seen: bool,
+}
+
+impl Needs {
+    /// What either of the two needs.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self { body: self.body || other.body, text: self.text || other.text, seen: self.seen || other.seen }
+    }
+}
+
+/// What is true of one mail.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// When MAIL came.
+    pub arrived: Timestamp,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Whether the client is one of ours: by listener, daemon name, authentication or network.
+    pub from_inside: bool,
+    /// Who handed it in.
+    pub client: Client,
+    /// The MTA's queue id.
+    pub queue_id: Option<String>,
+    /// The envelope sender.
+    pub sender: ReversePath,
+    /// The envelope recipients, in the order of the envelope.
+    pub recipients: Vec<Recipient>,
+    /// Octets of the whole message.
+    pub size: u64,
+    /// What the header section says.
+    pub header: Header,
+    /// Named parts and everything else that is not the text of the message, nested ones too.
+    pub attachments: Vec<Attachment>,
+    /// Decoded text parts; gathered where a rule needs them.
+    pub text: Vec<String>,
+    /// What the header section tells about automatic forwarding.
+    pub traces: Vec<Trace>,
+    /// Whether the message came from outside before, and for whom.
+    pub seen: Fact<Option<Seen>>,
+    /// What was odd.
+    pub defects: Vec<Defect>,
+}
+
+/// One envelope recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address.
+    pub address: Address,
+    /// Whether it is one of the organisation's.
+    pub inside: bool,
+}
+
+/// The header section, decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Header {
+    /// Every field in order: its name as written, its raw value unfolded and trimmed.
+    pub fields: Vec<Field>,
+    /// From (RFC 5322 §3.6.2).
+    pub from: Vec<Address>,
+    /// Sender.
+    pub sender: Option<Address>,
+    /// Reply-To.
+    pub reply_to: Vec<Address>,
+    /// Subject, decoded (RFC 2047), unfolded.
+    pub subject: Option<String>,
+    /// Message-ID with its angle brackets, as written.
+    pub message_id: Option<String>,
+    /// In-Reply-To and References, with their angle brackets.
+    pub references: Vec<String>,
+    /// Date as written.
+    pub date: Option<String>,
+    /// Whether Auto-Submitted (RFC 3834 §5) says anything but `no`.
+    pub auto_submitted: bool,
+    /// The domain in List-Id (RFC 2919), lower case.
+    pub list_id: Option<String>,
+    /// Whether the message is a report (RFC 6522): a bounce, a read receipt.
+    pub report: bool,
+}
+
+impl Header {
+    /// The values of every field of that name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.fields
+            .iter()
+            .filter(move |field| field.name.eq_ignore_ascii_case(name))
+            .map(|field| &*field.value)
+    }
+
+    /// The value of the first field of that name.
+    pub fn first<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.all(name).next()
+    }
+}
+
+/// One header field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The name as it was written.
+    pub name: Box<str>,
+    /// The value, unfolded and trimmed, encoded words and all.
+    pub value: Box<str>,
+}
+
+/// A message that came from outside before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// When it came.
+    pub at: Timestamp,
+    /// The local mailboxes that it came for.
+    pub mailboxes: Vec<Address>,
+    /// Its envelope sender; `None` for the null sender.
+    pub sender: Option<Address>,
+}
+
+/// Something odd about a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Defect {
+    /// The message is larger than what is kept for reading.
+    Truncated,
+    /// MIME parts are nested deeper than the limit; only the header section was read.
+    TooDeep,
+    /// There are more MIME parts than the limit.
+    TooManyParts,
+    /// There are more attachments than are recorded.
+    TooManyAttachments,
+    /// A part's transfer encoding was broken.
+    BrokenEncoding,
+    /// The header section could not be read as one.
+    BrokenHeader,
+    /// There is no From field, or several.
+    OddFrom,
+    /// There is no Message-ID, or several.
+    OddMessageId,
+    /// A value was cut at its limit.
+    Cut,
+}
+
+impl Defect {
+    /// The word for it in the log and in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Truncated => "truncated",
+            Self::TooDeep => "too-deep",
+            Self::TooManyParts => "too-many-parts",
+            Self::TooManyAttachments => "too-many-attachments",
+            Self::BrokenEncoding => "broken-encoding",
+            Self::BrokenHeader => "broken-header",
+            Self::OddFrom => "odd-from",
+            Self::OddMessageId => "odd-message-id",
+            Self::Cut => "cut",
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Direction: which way a mail goes.

@@ -1,0 +1,1 @@
+//! Gathering: facts that the world outside the mail must give.

@@ -1,0 +1,100 @@
+//! Every bound of the program, with its unit and its reason. Going over one is always visible: a defined answer, a
+//! defect among the facts, or a line for the operator.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::time::Duration;
+
+// --- The wire -------------------------------------------------------------------------------------------------
+
+/// Octets of one frame, command byte included: the largest body chunk (65,535) and its command.
+pub const FRAME_OCTETS: usize = 65_536;
+/// Octets of all header fields of one message. Postfix's own `header_size_limit` is 102,400 for each one.
+pub const HEADER_OCTETS: usize = 1 << 20;
+/// Header fields of one message; more is an attack on whoever counts them.
+pub const HEADER_FIELDS: usize = 5_000;
+/// Octets of a message that are kept for reading. Postfix accepts 10,240,000 by default, municipalities up to 50 MB;
+/// what is above is counted, not kept, and the facts say so.
+pub const MESSAGE_OCTETS: usize = 64 << 20;
+/// Recipients of one transaction; Postfix's `smtpd_recipient_limit` is 1,000. Further ones get 452 4.5.3, and the
+/// client sends them the mail in a transaction of their own (RFC 5321 §4.5.3.1.10).
+pub const RECIPIENTS: usize = 20_000;
+/// Octets of one address with its parameters; RFC 5321 has 256 for a path, SMTPUTF8 and parameters need more.
+pub const ADDRESS_OCTETS: usize = 8_192;
+/// Octets of all macro values that are kept for one connection.
+pub const MACRO_OCTETS: usize = 64 << 10;
+/// Octets of messages in flight over all connections; above it connections are read no further until some are done.
+pub const IN_FLIGHT_OCTETS: usize = 1 << 30;
+/// Connections at once. Postfix opens one for each of its smtpd processes (100 by default).
+pub const CONNECTIONS: usize = 10_000;
+
+/// From the connection to the end of negotiation.
+pub const NEGOTIATION_TIME: Duration = Duration::from_secs(10);
+/// From the first octet of a frame to its last.
+pub const FRAME_TIME: Duration = Duration::from_secs(30);
+/// Between frames: as long as an SMTP client may be silent. Sendmail's longest is one hour; libmilter waits two.
+pub const IDLE_TIME: Duration = Duration::from_secs(7_210);
+/// Until the MTA has read a reply.
+pub const WRITE_TIME: Duration = Duration::from_secs(30);
+/// Until a verdict; Postfix waits 300 s (`milter_content_timeout`) for each frame.
+pub const VERDICT_TIME: Duration = Duration::from_mins(4);
+/// Between two progress frames while the verdict is late.
+pub const PROGRESS_TIME: Duration = Duration::from_secs(5);
+/// From SIGTERM until connections are closed between messages.
+pub const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// After `accept` failed for want of descriptors.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+// --- Replies --------------------------------------------------------------------------------------------------
+
+/// Octets of text on one line of a reply; RFC 5321 §4.5.3.1.5 has 512 for the line.
+pub const REPLY_LINE_OCTETS: usize = 400;
+/// Lines of one reply; libmilter allows 32.
+pub const REPLY_LINES: usize = 8;
+/// Octets of a header value that we write; RFC 5322 §2.1.1 has 998 for the line.
+pub const HEADER_VALUE_OCTETS: usize = 900;
+
+// --- Facts ----------------------------------------------------------------------------------------------------
+
+/// `message/rfc822` parts and multiparts inside one another: MIME parsing recurses, and 40,000 levels end a process.
+pub const MIME_DEPTH: usize = 50;
+/// MIME parts of one message.
+pub const MIME_PARTS: usize = 10_000;
+/// Attachments whose names are recorded; more are counted.
+pub const ATTACHMENTS: usize = 1_000;
+/// Octets of a decoded subject in facts and log.
+pub const SUBJECT_OCTETS: usize = 4_096;
+/// Octets of an attachment's decoded name.
+pub const ATTACHMENT_NAME_OCTETS: usize = 1_024;
+/// Octets of a Message-ID (RFC 5322 §3.6.4; real ones stay under 300).
+pub const MESSAGE_ID_OCTETS: usize = 998;
+/// Addresses or ids read from one header field (From, References, …).
+pub const HEADER_ITEMS: usize = 1_000;
+/// Messages larger than this many octets are read on a thread of their own, so that no connection waits for another.
+pub const INLINE_OCTETS: usize = 128 << 10;
+
+// --- Store ----------------------------------------------------------------------------------------------------
+
+/// Records waiting for the writer; a full queue makes the mail wait, and then 451 4.3.0.
+pub const STORE_QUEUE: usize = 16_384;
+/// Records in one transaction.
+pub const STORE_BATCH: usize = 1_024;
+/// Until a commit is confirmed; then 451 4.3.0.
+pub const COMMIT_TIME: Duration = Duration::from_secs(10);
+/// Seen messages in memory; about 200 octets each, older ones are read from the store.
+pub const SEEN_IN_MEMORY: usize = 100_000;
+/// Days for which a message is remembered as seen.
+pub const SEEN_DAYS: u32 = 14;
+/// Until a look-up in the store's seen messages is given up; the fact is then unavailable.
+pub const SEEN_TIME: Duration = Duration::from_secs(2);
+/// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.
+pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
+
+// --- Config ---------------------------------------------------------------------------------------------------
+
+/// Octets of the config file.
+pub const CONFIG_OCTETS: u64 = 4 << 20;
+/// Octets of one compiled pattern of a custom rule.
+pub const PATTERN_OCTETS: usize = 1 << 20;
+/// Octets of text that a custom rule's `text` pattern reads in one message.
+pub const RULE_TEXT_OCTETS: usize = 1 << 20;

@@ -1,0 +1,175 @@
+//! Every metric, declared once; the only file that names `prometheus`.
+//!
+//! No label ever holds an address or anything else from a mail. `docs/operating.md` has the sentence for each
+//! failure that is counted here.
+
+use std::sync::LazyLock;
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// The metrics of this process.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// All of them.
+#[expect(missing_docs, reason = "each metric's help text stands in `Metrics::new`, once")]
+pub struct Metrics {
+    registry: Registry,
+    pub messages: IntCounterVec,
+    pub rule_hits: IntCounterVec,
+    pub message_seconds: Histogram,
+    pub message_octets: Histogram,
+    pub connections: IntGauge,
+    pub connections_total: IntCounter,
+    pub milter_errors: IntCounterVec,
+    pub limits_exceeded: IntCounterVec,
+    pub panics: IntCounter,
+    pub store_commits: IntCounterVec,
+    pub store_commit_seconds: Histogram,
+    pub store_batch_records: Histogram,
+    pub store_queue_records: IntGauge,
+    pub store_free_octets: IntGauge,
+    pub fact_unavailable: IntCounterVec,
+    pub config_reloads: IntCounterVec,
+    pub config_reload_success: IntGauge,
+    pub config_info: IntGaugeVec,
+    pub exceptions_expired: IntGauge,
+    pub stage_seconds: HistogramVec,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let registry = Registry::new();
+        let new = Maker { registry: &registry };
+        let fast = vec![0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
+        let octets = vec![1e3, 1e4, 1e5, 1e6, 1e7, 5e7];
+        let batch = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
+        Self {
+            messages: new.counters(
+                "messages_total",
+                "Mails by direction and verdict.",
+                &["direction", "verdict"],
+            ),
+            rule_hits: new.counters("rule_hits_total", "Findings of rules.", &["rule", "grade", "mode"]),
+            message_seconds: new.histogram(
+                "message_duration_seconds",
+                "From the end of a message to its answer.",
+                &fast,
+            ),
+            message_octets: new.histogram("message_size_bytes", "Size of messages.", &octets),
+            connections: new.gauge("connections", "Open milter connections."),
+            connections_total: new.counter("connections_total", "Milter connections since the start."),
+            milter_errors: new.counters(
+                "milter_errors_total",
+                "Connections ended by a fault, by its name.",
+                &["kind"],
+            ),
+            limits_exceeded: new.counters(
+                "limits_exceeded_total",
+                "Limits that a mail went over.",
+                &["limit"],
+            ),
+            panics: new.counter(
+                "panics_total",
+                "Faults of this program while it read a mail; each was answered 451.",
+            ),
+            store_commits: new.counters("log_commits_total", "Transactions of the log.", &["result"]),
+            store_commit_seconds: new.histogram(
+                "log_commit_duration_seconds",
+                "Time of a durable commit.",
+                &fast,
+            ),
+            store_batch_records: new.histogram("log_batch_records", "Records in one commit.", &batch),
+            store_queue_records: new.gauge("log_queue_records", "Records waiting for the writer."),
+            store_free_octets: new.gauge("log_disk_free_bytes", "Free space where the log is."),
+            fact_unavailable: new.counters(
+                "facts_unavailable_total",
+                "Facts that could not be had.",
+                &["fact", "cause"],
+            ),
+            config_reloads: new.counters("config_reloads_total", "Reloads of the config.", &["result"]),
+            config_reload_success: new.gauge(
+                "config_reload_success",
+                "1 if the last reload was taken, 0 if the old config was kept.",
+            ),
+            config_info: new.gauges("config_info", "The config in force, by its hash.", &["hash"]),
+            exceptions_expired: new
+                .gauge("exceptions_expired", "Exceptions in the config that are past their `until`."),
+            stage_seconds: new.histograms(
+                "stage_duration_seconds",
+                "Time of one step of a mail.",
+                &["stage"],
+                &fast,
+            ),
+            registry,
+        }
+    }
+
+    /// The text format of Prometheus.
+    pub fn render(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16 << 10);
+        // Writing into memory does not fail; an empty answer would show as a failed scrape.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut out);
+        out
+    }
+}
+
+/// Registers metrics under the program's prefix. A metric that cannot be made is a fault of this file alone and is
+/// caught by its test, so the process that meets one ends at its start.
+struct Maker<'a> {
+    registry: &'a Registry,
+}
+
+#[expect(clippy::expect_used, reason = "the names above are constants; the test below makes every metric")]
+impl Maker<'_> {
+    fn register<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        let metric = made.expect("a valid metric");
+        self.registry.register(Box::new(metric.clone())).expect("a metric declared once");
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::with_opts(opts(name, help)))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(opts(name, help), labels))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::with_opts(opts(name, help)))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(opts(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        self.register(Histogram::with_opts(HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec())))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        self.register(HistogramVec::new(
+            HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec()),
+            labels,
+        ))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("postvakt")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_can_be_made_and_rendered() {
+        METRICS.messages.with_label_values(&["inbound", "accepted"]).inc();
+        let text = String::from_utf8(METRICS.render()).unwrap();
+        assert!(text.contains("postvakt_messages_total{direction=\"inbound\",verdict=\"accepted\"} 1"));
+    }
+}

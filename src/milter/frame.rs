@@ -1,0 +1,1 @@
+//! Frames: a length, a command byte and its payload.

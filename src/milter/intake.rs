@@ -1,0 +1,1 @@
+//! Intake: the commands of one transaction become a mail.

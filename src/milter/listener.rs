@@ -1,0 +1,1 @@
+//! Listeners: the sockets, the permits, and the drain.

@@ -1,0 +1,1 @@
+//! Macros: what the MTA tells beside its commands, and for how long it holds.

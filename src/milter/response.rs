@@ -1,0 +1,1 @@
+//! Responses: edits and the one final reply become bytes.

@@ -1,0 +1,1 @@
+//! The session: the protocol as one state machine, without I/O.

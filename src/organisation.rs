@@ -1,0 +1,57 @@
+//! The organisation whose mail this is: which domains and networks are inside.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::address::{Address, Domain, DomainPattern};
+
+/// What "inside" means.
+#[derive(Clone, Debug, Default)]
+pub struct Organisation {
+    /// The name, as people know it.
+    pub name: String,
+    /// Its mail domains.
+    pub domains: Vec<DomainPattern>,
+    /// The networks of its own hosts.
+    pub internal_networks: Vec<IpNet>,
+}
+
+impl Organisation {
+    /// Whether the domain is one of the organisation's.
+    pub fn owns_domain(&self, domain: &Domain) -> bool {
+        self.domains.iter().any(|pattern| pattern.matches(domain))
+    }
+
+    /// Whether the address is inside. An address without a domain (`postmaster`, RFC 5321 §4.1.1.3) is this host's.
+    pub fn owns(&self, address: &Address) -> bool {
+        address.domain().is_none_or(|domain| self.owns_domain(&domain))
+    }
+
+    /// Whether the host is one of the organisation's own.
+    pub fn contains_host(&self, host: IpAddr) -> bool {
+        let host = host.to_canonical();
+        self.internal_networks.iter().any(|network| network.contains(&host))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inside_and_outside() {
+        let own = Organisation {
+            name: "Exempelby kommun".into(),
+            domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
+            internal_networks: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+        };
+        assert!(own.owns(&Address::parse("anna@Exempelby.se").unwrap()));
+        assert!(own.owns(&Address::parse("postmaster").unwrap()));
+        assert!(!own.owns(&Address::parse("x@example.org").unwrap()));
+        assert!(own.contains_host("::ffff:10.1.2.3".parse().unwrap()));
+        assert!(!own.contains_host("192.0.2.1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,143 @@
+//! Policy: what follows from findings. Rules find, policy decides, effects act; none knows the next.
+
+#![deny(clippy::disallowed_methods)]
+
+use jiff::civil::Date;
+use serde::Deserialize;
+
+use crate::address::{Address, Domain};
+
+/// Whether a rule is off, looks on, or acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Not asked at all.
+    #[default]
+    Off,
+    /// Findings are recorded with what would have followed; nothing is changed.
+    Observe,
+    /// Findings have their effect.
+    Enforce,
+}
+
+/// What follows when a rule could not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnUnknown {
+    /// The mail passes; the record says that nobody knows.
+    #[default]
+    Accept,
+    /// It waits for a person.
+    Hold,
+    /// The client tries again later.
+    Tempfail,
+}
+
+/// What is done with an automatic forward.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardAction {
+    /// The mail waits in the queue for a person.
+    #[default]
+    Hold,
+    /// The external recipients are replaced by a function mailbox.
+    Reroute,
+    /// The external recipients are taken away; when none remain, the mail is rerouted or held.
+    RemoveRecipient,
+    /// 550 5.7.1 where the envelope sender is the local forwarder; else rerouted or held, for a bounce would go to
+    /// the citizen and name the private target.
+    Reject,
+}
+
+/// What is done about content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContentAction {
+    /// It passes with a header.
+    #[default]
+    Mark,
+    /// It waits in the queue for a person.
+    Hold,
+    /// 550 5.7.1.
+    Reject,
+}
+
+/// The actions of one rule, of the menu that its spec names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actions {
+    /// For automatic forwards.
+    Forward {
+        /// What is done.
+        action: ForwardAction,
+        /// Where rerouted mail goes; a mailbox inside.
+        reroute_to: Option<Address>,
+        /// What is allowed by decision.
+        exceptions: Vec<Exception>,
+    },
+    /// For content.
+    Content(ContentAction),
+}
+
+/// Something allowed by a decision, until a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exception {
+    /// The mailbox inside that may.
+    pub mailbox: Address,
+    /// Where to.
+    pub to: Target,
+    /// The reference of the decision.
+    pub decision: String,
+    /// Who took it.
+    pub approved_by: Option<String>,
+    /// The last day on which it holds, in the organisation's time zone.
+    pub until: Date,
+    /// Where in the config it stands.
+    pub place: Place,
+}
+
+/// The target of an exception.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One address.
+    Address(Address),
+    /// Every address at this domain, written `@leverantor.se`.
+    Domain(Domain),
+}
+
+impl Target {
+    /// Whether the address is meant.
+    pub fn matches(&self, address: &Address) -> bool {
+        match self {
+            Self::Address(own) => own == address,
+            Self::Domain(own) => address.domain().is_some_and(|domain| domain == *own),
+        }
+    }
+}
+
+/// A place in the config, for people: `postvakt.toml:17`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What the config says of one rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RulePolicy {
+    /// Off, observe or enforce.
+    pub mode: Mode,
+    /// What follows when the rule could not tell.
+    pub on_unknown: OnUnknown,
+    /// What follows from a match.
+    pub actions: Actions,
+    /// Where the rule's section begins.
+    pub place: Place,
+}

@@ -1,0 +1,142 @@
+//! The record: what the log keeps of one mail. Built here, stored by [`crate::store`], shown by [`crate::export`].
+
+#![deny(clippy::disallowed_methods)]
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::mail::Direction;
+
+/// The name of a record: `gw1-1-000000123456`, node, epoch and sequence number. Unique for good, over all nodes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RecordId {
+    /// The node that wrote it.
+    pub node: Box<str>,
+    /// The epoch of the node's log: it grows when a log begins anew, as after a restore.
+    pub epoch: u32,
+    /// The number within the epoch, from 1, without gaps.
+    pub seq: u64,
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{:012}", self.node, self.epoch, self.seq)
+    }
+}
+
+impl FromStr for RecordId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = "not a record id; one looks like gw1-1-000000123456";
+        let mut parts = text.rsplitn(3, '-');
+        let (Some(seq), Some(epoch), Some(node)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(wrong);
+        };
+        match (epoch.parse(), seq.parse()) {
+            (Ok(epoch), Ok(seq)) if !node.is_empty() => Ok(Self { node: node.into(), epoch, seq }),
+            _ => Err(wrong),
+        }
+    }
+}
+
+/// What became of a mail, as the log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Passed unchanged.
+    Accepted,
+    /// Passed with a mark.
+    Marked,
+    /// On hold.
+    Held,
+    /// Put off.
+    Deferred,
+    /// Refused.
+    Rejected,
+    /// It never came to its end.
+    Incomplete,
+}
+
+impl Outcome {
+    /// All, in the order in which they are listed to people.
+    pub const ALL: [Self; 6] =
+        [Self::Accepted, Self::Marked, Self::Held, Self::Deferred, Self::Rejected, Self::Incomplete];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Marked => "marked",
+            Self::Held => "held",
+            Self::Deferred => "deferred",
+            Self::Rejected => "rejected",
+            Self::Incomplete => "incomplete",
+        }
+    }
+
+    /// The outcome that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+    }
+}
+
+/// What the log keeps of one mail. The fields are those of the exported columns, in their order; the record's own id
+/// is given when it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When MAIL came.
+    pub time: Timestamp,
+    /// Which way; unknown for a mail that ended before its recipients.
+    pub direction: Option<Direction>,
+    /// Envelope sender; `<>` for the null sender.
+    pub sender: String,
+    /// Envelope recipients.
+    pub recipients: Vec<String>,
+    /// The addresses in From, `, ` between.
+    pub header_from: String,
+    /// Decoded subject.
+    pub subject: String,
+    /// Octets.
+    pub size: u64,
+    /// Decoded names and sizes in octets, nested ones too; without the parts that have no name.
+    pub attachments: Vec<(String, u64)>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Findings as `rule=grade`, enforced ones and, for `incomplete`, the reason.
+    pub findings: Vec<String>,
+    /// What rules in `observe` would have done, as `rule=verdict`.
+    pub would: Vec<String>,
+    /// The MTA's queue id.
+    pub queue_id: String,
+    /// Message-ID.
+    pub message_id: String,
+    /// Client address, or its name where it has none.
+    pub client: String,
+    /// HELO.
+    pub helo: String,
+    /// Authenticated user.
+    pub auth_user: String,
+    /// TLS protocol and cipher of the hop.
+    pub tls: String,
+    /// The hash of the config that judged it.
+    pub config: String,
+    /// What became of the receipt.
+    pub receipt: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_ids_are_read_as_they_are_written() {
+        let id = RecordId { node: "gw-1".into(), epoch: 2, seq: 123_456 };
+        assert_eq!(id.to_string(), "gw-1-2-000000123456");
+        assert_eq!("gw-1-2-000000123456".parse(), Ok(id));
+        assert!("123".parse::<RecordId>().is_err() && "-1-2".parse::<RecordId>().is_err());
+    }
+}

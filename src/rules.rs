@@ -1,0 +1,128 @@
+//! Rules: they find, and never decide. A rule sees facts and says what it found; what follows from that is
+//! [`crate::policy`]'s business, and no rule can name a verdict.
+//!
+//! To add a rule: write `rules/<id>.rs`, declare it below, and list its [`Spec`] in [`ALL`]. The config's section,
+//! `postvakt rules`, the reference in `docs/rules.md` and the metrics follow from the spec.
+
+#![deny(clippy::disallowed_methods)]
+
+pub mod auto_forward;
+pub mod custom;
+
+use std::fmt;
+
+use crate::address::Address;
+use crate::facts::{Cause, Facts, Needs};
+
+/// Every rule with a section of its own.
+pub const ALL: &[&Spec] = &[&auto_forward::SPEC];
+
+/// What there is to say about a rule, once.
+#[derive(Debug)]
+pub struct Spec {
+    /// Its name in the config, in the log and on the command line.
+    pub id: &'static str,
+    /// One line.
+    pub summary: &'static str,
+    /// Its page in the reference: *What it finds · Why it matters · What it misses · Settings · References*.
+    pub page: &'static str,
+    /// What actions the config may choose from.
+    pub menu: Menu,
+}
+
+/// The actions that a rule's findings may have. Each menu is a type of its own in [`crate::policy`], so that a rule
+/// that may only mark has no way to be configured to refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Menu {
+    /// hold, reroute, remove-recipient, reject.
+    Forward,
+    /// mark, hold, reject.
+    Content,
+}
+
+/// A rule, with its settings.
+pub trait Rule: fmt::Debug + Send + Sync {
+    /// The name under which its findings are logged: the spec's id, or `custom.<name>`.
+    fn id(&self) -> &str;
+    /// What it needs to know.
+    fn needs(&self) -> Needs;
+    /// What it finds. Pure: the same facts give the same findings.
+    fn check(&self, facts: &Facts) -> Vec<Finding>;
+}
+
+/// What a rule says about a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It found what it looks for.
+    Match(Match),
+    /// It could not tell.
+    Unknown(Cause),
+}
+
+/// A match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// How sure the rule is.
+    pub grade: Grade,
+    /// By what.
+    pub evidence: Evidence,
+    /// The mailbox inside that it concerns: for a forward, whose it is.
+    pub mailbox: Option<Address>,
+    /// The recipients it concerns, as indices into the facts' recipients; empty for the whole mail.
+    pub recipients: Vec<usize>,
+}
+
+/// How sure a rule is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Grade {
+    /// A sign, worth a line in the log.
+    Weak,
+    /// More likely than not.
+    Strong,
+    /// Nothing else explains it.
+    Certain,
+}
+
+impl Grade {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Weak => "weak",
+            Self::Strong => "strong",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// By what a rule knows: words of the rule's own and mailboxes, never a mail's content.
+///
+/// There is no way to put arbitrary text of a mail in here: what is shown of it passes through the constructors,
+/// and each masks what it must.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence(String);
+
+impl Evidence {
+    /// Evidence in the rule's own words.
+    pub fn of(words: &'static str) -> Self {
+        Self(words.to_owned())
+    }
+
+    /// Joined: `a, b`.
+    #[must_use]
+    pub fn and(mut self, words: &'static str) -> Self {
+        self.0.push_str(", ");
+        self.0.push_str(words);
+        self
+    }
+
+    /// The evidence as text, for a header, the log and people.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}

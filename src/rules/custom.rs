@@ -1,0 +1,1 @@
+//! Custom rules: rules that are data in the config.

@@ -1,0 +1,1 @@
+//! The writer: one thread, group commit.

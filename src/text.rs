@@ -1,0 +1,53 @@
+//! Bytes from the wire become text here, once, and without losing anything.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// Text for bytes that should be UTF-8: what is not, becomes `\xHH`, so that two different strings of bytes never
+/// become the same text.
+pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(escape_invalid(bytes)),
+    }
+}
+
+fn escape_invalid(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() + 16);
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The first `bytes` octets of `text` at the most, cut at a character boundary.
+pub fn truncate(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn valid_utf8_is_borrowed() {
+        assert!(matches!(from_bytes("å".as_bytes()), Cow::Borrowed("å")));
+    }
+
+    #[test]
+    fn different_bytes_stay_different() {
+        assert_eq!(from_bytes(b"a\xE5b"), "a\\xE5b");
+        assert_ne!(from_bytes(b"a\xE5b"), from_bytes(b"a\xE4b"));
+    }
+
+    #[test]
+    fn truncation_keeps_characters_whole() {
+        assert_eq!(truncate("åäö", 3), "å");
+        assert_eq!(truncate("abc", 10), "abc");
+    }
+}

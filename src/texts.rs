@@ -1,0 +1,29 @@
+//! Every sentence that a person outside the program reads in an SMTP reply: Swedish first, English second. None
+//! names what was found.
+
+#![deny(clippy::disallowed_methods)]
+
+/// The record could not be stored.
+pub const STORE_FAILED: &str = "Meddelandet kan inte loggas just nu, försök igen senare (The message cannot be logged now, try again later)";
+/// A fault of this program.
+pub const INTERNAL_ERROR: &str = "Tillfälligt fel i e-postfiltret, försök igen senare (Temporary fault in the mail filter, try again later)";
+/// No verdict in time.
+pub const VERDICT_LATE: &str = "E-postfiltret hann inte bli klart, försök igen senare (The mail filter ran out of time, try again later)";
+/// The program is being stopped.
+pub const STOPPING: &str = "E-postfiltret startas om (The mail filter is restarting)";
+/// The MTA sent something out of order.
+pub const OUT_OF_ORDER: &str = "Kommandona kom i fel ordning (Commands out of order)";
+/// Over `limits::RECIPIENTS`.
+pub const TOO_MANY_RECIPIENTS: &str = "För många mottagare (Too many recipients)";
+/// Over `limits::ADDRESS_OCTETS`.
+pub const ADDRESS_TOO_LONG: &str = "Adressen är för lång (The address is too long)";
+/// Over `limits::HEADER_OCTETS` or `limits::HEADER_FIELDS`.
+pub const HEADER_TOO_LARGE: &str = "Brevhuvudet är för stort (The header section is too large)";
+/// A rule refused an automatic forward.
+pub const FORWARD_REFUSED: &str = "Automatisk vidarebefordran till extern adress är inte tillåten \
+     (Automatic forwarding to an external address is not allowed)";
+/// A rule of the organisation's own refused the mail.
+pub const POLICY_REFUSED: &str = "Meddelandet följer inte organisationens regler för e-post \
+     (The message is against the organisation's e-mail rules)";
+/// A fact that a rule needs could not be had, and the config says to wait.
+pub const UNKNOWN_DEFERRED: &str = "Meddelandet kan inte kontrolleras just nu, försök igen senare (The message cannot be checked now, try again later)";

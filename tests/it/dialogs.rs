@@ -1,0 +1,1 @@
+//! The wire: recorded and invented milter conversations.

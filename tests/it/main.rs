@@ -1,0 +1,7 @@
+//! The integration tests: one binary, one module for each boundary.
+
+mod dialogs;
+mod faults;
+mod postfix;
+mod product;
+mod tidy;

@@ -1,0 +1,1 @@
+//! A real Postfix in front of the real program.
