@@ -9,6 +9,7 @@ pub mod attachment;
 pub mod direction;
 pub mod extract;
 pub mod forwarding;
+pub mod identity;
 
 use jiff::Timestamp;
 
@@ -16,6 +17,7 @@ use crate::address::{Address, ReversePath};
 use crate::mail::{Client, Direction};
 use attachment::Attachment;
 use forwarding::Trace;
+use identity::Identity;
 
 /// A fact that the world outside the mail must give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +87,8 @@ pub struct Facts {
     pub queue_id: Option<String>,
     /// The envelope sender.
     pub sender: ReversePath,
+    /// Whether the envelope sender is one of the organisation's addresses.
+    pub sender_inside: bool,
     /// The envelope recipients, in the order of the envelope.
     pub recipients: Vec<Recipient>,
     /// Octets of the whole message.
@@ -97,8 +101,12 @@ pub struct Facts {
     pub text: Vec<String>,
     /// What the header section tells about automatic forwarding.
     pub traces: Vec<Trace>,
+    /// What a message is remembered by; absent without Message-ID, or where no rule needs the memory.
+    pub identity: Option<Identity>,
     /// Whether the message came from outside before, and for whom.
     pub seen: Fact<Option<Seen>>,
+    /// The message from outside that this one answers, where a rule asks for it.
+    pub answered: Fact<Option<Seen>>,
     /// What was odd.
     pub defects: Vec<Defect>,
 }

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::facts::identity::Identity;
 use crate::mail::Direction;
 
 /// The name of a record: `gw1-1-000000123456`, node, epoch and sequence number. Unique for good, over all nodes.
@@ -126,6 +127,19 @@ pub struct Record {
     pub config: String,
     /// What became of the receipt.
     pub receipt: String,
+}
+
+/// What is remembered of a message from outside, by keyed hash alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRow {
+    /// Which message, and how to tell that it is the same one.
+    pub identity: Identity,
+    /// When it came.
+    pub at: Timestamp,
+    /// The local mailboxes that it came for.
+    pub mailboxes: Vec<String>,
+    /// Its envelope sender; empty for the null sender.
+    pub sender: String,
 }
 
 #[cfg(test)]

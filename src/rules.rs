@@ -66,8 +66,8 @@ pub struct Match {
     pub grade: Grade,
     /// By what.
     pub evidence: Evidence,
-    /// The mailbox inside that it concerns: for a forward, whose it is.
-    pub mailbox: Option<Address>,
+    /// The mailboxes inside that it may concern, the likeliest first: for a forward, whose it is.
+    pub mailboxes: Vec<Address>,
     /// The recipients it concerns, as indices into the facts' recipients; empty for the whole mail.
     pub recipients: Vec<usize>,
 }
@@ -107,10 +107,10 @@ impl Evidence {
         Self(words.to_owned())
     }
 
-    /// Joined: `a, b`.
+    /// Joined: `a,b`.
     #[must_use]
     pub fn and(mut self, words: &'static str) -> Self {
-        self.0.push_str(", ");
+        self.0.push(',');
         self.0.push_str(words);
         self
     }

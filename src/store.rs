@@ -9,9 +9,7 @@ pub mod schema;
 pub mod search;
 pub mod writer;
 
-use jiff::Timestamp;
-
-use crate::record::Record;
+use crate::record::{Record, SeenRow};
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
@@ -20,19 +18,4 @@ pub struct Entry {
     pub record: Record,
     /// What is remembered of a message from outside.
     pub seen: Option<SeenRow>,
-}
-
-/// A message from outside, remembered by keyed hash.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenRow {
-    /// HMAC of the Message-ID.
-    pub key: [u8; 16],
-    /// HMAC of From and Date, so that a sender who reuses one Message-ID is not taken for a forward.
-    pub fingerprint: [u8; 8],
-    /// When it came.
-    pub at: Timestamp,
-    /// The local mailboxes that it came for, as written.
-    pub mailboxes: Vec<String>,
-    /// Its envelope sender; empty for the null sender.
-    pub sender: String,
 }
