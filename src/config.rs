@@ -5,6 +5,7 @@ pub mod check;
 pub mod raw;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -18,7 +19,7 @@ use crate::rules::Rule;
 #[derive(Debug)]
 pub struct Config {
     /// Who is inside.
-    pub organisation: Organisation,
+    pub organisation: Arc<Organisation>,
     /// The zone of the log's local times and of days in decisions.
     pub time_zone: TimeZone,
     /// Sockets.

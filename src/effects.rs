@@ -1,1 +1,259 @@
-//! Effects: a decision becomes an answer, a record and a memory.
+//! Effects: a decision becomes an entry for the log and an answer for the MTA. Nothing is done here; the pipeline
+//! stores the entry first, and sends the answer when that is durable.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::answer::{Answer, Edit};
+use crate::facts::{Facts, Field};
+use crate::mail::{Client, Direction, Envelope};
+use crate::policy::{Decision, Mark, Mode, Refusal, Step};
+use crate::record::{Outcome, Record, RecordId, SeenRow};
+use crate::reply::{Basic, Class, SmtpReply};
+use crate::rules::Finding;
+use crate::verdict::Verdict;
+use crate::{limits, text, texts};
+
+/// Header fields of this name begin are ours, and nobody else may write them.
+const OWN_PREFIX: &str = "X-Postvakt-";
+/// Marks of spam filters; copies from outside are what somebody else wishes us to believe.
+const SPAM_PREFIX: &str = "X-Spam-";
+
+/// The record of a judged mail.
+pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
+    Record {
+        time: facts.arrived,
+        direction: Some(facts.direction),
+        sender: facts.sender.to_string(),
+        recipients: facts.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
+        header_from: facts.header.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        subject: facts.header.subject.clone().unwrap_or_default(),
+        size: facts.size,
+        attachments: facts
+            .attachments
+            .iter()
+            .filter(|attachment| !attachment.name.is_empty())
+            .map(|attachment| (attachment.name.clone(), attachment.size))
+            .collect(),
+        outcome: outcome(decision.verdict),
+        findings: decision
+            .rulings
+            .iter()
+            .map(|ruling| format!("{}={}", ruling.rule, grade(&ruling.finding)))
+            .collect(),
+        would: decision
+            .rulings
+            .iter()
+            .filter(|ruling| ruling.mode == Mode::Observe && ruling.verdict > Verdict::Accept)
+            .map(|ruling| format!("{}=would_{}", ruling.rule, verb(ruling.verdict)))
+            .collect(),
+        queue_id: facts.queue_id.clone().unwrap_or_default(),
+        message_id: facts.header.message_id.clone().unwrap_or_default(),
+        config: config_hash.to_owned(),
+        receipt: String::new(),
+        ..of_client(&facts.client)
+    }
+}
+
+/// The record of a mail that was never judged: it ended early, or reading it failed.
+pub fn unjudged(
+    client: &Client,
+    envelope: &Envelope,
+    time: jiff::Timestamp,
+    queue_id: Option<&str>,
+    outcome: Outcome,
+    why: &str,
+    config_hash: &str,
+) -> Record {
+    Record {
+        time,
+        sender: envelope.sender.to_string(),
+        recipients: envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
+        outcome,
+        findings: vec![why.to_owned()],
+        queue_id: queue_id.unwrap_or_default().to_owned(),
+        config: config_hash.to_owned(),
+        ..of_client(client)
+    }
+}
+
+/// What the memory keeps of a message from outside that was let in.
+pub fn remembered(facts: &Facts, decision: &Decision) -> Option<SeenRow> {
+    let identity = facts.identity?;
+    if facts.direction != Direction::Inbound || decision.verdict > Verdict::Hold {
+        return None;
+    }
+    let mailboxes: Vec<String> = facts
+        .recipients
+        .iter()
+        .filter(|recipient| recipient.inside)
+        .map(|recipient| recipient.address.to_string())
+        .collect();
+    let sender = facts.sender.address().map(ToString::to_string).unwrap_or_default();
+    (!mailboxes.is_empty()).then_some(SeenRow { identity, at: facts.arrived, mailboxes, sender })
+}
+
+/// The answer to a judged mail whose record has this id.
+pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &RecordId) -> Answer {
+    for step in &decision.steps {
+        match step {
+            Step::Defer if decision.verdict == Verdict::Defer => return Answer::refuse(deferral(id)),
+            Step::Reject(refusal) => return Answer::refuse(rejection(*refusal, id)),
+            Step::Defer
+            | Step::Mark(_)
+            | Step::RemoveRecipient(_)
+            | Step::AddRecipient(_)
+            | Step::Hold(_) => {}
+        }
+    }
+    let mut edits = forged(&facts.header.fields, facts.direction);
+    edits.extend(header_marks(decision, id));
+    edits.extend(decision.steps.iter().filter_map(|step| envelope_edit(step, envelope)));
+    Answer { edits, refusal: None }
+}
+
+/// The answer where the record could not be stored.
+pub fn not_stored() -> Answer {
+    Answer::refuse(SmtpReply::new(Class::Transient, Basic::Processing, (3, 0), texts::STORE_FAILED))
+}
+
+/// The answer where reading the mail failed.
+pub fn failed(id: &RecordId) -> Answer {
+    let text = format!("{} [{id}]", texts::INTERNAL_ERROR);
+    Answer::refuse(SmtpReply::new(Class::Transient, Basic::Processing, (3, 0), &text))
+}
+
+fn deferral(id: &RecordId) -> SmtpReply {
+    let text = format!("{} [{id}]", texts::UNKNOWN_DEFERRED);
+    SmtpReply::new(Class::Transient, Basic::Processing, (7, 1), &text)
+}
+
+fn rejection(refusal: Refusal, id: &RecordId) -> SmtpReply {
+    let text = match refusal {
+        Refusal::Forward => texts::FORWARD_REFUSED,
+        Refusal::Content => texts::POLICY_REFUSED,
+    };
+    SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
+}
+
+/// Deletes every field that only we may write, and from outside every spam mark. Of one name the highest index goes
+/// first, for Postfix renumbers as it deletes.
+fn forged(fields: &[Field], direction: Direction) -> Vec<Edit> {
+    let taken = |name: &str| {
+        starts_with(name, OWN_PREFIX) || (direction == Direction::Inbound && starts_with(name, SPAM_PREFIX))
+    };
+    let mut counts: Vec<(&str, u32)> = Vec::new();
+    let mut edits = Vec::new();
+    for field in fields.iter().filter(|field| taken(&field.name)) {
+        let index = match counts.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)) {
+            Some((_, count)) => {
+                *count += 1;
+                *count
+            }
+            None => {
+                counts.push((&field.name, 1));
+                1
+            }
+        };
+        edits.push(Edit::DeleteHeader { index, name: field.name.to_string() });
+    }
+    edits.reverse();
+    edits
+}
+
+fn starts_with(name: &str, prefix: &str) -> bool {
+    name.as_bytes().get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix.as_bytes()))
+}
+
+/// Our own fields. They go in at index 1, below the MTA's own Received: the signatures of what is further down still
+/// verify. Each insertion pushes the one before it down, so the last written stands first.
+fn header_marks(decision: &Decision, id: &RecordId) -> Vec<Edit> {
+    let mut suspicious = Vec::new();
+    let mut marks = Vec::new();
+    for step in &decision.steps {
+        match step {
+            Step::Mark(Mark::AutoForward(value)) => marks.push(("X-Postvakt-Auto-Forward", value.clone())),
+            Step::Mark(Mark::Suspicious(rule)) => suspicious.push(rule.as_str()),
+            Step::RemoveRecipient(_)
+            | Step::AddRecipient(_)
+            | Step::Hold(_)
+            | Step::Defer
+            | Step::Reject(_) => {}
+        }
+    }
+    if !suspicious.is_empty() {
+        marks.push(("X-Postvakt-Suspicious", suspicious.join(", ")));
+    }
+    marks.push(("X-Postvakt-Id", id.to_string()));
+    marks
+        .into_iter()
+        .map(|(name, value)| Edit::InsertHeader {
+            index: 1,
+            name: name.to_owned(),
+            value: text::truncate(&value, limits::HEADER_VALUE_OCTETS).to_owned(),
+        })
+        .collect()
+}
+
+fn envelope_edit(step: &Step, envelope: &Envelope) -> Option<Edit> {
+    match step {
+        Step::RemoveRecipient(index) => envelope
+            .recipients
+            .get(*index)
+            .map(|recipient| Edit::RemoveRecipient { raw: recipient.raw.to_vec() }),
+        Step::AddRecipient(address) => Some(Edit::AddRecipient { address: address.to_string() }),
+        Step::Hold(reason) => Some(Edit::Quarantine { reason: reason.clone() }),
+        Step::Mark(_) | Step::Defer | Step::Reject(_) => None,
+    }
+}
+
+fn outcome(verdict: Verdict) -> Outcome {
+    match verdict {
+        Verdict::Accept => Outcome::Accepted,
+        Verdict::Mark => Outcome::Marked,
+        Verdict::Hold => Outcome::Held,
+        Verdict::Defer => Outcome::Deferred,
+        Verdict::Reject => Outcome::Rejected,
+    }
+}
+
+fn verb(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accept => "accept",
+        Verdict::Mark => "mark",
+        Verdict::Hold => "hold",
+        Verdict::Defer => "defer",
+        Verdict::Reject => "reject",
+    }
+}
+
+fn grade(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Match(found) => found.grade.as_str(),
+        Finding::Unknown(_) => "unknown",
+    }
+}
+
+/// The columns that tell of the client; the rest empty.
+fn of_client(client: &Client) -> Record {
+    Record {
+        time: jiff::Timestamp::UNIX_EPOCH,
+        direction: None,
+        sender: String::new(),
+        recipients: Vec::new(),
+        header_from: String::new(),
+        subject: String::new(),
+        size: 0,
+        attachments: Vec::new(),
+        outcome: Outcome::Incomplete,
+        findings: Vec::new(),
+        would: Vec::new(),
+        queue_id: String::new(),
+        message_id: String::new(),
+        client: client.address.map(|ip| ip.to_string()).or_else(|| client.name.clone()).unwrap_or_default(),
+        helo: client.helo.clone().unwrap_or_default(),
+        auth_user: client.auth_user.clone().unwrap_or_default(),
+        tls: client.tls.clone().unwrap_or_default(),
+        config: String::new(),
+        receipt: String::new(),
+    }
+}

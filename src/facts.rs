@@ -11,10 +11,13 @@ pub mod extract;
 pub mod forwarding;
 pub mod identity;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::address::{Address, ReversePath};
 use crate::mail::{Client, Direction};
+use crate::organisation::Organisation;
 use attachment::Attachment;
 use forwarding::Trace;
 use identity::Identity;
@@ -75,6 +78,8 @@ impl Needs {
 /// What is true of one mail.
 #[derive(Clone, Debug)]
 pub struct Facts {
+    /// Who is inside, as the config had it when the mail came.
+    pub organisation: Arc<Organisation>,
     /// When MAIL came.
     pub arrived: Timestamp,
     /// Which way it goes.
@@ -87,8 +92,6 @@ pub struct Facts {
     pub queue_id: Option<String>,
     /// The envelope sender.
     pub sender: ReversePath,
-    /// Whether the envelope sender is one of the organisation's addresses.
-    pub sender_inside: bool,
     /// The envelope recipients, in the order of the envelope.
     pub recipients: Vec<Recipient>,
     /// Octets of the whole message.
@@ -109,6 +112,28 @@ pub struct Facts {
     pub answered: Fact<Option<Seen>>,
     /// What was odd.
     pub defects: Vec<Defect>,
+}
+
+impl Facts {
+    /// Whether the address is one of the organisation's.
+    pub fn owns(&self, address: &Address) -> bool {
+        self.organisation.owns(address)
+    }
+
+    /// Whether the envelope sender is one of the organisation's addresses.
+    pub fn sender_inside(&self) -> bool {
+        self.sender.address().is_some_and(|sender| self.owns(sender))
+    }
+
+    /// Whether the message is a post of one of the organisation's own mailing lists.
+    pub fn own_list(&self) -> bool {
+        self.header.list_id.as_deref().is_some_and(|id| self.organisation.owns_list(id))
+    }
+
+    /// Whether any recipient is outside.
+    pub fn leaves(&self) -> bool {
+        self.recipients.iter().any(|recipient| !recipient.inside)
+    }
 }
 
 /// One envelope recipient.

@@ -30,6 +30,18 @@ impl Organisation {
         address.domain().is_none_or(|domain| self.owns_domain(&domain))
     }
 
+    /// Whether a List-Id (RFC 2919) names a list of the organisation's: the id is a name below its domain.
+    pub fn owns_list(&self, list_id: &str) -> bool {
+        let mut rest = list_id;
+        while let Some((_, parent)) = rest.split_once('.') {
+            if self.owns_domain(&Domain::new(parent)) {
+                return true;
+            }
+            rest = parent;
+        }
+        false
+    }
+
     /// Whether the host is one of the organisation's own.
     pub fn contains_host(&self, host: IpAddr) -> bool {
         let host = host.to_canonical();
@@ -51,6 +63,8 @@ mod tests {
         assert!(own.owns(&Address::parse("anna@Exempelby.se").unwrap()));
         assert!(own.owns(&Address::parse("postmaster").unwrap()));
         assert!(!own.owns(&Address::parse("x@example.org").unwrap()));
+        assert!(own.owns_list("nyheter.exempelby.se") && own.owns_list("a.b.exempelby.se"));
+        assert!(!own.owns_list("exempelby.se.example.org") && !own.owns_list("nyheter"));
         assert!(own.contains_host("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!own.contains_host("192.0.2.1".parse().unwrap()));
     }

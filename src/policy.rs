@@ -2,10 +2,77 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod decide;
+
 use jiff::civil::Date;
 use serde::Deserialize;
 
 use crate::address::{Address, Domain};
+use crate::rules::Finding;
+use crate::verdict::Verdict;
+
+/// What is to become of a mail, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// The strictest of what the enforced rules say.
+    pub verdict: Verdict,
+    /// What is done, besides what is done to every mail.
+    pub steps: Vec<Step>,
+    /// Each finding with what follows from it, in the order of the rules.
+    pub rulings: Vec<Ruling>,
+}
+
+/// One finding and what follows from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ruling {
+    /// The rule.
+    pub rule: String,
+    /// What it found.
+    pub finding: Finding,
+    /// Its mode.
+    pub mode: Mode,
+    /// What follows, or in `observe`: what would.
+    pub verdict: Verdict,
+    /// The decision that allows it, where an exception does.
+    pub allowed_by: Option<String>,
+    /// The line of the config that says so.
+    pub place: Place,
+}
+
+/// One thing to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A header field of ours.
+    Mark(Mark),
+    /// Take away the recipient with this index.
+    RemoveRecipient(usize),
+    /// Add this recipient.
+    AddRecipient(Address),
+    /// Put on hold, for this reason.
+    Hold(String),
+    /// Put off.
+    Defer,
+    /// Refuse.
+    Reject(Refusal),
+}
+
+/// A header field that a finding leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// `X-Postvakt-Auto-Forward`, with this value.
+    AutoForward(String),
+    /// `X-Postvakt-Suspicious` has the ids of such findings.
+    Suspicious(String),
+}
+
+/// Why a mail is refused, as far as its sender is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is an automatic forward.
+    Forward,
+    /// A rule of the organisation's own.
+    Content,
+}
 
 /// Whether a rule is off, looks on, or acts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
