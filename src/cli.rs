@@ -1,1 +1,178 @@
-//! The command line.
+//! The command line. Every command takes `--json`; exit codes are 0 yes, 1 no, 2 usage, 78 config.
+
+pub mod check;
+pub mod demo;
+pub mod explain;
+pub mod log;
+mod reference;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+use crate::daemon;
+
+/// 0: yes.
+pub const YES: u8 = 0;
+/// 1: no; something was found, or differs.
+pub const NO: u8 = 1;
+/// 2: the command cannot be carried out as it was given.
+pub const USAGE: u8 = 2;
+/// 78 (`EX_CONFIG` of sysexits.h): the config has mistakes.
+pub const CONFIG: u8 = 78;
+
+/// Where the config is, unless said otherwise.
+pub const CONFIG_FILE: &str = "/etc/postvakt/postvakt.toml";
+
+/// A mail-gateway policy filter: a milter that enforces the organisation's e-mail rules and logs every message.
+#[derive(Debug, Parser)]
+#[command(name = "postvakt", version, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the milter.
+    Serve {
+        /// The config file.
+        #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
+        config: PathBuf,
+        /// Write the operational log as JSON lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what it does: the real server, a store of its own, and sample mail through the wire. Needs nothing.
+    Demo(demo::Args),
+    /// Say everything that is wrong with a config.
+    Check(check::Args),
+    /// Show facts, findings, verdict and edits for mail in files, and do nothing.
+    Explain(explain::Args),
+    /// List the rules, or print the reference of one.
+    Rules {
+        /// The rule.
+        id: Option<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read the log.
+    Log(log::Args),
+    /// Print a completion script for a shell.
+    #[command(hide = true)]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Write the man pages into a directory.
+    #[command(hide = true)]
+    Man {
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { USAGE.into() } else { YES.into() };
+        }
+    };
+    match run(cli.command) {
+        Ok(code) => code.into(),
+        Err(error) if closed_pipe(&error) => YES.into(),
+        Err(error) => {
+            eprintln!("postvakt: {error:#}");
+            USAGE.into()
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Serve { config, json } => {
+            start_log(json, "info");
+            with_config(&config, |config, path| daemon::run(config, path).map(|()| YES))
+        }
+        Command::Demo(args) => {
+            start_log(false, "error");
+            demo::run(&args)
+        }
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => {
+            start_log(false, "error");
+            let path = args.config.clone();
+            with_config(&path, |config, _| explain::run(&args, config))
+        }
+        Command::Rules { id, json } => reference::run(id.as_deref(), json),
+        Command::Log(args) => {
+            start_log(false, "warn");
+            log::run(&args)
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());
+            Ok(YES)
+        }
+        Command::Man { directory } => {
+            clap_mangen::generate_to(Cli::command(), directory)?;
+            Ok(YES)
+        }
+    }
+}
+
+/// Runs `work` with the config in the file, or says everything that is wrong with it.
+pub fn with_config(path: &Path, work: impl FnOnce(Config, &Path) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
+    match Config::load(path) {
+        Ok(config) => work(config, path),
+        Err(problems) => {
+            eprint!("{problems}");
+            Ok(CONFIG)
+        }
+    }
+}
+
+/// The operational log goes to stderr; `POSTVAKT_LOG` sets what is written, as `debug` or `postvakt::store=trace`.
+fn start_log(json: bool, default: &str) {
+    let filter = EnvFilter::try_from_env("POSTVAKT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let terminal = io::stderr().is_terminal();
+    // A second start in one process (tests) keeps the first.
+    let _ = if json { log.json().try_init() } else { log.with_ansi(terminal).try_init() };
+}
+
+/// Whether the reader of our output has left, as `head` does: no fault of anybody's.
+fn closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Prints rows as a table, each column as wide as its widest cell; the last one as long as it is.
+pub fn print_table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = io::stdout().lock();
+    let bold = io::stdout().is_terminal();
+    let mut line = |cells: &mut dyn Iterator<Item = &str>, bold: bool| -> io::Result<()> {
+        let padded = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>().join("  ");
+        let (on, off) = if bold { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+        writeln!(out, "{on}{}{off}", padded.trim_end())
+    };
+    line(&mut head.iter().copied(), bold)?;
+    for row in rows {
+        line(&mut row.iter().map(String::as_str), false)?;
+    }
+    Ok(())
+}

@@ -5,15 +5,14 @@
 
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
-use crate::mail::{Client, Direction, Envelope};
+use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
 use crate::policy::{Decision, Mark, Mode, Refusal, Step};
 use crate::record::{Outcome, Record, RecordId, SeenRow};
 use crate::reply::{Basic, Class, SmtpReply};
-use crate::rules::Finding;
 use crate::verdict::Verdict;
 use crate::{limits, text, texts};
 
-/// Header fields of this name begin are ours, and nobody else may write them.
+/// Header fields whose names begin so are ours, and nobody else may write them.
 const OWN_PREFIX: &str = "X-Postvakt-";
 /// Marks of spam filters; copies from outside are what somebody else wishes us to believe.
 const SPAM_PREFIX: &str = "X-Spam-";
@@ -38,7 +37,7 @@ pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
         findings: decision
             .rulings
             .iter()
-            .map(|ruling| format!("{}={}", ruling.rule, grade(&ruling.finding)))
+            .map(|ruling| format!("{}={}", ruling.rule, ruling.grade()))
             .collect(),
         would: decision
             .rulings
@@ -54,25 +53,28 @@ pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
     }
 }
 
-/// The record of a mail that was never judged: it ended early, or reading it failed.
-pub fn unjudged(
-    client: &Client,
-    envelope: &Envelope,
-    time: jiff::Timestamp,
-    queue_id: Option<&str>,
-    outcome: Outcome,
-    why: &str,
-    config_hash: &str,
-) -> Record {
+/// The record of a mail that never came to its end.
+pub fn incomplete(facts: &Facts, why: Incomplete, config_hash: &str) -> Record {
     Record {
-        time,
-        sender: envelope.sender.to_string(),
-        recipients: envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
-        outcome,
-        findings: vec![why.to_owned()],
-        queue_id: queue_id.unwrap_or_default().to_owned(),
+        direction: (!facts.recipients.is_empty()).then_some(facts.direction),
+        outcome: Outcome::Incomplete,
+        findings: vec![why.as_str().to_owned()],
+        ..record(facts, &Decision::default(), config_hash)
+    }
+}
+
+/// The record of a mail that could not be read for a fault of this program; it is put off.
+pub fn unread(mail: &Mail, config_hash: &str) -> Record {
+    Record {
+        time: mail.arrived,
+        sender: mail.envelope.sender.to_string(),
+        recipients: mail.envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
+        size: mail.message.size,
+        outcome: Outcome::Deferred,
+        findings: vec!["internal-error".to_owned()],
+        queue_id: mail.queue_id.clone().unwrap_or_default(),
         config: config_hash.to_owned(),
-        ..of_client(client)
+        ..of_client(&mail.client)
     }
 }
 
@@ -144,15 +146,12 @@ fn forged(fields: &[Field], direction: Direction) -> Vec<Edit> {
     let mut counts: Vec<(&str, u32)> = Vec::new();
     let mut edits = Vec::new();
     for field in fields.iter().filter(|field| taken(&field.name)) {
-        let index = match counts.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                counts.push((&field.name, 1));
-                1
-            }
+        let index = if let Some((_, count)) = counts.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)) {
+            *count += 1;
+            *count
+        } else {
+            counts.push((&field.name, 1));
+            1
         };
         edits.push(Edit::DeleteHeader { index, name: field.name.to_string() });
     }
@@ -223,13 +222,6 @@ fn verb(verdict: Verdict) -> &'static str {
         Verdict::Hold => "hold",
         Verdict::Defer => "defer",
         Verdict::Reject => "reject",
-    }
-}
-
-fn grade(finding: &Finding) -> &'static str {
-    match finding {
-        Finding::Match(found) => found.grade.as_str(),
-        Finding::Unknown(_) => "unknown",
     }
 }
 

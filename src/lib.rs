@@ -5,15 +5,15 @@
 //! those above it and none below it; the tidy test names the line that breaks this.
 
 // Vocabulary: values, pure.
-pub mod address;
-pub mod answer;
 pub mod limits;
-pub mod mail;
 pub mod metrics;
-pub mod organisation;
-pub mod reply;
 pub mod text;
 pub mod texts;
+pub mod address;
+pub mod organisation;
+pub mod reply;
+pub mod answer;
+pub mod mail;
 
 // The wire.
 pub mod milter;
@@ -25,19 +25,20 @@ pub mod facts;
 pub mod rules;
 
 // Judgement.
-pub mod effects;
+pub mod verdict;
 pub mod policy;
 pub mod record;
-pub mod verdict;
+pub mod effects;
+
+// What the admin set.
+pub mod config;
 
 // The shell: the world.
+pub mod store;
 pub mod export;
 pub mod gather;
 pub mod pipeline;
-pub mod store;
 
 // The house.
-pub mod cli;
-pub mod config;
 pub mod daemon;
-pub mod demo;
+pub mod cli;

@@ -45,6 +45,11 @@ pub const DRAIN_TIME: Duration = Duration::from_secs(30);
 /// After `accept` failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Requests at once on the port for metrics.
+pub const WEB_CONNECTIONS: usize = 16;
+/// Until a request for metrics has been read.
+pub const WEB_TIME: Duration = Duration::from_secs(5);
+
 // --- Replies --------------------------------------------------------------------------------------------------
 
 /// Octets of text on one line of a reply; RFC 5321 §4.5.3.1.5 has 512 for the line.
@@ -83,6 +88,9 @@ pub const STORE_BATCH: usize = 1_024;
 pub const COMMIT_TIME: Duration = Duration::from_secs(10);
 /// Seen messages in memory; about 200 octets each, older ones are read from the store.
 pub const SEEN_IN_MEMORY: usize = 100_000;
+/// Seen messages of which memory knows at least that they came; 16 octets each. Above it the store is asked about
+/// every message that leaves.
+pub const SEEN_FILTER: usize = 4_000_000;
 /// Days for which a message is remembered as seen.
 pub const SEEN_DAYS: u32 = 14;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.

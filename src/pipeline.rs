@@ -1,1 +1,159 @@
-//! The story of a mail, on one screen.
+//! The story of a mail, on one screen: facts, findings, decision; then the record is stored, and only then the MTA is
+//! answered.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+
+use crate::answer::Answer;
+use crate::config::Config;
+use crate::facts::{Facts, extract};
+use crate::gather::{self, seen::Memory};
+use crate::mail::{Incomplete, Mail};
+use crate::metrics::METRICS;
+use crate::milter::{Handler, Wants};
+use crate::policy::{Decision, decide};
+use crate::record::{Outcome, RecordId};
+use crate::store::{Entry, Store};
+use crate::{effects, limits};
+
+/// Everything that judges mail; shared by all connections.
+pub struct Pipeline {
+    /// The config in force; a reload swaps it, and each mail keeps the one it began with.
+    pub config: ArcSwap<Config>,
+    /// The log.
+    pub store: Store,
+    /// The messages that came from outside.
+    pub memory: Memory,
+}
+
+/// What is true of a mail, and what is to become of it.
+#[derive(Debug)]
+pub struct Assessment {
+    /// The facts.
+    pub facts: Facts,
+    /// The decision.
+    pub decision: Decision,
+}
+
+/// A fault of this program while it read a mail.
+#[derive(Debug, thiserror::Error)]
+#[error("a fault of the program while it read the mail")]
+pub struct Fault;
+
+/// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on.
+pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, memory: &Memory) -> Result<Assessment, Fault> {
+    let mut facts = read(mail, config).await?;
+    gather::gather(&mut facts, config.needs(), memory).await;
+    let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
+    caught(|| {
+        let findings = config.rules.iter().flat_map(|(rule, policy)| {
+            rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
+        });
+        decide::decide(&facts, findings, today)
+    })
+    .map(|decision| Assessment { facts, decision })
+}
+
+impl Handler for Pipeline {
+    fn wants(&self) -> Wants {
+        // The log records size and attachment names of every mail, so every message is read.
+        Wants { message: true }
+    }
+
+    async fn judge(&self, mail: Mail) -> Answer {
+        let started = Instant::now();
+        let config = self.config.load_full();
+        let mail = Arc::new(mail);
+        let answer = match assess(&mail, &config, &self.memory).await {
+            Ok(assessment) => self.perform(&mail, &config, &assessment).await,
+            Err(Fault) => self.perform_unread(&mail, &config).await,
+        };
+        METRICS.message_seconds.observe(started.elapsed().as_secs_f64());
+        answer
+    }
+
+    fn incomplete(&self, mail: Mail, why: Incomplete) {
+        let config = self.config.load();
+        let needs = crate::facts::Needs::default();
+        let record = caught(|| effects::incomplete(&extract::extract(&mail, &config.organisation, needs), why, &config.hash));
+        let record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
+        count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
+        self.store.enqueue(Entry { record, seen: None });
+    }
+}
+
+impl Pipeline {
+    /// Stores the record, and answers when that is durable.
+    async fn perform(&self, mail: &Mail, config: &Config, assessment: &Assessment) -> Answer {
+        let Assessment { facts, decision } = assessment;
+        let seen = effects::remembered(facts, decision);
+        let record = effects::record(facts, decision, &config.hash);
+        let outcome = record.outcome;
+        let id = match self.store.commit(Entry { record, seen: seen.clone() }).await {
+            Ok(id) => id,
+            Err(error) => {
+                tracing::error!(%error, queue_id = facts.queue_id, "the record cannot be stored; the mail is put off");
+                return effects::not_stored();
+            }
+        };
+        if let Some(row) = seen {
+            self.memory.remember(row);
+        }
+        count(facts.direction.as_str(), outcome);
+        report(&id, assessment);
+        effects::answer(facts, &mail.envelope, decision, &id)
+    }
+
+    async fn perform_unread(&self, mail: &Mail, config: &Config) -> Answer {
+        let record = effects::unread(mail, &config.hash);
+        count("unknown", record.outcome);
+        match self.store.commit(Entry { record, seen: None }).await {
+            Ok(id) => effects::failed(&id),
+            Err(_) => effects::not_stored(),
+        }
+    }
+}
+
+/// Facts from the mail alone; of a large one on a thread of its own, so that no connection waits for another.
+async fn read(mail: &Arc<Mail>, config: &Arc<Config>) -> Result<Facts, Fault> {
+    let needs = config.needs();
+    if mail.message.bytes.len() <= limits::INLINE_OCTETS {
+        return caught(|| extract::extract(mail, &config.organisation, needs));
+    }
+    let (mail, organisation) = (mail.clone(), config.organisation.clone());
+    let reading = tokio::task::spawn_blocking(move || caught(|| extract::extract(&mail, &organisation, needs)));
+    reading.await.unwrap_or(Err(Fault))
+}
+
+/// A panic while a mail is read is a fault of ours and must not take the connection, and with it other mail, along.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
+        METRICS.panics.inc();
+        Fault
+    })
+}
+
+fn count(direction: &str, outcome: Outcome) {
+    METRICS.messages.with_label_values(&[direction, outcome.as_str()]).inc();
+}
+
+/// One line for the operator where a rule had something to say; nothing from the mail but its ids.
+fn report(id: &RecordId, Assessment { facts, decision }: &Assessment) {
+    METRICS.message_octets.observe(facts.size as f64);
+    for ruling in &decision.rulings {
+        let grade = ruling.grade();
+        METRICS.rule_hits.with_label_values(&[ruling.rule.as_str(), grade, ruling.mode.as_str()]).inc();
+        tracing::info!(
+            record = %id,
+            queue_id = facts.queue_id,
+            rule = ruling.rule,
+            grade,
+            mode = ruling.mode.as_str(),
+            verdict = ruling.verdict.as_str(),
+            "finding"
+        );
+    }
+}

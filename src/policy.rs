@@ -39,6 +39,27 @@ pub struct Ruling {
     pub place: Place,
 }
 
+impl Ruling {
+    /// The grade of a match, or `unknown`.
+    pub fn grade(&self) -> &'static str {
+        match &self.finding {
+            Finding::Match(found) => found.grade.as_str(),
+            Finding::Unknown(_) => "unknown",
+        }
+    }
+
+    /// By what the rule knows, and whose mailbox it is about.
+    pub fn evidence(&self) -> String {
+        match &self.finding {
+            Finding::Unknown(cause) => format!("unknown: {}", cause.as_str()),
+            Finding::Match(found) => match found.mailboxes.first() {
+                Some(mailbox) => format!("{}; mailbox={mailbox}", found.evidence),
+                None => found.evidence.to_string(),
+            },
+        }
+    }
+}
+
 /// One thing to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -85,6 +106,17 @@ pub enum Mode {
     Observe,
     /// Findings have their effect.
     Enforce,
+}
+
+impl Mode {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
+    }
 }
 
 /// What follows when a rule could not tell.

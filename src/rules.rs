@@ -40,6 +40,16 @@ pub enum Menu {
     Content,
 }
 
+impl Menu {
+    /// The words that the config may say.
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Forward => &["hold", "reroute", "remove-recipient", "reject"],
+            Self::Content => &["mark", "hold", "reject"],
+        }
+    }
+}
+
 /// A rule, with its settings.
 pub trait Rule: fmt::Debug + Send + Sync {
     /// The name under which its findings are logged: the spec's id, or `custom.<name>`.

@@ -173,8 +173,6 @@ fn sender_is_forwarder(facts: &Facts) -> bool {
 }
 
 fn forward_mark(found: &Match) -> String {
-    match found.mailboxes.first() {
-        Some(mailbox) => format!("{}; evidence={}; mailbox={mailbox}", found.grade.as_str(), found.evidence),
-        None => format!("{}; evidence={}", found.grade.as_str(), found.evidence),
-    }
+    let mailbox = found.mailboxes.first().map(|mailbox| format!("; mailbox={mailbox}")).unwrap_or_default();
+    format!("{}; evidence={}{mailbox}", found.grade.as_str(), found.evidence)
 }

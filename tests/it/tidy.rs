@@ -1,1 +1,207 @@
-//! The rules of the house, held by a test.
+//! The rules of the house, held by a test: layers, the sizes of files, where the outer world is named.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Crates that one place alone may name.
+const HOMES: &[(&str, &[&str])] = &[
+    ("mail_parser", &["src/facts/extract.rs"]),
+    ("prometheus", &["src/metrics.rs"]),
+    ("lru", &["src/gather/seen.rs"]),
+    ("rusqlite", &["src/store.rs", "src/store/"]),
+    ("regex", &["src/rules/custom.rs"]),
+    ("hyper", &["src/daemon/web.rs"]),
+    ("clap", &["src/cli.rs", "src/cli/"]),
+    ("idna", &["src/address.rs"]),
+    ("hmac", &["src/facts/identity.rs"]),
+    ("csv", &["src/export/csv.rs"]),
+    ("arc_swap", &["src/pipeline.rs", "src/daemon.rs"]),
+    ("sd_notify", &["src/daemon.rs"]),
+];
+
+/// The modules that touch the world; all others are pure and say so.
+const SHELL: &[&str] = &[
+    "src/lib.rs",
+    "src/main.rs",
+    "src/metrics.rs",
+    "src/milter.rs",
+    "src/milter/connection",
+    "src/milter/listener",
+    "src/config.rs",
+    "src/store",
+    "src/export",
+    "src/gather",
+    "src/pipeline",
+    "src/daemon",
+    "src/cli",
+];
+
+const LINES_AT_MOST: usize = 600;
+
+struct Source {
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// The code before the tests: without comments, so that words about a crate are no use of it.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().take_while(|(_, line)| *line != "#[cfg(test)]");
+        lines
+            .map(|(at, line)| (at + 1, line.split("//").next().unwrap_or("")))
+            .filter(|(_, line)| !line.trim().is_empty())
+    }
+
+    /// The module of the crate root that the file belongs to.
+    fn module(&self) -> &str {
+        let inner = self.path.trim_start_matches("src/");
+        inner.split(['/', '.']).next().unwrap_or(inner)
+    }
+
+    fn is_in(&self, places: &[&str]) -> bool {
+        places.iter().any(|place| self.path.starts_with(place))
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    fn collect(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, found);
+            } else if path.extension().is_some_and(|ending| ending == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let mut paths = Vec::new();
+    collect(&Path::new(ROOT).join(folder), &mut paths);
+    paths.sort();
+    let name = |path: &Path| path.strip_prefix(ROOT).unwrap().to_string_lossy().into_owned();
+    paths.iter().map(|path| Source { path: name(path), text: fs::read_to_string(path).unwrap() }).collect()
+}
+
+fn fail_with(problems: Vec<String>) {
+    assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+#[test]
+fn modules_use_only_what_stands_above_them_in_lib_rs() {
+    let lib = fs::read_to_string(Path::new(ROOT).join("src/lib.rs")).unwrap();
+    let order: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let rank: BTreeMap<&str, usize> = order.iter().enumerate().map(|(at, name)| (*name, at)).collect();
+    assert!(rank.len() > 10, "lib.rs lists the modules");
+    let mut problems = Vec::new();
+    for source in sources("src") {
+        let Some(own) = rank.get(source.module()) else { continue };
+        // A group, `use crate::{a, b::c}`, may run over several lines.
+        let mut in_group = false;
+        for (at, line) in source.code() {
+            let mut names: Vec<&str> = line.split("crate::").skip(1).map(first_word).collect();
+            if in_group || line.contains("crate::{") {
+                let inside = line.split("crate::{").last().unwrap_or(line);
+                names.extend(inside.split([',', '{', '}', ' ', ';']).map(first_word));
+                in_group = !line.contains("};");
+            }
+            for name in names {
+                if rank.get(name).is_some_and(|used| used > own) {
+                    problems.push(format!(
+                        "{}:{at}: `{}` stands above `{name}`",
+                        source.path,
+                        source.module()
+                    ));
+                }
+            }
+        }
+    }
+    fail_with(problems);
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("")
+}
+
+#[test]
+fn each_crate_is_named_where_it_belongs() {
+    let mut problems = Vec::new();
+    for source in sources("src") {
+        for (name, homes) in HOMES {
+            for (at, line) in source.code() {
+                let used = line.contains(&format!("{name}::"))
+                    && line.split(&format!("{name}::")).next().is_some_and(|before| {
+                        !before.ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                    });
+                if used && !source.is_in(homes) {
+                    problems.push(format!(
+                        "{}:{at}: names {name}, which belongs in {}",
+                        source.path,
+                        homes.join(", ")
+                    ));
+                }
+            }
+        }
+    }
+    fail_with(problems);
+}
+
+#[test]
+fn pure_modules_say_that_they_are() {
+    let pure = |source: &&Source| !source.is_in(SHELL);
+    let silent = |source: &&Source| !source.text.contains("#![deny(clippy::disallowed_methods)]");
+    // A file of tests belongs to the module that it tests.
+    let tests = |source: &&Source| source.path.ends_with("tests.rs");
+    let sources = sources("src");
+    let problems = sources.iter().filter(pure).filter(silent).filter(|source| !tests(source));
+    fail_with(
+        problems.map(|source| format!("{}: a pure module denies disallowed_methods", source.path)).collect(),
+    );
+}
+
+#[test]
+fn every_file_begins_with_its_sentence_and_ends_in_time() {
+    let mut problems = Vec::new();
+    for source in ["src", "tests", "benches"].iter().flat_map(|folder| sources(folder)) {
+        if !source.text.starts_with("//! ") {
+            problems.push(format!("{}: the first line says what the file is for", source.path));
+        }
+        let lines = source.text.lines().count();
+        if lines > LINES_AT_MOST {
+            problems.push(format!("{}: {lines} lines; {LINES_AT_MOST} is the end", source.path));
+        }
+    }
+    fail_with(problems);
+}
+
+#[test]
+fn every_dependency_says_why() {
+    let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
+    let mut section = "";
+    let mut problems = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            section = line;
+        } else if section.contains("dependencies]") && line.contains(" = ") && !line.contains("# ") {
+            problems.push(line.to_owned());
+        }
+    }
+    fail_with(problems);
+}
+
+#[test]
+fn nothing_can_discard_mail() {
+    // The protocol's discard reply is the byte `d` alone; nothing in the program writes or names it.
+    let forbidden = ["Discard", "DISCARD", "b'd'"];
+    let mut problems = Vec::new();
+    for source in sources("src") {
+        for (at, line) in source.code() {
+            if forbidden.iter().any(|word| line.contains(word)) {
+                problems.push(format!("{}:{at}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    fail_with(problems);
+}

@@ -1,0 +1,281 @@
+//! The demonstration: the real server on a socket of its own, a store in a directory of its own, and the corpus
+//! through the wire. It needs nothing installed, and it checks itself: what the wire answered is compared with what
+//! `explain` says and with what each case expects.
+
+pub mod case;
+pub mod mta;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::answer::Edit;
+use super::explain::{self, Explained};
+use super::{CONFIG, NO, YES, print_table};
+use crate::config::Config;
+use crate::daemon::Daemon;
+use crate::gather::seen::Memory;
+use crate::mail::Direction;
+use crate::record::RecordId;
+use case::Case;
+use mta::{Heard, Mta};
+
+/// `demo`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Keep config and store in this directory, to look at them afterwards.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// One JSON object for each mail, and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> anyhow::Result<u8> {
+    let temporary = tempfile::Builder::new().prefix("postvakt-demo-").tempdir()?;
+    let directory = args.keep.as_deref().unwrap_or(temporary.path());
+    std::fs::create_dir_all(directory)?;
+    let directory = directory.canonicalize()?;
+    let path = directory.join("postvakt.toml");
+    std::fs::write(&path, config_text(&directory)?)?;
+    let config = match Config::load(&path) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprint!("{problems}");
+            return Ok(CONFIG);
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let played = runtime.block_on(play_corpus(config, &directory))?;
+    let failures: Vec<&Played> = played.iter().filter(|played| !played.wrong.is_empty()).collect();
+    if args.json {
+        let mut out = io::stdout().lock();
+        for played in &played {
+            writeln!(out, "{}", played.to_json())?;
+        }
+    } else {
+        print(&played, &path, args.keep.is_some())?;
+    }
+    for played in &failures {
+        for wrong in &played.wrong {
+            eprintln!("{}: {wrong}", played.case.name);
+        }
+    }
+    Ok(if failures.is_empty() { YES } else { NO })
+}
+
+/// A case, played.
+pub struct Played {
+    /// The case.
+    pub case: Case,
+    /// What `explain` says of it.
+    pub explained: Explained,
+    /// What the wire answered.
+    pub heard: Heard,
+    /// The id of its record, as the header that was inserted or the refusal has it.
+    pub record: Option<RecordId>,
+    /// What is not as expected.
+    pub wrong: Vec<String>,
+}
+
+/// Starts the server, plays every case, and stops it.
+pub async fn play_corpus(config: Config, directory: &Path) -> anyhow::Result<Vec<Played>> {
+    let again = Arc::new(Config::load(&directory.join("postvakt.toml")).map_err(|problems| anyhow::anyhow!("{problems}"))?);
+    let daemon = Daemon::start(config).await?;
+    let memory = Memory::volatile();
+    let cases = Case::all()?;
+    let count = cases.len();
+    let mut all = Vec::with_capacity(count);
+    for (number, case) in cases.into_iter().enumerate() {
+        if io::stderr().is_terminal() {
+            eprint!("\r{}/{count}", number + 1);
+        }
+        let mail = Arc::new(case.mail(Timestamp::now()));
+        let explained = explain::explain(&mail, &again, &memory).await?;
+        let (heard, case) = over_the_wire(case, directory, number).await?;
+        all.push(Played::compare(case, explained, heard));
+    }
+    if io::stderr().is_terminal() {
+        eprint!("\r        \r");
+    }
+    daemon.stop().await;
+    Ok(all)
+}
+
+/// Plays one case from a thread of its own, as an MTA that knows nothing of this process would.
+async fn over_the_wire(case: Case, directory: &Path, number: usize) -> anyhow::Result<(Heard, Case)> {
+    let socket = directory.join(socket_name(case.sheet.mail.direction));
+    tokio::task::spawn_blocking(move || {
+        let session = case.session();
+        let stream = UnixStream::connect(&socket)?;
+        let mut mta = Mta::open(stream, &session)?;
+        let heard = mta.deliver(&session, &case.envelope(), &case.message, &format!("DEMO{number:04}"))?;
+        mta.quit()?;
+        Ok((heard, case))
+    })
+    .await?
+    .map_err(|error: io::Error| anyhow::Error::from(error))
+    .context("the server did not answer as it should")
+}
+
+impl Played {
+    fn compare(case: Case, explained: Explained, heard: Heard) -> Self {
+        let record = heard.record();
+        let mut played = Self { case, explained, heard, record, wrong: Vec::new() };
+        played.wrong = played.differences();
+        played
+    }
+
+    fn differences(&self) -> Vec<String> {
+        let expect = &self.case.sheet.expect;
+        let facts = &self.explained.assessment.facts;
+        let mut wrong = Vec::new();
+        let mut same = |what: &str, is: String, expected: String| {
+            if is != expected {
+                wrong.push(format!("{what} is {is}, expected {expected}"));
+            }
+        };
+        same("direction", facts.direction.to_string(), expect.direction.to_string());
+        same("verdict", self.verdict().to_owned(), expect.verdict.clone());
+        same("findings", self.findings().join(", "), expect.findings.join(", "));
+        if let Some(subject) = &expect.subject {
+            same("subject", facts.header.subject.clone().unwrap_or_default(), subject.clone());
+        }
+        if let Some(id) = &expect.message_id {
+            same("Message-ID", facts.header.message_id.clone().unwrap_or_default(), id.clone());
+        }
+        if let Some(names) = &expect.attachments {
+            let is: Vec<&str> = facts.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
+            same("attachments", is.join("; "), names.join("; "));
+        }
+        for edit in &expect.edits {
+            let done = self.heard.edits.iter().any(|heard| explain::describe(heard).starts_with(edit.as_str()));
+            same("edit", if done { edit.clone() } else { "missing".to_owned() }, edit.clone());
+        }
+        let without_id = |heard: &Heard| heard.without_id();
+        let explained = Heard {
+            edits: self.explained.answer.edits.clone(),
+            reply: self.explained.answer.refusal.as_ref().map(ToString::to_string),
+        };
+        same("the wire's answer", format!("{:?}", without_id(&self.heard)), format!("{:?}", without_id(&explained)));
+        wrong
+    }
+
+    fn verdict(&self) -> &'static str {
+        self.explained.assessment.decision.verdict.as_str()
+    }
+
+    fn findings(&self) -> Vec<String> {
+        let rulings = &self.explained.assessment.decision.rulings;
+        rulings.iter().map(|ruling| format!("{}={}", ruling.rule, ruling.grade())).collect()
+    }
+
+    /// What was done to it, in a few words; the id that every mail gets is left out.
+    fn done(&self) -> String {
+        let edits = self.heard.edits.iter().filter(|edit| !is_id(edit)).map(explain::describe);
+        edits.chain(self.heard.reply.clone()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The object of `--json`: that of `explain`, with the edits of the wire and the record's id.
+    fn to_json(&self) -> Value {
+        let mut object = self.explained.to_json(&format!("{}.eml", self.case.name));
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("edits".to_owned(), self.heard.edits.iter().map(explain::edit_json).collect());
+            fields.insert("reply".to_owned(), json!(self.heard.reply));
+            fields.insert("record".to_owned(), json!(self.record.as_ref().map(ToString::to_string)));
+        }
+        object
+    }
+}
+
+impl Heard {
+    /// The id of the record, from the header field that every accepted mail gets, or from the end of the refusal.
+    pub fn record(&self) -> Option<RecordId> {
+        let inserted = self.edits.iter().find_map(|edit| match edit {
+            Edit::InsertHeader { name, value, .. } if name == ID => value.parse().ok(),
+            _ => None,
+        });
+        let refused = || self.reply.as_ref()?.rsplit_once('[')?.1.trim_end_matches(']').parse().ok();
+        inserted.or_else(refused)
+    }
+
+    /// The same without the record's id, which differs from run to run.
+    pub fn without_id(&self) -> Self {
+        let edits = self.edits.iter().filter(|edit| !is_id(edit)).cloned().collect();
+        let reply = self.reply.as_ref().map(|reply| match reply.rsplit_once(" [") {
+            Some((text, _)) => text.to_owned(),
+            None => reply.clone(),
+        });
+        Self { edits, reply }
+    }
+}
+
+const ID: &str = "X-Postvakt-Id";
+
+fn is_id(edit: &Edit) -> bool {
+    matches!(edit, Edit::InsertHeader { name, .. } if name == ID)
+}
+
+fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
+    let rows: Vec<Vec<String>> = played
+        .iter()
+        .map(|played| {
+            let verdict = if played.wrong.is_empty() { played.verdict().to_owned() } else { "WRONG".to_owned() };
+            let direction = played.explained.assessment.facts.direction.to_string();
+            vec![played.case.name.clone(), direction, verdict, played.findings().join(" "), played.done()]
+        })
+        .collect();
+    print_table(&["MAIL", "DIRECTION", "VERDICT", "FINDINGS", "WHAT WAS DONE"], &rows)?;
+    println!("\nThe log:\n");
+    crate::cli::log::print_all(config)?;
+    let right = played.iter().filter(|played| played.wrong.is_empty()).count();
+    println!("\n{} mails, {right} as expected; each has one record, and the wire answered as `explain` says.", played.len());
+    if kept {
+        println!("Look further: postvakt log search --config {} --purpose demo", config.display());
+    }
+    Ok(())
+}
+
+/// The config of the demonstration.
+pub fn config_text(directory: &Path) -> anyhow::Result<String> {
+    let directory = directory.to_str().context("the directory's name is not UTF-8")?;
+    let directory = toml::Value::from(directory).to_string();
+    let directory = directory.trim_matches(|c| c == '"' || c == '\'');
+    let listeners: Vec<String> = [None, Some(Direction::Inbound), Some(Direction::Outbound), Some(Direction::Internal)]
+        .into_iter()
+        .map(|direction| {
+            let fixed = direction.map(|direction| format!(", direction = \"{direction}\"")).unwrap_or_default();
+            format!("    {{ address = \"unix:{directory}/{}\"{fixed} }},\n", socket_name(direction))
+        })
+        .collect();
+    Ok(format!(
+        r#"[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+internal_networks = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]
+
+[server]
+node = "demo"
+listen = [
+{}]
+
+[store]
+directory = "{directory}/store"
+
+[rules.auto-forward]
+mode = "enforce"
+action = "hold"
+"#,
+        listeners.concat()
+    ))
+}
+
+fn socket_name(direction: Option<Direction>) -> String {
+    format!("{}.sock", direction.map_or("any", Direction::as_str))
+}

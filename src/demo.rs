@@ -1,1 +1,0 @@
-//! The demonstration: the real server, a store of its own, and the corpus through the wire.
