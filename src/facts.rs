@@ -10,6 +10,8 @@ pub mod direction;
 pub mod extract;
 pub mod forwarding;
 pub mod identity;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 

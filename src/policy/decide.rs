@@ -176,3 +176,6 @@ fn forward_mark(found: &Match) -> String {
     let mailbox = found.mailboxes.first().map(|mailbox| format!("; mailbox={mailbox}")).unwrap_or_default();
     format!("{}; evidence={}{mailbox}", found.grade.as_str(), found.evidence)
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,3 +178,6 @@ impl Found {
         Some(Match { grade: self.grade?, evidence: self.evidence?, mailboxes: self.mailboxes, recipients })
     }
 }
+
+#[cfg(test)]
+mod tests;

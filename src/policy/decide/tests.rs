@@ -1,0 +1,177 @@
+//! What follows from findings.
+
+use jiff::civil::date;
+
+use crate::address::Address;
+use crate::facts::testing::from_inside;
+use crate::facts::{Cause, Facts};
+use crate::policy::{Place, Target};
+use crate::rules::Evidence;
+
+use super::*;
+
+const CITIZEN: &str = "From: medborgare@example.org\nMessage-ID: <1@example.org>";
+const TODAY: Date = date(2026, 3, 2);
+
+fn address(text: &str) -> Address {
+    Address::parse(text).unwrap()
+}
+
+fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
+    RulePolicy {
+        mode: Mode::Enforce,
+        on_unknown: OnUnknown::Accept,
+        actions: Actions::Forward { action, reroute_to: reroute_to.map(address), exceptions: Vec::new() },
+        place: Place::default(),
+    }
+}
+
+fn found(grade: Grade, recipients: &[usize]) -> Finding {
+    let mailboxes = vec![address("anna@exempelby.se")];
+    Finding::Match(Match { grade, evidence: Evidence::of("sieve"), mailboxes, recipients: recipients.to_vec() })
+}
+
+fn facts(sender: &str, recipients: &str) -> Facts {
+    from_inside(sender, recipients, CITIZEN)
+}
+
+fn decided(facts: &Facts, policy: &RulePolicy, finding: Finding) -> (Verdict, String) {
+    let decision = decide(facts, [("auto-forward", policy, finding)], TODAY);
+    let word = |step: &Step| match step {
+        Step::Mark(_) => "mark".to_owned(),
+        Step::RemoveRecipient(index) => format!("remove {index}"),
+        Step::AddRecipient(address) => format!("add {address}"),
+        Step::Hold(_) => "hold".to_owned(),
+        Step::Defer => "defer".to_owned(),
+        Step::Reject(_) => "reject".to_owned(),
+    };
+    let steps = decision.steps.iter().filter(|step| !matches!(step, Step::Mark(_)));
+    (decision.verdict, steps.map(word).collect::<Vec<_>>().join(" "))
+}
+
+#[test]
+fn the_action_and_the_envelope_sender_decide() {
+    let (own, citizen, null) = ("<anna@exempelby.se>", "<medborgare@example.org>", "<>");
+    let (one, mixed) = ("x@example.net", "bertil@exempelby.se x@example.net");
+    let registrator = Some("registrator@exempelby.se");
+    for (action, reroute_to, sender, recipients, verdict, steps) in [
+        (ForwardAction::Hold, None, citizen, one, Verdict::Hold, "hold"),
+        (ForwardAction::Hold, None, citizen, mixed, Verdict::Hold, "hold"),
+        (ForwardAction::Reroute, registrator, citizen, one, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (ForwardAction::Reroute, registrator, citizen, mixed, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (ForwardAction::RemoveRecipient, None, citizen, mixed, Verdict::Mark, "remove I"),
+        // Nobody would be left: never dropped.
+        (ForwardAction::RemoveRecipient, None, citizen, one, Verdict::Hold, "hold"),
+        (ForwardAction::RemoveRecipient, registrator, citizen, one, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (ForwardAction::Reject, None, own, one, Verdict::Reject, "reject"),
+        // A bounce would go to the citizen and name the private target.
+        (ForwardAction::Reject, None, citizen, one, Verdict::Hold, "hold"),
+        (ForwardAction::Reject, registrator, citizen, one, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (ForwardAction::Reject, None, null, mixed, Verdict::Mark, "remove I"),
+        (ForwardAction::Reject, None, null, one, Verdict::Hold, "hold"),
+    ] {
+        let facts = facts(sender, recipients);
+        let outside = facts.recipients.len() - 1;
+        let steps = steps.replace('I', &outside.to_string());
+        let decided = decided(&facts, &policy(action, reroute_to), found(Grade::Certain, &[outside]));
+        assert_eq!(decided, (verdict, steps), "{action:?} {reroute_to:?} {sender} {recipients}");
+    }
+}
+
+#[test]
+fn a_rewritten_sender_is_not_the_forwarder() {
+    let facts = facts("<SRS0=HHH=TT=example.org=medborgare@exempelby.se>", "x@example.net");
+    let decided = decided(&facts, &policy(ForwardAction::Reject, None), found(Grade::Certain, &[0]));
+    assert_eq!(decided, (Verdict::Hold, "hold".to_owned()));
+}
+
+#[test]
+fn what_is_only_likely_is_recorded_and_has_no_effect() {
+    let facts = facts("<medborgare@example.org>", "x@example.net");
+    let decided = decided(&facts, &policy(ForwardAction::Hold, None), found(Grade::Strong, &[0]));
+    assert_eq!(decided, (Verdict::Accept, String::new()));
+}
+
+#[test]
+fn observing_changes_nothing_and_tells_what_would_be() {
+    let facts = facts("<medborgare@example.org>", "x@example.net");
+    let observing = RulePolicy { mode: Mode::Observe, ..policy(ForwardAction::Hold, None) };
+    let decision = decide(&facts, [("auto-forward", &observing, found(Grade::Certain, &[0]))], TODAY);
+    assert_eq!((decision.verdict, decision.steps.len()), (Verdict::Accept, 0));
+    assert_eq!(decision.rulings[0].verdict, Verdict::Hold);
+}
+
+#[test]
+fn not_knowing_has_the_effect_that_the_config_says() {
+    let facts = facts("<medborgare@example.org>", "x@example.net");
+    for (on_unknown, verdict, steps) in [
+        (OnUnknown::Accept, Verdict::Accept, ""),
+        (OnUnknown::Hold, Verdict::Hold, "hold"),
+        (OnUnknown::Tempfail, Verdict::Defer, "defer"),
+    ] {
+        let policy = RulePolicy { on_unknown, ..policy(ForwardAction::Hold, None) };
+        assert_eq!(decided(&facts, &policy, Finding::Unknown(Cause::Store)), (verdict, steps.to_owned()));
+    }
+}
+
+#[test]
+fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
+    let exception = |mailbox: &str, to: Target, until: Date| Exception {
+        mailbox: address(mailbox),
+        to,
+        decision: "KS 2026/123".into(),
+        approved_by: None,
+        until,
+        place: Place::default(),
+    };
+    let anna = "anna@exempelby.se";
+    let target = || Target::Address(address("X@example.net"));
+    let domain = |name: &str| Target::Domain(crate::address::Domain::new(name));
+    for (exception, allowed) in [
+        (exception(anna, target(), date(2026, 3, 2)), true),
+        (exception(anna, domain("example.net"), date(2027, 1, 1)), true),
+        (exception(anna, target(), date(2026, 3, 1)), false),
+        (exception("bertil@exempelby.se", target(), date(2027, 1, 1)), false),
+        (exception(anna, domain("example.com"), date(2027, 1, 1)), false),
+    ] {
+        let facts = facts("<medborgare@example.org>", "x@example.net");
+        let mut policy = policy(ForwardAction::Hold, None);
+        policy.actions =
+            Actions::Forward { action: ForwardAction::Hold, reroute_to: None, exceptions: vec![exception.clone()] };
+        let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &[0]))], TODAY);
+        let reference = allowed.then(|| "KS 2026/123".to_owned());
+        assert_eq!(decision.rulings[0].allowed_by, reference, "{exception:?}");
+        assert_eq!(decision.verdict == Verdict::Accept, allowed);
+    }
+}
+
+#[test]
+fn an_exception_for_one_target_does_not_free_the_other() {
+    let facts = facts("<medborgare@example.org>", "bertil@exempelby.se x@example.net y@example.com");
+    let exceptions = vec![Exception {
+        mailbox: address("anna@exempelby.se"),
+        to: Target::Address(address("y@example.com")),
+        decision: "KS 2026/123".into(),
+        approved_by: None,
+        until: date(2027, 1, 1),
+        place: Place::default(),
+    }];
+    let mut policy = policy(ForwardAction::RemoveRecipient, None);
+    policy.actions = Actions::Forward { action: ForwardAction::RemoveRecipient, reroute_to: None, exceptions };
+    assert_eq!(decided(&facts, &policy, found(Grade::Certain, &[1, 2])), (Verdict::Mark, "remove 1".to_owned()));
+}
+
+#[test]
+fn the_order_of_rules_does_not_matter() {
+    let facts = facts("<anna@exempelby.se>", "x@example.net");
+    let reject = policy(ForwardAction::Reject, None);
+    let hold = RulePolicy { actions: Actions::Content(ContentAction::Hold), ..policy(ForwardAction::Hold, None) };
+    let findings = [
+        ("auto-forward", &reject, found(Grade::Certain, &[0])),
+        ("custom.a", &hold, found(Grade::Strong, &[])),
+    ];
+    let mut turned = findings.clone();
+    turned.reverse();
+    assert_eq!(decide(&facts, findings, TODAY).verdict, Verdict::Reject);
+    assert_eq!(decide(&facts, turned, TODAY).verdict, Verdict::Reject);
+}
