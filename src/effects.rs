@@ -249,3 +249,6 @@ fn of_client(client: &Client) -> Record {
         receipt: String::new(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! What leaves the program, for what was decided.
+
+use crate::facts::testing::{from_inside, from_outside, mail};
+use crate::policy::{Decision, Mark, Refusal, Step};
+
+use super::*;
+
+fn id() -> RecordId {
+    RecordId { node: "gw1".into(), epoch: 1, seq: 7 }
+}
+
+fn deciding(verdict: Verdict, steps: Vec<Step>) -> Decision {
+    Decision { verdict, steps, rulings: Vec::new() }
+}
+
+/// Each edit in a few words.
+fn words(answer: &Answer) -> Vec<String> {
+    let word = |edit: &Edit| match edit {
+        Edit::AddHeader { name, .. } => format!("add {name}"),
+        Edit::InsertHeader { index, name, value } => format!("insert {index} {name}: {value}"),
+        Edit::ChangeHeader { index, name, .. } => format!("change {index} {name}"),
+        Edit::DeleteHeader { index, name } => format!("delete {index} {name}"),
+        Edit::RemoveRecipient { raw } => format!("remove {}", String::from_utf8_lossy(raw)),
+        Edit::AddRecipient { address } => format!("add {address}"),
+        Edit::Quarantine { reason } => format!("hold {reason}"),
+    };
+    answer.edits.iter().map(word).collect()
+}
+
+fn answered(header: &str, client: &str, decision: &Decision) -> Answer {
+    let mail = mail(client, "<medborgare@example.org>", "x@example.net anna@exempelby.se", header);
+    let facts = crate::facts::extract::extract(
+        &mail,
+        &crate::facts::testing::organisation(),
+        crate::facts::Needs::default(),
+    );
+    answer(&facts, &mail.envelope, decision, &id())
+}
+
+#[test]
+fn every_accepted_mail_gets_its_id_and_nothing_else() {
+    let answer = answered("From: medborgare@example.org", "192.0.2.1", &Decision::default());
+    assert_eq!(words(&answer), ["insert 1 X-Postvakt-Id: gw1-1-000000000007"]);
+    assert_eq!(answer.refusal, None);
+}
+
+#[test]
+fn forged_fields_go_from_the_highest_index_down() {
+    let header = "X-Postvakt-Id: a\nx-POSTVAKT-id: b\nSubject: x\nX-Spam-Flag: NO\nX-Postvakt-Id: c\nx-spam-flag: NO\n\
+                  X-Spammer: keep\nX-Postvakts: keep";
+    let answer = answered(header, "192.0.2.1", &Decision::default());
+    assert_eq!(
+        words(&answer),
+        [
+            "delete 2 x-spam-flag",
+            "delete 3 X-Postvakt-Id",
+            "delete 1 X-Spam-Flag",
+            "delete 2 x-POSTVAKT-id",
+            "delete 1 X-Postvakt-Id",
+            "insert 1 X-Postvakt-Id: gw1-1-000000000007",
+        ]
+    );
+}
+
+#[test]
+fn spam_marks_of_our_own_hosts_stay() {
+    let answer = answered("X-Spam-Flag: YES\nX-Postvakt-Sensitive: class=none", "10.1.2.3", &Decision::default());
+    assert_eq!(words(&answer), ["delete 1 X-Postvakt-Sensitive", "insert 1 X-Postvakt-Id: gw1-1-000000000007"]);
+}
+
+#[test]
+fn marks_recipients_and_hold() {
+    let steps = vec![
+        Step::Mark(Mark::AutoForward("certain; evidence=sieve; mailbox=anna@exempelby.se".into())),
+        Step::Mark(Mark::Suspicious("custom.a".into())),
+        Step::Mark(Mark::Suspicious("custom.b".into())),
+        Step::RemoveRecipient(0),
+        Step::AddRecipient(crate::address::Address::parse("registrator@exempelby.se").unwrap()),
+        Step::Hold("auto-forward".into()),
+    ];
+    let answer = answered("From: medborgare@example.org", "10.1.2.3", &deciding(Verdict::Hold, steps));
+    assert_eq!(
+        words(&answer),
+        [
+            "insert 1 X-Postvakt-Auto-Forward: certain; evidence=sieve; mailbox=anna@exempelby.se",
+            "insert 1 X-Postvakt-Suspicious: custom.a, custom.b",
+            "insert 1 X-Postvakt-Id: gw1-1-000000000007",
+            "remove <x@example.net>",
+            "add registrator@exempelby.se",
+            "hold auto-forward",
+        ]
+    );
+}
+
+#[test]
+fn a_refusal_names_the_record_and_edits_nothing() {
+    let steps = vec![Step::Hold("custom.a".into()), Step::Reject(Refusal::Forward)];
+    let answer = answered("X-Postvakt-Id: a", "10.1.2.3", &deciding(Verdict::Reject, steps));
+    assert_eq!(answer.edits, []);
+    assert_eq!(
+        answer.refusal.unwrap().to_string(),
+        "550 5.7.1 Automatisk vidarebefordran till extern adress ar inte tillaten \
+         (Automatic forwarding to an external address is not allowed) [gw1-1-000000000007]"
+    );
+}
+
+#[test]
+fn deferring_is_temporary() {
+    let answer = answered("From: a@example.org", "10.1.2.3", &deciding(Verdict::Defer, vec![Step::Defer]));
+    assert_eq!(answer.refusal.unwrap().code(), 451);
+    assert_eq!(not_stored().refusal.unwrap().code(), 451);
+}
+
+#[test]
+fn only_mail_from_outside_that_was_let_in_is_remembered() {
+    let header = "From: medborgare@example.org\nMessage-ID: <1@example.org>";
+    let key = crate::facts::identity::IdentityKey::new(&[1; 32]);
+    let with_identity = |mut facts: Facts| {
+        facts.identity = key.of(&facts.header);
+        facts
+    };
+    let inbound = with_identity(from_outside("<medborgare@example.org>", "anna@exempelby.se", header));
+    let row = remembered(&inbound, &Decision::default()).unwrap();
+    assert_eq!((row.mailboxes.join(" "), row.sender.as_str()), ("anna@exempelby.se".into(), "medborgare@example.org"));
+    assert_eq!(remembered(&inbound, &deciding(Verdict::Reject, Vec::new())), None);
+    let outbound = with_identity(from_inside("<anna@exempelby.se>", "x@example.net", header));
+    assert_eq!(remembered(&outbound, &Decision::default()), None);
+    let nameless = from_outside("<medborgare@example.org>", "anna@exempelby.se", "From: a@example.org");
+    assert_eq!(remembered(&nameless, &Decision::default()), None);
+}
+
+#[test]
+fn the_record_says_what_happened() {
+    let facts = from_outside("<>", "anna@exempelby.se", "From: a@example.org\nSubject: =?utf-8?Q?H=C3=A4lsning?=");
+    let record = record(&facts, &deciding(Verdict::Hold, Vec::new()), "0123456789abcdef");
+    assert_eq!((record.sender.as_str(), record.subject.as_str()), ("<>", "Hälsning"));
+    assert_eq!((record.outcome, record.queue_id.as_str()), (Outcome::Held, "4F1234"));
+    assert_eq!(record.client, "192.0.2.1");
+}
