@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 
 use crate::facts::Needs;
-use crate::mail::Direction;
+pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::organisation::Organisation;
 use crate::policy::{Mode, RulePolicy};
 use crate::rules::Rule;
@@ -45,24 +45,6 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Where metrics and health are served.
     pub metrics: Option<std::net::SocketAddr>,
-}
-
-/// One listening socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listen {
-    /// Its address.
-    pub address: ListenAddress,
-    /// The direction of all mail that comes through it, where it is fixed.
-    pub direction: Option<Direction>,
-}
-
-/// The address of a socket, as Postfix writes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ListenAddress {
-    /// `unix:/path`.
-    Unix(PathBuf),
-    /// `inet:host:port`, host being an IP address.
-    Inet(std::net::SocketAddr),
 }
 
 /// `[store]`. There is no choice about failure: mail whose record cannot be stored is put off.

@@ -25,6 +25,12 @@ pub const ADDRESS_OCTETS: usize = 8_192;
 pub const MACRO_OCTETS: usize = 64 << 10;
 /// Octets of messages in flight over all connections; above it connections are read no further until some are done.
 pub const IN_FLIGHT_OCTETS: usize = 1 << 30;
+/// Octets of one message from which on it counts among those in flight; smaller ones are bounded by `CONNECTIONS`.
+pub const IN_FLIGHT_FROM: usize = 64 << 10;
+/// Octets of the read buffer of a connection between messages.
+pub const READ_OCTETS: usize = 4 << 10;
+/// Octets that one read may bring: enough for the largest frame.
+pub const READ_OCTETS_MAX: usize = 128 << 10;
 /// Connections at once. Postfix opens one for each of its smtpd processes (100 by default).
 pub const CONNECTIONS: usize = 10_000;
 
@@ -38,10 +44,15 @@ pub const IDLE_TIME: Duration = Duration::from_secs(7_210);
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Until a verdict; Postfix waits 300 s (`milter_content_timeout`) for each frame.
 pub const VERDICT_TIME: Duration = Duration::from_mins(4);
+/// Until there is room for a large message among those in flight; then it is put off, so that the room it holds
+/// itself is free for another. Well below the MTA's patience for one frame.
+pub const IN_FLIGHT_TIME: Duration = Duration::from_mins(1);
 /// Between two progress frames while the verdict is late.
 pub const PROGRESS_TIME: Duration = Duration::from_secs(5);
 /// From SIGTERM until connections are closed between messages.
 pub const DRAIN_TIME: Duration = Duration::from_secs(30);
+/// From SIGTERM until the last connections are left to themselves, whatever they do.
+pub const STOP_TIME: Duration = Duration::from_mins(1);
 /// After `accept` failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

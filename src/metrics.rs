@@ -25,6 +25,8 @@ pub struct Metrics {
     pub connections_total: IntCounter,
     pub milter_errors: IntCounterVec,
     pub limits_exceeded: IntCounterVec,
+    pub edits_not_granted: IntCounterVec,
+    pub verdicts_undelivered: IntCounter,
     pub panics: IntCounter,
     pub store_commits: IntCounterVec,
     pub store_commit_seconds: Histogram,
@@ -70,6 +72,15 @@ impl Metrics {
                 "limits_exceeded_total",
                 "Limits that a mail went over.",
                 &["limit"],
+            ),
+            edits_not_granted: new.counters(
+                "edits_not_granted_total",
+                "Edits that the MTA did not allow, by their name.",
+                &["edit"],
+            ),
+            verdicts_undelivered: new.counter(
+                "verdicts_undelivered_total",
+                "Verdicts that the MTA no longer waited for; it puts the mail off.",
             ),
             panics: new.counter(
                 "panics_total",

@@ -3,8 +3,9 @@
 //!
 //! Reading order: `frame` (bytes to frames), `command` (frames to commands), `macros`, `negotiate`, `response`
 //! (edits and replies to bytes), `session` (the protocol as one state machine, sans I/O), `intake` (commands to a
-//! mail), `connection` (one task for one connection), `listener` (sockets).
+//! mail), `alarm` (one timer for many deadlines), `connection` (one task for one connection), `listener` (sockets).
 
+pub mod alarm;
 pub mod command;
 pub mod connection;
 pub mod frame;

@@ -27,3 +27,10 @@ pub const POLICY_REFUSED: &str = "Meddelandet följer inte organisationens regle
      (The message is against the organisation's e-mail rules)";
 /// A fact that a rule needs could not be had, and the config says to wait.
 pub const UNKNOWN_DEFERRED: &str = "Meddelandet kan inte kontrolleras just nu, försök igen senare (The message cannot be checked now, try again later)";
+/// The MTA does not allow an edit without which the mail must not pass.
+pub const EDIT_NOT_GRANTED: &str = "Meddelandet kan inte hanteras just nu, försök igen senare (The message cannot be handled now, try again later)";
+/// An address that is none.
+pub const ADDRESS_INVALID: &str = "Adressen går inte att tolka (The address cannot be read)";
+/// Over `limits::IN_FLIGHT_OCTETS` for too long.
+pub const BUSY: &str =
+    "E-postfiltret är överlastat, försök igen senare (The mail filter is overloaded, try again later)";

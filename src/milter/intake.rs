@@ -1,1 +1,278 @@
 //! Intake: the commands of one transaction become a mail.
+
+#![deny(clippy::disallowed_methods)]
+
+use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
+
+use super::command::Path;
+use crate::address::{Address, ReversePath};
+use crate::mail::{Client, Direction, Envelope, Incomplete, Mail, Message, Recipient};
+use crate::metrics::METRICS;
+use crate::reply::{Basic, Class, SmtpReply};
+use crate::{limits, texts};
+
+/// One transaction, from MAIL on.
+#[derive(Debug)]
+pub struct Transaction {
+    arrived: Timestamp,
+    listener_direction: Option<Direction>,
+    client: Client,
+    sender: ReversePath,
+    smtputf8: bool,
+    recipients: Vec<Recipient>,
+    recipient_octets: usize,
+    /// The MTA's queue id, once it has one.
+    pub queue_id: Option<String>,
+    part: Part,
+    kept: BytesMut,
+    body_at: usize,
+    size: u64,
+    header_fields: usize,
+    refusal: Option<Refusal>,
+    refused: bool,
+}
+
+/// How far the transaction has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Envelope,
+    Data,
+    Header,
+    Body,
+}
+
+/// Why no more can come of a transaction than a refusal, whatever the MTA still sends of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The program is being stopped.
+    Stopping,
+    /// The sender is over [`limits::ADDRESS_OCTETS`].
+    SenderTooLong,
+    /// The parts of the message came in an order that leaves no message.
+    OutOfOrder,
+    /// Over [`limits::HEADER_OCTETS`] or [`limits::HEADER_FIELDS`].
+    HeaderTooLarge,
+    /// No room for the message.
+    Busy,
+}
+
+impl Refusal {
+    /// What the client reads.
+    pub fn reply(self) -> SmtpReply {
+        let (transient, permanent) = (Class::Transient, Class::Permanent);
+        match self {
+            Self::Stopping => SmtpReply::new(transient, Basic::Closing, (3, 2), texts::STOPPING),
+            Self::SenderTooLong => {
+                SmtpReply::new(permanent, Basic::Unavailable, (1, 7), texts::ADDRESS_TOO_LONG)
+            }
+            Self::OutOfOrder => SmtpReply::new(transient, Basic::Processing, (5, 1), texts::OUT_OF_ORDER),
+            Self::HeaderTooLarge => {
+                SmtpReply::new(permanent, Basic::Exceeded, (3, 4), texts::HEADER_TOO_LARGE)
+            }
+            Self::Busy => SmtpReply::new(transient, Basic::Exceeded, (3, 1), texts::BUSY),
+        }
+    }
+
+    /// Whether there is no use in further recipients either.
+    fn concerns_recipients(self) -> bool {
+        match self {
+            Self::Stopping | Self::SenderTooLong => true,
+            Self::OutOfOrder | Self::HeaderTooLarge | Self::Busy => false,
+        }
+    }
+
+    fn limit(self) -> Option<&'static str> {
+        match self {
+            Self::Stopping | Self::OutOfOrder => None,
+            Self::SenderTooLong => Some("address"),
+            Self::HeaderTooLarge => Some("header"),
+            Self::Busy => Some("in_flight"),
+        }
+    }
+}
+
+impl Transaction {
+    /// The transaction that a MAIL command begins.
+    pub fn begin(
+        mail: Path<'_>,
+        arrived: Timestamp,
+        client: Client,
+        listener_direction: Option<Direction>,
+    ) -> Self {
+        let too_long = mail.octets > limits::ADDRESS_OCTETS;
+        let raw = mail.raw.get(..limits::ADDRESS_OCTETS).unwrap_or(mail.raw);
+        let mut begun = Self {
+            arrived,
+            listener_direction,
+            client,
+            sender: ReversePath::from_wire(raw),
+            smtputf8: mail.parameters.into_iter().any(|word| word.eq_ignore_ascii_case(b"SMTPUTF8")),
+            recipients: Vec::new(),
+            recipient_octets: 0,
+            queue_id: None,
+            part: Part::Envelope,
+            kept: BytesMut::new(),
+            body_at: 0,
+            size: 0,
+            header_fields: 0,
+            refusal: None,
+            refused: false,
+        };
+        if too_long {
+            begun.give_up(Refusal::SenderTooLong);
+        }
+        begun
+    }
+
+    /// A recipient; `refused_by_mta` ones are told for information only.
+    pub fn rcpt(&mut self, path: &Path<'_>, refused_by_mta: bool) -> Result<(), SmtpReply> {
+        if let Some(refusal) = self.refusal.filter(|refusal| refusal.concerns_recipients()) {
+            self.refused = true;
+            return Err(refusal.reply());
+        }
+        if self.part > Part::Envelope {
+            return Err(Refusal::OutOfOrder.reply());
+        }
+        if refused_by_mta {
+            return Ok(());
+        }
+        if path.octets > limits::ADDRESS_OCTETS {
+            METRICS.limits_exceeded.with_label_values(&["address"]).inc();
+            let (class, basic) = (Class::Permanent, Basic::Unavailable);
+            return Err(SmtpReply::new(class, basic, (1, 3), texts::ADDRESS_TOO_LONG));
+        }
+        if self.recipients.len() >= limits::RECIPIENTS {
+            METRICS.limits_exceeded.with_label_values(&["recipients"]).inc();
+            let (class, basic) = (Class::Transient, Basic::Exceeded);
+            return Err(SmtpReply::new(class, basic, (5, 3), texts::TOO_MANY_RECIPIENTS));
+        }
+        let Some(address) = Address::from_wire(path.raw) else {
+            let (class, basic) = (Class::Permanent, Basic::Unavailable);
+            return Err(SmtpReply::new(class, basic, (1, 3), texts::ADDRESS_INVALID));
+        };
+        self.recipient_octets += path.raw.len();
+        self.recipients.push(Recipient { raw: Bytes::copy_from_slice(path.raw), address });
+        Ok(())
+    }
+
+    /// DATA. It and the pieces of a body cannot come at a wrong time within a transaction.
+    pub fn data(&mut self) -> Result<(), Refusal> {
+        self.part = self.part.max(Part::Data);
+        Ok(())
+    }
+
+    /// A header field. Its bytes are as they were sent: with `leading_space` the value has what followed the colon,
+    /// without it the MTA took one space away.
+    pub fn header(&mut self, name: &[u8], value: &[u8], leading_space: bool) -> Result<(), Refusal> {
+        if self.part > Part::Header {
+            return Err(self.give_up(Refusal::OutOfOrder));
+        }
+        self.part = Part::Header;
+        self.header_fields += 1;
+        let octets = name.len() + value.len() + 4;
+        if self.header_fields > limits::HEADER_FIELDS
+            || self.size + octets as u64 > limits::HEADER_OCTETS as u64
+        {
+            self.give_up(Refusal::HeaderTooLarge);
+        }
+        if self.refusal.is_some() {
+            self.size += octets as u64;
+            return Ok(());
+        }
+        self.kept.extend_from_slice(name);
+        self.kept.extend_from_slice(if leading_space { b":" } else { b": " });
+        let mut rest = value;
+        while let Some((line, after)) = memchr::memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end))
+        {
+            self.kept.extend_from_slice(line);
+            self.kept.extend_from_slice(if line.ends_with(b"\r") { b"\n" } else { b"\r\n" });
+            rest = after.get(1..).unwrap_or_default();
+        }
+        self.kept.extend_from_slice(rest);
+        self.kept.extend_from_slice(b"\r\n");
+        self.size = self.kept.len() as u64;
+        Ok(())
+    }
+
+    /// The end of the header section.
+    pub fn end_of_header(&mut self) -> Result<(), Refusal> {
+        if self.part == Part::Body {
+            return Err(self.give_up(Refusal::OutOfOrder));
+        }
+        self.begin_body();
+        Ok(())
+    }
+
+    /// A piece of the body.
+    pub fn body(&mut self, piece: &[u8]) -> Result<(), Refusal> {
+        if self.part < Part::Body {
+            self.begin_body();
+        }
+        self.size += piece.len() as u64;
+        if self.refusal.is_none() {
+            let room = limits::MESSAGE_OCTETS.saturating_sub(self.kept.len());
+            self.kept.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        }
+        Ok(())
+    }
+
+    /// Nothing but a refusal will come of it: what was kept is let go, and the first reason stands.
+    pub fn give_up(&mut self, refusal: Refusal) -> Refusal {
+        if let Some(limit) = refusal.limit()
+            && self.refusal != Some(refusal)
+        {
+            METRICS.limits_exceeded.with_label_values(&[limit]).inc();
+        }
+        self.kept = BytesMut::new();
+        self.body_at = 0;
+        *self.refusal.get_or_insert(refusal)
+    }
+
+    /// What the end of the message is answered with, where it is not judged.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.refusal
+    }
+
+    /// That we refused it, should the MTA end it now.
+    pub fn set_refused(&mut self) {
+        self.refused = true;
+    }
+
+    /// Octets that it holds in memory.
+    pub fn octets(&self) -> usize {
+        self.kept.len() + self.recipient_octets
+    }
+
+    /// Why it is incomplete, when something else ends it: if we refused it, that was the cause.
+    pub fn why(&self, otherwise: Incomplete) -> Incomplete {
+        if self.refused { Incomplete::Refused } else { otherwise }
+    }
+
+    /// The mail as far as it came. A message without an end of its header section has one all the same.
+    pub fn into_mail(mut self) -> Mail {
+        if self.part == Part::Header {
+            self.begin_body();
+        }
+        if self.size > self.kept.len() as u64 && self.refusal.is_none() {
+            METRICS.limits_exceeded.with_label_values(&["message"]).inc();
+        }
+        Mail {
+            arrived: self.arrived,
+            listener_direction: self.listener_direction,
+            client: self.client,
+            envelope: Envelope { sender: self.sender, smtputf8: self.smtputf8, recipients: self.recipients },
+            queue_id: self.queue_id,
+            message: Message { bytes: self.kept.freeze(), body_at: self.body_at, size: self.size },
+        }
+    }
+
+    fn begin_body(&mut self) {
+        self.part = Part::Body;
+        self.size += 2;
+        if self.refusal.is_none() {
+            self.kept.extend_from_slice(b"\r\n");
+            self.body_at = self.kept.len();
+        }
+    }
+}
