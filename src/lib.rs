@@ -12,6 +12,7 @@ pub mod mail;
 pub mod metrics;
 pub mod organisation;
 pub mod reply;
+pub mod settings;
 pub mod text;
 pub mod texts;
 
