@@ -1,19 +1,33 @@
-//! The config in force: parsed, checked, immutable. `raw` is the file as serde sees it, `check` its meaning; whoever
-//! holds a [`Config`] holds one without mistakes.
+//! The config in force: parsed, checked, immutable. Whoever holds a [`Config`] holds one without mistakes.
+//!
+//! Reading order: `load` (the file's bytes; the only file here that touches the world), `raw` (TOML to
+//! [`crate::settings`]), `check` (what the tables mean), `listen` and `policies` (parts of that), `reference` (the
+//! documentation of every key).
+
+#![deny(clippy::disallowed_methods)]
 
 pub mod check;
+mod listen;
+pub mod load;
+mod policies;
 pub mod raw;
+pub mod reference;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::facts::Needs;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::organisation::Organisation;
-use crate::policy::{Mode, RulePolicy};
+use crate::policy::{Actions, Mode, RulePolicy};
 use crate::rules::Rule;
+pub use crate::settings::problem::{Problem, Problems};
 
 /// Everything that an admin can set.
 #[derive(Debug)]
@@ -33,7 +47,7 @@ pub struct Config {
     /// The first 16 hex digits of the file's SHA-256; every record has it.
     pub hash: String,
     /// What is allowed but will surprise: expired exceptions and the like, each with its place.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
 /// `[server]`.
@@ -61,7 +75,30 @@ pub struct Smtp {
     pub submit: std::net::SocketAddr,
 }
 
+/// What a config depends on beside its own text.
+#[derive(Clone, Copy, Debug)]
+pub struct Surroundings<'a> {
+    /// The file's name in messages.
+    pub file: &'a str,
+    /// The host's name, from which the node has its own where the config does not say.
+    pub host: &'a str,
+    /// Now: exceptions that have ended or soon will are warned about.
+    pub now: Timestamp,
+}
+
 impl Config {
+    /// The config in the bytes of a file. Pure; [`Config::load`] reads the file.
+    pub fn parse(bytes: &[u8], around: &Surroundings<'_>) -> Result<Self, Problems> {
+        let text = raw::decode(bytes, around.file)?;
+        let (table, report) = raw::parse(text, around.file);
+        let config = check::config(&table, &report, around);
+        let warnings = report.finish()?;
+        match config {
+            Some(config) => Ok(Self { hash: raw::hash(bytes), warnings, ..config }),
+            None => Err(raw::unexplained(around.file)),
+        }
+    }
+
     /// What the enabled rules need.
     pub fn needs(&self) -> Needs {
         self.rules.iter().fold(Needs::default(), |needs, (rule, _)| needs.union(rule.needs()))
@@ -70,5 +107,14 @@ impl Config {
     /// Whether any rule acts.
     pub fn enforces(&self) -> bool {
         self.rules.iter().any(|(_, policy)| policy.mode == Mode::Enforce)
+    }
+
+    /// How many exceptions are past their end.
+    pub fn exceptions_expired(&self, today: Date) -> usize {
+        let expired = |actions: &Actions| match actions {
+            Actions::Forward { exceptions, .. } => exceptions.iter().filter(|e| e.until < today).count(),
+            Actions::Content(_) => 0,
+        };
+        self.rules.iter().map(|(_, policy)| expired(&policy.actions)).sum()
     }
 }

@@ -14,6 +14,7 @@ pub mod organisation;
 pub mod reply;
 pub mod answer;
 pub mod mail;
+pub mod settings;
 
 // The wire.
 pub mod milter;

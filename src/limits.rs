@@ -113,6 +113,22 @@ pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
 
 /// Octets of the config file.
 pub const CONFIG_OCTETS: u64 = 4 << 20;
+/// Problems of one config that are printed; more are counted. Nobody mends a thousand at a time.
+pub const CONFIG_PROBLEMS: usize = 1_000;
+/// Octets of a wrong value that a message about it shows.
+pub const CONFIG_SHOWN_OCTETS: usize = 64;
+/// Octets of a Unix socket's path: `sun_path` of Linux has 108, the last one zero.
+pub const SOCKET_PATH_OCTETS: usize = 107;
+/// Characters of a node's name, which stands in every record id: one label of a host name.
+pub const NODE_OCTETS: usize = 63;
+/// Days before its end from which an exception is warned about.
+pub const EXCEPTION_NOTICE_DAYS: i32 = 30;
+/// Octets of a custom rule's name: it stands in headers and log columns.
+pub const RULE_NAME_OCTETS: usize = 63;
+/// Custom rules; each is asked about every mail.
+pub const CUSTOM_RULES: usize = 200;
+/// Patterns of one condition of a custom rule; alternatives belong into one pattern.
+pub const PATTERNS: usize = 100;
 /// Octets of one compiled pattern of a custom rule.
 pub const PATTERN_OCTETS: usize = 1 << 20;
 /// Octets of text that a custom rule's `text` pattern reads in one message.

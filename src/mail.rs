@@ -24,6 +24,9 @@ pub enum Direction {
 }
 
 impl Direction {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 3] = [Self::Inbound, Self::Outbound, Self::Internal];
+
     /// The word for it in the log, the config and `--json`.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -5,7 +5,6 @@
 pub mod decide;
 
 use jiff::civil::Date;
-use serde::Deserialize;
 
 use crate::address::{Address, Domain};
 use crate::rules::Finding;
@@ -96,8 +95,7 @@ pub enum Refusal {
 }
 
 /// Whether a rule is off, looks on, or acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
     /// Not asked at all.
     #[default]
@@ -109,7 +107,10 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// The word for it.
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
+
+    /// The word for it in the config.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Off => "off",
@@ -120,8 +121,7 @@ impl Mode {
 }
 
 /// What follows when a rule could not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnUnknown {
     /// The mail passes; the record says that nobody knows.
     #[default]
@@ -132,9 +132,22 @@ pub enum OnUnknown {
     Tempfail,
 }
 
+impl OnUnknown {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 3] = [Self::Accept, Self::Hold, Self::Tempfail];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Hold => "hold",
+            Self::Tempfail => "tempfail",
+        }
+    }
+}
+
 /// What is done with an automatic forward.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForwardAction {
     /// The mail waits in the queue for a person.
     #[default]
@@ -148,9 +161,23 @@ pub enum ForwardAction {
     Reject,
 }
 
+impl ForwardAction {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 4] = [Self::Hold, Self::Reroute, Self::RemoveRecipient, Self::Reject];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Reroute => "reroute",
+            Self::RemoveRecipient => "remove-recipient",
+            Self::Reject => "reject",
+        }
+    }
+}
+
 /// What is done about content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ContentAction {
     /// It passes with a header.
     #[default]
@@ -159,6 +186,20 @@ pub enum ContentAction {
     Hold,
     /// 550 5.7.1.
     Reject,
+}
+
+impl ContentAction {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 3] = [Self::Mark, Self::Hold, Self::Reject];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mark => "mark",
+            Self::Hold => "hold",
+            Self::Reject => "reject",
+        }
+    }
 }
 
 /// The actions of one rule, of the menu that its spec names.

@@ -1,8 +1,8 @@
 //! Rules: they find, and never decide. A rule sees facts and says what it found; what follows from that is
 //! [`crate::policy`]'s business, and no rule can name a verdict.
 //!
-//! To add a rule: write `rules/<id>.rs`, declare it below, and list its [`Spec`] in [`ALL`]. The config's section,
-//! `postvakt rules`, the reference in `docs/rules.md` and the metrics follow from the spec.
+//! To add a rule: write `rules/<id>.rs`, declare it below, and list its [`Spec`] in [`ALL`]. The config's section and
+//! its documentation, `postvakt rules`, the reference in `docs/rules.md` and the metrics follow from the spec.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -13,9 +13,10 @@ use std::fmt;
 
 use crate::address::Address;
 use crate::facts::{Cause, Facts, Needs};
+use crate::settings::{Key, Settings};
 
-/// Every rule with a section of its own.
-pub const ALL: &[&Spec] = &[&auto_forward::SPEC];
+/// Every rule.
+pub const ALL: &[&Spec] = &[&auto_forward::SPEC, &custom::SPEC];
 
 /// What there is to say about a rule, once.
 #[derive(Debug)]
@@ -28,6 +29,22 @@ pub struct Spec {
     pub page: &'static str,
     /// What actions the config may choose from.
     pub menu: Menu,
+    /// How many of it there can be.
+    pub section: Section,
+    /// What its section may say beyond what every rule's may, for the reference.
+    pub keys: &'static [Key],
+    /// Reads those keys and makes the rule, under the name that its findings shall have. Asks for all of them even
+    /// when one is wrong, so that every problem is found at once.
+    pub make: fn(&str, &mut Settings<'_>) -> Option<Box<dyn Rule>>,
+}
+
+/// Where the config speaks of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    /// `[rules.<id>]`.
+    One,
+    /// `[rules.<id>.<name>]`, as many as wanted.
+    Named,
 }
 
 /// The actions that a rule's findings may have. Each menu is a type of its own in [`crate::policy`], so that a rule

@@ -1,1 +1,221 @@
-//! The config's meaning: everything that is wrong with it, at once.
+//! The config's meaning: each table becomes its part of [`Config`], and everything that is wrong becomes a problem.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
+use super::{Config, ListenAddress, Server, Smtp, Store, Surroundings, listen, policies};
+use crate::address::DomainPattern;
+use crate::limits;
+use crate::organisation::Organisation;
+use crate::settings::problem::{Fault, Report};
+use crate::settings::{Settings, Table, Value, parse};
+
+/// The zone where the config names none.
+const TIME_ZONE: &str = "Europe/Stockholm";
+/// This host's own programs, where the config names no network.
+const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
+
+/// The config in these tables; the report has what is wrong. `None` only after a problem. Hash and warnings are
+/// not known here.
+pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> Option<Config> {
+    Settings::read(table, "", report, |root| {
+        let organisation =
+            root.required_table("organisation", "write [organisation] with name and domains", organisation);
+        let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
+        let store = root.required_table("store", "write [store] with directory", store);
+        let smtp = root.table("smtp", smtp);
+        let (organisation, time_zone) = organisation.unzip();
+        let organisation = organisation.flatten().map(Arc::new);
+        let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
+        let rules = root
+            .table("rules", |rules| policies::rules(rules, report.file(), organisation.as_deref(), today));
+        Some(Config {
+            organisation: organisation?,
+            time_zone: time_zone?,
+            server: server??,
+            store: store??,
+            smtp: smtp.flatten(),
+            rules: rules.unwrap_or_default(),
+            hash: String::new(),
+            warnings: Vec::new(),
+        })
+    })
+}
+
+fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) {
+    let name =
+        section.required("name", "write name = \"Exempelby kommun\"", |v| parse::text(v).map(str::to_owned));
+    let domains = domains(section);
+    let internal_networks = networks(section);
+    let zone = section.optional("time_zone", time_zone);
+    let zone = zone.or_else(|| TimeZoneDatabase::bundled().get(TIME_ZONE).ok()).unwrap_or(TimeZone::UTC);
+    let organisation =
+        name.zip(domains).map(|(name, domains)| Organisation { name, domains, internal_networks });
+    (organisation, zone)
+}
+
+/// `None` where a domain is wrong: then nobody can say what is inside, and nothing is measured by it.
+fn domains(section: &mut Settings<'_>) -> Option<Vec<DomainPattern>> {
+    let mut all = Some(Vec::new());
+    for value in section.required_list("domains", "write domains = [\"exempelby.se\"]")? {
+        let domain = section.accept("domains", value.at, domain(value));
+        if let Some(DomainPattern::Below(below)) = &domain
+            && !below.as_str().contains('.')
+        {
+            let fault = Fault::new(format!("*.{below} is a whole top-level domain"), "name your own domains");
+            section.warn("domains", value.at, fault);
+        }
+        all = all.zip(domain).map(|(mut all, domain)| {
+            all.push(domain);
+            all
+        });
+    }
+    all
+}
+
+fn domain(value: &Value) -> Result<DomainPattern, Fault> {
+    let given = parse::text(value)?;
+    let right = "write exempelby.se, or *.exempelby.se for all domains below it";
+    let wrong = || Fault::new(format!("{} is not a domain", parse::shown(given)), right);
+    let pattern = DomainPattern::parse(given).map_err(|_| wrong())?;
+    let (DomainPattern::Exact(name) | DomainPattern::Below(name)) = &pattern;
+    if parse::is_domain(name.as_str()) { Ok(pattern) } else { Err(wrong()) }
+}
+
+fn networks(section: &mut Settings<'_>) -> Vec<IpNet> {
+    let Some(values) = section.list("internal_networks") else {
+        return LOOPBACK.iter().filter_map(|text| text.parse().ok()).collect();
+    };
+    let mut networks = Vec::new();
+    for value in values {
+        let Some(network) = section.accept("internal_networks", value.at, network(value)) else { continue };
+        if network.prefix_len() == 0 {
+            let fault = Fault::new(
+                format!("{network} is the whole internet: all mail would come from inside"),
+                "name your own networks",
+            );
+            section.warn("internal_networks", value.at, fault);
+        }
+        networks.push(network);
+    }
+    networks
+}
+
+fn network(value: &Value) -> Result<IpNet, Fault> {
+    let given = parse::text(value)?;
+    let shown = parse::shown(given);
+    if let Ok(address) = given.parse::<IpAddr>() {
+        return Err(Fault::new(
+            format!("{shown} is an address, not a network"),
+            format!("write {}", IpNet::from(address)),
+        ));
+    }
+    match given.parse::<IpNet>() {
+        Ok(network) if network.addr() == network.network() => Ok(network),
+        Ok(network) => Err(Fault::new(
+            format!("{shown} is an address in a network"),
+            format!(
+                "write {} for the network, or {} for the address",
+                network.trunc(),
+                IpNet::from(network.addr())
+            ),
+        )),
+        Err(_) => Err(Fault::new(
+            format!("{shown} is not a network"),
+            "write address/length, as 10.0.0.0/8 or 2001:db8::/32",
+        )),
+    }
+}
+
+fn time_zone(value: &Value) -> Result<TimeZone, Fault> {
+    let given = parse::text(value)?;
+    // The zones in the binary, not those of the machine: a pure answer, and the same on every node.
+    let zones = TimeZoneDatabase::bundled();
+    zones.get(given).map_err(|_| {
+        let names: Vec<String> = zones.available().map(|name| name.to_string()).collect();
+        let right = match parse::nearest(given, names.iter().map(String::as_str)) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => "write a name as \"Europe/Stockholm\"".to_owned(),
+        };
+        Fault::new(format!("{} is not a time zone of the IANA database", parse::shown(given)), right)
+    })
+}
+
+fn server(section: &mut Settings<'_>, host: &str) -> Option<Server> {
+    let node = section.optional("node", node);
+    let listen = listen::sockets(section);
+    let metrics = section.optional("metrics", |value| {
+        let address = parse::socket(value)?;
+        let taken = listen.iter().flatten().any(|socket| socket.address == ListenAddress::Inet(address));
+        if taken && address.port() != 0 {
+            return Err(Fault::new(
+                format!("{address} is also in listen"),
+                "choose another port for metrics",
+            ));
+        }
+        Ok(address)
+    });
+    Some(Server { node: node.unwrap_or_else(|| node_of(host)), listen: listen?, metrics })
+}
+
+fn node(value: &Value) -> Result<String, Fault> {
+    let given = parse::text(value)?;
+    if is_node(given) {
+        return Ok(given.to_owned());
+    }
+    let problem = format!("{} cannot stand in a record's id", parse::shown(given));
+    Err(Fault::new(
+        problem,
+        format!("write at most {} letters, digits and `-`, as \"gw1\"", limits::NODE_OCTETS),
+    ))
+}
+
+fn is_node(name: &str) -> bool {
+    (1..=limits::NODE_OCTETS).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// The first label of the host's name.
+fn node_of(host: &str) -> String {
+    let label = host.split('.').next().unwrap_or_default();
+    if is_node(label) { label.to_owned() } else { "node".to_owned() }
+}
+
+fn store(section: &mut Settings<'_>) -> Option<Store> {
+    let directory = section.required("directory", "write directory = \"/var/lib/postvakt\"", absolute);
+    section.optional("on_failure", |value| match parse::text(value)? {
+        "tempfail" => Ok(()),
+        other => Err(Fault::new(
+            format!("{} does not exist: accepted without a record the mail would leave no trace, refused it would be lost", parse::shown(other)),
+            "write \"tempfail\": the client keeps the mail and tries again",
+        )),
+    });
+    directory.map(|directory| Store { directory })
+}
+
+fn absolute(value: &Value) -> Result<PathBuf, Fault> {
+    let given = parse::text(value)?;
+    if given.starts_with('/') {
+        return Ok(PathBuf::from(given));
+    }
+    let problem = format!("{} depends on where postvakt is started", parse::shown(given));
+    Err(Fault::new(problem, "write the whole path, as \"/var/lib/postvakt\""))
+}
+
+fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
+    let submit = section.required("submit", "write submit = \"127.0.0.1:10026\", or leave [smtp] out", |value| {
+        let address = parse::socket(value)?;
+        if address.ip().to_canonical().is_loopback() && address.port() != 0 {
+            return Ok(address);
+        }
+        let problem = format!("{address} is not a port of this host's loopback; receipts would be open to whoever is between");
+        Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
+    });
+    submit.map(|submit| Smtp { submit })
+}

@@ -7,7 +7,7 @@ use crate::facts::forwarding::{Mechanism, Trace};
 use crate::facts::{Fact, Facts, Needs, Seen};
 use crate::mail::Direction;
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Spec};
+use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -15,6 +15,9 @@ pub static SPEC: Spec = Spec {
     summary: "Automatic forwarding from a mailbox inside to an external address.",
     page: PAGE,
     menu: Menu::Forward,
+    section: Section::One,
+    keys: &[],
+    make: |_, _| Some(Box::new(AutoForward)),
 };
 
 const PAGE: &str = "\

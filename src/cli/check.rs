@@ -1,0 +1,37 @@
+//! `postvakt check`: says whether a config is valid, and everything that is wrong with it.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use crate::config::{Config, Problem, Problems};
+
+/// The exit code of a config that cannot be used: `EX_CONFIG` of sysexits.h.
+pub const EXIT_CONFIG: u8 = 78;
+
+/// Checks the config at `path`; the exit code is 0 or [`EXIT_CONFIG`]. For people, what is valid goes to `out` and
+/// what is not to `err`; as JSON, one array of problems and warnings goes to `out` either way.
+pub fn run(path: &Path, json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+    let (problems, code) = match Config::load(path) {
+        Ok(config) => (config.warnings, 0),
+        Err(Problems(problems)) => (problems, EXIT_CONFIG),
+    };
+    if json {
+        write_json(&problems, out)?;
+    } else if code == 0 {
+        for warning in &problems {
+            writeln!(out, "warning: {warning}")?;
+        }
+        writeln!(out, "{}: valid", path.display())?;
+    } else {
+        for problem in &problems {
+            writeln!(err, "{problem}")?;
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+fn write_json(problems: &[Problem], out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, problems)?;
+    writeln!(out)
+}

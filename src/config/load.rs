@@ -1,0 +1,84 @@
+//! Loading: the config file's bytes, the host's name and the time; then [`Config::parse`].
+
+#![expect(clippy::disallowed_methods, reason = "the one file of the config that touches the world")]
+
+use std::fs::File;
+use std::io::{ErrorKind, Read as _};
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::{Config, Problems, Surroundings};
+use crate::limits;
+use crate::settings::problem::Fault;
+
+/// Why the file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is not there.
+    #[error("there is no such file")]
+    Missing,
+    /// This user may not read it.
+    #[error("this user may not read it")]
+    Denied,
+    /// It is something else than a file.
+    #[error("it is not a file")]
+    NotAFile,
+    /// It is larger than [`limits::CONFIG_OCTETS`].
+    #[error("it is larger than {} octets", limits::CONFIG_OCTETS)]
+    TooLarge,
+    /// The system says why.
+    #[error("it cannot be read ({0})")]
+    Io(std::io::Error),
+}
+
+impl Unreadable {
+    /// What would be right.
+    fn suggestion(&self) -> &'static str {
+        match self {
+            Self::Missing => "name the file with --config; config/postvakt.toml is an example",
+            Self::Denied => "let the user that runs postvakt read it, as with `chgrp postvakt` and mode 0640",
+            Self::NotAFile => "name a file with --config",
+            Self::TooLarge => "no config needs as much; name the right file with --config",
+            Self::Io(_) => "mend that, or name another file with --config",
+        }
+    }
+}
+
+impl From<std::io::Error> for Unreadable {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::NotFound => Self::Missing,
+            ErrorKind::PermissionDenied => Self::Denied,
+            ErrorKind::IsADirectory => Self::NotAFile,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+impl Config {
+    /// The config in this file.
+    pub fn load(path: &Path) -> Result<Self, Problems> {
+        let file = path.display().to_string();
+        let bytes = read(path)
+            .map_err(|error| Problems::of_file(&file, Fault::new(error.to_string(), error.suggestion())))?;
+        let host = host_name();
+        Self::parse(&bytes, &Surroundings { file: &file, host: &host, now: Timestamp::now() })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+    if std::fs::metadata(path)?.is_dir() {
+        return Err(Unreadable::NotAFile);
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?.take(limits::CONFIG_OCTETS + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limits::CONFIG_OCTETS {
+        return Err(Unreadable::TooLarge);
+    }
+    Ok(bytes)
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,213 @@
+//! The rules of a config: what every rule's section says (mode, action, `on_unknown`), by the menu of its spec; the
+//! rest of the section is the rule's own.
+
+#![deny(clippy::disallowed_methods)]
+
+use jiff::civil::Date;
+
+use crate::address::{Address, Domain};
+use crate::limits;
+use crate::organisation::Organisation;
+use crate::policy::{
+    Actions, ContentAction, Exception, ForwardAction, Mode, OnUnknown, Place, RulePolicy, Target,
+};
+use crate::rules::{self, Menu, Rule, Section, Spec};
+use crate::settings::problem::Fault;
+use crate::settings::{Settings, Value, parse};
+
+type Configured = (Box<dyn Rule>, RulePolicy);
+
+/// What every section is read with.
+#[derive(Clone, Copy)]
+struct Ground<'a> {
+    file: &'a str,
+    /// Absent where `[organisation]` is wrong; then nothing is measured by it.
+    organisation: Option<&'a Organisation>,
+    today: Date,
+}
+
+/// `[rules]`: the rules that are not off, in the order of the file.
+pub(super) fn rules(
+    section: &mut Settings<'_>,
+    file: &str,
+    organisation: Option<&Organisation>,
+    today: Date,
+) -> Vec<Configured> {
+    let ground = Ground { file, organisation, today };
+    let mut all = Vec::new();
+    for entry in section.entries() {
+        match rules::ALL.iter().find(|spec| spec.id == entry.key) {
+            None => section.wrong(&parse::shown_key(&entry.key), entry.at, no_such_rule(&entry.key)),
+            Some(spec) => match spec.section {
+                Section::One => {
+                    all.extend(
+                        section.nested(spec.id, &entry.value, |s| rule(s, spec, spec.id, ground)).flatten(),
+                    );
+                }
+                Section::Named => {
+                    all.extend(
+                        section.nested(spec.id, &entry.value, |s| named(s, spec, ground)).unwrap_or_default(),
+                    );
+                }
+            },
+        }
+    }
+    all
+}
+
+fn no_such_rule(id: &str) -> Fault {
+    let there_are: Vec<String> = rules::ALL
+        .iter()
+        .map(|spec| match spec.section {
+            Section::One => spec.id.to_owned(),
+            Section::Named => format!("{}.<name>", spec.id),
+        })
+        .collect();
+    let there_are = format!("there are: {}", there_are.join(", "));
+    let right = match parse::nearest(id, rules::ALL.iter().map(|spec| spec.id)) {
+        Some(near) => format!("did you mean `{near}`? {there_are}"),
+        None => there_are,
+    };
+    Fault::new("this version has no such rule", right)
+}
+
+/// `[rules.<id>.<name>]`, as many as there are.
+fn named(section: &mut Settings<'_>, spec: &Spec, ground: Ground<'_>) -> Vec<Configured> {
+    let entries = section.entries();
+    if entries.len() > limits::CUSTOM_RULES {
+        let most = limits::CUSTOM_RULES;
+        let problem =
+            format!("has {} rules, and at most {most} can be asked about every mail", entries.len());
+        section.wrong_here(Fault::new(problem, "put what belongs together into one rule"));
+    }
+    let mut all = Vec::new();
+    for entry in entries {
+        if is_name(&entry.key) {
+            let id = format!("{}.{}", spec.id, entry.key);
+            all.extend(section.nested(&entry.key, &entry.value, |s| rule(s, spec, &id, ground)).flatten());
+        } else {
+            let fault = Fault::new("is not a name for a rule", "write letters, digits and `-`, as no-exe");
+            section.wrong(&parse::shown_key(&entry.key), entry.at, fault);
+        }
+    }
+    all
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=limits::RULE_NAME_OCTETS).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// The section of one rule; `None` where it is off or wrong.
+fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -> Option<Configured> {
+    let right = "write mode = \"observe\" to see what the rule would do, then \"enforce\"";
+    let mode = section.required("mode", right, parse::one_of(&Mode::ALL, Mode::as_str));
+    let on_unknown = section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str));
+    let actions = match spec.menu {
+        Menu::Forward => forward(section, ground),
+        Menu::Content => content(section),
+    };
+    let rule = (spec.make)(id, section);
+    let place = Place { file: ground.file.to_owned(), line: section.line() };
+    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown.unwrap_or_default(), actions, place };
+    if policy.mode == Mode::Off { None } else { Some((rule?, policy)) }
+}
+
+fn content(section: &mut Settings<'_>) -> Actions {
+    let action = section.optional("action", parse::one_of(&ContentAction::ALL, ContentAction::as_str));
+    Actions::Content(action.unwrap_or_default())
+}
+
+fn forward(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
+    let action = section.optional("action", parse::one_of(&ForwardAction::ALL, ForwardAction::as_str));
+    let action = action.unwrap_or_default();
+    let to = |value: &Value| inside(value, ground, "a mail that is rerouted must stay inside");
+    let reroute_to = if action == ForwardAction::Reroute {
+        let right = "action = \"reroute\" needs it: write reroute_to = \"registrator@exempelby.se\"";
+        section.required("reroute_to", right, to)
+    } else {
+        section.optional("reroute_to", to)
+    };
+    let mut exceptions = Vec::new();
+    for value in section.list("exceptions").unwrap_or_default() {
+        exceptions.extend(section.nested("exceptions", value, |s| exception(s, ground)).flatten());
+    }
+    Actions::Forward { action, reroute_to, exceptions }
+}
+
+fn exception(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Exception> {
+    let mailbox = section.required("mailbox", "write mailbox = \"anna@exempelby.se\"", |value| {
+        inside(value, ground, "an exception is for a mailbox inside")
+    });
+    let to = section
+        .required("to", "write to = \"arkiv@leverantor.se\", or \"@leverantor.se\"", |v| outside(v, ground));
+    let decision = section.required(
+        "decision",
+        "an exception holds by a decision and names it: write decision = \"KS 2026/123\"",
+        |value| parse::text(value).map(str::to_owned),
+    );
+    let approved_by = section.optional("approved_by", |value| parse::text(value).map(str::to_owned));
+    let until = section.required(
+        "until",
+        "an exception without an end is never looked at again: write until = 2027-06-30",
+        parse::date,
+    );
+    let exception = Exception {
+        mailbox: mailbox?,
+        to: to?,
+        decision: decision?,
+        approved_by,
+        until: until?,
+        place: Place { file: ground.file.to_owned(), line: section.line() },
+    };
+    warn_of_its_end(section, &exception, ground.today);
+    Some(exception)
+}
+
+fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
+    let Exception { mailbox, decision, until, .. } = exception;
+    let notice = today.saturating_add(jiff::Span::new().days(limits::EXCEPTION_NOTICE_DAYS));
+    if *until < today {
+        let problem =
+            format!("the exception for {mailbox} ended on {until} and no longer holds (decision {decision})");
+        section.warn_here(Fault::new(problem, "take it out, or renew it by a new decision"));
+    } else if *until <= notice {
+        let problem = format!("the exception for {mailbox} ends on {until} (decision {decision})");
+        section.warn_here(Fault::new(problem, "take it out then, or renew it by a new decision"));
+    }
+}
+
+fn inside(value: &Value, ground: Ground<'_>, why: &str) -> Result<Address, Fault> {
+    let address = parse::address(value)?;
+    match ground.organisation {
+        Some(organisation) if !organisation.owns(&address) => {
+            let right = "write an address in one of organisation.domains";
+            Err(Fault::new(format!("{address} is outside: {why}"), right))
+        }
+        Some(_) | None => Ok(address),
+    }
+}
+
+/// An address, or `@domain` for all of a domain.
+fn outside(value: &Value, ground: Ground<'_>) -> Result<Target, Fault> {
+    let target = match parse::text(value)?.strip_prefix('@') {
+        Some(name) => {
+            let domain = Domain::new(name);
+            if !parse::is_domain(domain.as_str()) {
+                let problem = format!("{} is not a domain", parse::shown(name));
+                return Err(Fault::new(problem, "write it as @leverantor.se"));
+            }
+            Target::Domain(domain)
+        }
+        None => Target::Address(parse::address(value)?),
+    };
+    let owned = ground.organisation.is_some_and(|organisation| match &target {
+        Target::Address(address) => organisation.owns(address),
+        Target::Domain(domain) => organisation.owns_domain(domain),
+    });
+    if owned {
+        let problem = "is inside, and a forward that stays inside needs no exception";
+        return Err(Fault::new(problem, "take the exception out, or write the external address"));
+    }
+    Ok(target)
+}

@@ -1,0 +1,319 @@
+//! Conditions of custom rules: one question each, answered yes, no or could not tell.
+
+#![deny(clippy::disallowed_methods)]
+
+use regex::Regex;
+
+use crate::facts::attachment::{Attachment, Reason, State};
+use crate::facts::{Defect, Facts, Needs};
+use crate::limits;
+use crate::mail::Direction;
+use crate::settings::problem::Fault;
+use crate::settings::{Fallback, Key, Settings, Value, parse};
+
+/// The keys of a custom rule's section.
+pub(super) const SECTION_KEYS: &[Key] = &[Key {
+    name: "when",
+    kind: "table",
+    default: Fallback::Required,
+    example: "{ direction = \"inbound\", attachment_name = '(?i)\\.(exe|scr|js)$' }",
+    meaning: "What must be true of the mail: every condition in it.",
+    why: "A rule without a condition would hold for every mail.",
+}];
+
+/// The keys of `when`.
+pub(super) const WHEN_KEYS: &[Key] = &[
+    when("direction", "inbound, outbound, internal", "\"inbound\"", "Which way the mail goes."),
+    when("sender", "pattern", "'@example\\.org$'", "The envelope sender; `<>` for bounces."),
+    when(
+        "recipient",
+        "pattern",
+        "'^registrator@'",
+        "Any envelope recipient; the rule then concerns those that match.",
+    ),
+    when("subject", "pattern", "'(?i)faktura'", "The decoded subject."),
+    when("text", "pattern", "'(?i)lösenord'", "Any decoded text part, up to 1 MiB of text in all."),
+    when(
+        "header",
+        "table of patterns",
+        "{ \"X-Mailer\" = 'MassMail' }",
+        "Any header field of that name, unfolded, its encoded words as they are.",
+    ),
+    when("size_above", "size", "\"10 MB\"", "The message is larger than this, as it is transferred."),
+    when("attachment_name", "pattern", "'(?i)\\.(exe|scr|js)$'", "The decoded name of an attachment."),
+    when(
+        "attachment_type",
+        "pattern",
+        "'^application/zip$'",
+        "The declared media type of an attachment, lower case, without parameters.",
+    ),
+    when(
+        "attachment_size_above",
+        "size",
+        "\"10 MB\"",
+        "An attachment is larger than this, after its encoding is undone.",
+    ),
+];
+
+const fn when(name: &'static str, kind: &'static str, example: &'static str, meaning: &'static str) -> Key {
+    Key { name, kind, default: Fallback::Off, example, meaning, why: "Not asked." }
+}
+
+/// One condition.
+#[derive(Debug)]
+pub(super) enum Condition {
+    Direction(Vec<Direction>),
+    Sender(Vec<Regex>),
+    Recipient(Vec<Regex>),
+    Subject(Vec<Regex>),
+    Text(Vec<Regex>),
+    Header { name: String, patterns: Vec<Regex> },
+    SizeAbove(u64),
+    Attachment(AttachmentIs),
+}
+
+/// What must be true of one and the same attachment; what is absent is not asked.
+#[derive(Debug, Default)]
+pub(super) struct AttachmentIs {
+    name: Option<Vec<Regex>>,
+    media_type: Option<Vec<Regex>>,
+    size_above: Option<u64>,
+}
+
+/// Whether a condition holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    Yes,
+    /// Yes, for the recipients with these indices.
+    For(Vec<usize>),
+    No,
+    Unknown,
+}
+
+impl From<bool> for Held {
+    fn from(yes: bool) -> Self {
+        if yes { Self::Yes } else { Self::No }
+    }
+}
+
+/// The conditions under `when`; what is wrong with one is reported, and the others are read.
+pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
+    let mut all = Vec::new();
+    all.extend(directions(when).map(Condition::Direction));
+    all.extend(patterns(when, "sender", true).map(Condition::Sender));
+    all.extend(patterns(when, "recipient", true).map(Condition::Recipient));
+    all.extend(patterns(when, "subject", false).map(Condition::Subject));
+    all.extend(when.table("header", headers).unwrap_or_default());
+    all.extend(when.optional("size_above", parse::size).map(Condition::SizeAbove));
+    let attachment = AttachmentIs {
+        name: patterns(when, "attachment_name", false),
+        media_type: patterns(when, "attachment_type", false),
+        size_above: when.optional("attachment_size_above", parse::size),
+    };
+    all.extend(attachment.asks().then_some(Condition::Attachment(attachment)));
+    // Last, for it costs the most: a condition before it that fails spares it.
+    all.extend(patterns(when, "text", false).map(Condition::Text));
+    all
+}
+
+fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
+    let word = parse::one_of(&Direction::ALL, Direction::as_str);
+    let values = when.one_or_more("direction")?;
+    Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
+}
+
+fn patterns(when: &mut Settings<'_>, key: &'static str, any_case: bool) -> Option<Vec<Regex>> {
+    let values = when.one_or_more(key)?;
+    Some(compiled(when, key, values, any_case))
+}
+
+fn headers(header: &mut Settings<'_>) -> Vec<Condition> {
+    let entries = header.entries();
+    if entries.is_empty() {
+        header.wrong_here(Fault::new("names no header field", "write header = { \"X-Mailer\" = 'pattern' }"));
+    }
+    let field = |entry: &crate::settings::Entry| {
+        // RFC 5322 §2.2: printable ASCII but the colon.
+        let name = &entry.key;
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
+            let fault = Fault::new(
+                "is not the name of a header field",
+                "write it without the colon, as \"X-Mailer\"",
+            );
+            header.wrong(&parse::shown_key(name), entry.at, fault);
+        }
+        let patterns = compiled(header, &parse::shown_key(name), entry.value.one_or_more(), false);
+        Condition::Header { name: name.clone(), patterns }
+    };
+    entries.iter().map(field).collect()
+}
+
+fn compiled(settings: &Settings<'_>, key: &str, values: &[Value], any_case: bool) -> Vec<Regex> {
+    if let (true, first) | (false, first @ None) = (values.len() > limits::PATTERNS, values.first()) {
+        let problem = format!("has {} patterns, and can have 1 to {}", values.len(), limits::PATTERNS);
+        let fault = Fault::new(problem, "join alternatives in one pattern, as '(a|b)'");
+        settings.wrong(key, first.map_or(settings.at(), |value| value.at), fault);
+        return Vec::new();
+    }
+    values
+        .iter()
+        .filter_map(|value| settings.accept(key, value.at, parse::pattern(value, any_case)))
+        .collect()
+}
+
+impl Condition {
+    /// What it needs to know.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Direction(_)
+            | Self::Sender(_)
+            | Self::Recipient(_)
+            | Self::Subject(_)
+            | Self::Header { .. } => Needs::default(),
+            Self::SizeAbove(_) | Self::Attachment(_) => Needs { body: true, ..Needs::default() },
+            Self::Text(_) => Needs { body: true, text: true, ..Needs::default() },
+        }
+    }
+
+    /// The words for it in evidence.
+    pub(super) fn words(&self) -> &'static str {
+        match self {
+            Self::Direction(_) => "direction",
+            Self::Sender(_) => "sender",
+            Self::Recipient(_) => "recipient",
+            Self::Subject(_) => "subject",
+            Self::Text(_) => "text",
+            Self::Header { .. } => "header",
+            Self::SizeAbove(_) => "size",
+            Self::Attachment(_) => "attachment",
+        }
+    }
+
+    /// Whether it holds.
+    pub(super) fn holds(&self, facts: &Facts) -> Held {
+        match self {
+            Self::Direction(any) => any.contains(&facts.direction).into(),
+            Self::Sender(any) => matches(any, &facts.sender.to_string()).into(),
+            Self::Recipient(any) => recipients(any, facts),
+            Self::Subject(any) => subject(any, facts),
+            Self::Text(any) => text(any, facts),
+            Self::Header { name, patterns } => {
+                facts.header.all(name).any(|value| matches(patterns, value)).into()
+            }
+            Self::SizeAbove(size) => (facts.size > *size).into(),
+            Self::Attachment(is) => is.holds(facts),
+        }
+    }
+}
+
+fn matches(any: &[Regex], text: &str) -> bool {
+    any.iter().any(|pattern| pattern.is_match(text))
+}
+
+fn recipients(any: &[Regex], facts: &Facts) -> Held {
+    let all = facts.recipients.iter().enumerate();
+    let found: Vec<usize> = all
+        .filter(|(_, recipient)| matches(any, recipient.address.as_str()))
+        .map(|(index, _)| index)
+        .collect();
+    if found.is_empty() { Held::No } else { Held::For(found) }
+}
+
+fn subject(any: &[Regex], facts: &Facts) -> Held {
+    let subject = facts.header.subject.as_deref().unwrap_or_default();
+    match matches(any, subject) {
+        true => Held::Yes,
+        false if was_cut(subject, limits::SUBJECT_OCTETS) => Held::Unknown,
+        false => Held::No,
+    }
+}
+
+fn text(any: &[Regex], facts: &Facts) -> Held {
+    let mut left = limits::RULE_TEXT_OCTETS;
+    for part in &facts.text {
+        let read = crate::text::truncate(part, left);
+        if matches(any, read) {
+            return Held::Yes;
+        }
+        if read.len() < part.len() {
+            return Held::Unknown;
+        }
+        left -= read.len();
+    }
+    let unread = |defect: &Defect| match defect {
+        Defect::Truncated | Defect::TooDeep | Defect::TooManyParts | Defect::BrokenEncoding => true,
+        Defect::TooManyAttachments
+        | Defect::BrokenHeader
+        | Defect::OddFrom
+        | Defect::OddMessageId
+        | Defect::Cut => false,
+    };
+    if facts.defects.iter().any(unread) { Held::Unknown } else { Held::No }
+}
+
+/// Whether a value fills its limit but for a cut character: its end was not seen.
+fn was_cut(value: &str, limit: usize) -> bool {
+    value.len() + 3 >= limit
+}
+
+impl AttachmentIs {
+    fn asks(&self) -> bool {
+        self.name.is_some() || self.media_type.is_some() || self.size_above.is_some()
+    }
+
+    fn holds(&self, facts: &Facts) -> Held {
+        let mut unknown = facts.defects.iter().any(|defect| match defect {
+            Defect::Truncated | Defect::TooDeep | Defect::TooManyParts | Defect::TooManyAttachments => true,
+            Defect::BrokenEncoding
+            | Defect::BrokenHeader
+            | Defect::OddFrom
+            | Defect::OddMessageId
+            | Defect::Cut => false,
+        });
+        for attachment in &facts.attachments {
+            match self.holds_of(attachment) {
+                Held::Yes | Held::For(_) => return Held::Yes,
+                Held::Unknown => unknown = true,
+                Held::No => unknown |= hides_others(attachment),
+            }
+        }
+        if unknown { Held::Unknown } else { Held::No }
+    }
+
+    fn holds_of(&self, attachment: &Attachment) -> Held {
+        let mut unknown = false;
+        if let Some(any) = &self.name
+            && !matches(any, &attachment.name)
+        {
+            if !was_cut(&attachment.name, limits::ATTACHMENT_NAME_OCTETS) {
+                return Held::No;
+            }
+            unknown = true;
+        }
+        if let Some(any) = &self.media_type
+            && !matches(any, &attachment.media_type)
+        {
+            return Held::No;
+        }
+        if let Some(size) = self.size_above
+            && attachment.size <= size
+        {
+            match attachment.state {
+                State::Uninspectable(Reason::Limit) => unknown = true,
+                State::Plain | State::Uninspectable(Reason::Encoding) => return Held::No,
+            }
+        }
+        if unknown { Held::Unknown } else { Held::Yes }
+    }
+}
+
+/// Whether there may be attachments inside this one that nobody could see.
+fn hides_others(attachment: &Attachment) -> bool {
+    match attachment.state {
+        State::Plain => false,
+        State::Uninspectable(Reason::Limit) => true,
+        State::Uninspectable(Reason::Encoding) => {
+            attachment.media_type.starts_with("message/") || attachment.media_type.starts_with("multipart/")
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! Settings: one table of the config as its reader sees it. Whoever reads asks for keys by name; what is missing, of
+//! the wrong kind, refused or never asked for becomes a problem at its place, and reading goes on.
+//!
+//! This is all that a rule knows of the config: no file, no TOML. A reader never stops at the first problem, and a
+//! config with any problem is not used, so after one a reader may go on with `None` or with a default.
+
+#![deny(clippy::disallowed_methods)]
+
+pub mod parse;
+pub mod problem;
+
+use jiff::civil::Date;
+
+use parse::{nearest, shown_key};
+use problem::{Fault, Report};
+
+/// A value and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Value {
+    /// Offset of its first octet.
+    pub at: usize,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Value {
+    /// The values of a list, or the one value alone.
+    pub fn one_or_more(&self) -> &[Self] {
+        match &self.kind {
+            Kind::List(values) => values,
+            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Other(_) => std::slice::from_ref(self),
+        }
+    }
+}
+
+/// What a value can be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// Text in quotes.
+    Text(String),
+    /// A day, without quotes.
+    Date(Date),
+    /// Values in brackets, or tables under one `[[name]]`.
+    List(Vec<Value>),
+    /// Keys with values.
+    Table(Table),
+    /// Something that no setting is: a number, a boolean, a time; the word for it.
+    Other(&'static str),
+}
+
+impl Kind {
+    /// The word for it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "text",
+            Self::Date(_) => "a date",
+            Self::List(_) => "a list",
+            Self::Table(_) => "a table",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+/// Keys with values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Table {
+    /// Offset of its header or brace.
+    pub at: usize,
+    /// In the order of the file.
+    pub entries: Vec<Entry>,
+}
+
+/// One key with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Offset of the key.
+    pub at: usize,
+    /// The value.
+    pub value: Value,
+}
+
+/// One key as the reference documents it. `docs/configuration.md` and the shipped example are made of these.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The key.
+    pub name: &'static str,
+    /// What its value may be.
+    pub kind: &'static str,
+    /// What holds without it.
+    pub default: Fallback,
+    /// A value, as the example has it.
+    pub example: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+    /// Why the default is what it is, or why there is none.
+    pub why: &'static str,
+}
+
+/// What holds where a key is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fallback {
+    /// An error: there is nothing that would be right for everyone.
+    Required,
+    /// Nothing: what the key would switch on is off.
+    Off,
+    /// This value.
+    Value(&'static str),
+    /// A value of this machine; the example has the key as a comment.
+    Found(&'static str),
+}
+
+/// A reader of one table.
+#[derive(Debug)]
+pub struct Settings<'a> {
+    table: &'a Table,
+    path: String,
+    report: &'a Report<'a>,
+    asked: Vec<&'static str>,
+    names_are_free: bool,
+}
+
+impl<'a> Settings<'a> {
+    /// Reads a table; keys that `read` did not ask for are problems.
+    pub fn read<T>(
+        table: &'a Table,
+        path: &str,
+        report: &'a Report<'a>,
+        read: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        let mut settings =
+            Self { table, path: path.to_owned(), report, asked: Vec::new(), names_are_free: false };
+        let result = read(&mut settings);
+        settings.refuse_unknown();
+        result
+    }
+
+    /// Whether the table says nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.table.entries.is_empty()
+    }
+
+    /// Where the table begins.
+    pub fn at(&self) -> usize {
+        self.table.at
+    }
+
+    /// The line where the table begins.
+    pub fn line(&self) -> usize {
+        self.report.line(self.table.at)
+    }
+
+    /// The value under `key`, if there is one and `parse` takes it.
+    pub fn optional<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&Value) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let value = self.get(key)?;
+        self.accept(key, value.at, parse(value))
+    }
+
+    /// The value under `key`; without it `right` says what to write.
+    pub fn required<T>(
+        &mut self,
+        key: &'static str,
+        right: &str,
+        parse: impl FnOnce(&Value) -> Result<T, Fault>,
+    ) -> Option<T> {
+        self.need(key, right).and_then(|value| self.accept(key, value.at, parse(value)))
+    }
+
+    /// The values of the list under `key`, `None` without it. Each is to be given to [`Self::accept`] or
+    /// [`Self::nested`].
+    pub fn list(&mut self, key: &'static str) -> Option<&'a [Value]> {
+        let value = self.get(key)?;
+        self.items(key, value)
+    }
+
+    /// The values of the list under `key`; without any `right` says what to write.
+    pub fn required_list(&mut self, key: &'static str, right: &str) -> Option<&'a [Value]> {
+        let value = self.need(key, right)?;
+        let items = self.items(key, value)?;
+        if items.is_empty() {
+            self.wrong(key, value.at, Fault::new("is empty", right));
+            return None;
+        }
+        Some(items)
+    }
+
+    /// The values of the list under `key`, where one alone may stand without brackets.
+    pub fn one_or_more(&mut self, key: &'static str) -> Option<&'a [Value]> {
+        self.get(key).map(Value::one_or_more)
+    }
+
+    /// Reads the table under `key`, if there is one.
+    pub fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Settings<'a>) -> T) -> Option<T> {
+        let value = self.get(key)?;
+        self.nested(key, value, read)
+    }
+
+    /// Reads the table under `key`; without it `right` says what to write.
+    pub fn required_table<T>(
+        &mut self,
+        key: &'static str,
+        right: &str,
+        read: impl FnOnce(&mut Settings<'a>) -> T,
+    ) -> Option<T> {
+        let value = self.need(key, right)?;
+        self.nested(key, value, read)
+    }
+
+    /// Reads a table that is a value of this one.
+    pub fn nested<T>(
+        &mut self,
+        key: &str,
+        value: &'a Value,
+        read: impl FnOnce(&mut Settings<'a>) -> T,
+    ) -> Option<T> {
+        let path = self.path_of(key);
+        if let Kind::Table(table) = &value.kind {
+            return Some(Settings::read(table, &path, self.report, read));
+        }
+        let fault =
+            Fault::new(format!("is {}, not a table", value.kind.word()), format!("write it as [{path}]"));
+        self.wrong(key, value.at, fault);
+        None
+    }
+
+    /// Every entry, for a table whose keys are names that the admin chooses; all count as asked for.
+    pub fn entries(&mut self) -> &'a [Entry] {
+        self.names_are_free = true;
+        &self.table.entries
+    }
+
+    /// The value, or the problem at its place.
+    pub fn accept<T>(&self, key: &str, at: usize, result: Result<T, Fault>) -> Option<T> {
+        result.map_err(|fault| self.wrong(key, at, fault)).ok()
+    }
+
+    /// Adds a problem.
+    pub fn wrong(&self, key: &str, at: usize, fault: Fault) {
+        self.report.wrong(at, self.path_of(key), fault);
+    }
+
+    /// Adds a problem of the table as a whole.
+    pub fn wrong_here(&self, fault: Fault) {
+        self.report.wrong(self.table.at, self.path.clone(), fault);
+    }
+
+    /// Adds a warning about the table as a whole.
+    pub fn warn_here(&self, fault: Fault) {
+        self.report.warn(self.table.at, self.path.clone(), fault);
+    }
+
+    /// Adds a warning: allowed, and a surprise.
+    pub fn warn(&self, key: &str, at: usize, fault: Fault) {
+        self.report.warn(at, self.path_of(key), fault);
+    }
+
+    fn get(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.asked.push(key);
+        self.table.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    fn need(&mut self, key: &'static str, right: &str) -> Option<&'a Value> {
+        let value = self.get(key);
+        if value.is_none() {
+            self.report.missing(self.table.at, self.path_of(key), Fault::new("is missing", right));
+        }
+        value
+    }
+
+    fn items(&self, key: &str, value: &'a Value) -> Option<&'a [Value]> {
+        if let Kind::List(values) = &value.kind {
+            return Some(values);
+        }
+        let fault = Fault::new(format!("is {}, not a list", value.kind.word()), "put it in brackets: [ … ]");
+        self.wrong(key, value.at, fault);
+        None
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn refuse_unknown(&self) {
+        if self.names_are_free {
+            return;
+        }
+        for entry in &self.table.entries {
+            if self.asked.iter().all(|asked| *asked != entry.key) {
+                let right = match nearest(&entry.key, self.asked.iter().copied()) {
+                    Some(key) => format!("did you mean `{key}`?"),
+                    None => format!("there are: {}", self.asked.join(", ")),
+                };
+                self.wrong(&shown_key(&entry.key), entry.at, Fault::new("is not a key of this table", right));
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Values become meanings: text, words from a menu, days, sizes, addresses, patterns. Each parser says what is wrong
+//! and what would be right.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use jiff::civil::Date;
+use regex::{Regex, RegexBuilder};
+
+use super::problem::Fault;
+use super::{Kind, Value};
+use crate::address::Address;
+use crate::limits;
+
+/// Text of one line, not empty.
+pub fn text(value: &Value) -> Result<&str, Fault> {
+    let Kind::Text(text) = &value.kind else {
+        return Err(Fault::new(format!("is {}, not text", value.kind.word()), "write it in quotes"));
+    };
+    if text.trim().is_empty() {
+        return Err(Fault::new("is empty", "write something, or leave the key out where it may be absent"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Fault::new(
+            format!("{} has a control character", shown(text)),
+            "write one line of plain text",
+        ));
+    }
+    Ok(text)
+}
+
+/// One of `all`, by its word.
+pub fn one_of<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> impl Fn(&Value) -> Result<T, Fault> {
+    move |value| {
+        let given = text(value)?;
+        all.iter().copied().find(|item| word(*item) == given).ok_or_else(|| {
+            let words: Vec<&str> = all.iter().map(|item| word(*item)).collect();
+            let right = match nearest(given, words.iter().copied()) {
+                Some(near) => format!("did you mean \"{near}\"? There are: {}", words.join(", ")),
+                None => format!("there are: {}", words.join(", ")),
+            };
+            Fault::new(format!("{} is none of the words for it", shown(given)), right)
+        })
+    }
+}
+
+/// A day.
+pub fn date(value: &Value) -> Result<Date, Fault> {
+    let right = "write a day without quotes, as 2027-06-30";
+    match &value.kind {
+        Kind::Date(date) => Ok(*date),
+        Kind::Text(text) => Err(Fault::new(format!("{} is text, not a date", shown(text)), right)),
+        Kind::List(_) | Kind::Table(_) | Kind::Other(_) => {
+            Err(Fault::new(format!("is {}, not a date", value.kind.word()), right))
+        }
+    }
+}
+
+/// A number of octets with its unit: `10 MB`, `512 KiB`.
+pub fn size(value: &Value) -> Result<u64, Fault> {
+    let right = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), as \"10 MB\"";
+    if let Kind::Other(word) = &value.kind {
+        return Err(Fault::new(format!("is {word}, not a size with its unit"), right));
+    }
+    let given = text(value)?;
+    let wrong = || Fault::new(format!("{} is not a size", shown(given)), right);
+    let digits = given.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match given.get(digits.len()..).unwrap_or_default().trim() {
+        "B" => 1,
+        "kB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
+}
+
+/// A mailbox with its domain.
+pub fn address(value: &Value) -> Result<Address, Fault> {
+    let given = text(value)?;
+    let right = "write it as anna@exempelby.se";
+    let wrong = || Fault::new(format!("{} is not a mail address", shown(given)), right);
+    if given.contains(char::is_whitespace) || given.contains(['<', '>', ',', ';']) || given.starts_with('@') {
+        return Err(wrong());
+    }
+    Address::parse(given)
+        .filter(|address| address.domain().is_some_and(|d| is_domain(d.as_str())))
+        .ok_or_else(wrong)
+}
+
+/// Whether the name, in ASCII, can be that of a mail domain (RFC 1035 §2.3.1; underscores are seen and allowed).
+pub fn is_domain(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    name.len() <= 253 && name.split('.').all(label)
+}
+
+/// `IP:port`; `localhost` is 127.0.0.1, and no other name is looked up.
+pub fn socket(value: &Value) -> Result<SocketAddr, Fault> {
+    let given = text(value)?;
+    socket_address(given).map_err(|problem| {
+        Fault::new(format!("{} {problem}", shown(given)), "write an IP address and a port, as 127.0.0.1:9891")
+    })
+}
+
+/// The address that `host:port` names; the error says what is wrong with it.
+pub fn socket_address(given: &str) -> Result<SocketAddr, &'static str> {
+    if let Ok(address) = given.parse() {
+        return Ok(address);
+    }
+    match given.rsplit_once(':') {
+        Some(("localhost", port)) => match port.parse() {
+            Ok(port) => Ok((Ipv4Addr::LOCALHOST, port).into()),
+            Err(_) => Err("has no port from 1 to 65535"),
+        },
+        Some((host, _)) if host.contains(':') && !host.starts_with('[') => Err("is IPv6 without brackets"),
+        Some((host, _)) if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() => {
+            Err("has no port from 1 to 65535")
+        }
+        Some(_) => Err("has a name where an IP address is needed, and names are not looked up"),
+        None => Err("has no port"),
+    }
+}
+
+/// A pattern, compiled within its limit. Matching is linear in the text, whatever the pattern.
+pub fn pattern(value: &Value, any_case: bool) -> Result<Regex, Fault> {
+    let given = text(value)?;
+    RegexBuilder::new(given)
+        .case_insensitive(any_case)
+        .size_limit(limits::PATTERN_OCTETS)
+        .dfa_size_limit(limits::PATTERN_OCTETS)
+        .build()
+        .map_err(|error| {
+            Fault::new(format!("{} is not a pattern: {}", shown(given), reason(&error)), pattern_hint(given))
+        })
+}
+
+/// What `regex` says, without the drawing of the place.
+fn reason(error: &regex::Error) -> String {
+    let message = error.to_string();
+    let last = message.lines().last().unwrap_or_default().trim();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+fn pattern_hint(given: &str) -> &'static str {
+    if given.starts_with('*') {
+        "a pattern is a regular expression, not a file name's: write `.*` for anything and `\\.` for a dot"
+    } else {
+        "write a regular expression in single quotes, as '(?i)\\.exe$'"
+    }
+}
+
+/// A value as a message shows it: quoted, on one line, cut.
+pub fn shown(given: &str) -> String {
+    let cut = crate::text::truncate(given, limits::CONFIG_SHOWN_OCTETS);
+    let dots = if cut.len() < given.len() { "…" } else { "" };
+    let plain: String = cut.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
+    format!("\"{plain}{dots}\"")
+}
+
+/// A key as a message shows it: as it is where TOML needs no quotes, else quoted.
+pub fn shown_key(key: &str) -> String {
+    let bare = !key.is_empty()
+        && key.len() <= limits::CONFIG_SHOWN_OCTETS
+        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if bare { key.to_owned() } else { shown(key) }
+}
+
+/// The word that was meant, if one is near.
+pub fn nearest<'w>(given: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    if given.len() > limits::CONFIG_SHOWN_OCTETS {
+        return None;
+    }
+    let simple = |word: &str| word.to_lowercase().replace('_', "-");
+    let given = simple(given);
+    let far = given.chars().count() / 3 + 1;
+    words
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&given, &simple(word)), word))
+        .filter(|(distance, _)| *distance <= far)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
