@@ -10,8 +10,15 @@ pub mod direction;
 pub mod extract;
 pub mod forwarding;
 pub mod identity;
+mod header;
+mod lines;
+mod parameters;
+mod parts;
+mod section;
 #[cfg(test)]
 pub(crate) mod testing;
+mod transfer;
+mod words;
 
 use std::sync::Arc;
 
@@ -160,17 +167,19 @@ pub struct Header {
     pub reply_to: Vec<Address>,
     /// Subject, decoded (RFC 2047), unfolded.
     pub subject: Option<String>,
-    /// Message-ID with its angle brackets, as written.
+    /// Message-ID with its angle brackets, as written; the first, where it is odd.
     pub message_id: Option<String>,
-    /// In-Reply-To and References, with their angle brackets.
+    /// The messages that this one follows, with their angle brackets: In-Reply-To, References, and Exchange's
+    /// `X-MS-Exchange-Parent-Message-Id`.
     pub references: Vec<String>,
     /// Date as written.
     pub date: Option<String>,
     /// Whether Auto-Submitted (RFC 3834 §5) says anything but `no`.
     pub auto_submitted: bool,
-    /// The domain in List-Id (RFC 2919), lower case.
+    /// The identifier in List-Id (RFC 2919), lower case: a label and the list's domain, `nyheter.exempelby.se`.
     pub list_id: Option<String>,
-    /// Whether the message is a report (RFC 6522): a bounce, a read receipt.
+    /// Whether the message is a notification of a machine: a report (RFC 6522) such as a bounce or a read receipt,
+    /// or an automatic message with the null sender.
     pub report: bool,
 }
 
@@ -214,19 +223,21 @@ pub struct Seen {
 pub enum Defect {
     /// The message is larger than what is kept for reading.
     Truncated,
-    /// MIME parts are nested deeper than the limit; only the header section was read.
+    /// MIME parts are nested deeper than the limit; what lies deeper was not read.
     TooDeep,
-    /// There are more MIME parts than the limit.
+    /// There are more MIME parts than the limit; the rest was not read.
     TooManyParts,
     /// There are more attachments than are recorded.
     TooManyAttachments,
-    /// A part's transfer encoding was broken.
+    /// A part's transfer encoding was broken; it was read as mail programs read it.
     BrokenEncoding,
+    /// A multipart's parts could not be told apart: it names no boundary, or its boundary never comes.
+    BrokenStructure,
     /// The header section could not be read as one.
     BrokenHeader,
-    /// There is no From field, or several.
+    /// There is no From field, there are several, or it names no mailbox.
     OddFrom,
-    /// There is no Message-ID, or several.
+    /// There is no Message-ID, there are several, or it is not one id in angle brackets.
     OddMessageId,
     /// A value was cut at its limit.
     Cut,
@@ -241,6 +252,7 @@ impl Defect {
             Self::TooManyParts => "too-many-parts",
             Self::TooManyAttachments => "too-many-attachments",
             Self::BrokenEncoding => "broken-encoding",
+            Self::BrokenStructure => "broken-structure",
             Self::BrokenHeader => "broken-header",
             Self::OddFrom => "odd-from",
             Self::OddMessageId => "odd-message-id",

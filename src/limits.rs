@@ -72,11 +72,11 @@ pub const HEADER_VALUE_OCTETS: usize = 900;
 
 // --- Facts ----------------------------------------------------------------------------------------------------
 
-/// `message/rfc822` parts and multiparts inside one another: MIME parsing recurses, and 40,000 levels end a process.
+/// `message/rfc822` parts and multiparts inside one another; real mail stays under ten, and each level costs time.
 pub const MIME_DEPTH: usize = 50;
 /// MIME parts of one message.
 pub const MIME_PARTS: usize = 10_000;
-/// Attachments whose names are recorded; more are counted.
+/// Attachments whose names are recorded; that there were more is a defect among the facts.
 pub const ATTACHMENTS: usize = 1_000;
 /// Octets of a decoded subject in facts and log.
 pub const SUBJECT_OCTETS: usize = 4_096;
@@ -84,6 +84,11 @@ pub const SUBJECT_OCTETS: usize = 4_096;
 pub const ATTACHMENT_NAME_OCTETS: usize = 1_024;
 /// Octets of a Message-ID (RFC 5322 §3.6.4; real ones stay under 300).
 pub const MESSAGE_ID_OCTETS: usize = 998;
+/// Octets of a Content-Type or Content-Disposition with its parameters; a file name of 255 characters in the longest
+/// encoding needs 2,300.
+pub const MIME_FIELD_OCTETS: usize = 8 << 10;
+/// Octets of one From, Sender or Reply-To field that are read for addresses.
+pub const ADDRESS_FIELD_OCTETS: usize = 64 << 10;
 /// Addresses or ids read from one header field (From, References, …).
 pub const HEADER_ITEMS: usize = 1_000;
 /// Messages larger than this many octets are read on a thread of their own, so that no connection waits for another.

@@ -7,7 +7,8 @@
 pub struct Attachment {
     /// Its place: `2` is the second part, `2.1` the first part inside it (as IMAP numbers them, RFC 9051 §6.4.5).
     pub path: String,
-    /// Its decoded name (RFC 2231, RFC 2047 in the wild); empty where it has none.
+    /// Its decoded name as sent (RFC 2231, RFC 2047 in the wild), directories and all, on one line; empty where it
+    /// has none. A message has its subject for a name if it has no other, as mail programs show it: `Subject.eml`.
     pub name: String,
     /// The declared media type, lower case, without parameters.
     pub media_type: String,
@@ -29,8 +30,10 @@ pub enum State {
 /// Why a part could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// Its transfer encoding is broken.
+    /// Nobody knows its transfer encoding.
     Encoding,
+    /// It is a multipart whose parts cannot be told apart.
+    Structure,
     /// It lies beyond a limit.
     Limit,
 }
@@ -49,6 +52,7 @@ impl State {
         match self {
             Self::Plain => None,
             Self::Uninspectable(Reason::Encoding) => Some("encoding"),
+            Self::Uninspectable(Reason::Structure) => Some("structure"),
             Self::Uninspectable(Reason::Limit) => Some("limit"),
         }
     }

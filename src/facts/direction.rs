@@ -1,1 +1,96 @@
 //! Direction: which way a mail goes.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::Recipient;
+use crate::mail::{Client, Direction, Mail};
+use crate::organisation::Organisation;
+
+/// Whether the client is inside, and which way the mail goes.
+///
+/// What tells is asked in the order of its strength, and the first that answers decides:
+///
+/// 1. the direction that the listener fixes: the administrator connected this service to this listener;
+/// 2. `{daemon_name}` (`-o milter_macro_daemon_name=ORIGINATING` in `master.cf`);
+/// 3. authentication: who may submit is inside, wherever the host is;
+/// 4. the client's address: inside is what `internal_networks` holds. Loopback too is inside only if it is there,
+///    since a content filter hands mail from outside in again from there;
+/// 5. without an address, local submission: the MTA names no other host than `localhost`.
+///
+/// Everything else is outside.
+pub(super) fn decide(
+    mail: &Mail,
+    organisation: &Organisation,
+    recipients: &[Recipient],
+) -> (bool, Direction) {
+    match mail.listener_direction {
+        Some(Direction::Inbound) => (false, Direction::Inbound),
+        Some(fixed @ (Direction::Outbound | Direction::Internal)) => (true, fixed),
+        None if !is_inside(&mail.client, organisation) => (false, Direction::Inbound),
+        None if recipients.iter().any(|recipient| !recipient.inside) => (true, Direction::Outbound),
+        None => (true, Direction::Internal),
+    }
+}
+
+fn is_inside(client: &Client, organisation: &Organisation) -> bool {
+    if client.daemon_name.as_deref().is_some_and(is_originating) || client.auth_user.is_some() {
+        return true;
+    }
+    match client.address {
+        Some(address) => organisation.contains_host(address),
+        None => client.name.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("localhost")),
+    }
+}
+
+/// Daemon names that begin with one of these, in any case, are those of services for mail from inside:
+/// `ORIGINATING` is the name of amavis' and Postfix' examples, the others those of `master.cf` services.
+fn is_originating(name: &str) -> bool {
+    ["originating", "submission", "outbound"]
+        .iter()
+        .any(|own| name.get(..own.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(own)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::DomainPattern;
+
+    fn organisation() -> Organisation {
+        Organisation {
+            name: String::new(),
+            domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
+            internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
+        }
+    }
+
+    fn client(address: &str, name: &str, daemon: &str, user: &str) -> Client {
+        let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Client {
+            name: text(name),
+            address: address.parse().ok(),
+            auth_user: text(user),
+            daemon_name: text(daemon),
+            ..Client::default()
+        }
+    }
+
+    #[test]
+    fn the_strongest_that_answers_decides() {
+        for (client, inside) in [
+            (client("192.0.2.1", "", "", ""), false),
+            (client("192.0.2.1", "", "ORIGINATING", ""), true),
+            (client("192.0.2.1", "", "Submission-587", ""), true),
+            (client("192.0.2.1", "", "outbound", ""), true),
+            (client("192.0.2.1", "", "mx1.exempelby.se", ""), false),
+            (client("192.0.2.1", "", "", "anna"), true),
+            (client("10.1.2.3", "", "", ""), true),
+            (client("::ffff:10.1.2.3", "", "", ""), true),
+            (client("127.0.0.1", "localhost", "", ""), false),
+            (client("", "localhost", "", ""), true),
+            (client("", "", "", ""), true),
+            (client("", "unknown", "", ""), false),
+        ] {
+            assert_eq!(is_inside(&client, &organisation()), inside, "{client:?}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The header: what the fields of the header section say, decoded.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::extract::{self, Defects};
+use super::section::Section;
+use super::{Defect, Field, Header, words};
+use crate::address::{Address, ReversePath};
+use crate::{limits, text};
+
+impl Header {
+    /// Reads the section; the envelope sender tells notifications apart.
+    pub(super) fn read(section: &Section<'_>, sender: &ReversePath, defects: &mut Defects) -> Self {
+        let fields = section
+            .fields
+            .iter()
+            .map(|field| Field { name: words::text(field.name).into(), value: words::line(field.value) })
+            .collect();
+        let mut header = Self { fields, ..Self::default() };
+        if section.junk {
+            defects.add(Defect::BrokenHeader);
+        }
+        if section.cut {
+            defects.add(Defect::Cut);
+        }
+        header.from = header.addresses("From", defects);
+        if header.from.is_empty() || header.all("From").count() != 1 {
+            defects.add(Defect::OddFrom);
+        }
+        header.sender = header.addresses("Sender", defects).into_iter().next();
+        header.reply_to = header.addresses("Reply-To", defects);
+        header.subject = header.first("Subject").map(|value| subject(value, defects));
+        header.message_id = header.message_id(defects);
+        header.references = header.references(defects);
+        header.date = header.first("Date").map(str::to_owned);
+        let auto_submitted = header.all("Auto-Submitted").any(automatic);
+        header.list_id = header.first("List-Id").and_then(list_id);
+        let report =
+            header.first("Content-Type").is_some_and(|value| media_type(value) == "multipart/report");
+        header.report = report || *sender == ReversePath::Null && auto_submitted;
+        header.auto_submitted = auto_submitted;
+        header
+    }
+
+    /// The addresses in every field of that name.
+    fn addresses(&self, name: &str, defects: &mut Defects) -> Vec<Address> {
+        let mut addresses: Vec<_> = self.all(name).flat_map(extract::addresses).collect();
+        cut(&mut addresses, defects);
+        addresses
+    }
+
+    fn message_id(&self, defects: &mut Defects) -> Option<String> {
+        let mut values = self.all("Message-ID");
+        let Some(value) = values.next().filter(|value| !value.is_empty()) else {
+            defects.add(Defect::OddMessageId);
+            return None;
+        };
+        let id = ids(value).next().unwrap_or(value);
+        if values.next().is_some() || id != value || !id.starts_with('<') || id.contains(' ') {
+            defects.add(Defect::OddMessageId);
+        }
+        Some(defects.cut(id, limits::MESSAGE_ID_OCTETS))
+    }
+
+    fn references(&self, defects: &mut Defects) -> Vec<String> {
+        let mut found = Vec::new();
+        for name in ["In-Reply-To", "References", "X-MS-Exchange-Parent-Message-Id"] {
+            let room = limits::HEADER_ITEMS + 1 - found.len();
+            found.extend(self.all(name).flat_map(references).take(room).map(str::to_owned));
+        }
+        cut(&mut found, defects);
+        found
+    }
+}
+
+/// A subject as people see it.
+pub(super) fn subject(value: &str, defects: &mut Defects) -> String {
+    // Sixteen written octets for one read are more than any encoding needs.
+    let written = text::truncate(value, 16 * limits::SUBJECT_OCTETS);
+    if written.len() < value.len() {
+        defects.add(Defect::Cut);
+    }
+    let decoded = words::decode(written);
+    defects.cut(words::clean(&decoded).trim(), limits::SUBJECT_OCTETS)
+}
+
+/// The ids in angle brackets.
+fn ids(value: &str) -> impl Iterator<Item = &str> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        let from = rest.get(rest.find('<')?..)?;
+        let (id, after) = from.split_at(from.find('>')? + 1);
+        rest = after;
+        Some(id)
+    })
+}
+
+/// The ids that a reply names. Some programs write one without brackets.
+fn references(value: &str) -> impl Iterator<Item = &str> {
+    let bare = (value.contains('@') && !value.contains(['<', ' '])).then_some(value);
+    ids(value).chain(bare)
+}
+
+/// RFC 3834 §5: everything but the keyword `no`, in any case, with comments and parameters, is automatic.
+fn automatic(value: &str) -> bool {
+    let mut depth = 0_usize;
+    let plain: String = value
+        .chars()
+        .filter(|c| {
+            let outside = depth == 0;
+            match c {
+                '(' => depth += 1,
+                ')' => depth = depth.saturating_sub(1),
+                _ => return outside,
+            }
+            false
+        })
+        .collect();
+    let keyword = plain.split(';').next().unwrap_or_default().trim();
+    !keyword.is_empty() && !keyword.eq_ignore_ascii_case("no")
+}
+
+/// RFC 2919 §3: the identifier in angle brackets; a phrase may stand before it, brackets too.
+fn list_id(value: &str) -> Option<String> {
+    let id = value.rsplit_once('<').map_or(value, |(_, id)| id.split('>').next().unwrap_or(id)).trim();
+    (!id.is_empty()).then(|| id.to_lowercase())
+}
+
+fn media_type(value: &str) -> String {
+    value.split([';', ' ', '(']).next().unwrap_or_default().to_ascii_lowercase()
+}
+
+fn cut<T>(items: &mut Vec<T>, defects: &mut Defects) {
+    if items.len() > limits::HEADER_ITEMS {
+        items.truncate(limits::HEADER_ITEMS);
+        defects.add(Defect::Cut);
+    }
+}

@@ -1,0 +1,116 @@
+//! Header sections: split into fields, whatever stands there.
+//!
+//! Absent: any meaning. A line that is no field is stepped over, not taken for the end: whoever reads the message
+//! later may do the same, and must not see a field that was hidden from us.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::lines;
+use crate::limits;
+
+/// One field: its name, and its value with its folds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RawField<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+/// A header section.
+#[derive(Debug)]
+pub(super) struct Section<'a> {
+    pub(super) fields: Vec<RawField<'a>>,
+    /// Whether a line was no field.
+    pub(super) junk: bool,
+    /// Whether there were more fields than the limit.
+    pub(super) cut: bool,
+    /// Where the body begins.
+    pub(super) body_at: usize,
+}
+
+impl<'a> Section<'a> {
+    /// The section that begins at `at` and ends with an empty line, or before a line for which `ends` is true.
+    pub(super) fn split(bytes: &'a [u8], at: usize, ends: impl Fn(&[u8]) -> bool) -> Self {
+        let mut section =
+            Self { fields: Vec::with_capacity(24), junk: false, cut: false, body_at: bytes.len() };
+        let mut at = at;
+        while at < bytes.len() {
+            let mut end = lines::end(bytes, at);
+            let line = bytes.get(at..end).unwrap_or_default();
+            if line == b"\r\n" || line == b"\n" {
+                section.body_at = end;
+                return section;
+            }
+            if ends(line) {
+                section.body_at = at;
+                return section;
+            }
+            while matches!(bytes.get(end), Some(b' ' | b'\t')) {
+                end = lines::end(bytes, end);
+            }
+            section.push(bytes.get(at..end).unwrap_or_default());
+            at = end;
+        }
+        section
+    }
+
+    /// The value of the first field of that name.
+    pub(super) fn first(&self, name: &str) -> Option<&'a [u8]> {
+        self.fields
+            .iter()
+            .find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|field| field.value)
+    }
+
+    fn push(&mut self, line: &'a [u8]) {
+        let Some(field) = field(line) else {
+            self.junk = true;
+            return;
+        };
+        if self.fields.len() < limits::HEADER_FIELDS {
+            self.fields.push(field);
+        } else {
+            self.cut = true;
+        }
+    }
+}
+
+/// RFC 5322 §3.6.8: a name is printable ASCII; the obsolete form has blanks before the colon (§4.5.8).
+fn field(line: &[u8]) -> Option<RawField<'_>> {
+    let colon = line.iter().position(|byte| *byte == b':' || *byte == b'\n')?;
+    let (name, rest) = line.split_at(colon);
+    let name = name.trim_ascii_end();
+    let value = rest.strip_prefix(b":")?;
+    let named = !name.is_empty() && name.iter().all(u8::is_ascii_graphic);
+    named.then_some(RawField { name, value: value.trim_ascii() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(section: &Section<'_>) -> Vec<String> {
+        section.fields.iter().map(|field| String::from_utf8_lossy(field.name).into_owned()).collect()
+    }
+
+    #[test]
+    fn every_line_end_and_fold() {
+        let section = Section::split(b"A: 1\r\nB:2\n\t3\nC :\n\r\nbody", 0, |_| false);
+        assert_eq!(names(&section), ["A", "B", "C"]);
+        assert_eq!(section.first("b"), Some(&b"2\n\t3"[..]));
+        assert_eq!(section.first("c"), Some(&b""[..]));
+        assert_eq!((section.junk, section.body_at), (false, 19));
+    }
+
+    #[test]
+    fn lines_that_are_no_fields_hide_nothing() {
+        let section =
+            Section::split(b"From x Thu 1 Jan 00:00:00\r\n: empty\r\nno colon\r\nA: 1\r\n", 0, |_| false);
+        assert_eq!((names(&section), section.junk), (vec!["A".to_owned()], true));
+    }
+
+    #[test]
+    fn ends_before_a_boundary() {
+        let section = Section::split(b"A: 1\r\n--x\r\nB: 2\r\n", 0, |line| line.starts_with(b"--x"));
+        assert_eq!((names(&section).len(), section.body_at), (1, 6));
+    }
+}

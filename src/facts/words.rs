@@ -1,0 +1,166 @@
+//! Words: the bytes of a header field become text that people can read: charsets, encoded words (RFC 2047), and
+//! neither line breaks nor control characters.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::borrow::Cow;
+
+use super::extract;
+use super::transfer::{self, Encoding};
+
+/// Text for bytes that name no charset: UTF-8 (RFC 6532), else windows-1252, which old programs write unlabelled.
+pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(in_charset(b"windows-1252", bytes)),
+    }
+}
+
+/// Text for bytes in the charset of that label; a label that nobody knows, or UTF-8 that is none, is read as
+/// unlabelled text.
+pub(super) fn in_charset(label: &[u8], bytes: &[u8]) -> String {
+    let label = label.trim_ascii();
+    let decode = if is_utf8(label) { None } else { extract::charset(label) };
+    decode.map_or_else(|| text(bytes).into_owned(), |decode| decode(bytes))
+}
+
+/// A field's value as one line of text: unfolded, trimmed, every control character a space.
+pub(super) fn line(value: &[u8]) -> Box<str> {
+    if value.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+        return text(value).into();
+    }
+    // A fold is its line end and the blank after it; the blank stays (RFC 5322 §2.2.3).
+    let mut unfolded = Vec::with_capacity(value.len());
+    for line in value.split_inclusive(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        unfolded.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+    }
+    clean(&text(&unfolded)).trim().into()
+}
+
+/// The text with a space for every control character and every other line break: whatever was encoded, what comes
+/// out is one line.
+pub(super) fn clean(text: &str) -> Cow<'_, str> {
+    let bad = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    if text.contains(bad) { Cow::Owned(text.replace(bad, " ")) } else { Cow::Borrowed(text) }
+}
+
+/// The text with its encoded words decoded, those inside quotes and those that touch their neighbours too, as mail
+/// programs write and read them. What is not a whole encoded word stays as it is.
+///
+/// The octets of adjacent words in one charset are joined before they become text: many programs cut a word in the
+/// middle of a character, which RFC 2047 §5 forbids.
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains("=?") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut run: Option<Word<'_>> = None;
+    let mut rest = text;
+    while let Some(at) = rest.find("=?") {
+        let (before, from) = rest.split_at(at);
+        let Some((word, after)) = Word::parse(from) else {
+            flush(&mut out, run.take());
+            out.push_str(before);
+            out.push_str("=?");
+            rest = from.get(2..).unwrap_or_default();
+            continue;
+        };
+        rest = after;
+        let adjacent = run.is_some() && before.trim_ascii().is_empty();
+        match &mut run {
+            Some(run) if adjacent && run.charset.eq_ignore_ascii_case(word.charset) => {
+                run.bytes.extend_from_slice(&word.bytes);
+            }
+            _ => {
+                flush(&mut out, run.take());
+                out.push_str(if adjacent { "" } else { before });
+                run = Some(word);
+            }
+        }
+    }
+    flush(&mut out, run);
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+struct Word<'a> {
+    charset: &'a str,
+    bytes: Vec<u8>,
+}
+
+impl<'a> Word<'a> {
+    /// The encoded word at the beginning of `text`, which begins with `=?`, and what comes after it.
+    fn parse(text: &'a str) -> Option<(Self, &'a str)> {
+        let (charset, rest) = text.get(2..)?.split_once('?')?;
+        let (encoding, rest) = rest.split_once('?')?;
+        let (payload, rest) = rest.split_once('?')?;
+        let after = rest.strip_prefix('=')?;
+        // RFC 2231 §5: a language may follow the charset.
+        let charset = charset.split_once('*').map_or(charset, |(charset, _)| charset);
+        if charset.is_empty() || charset.contains(|c: char| c.is_whitespace() || c == '=') {
+            return None;
+        }
+        let (bytes, broken) = match encoding {
+            "b" | "B" => transfer::decode(Encoding::Base64, payload.as_bytes()),
+            "q" | "Q" => {
+                let spaced = payload.replace('_', " ");
+                let (bytes, broken) = transfer::decode(Encoding::QuotedPrintable, spaced.as_bytes());
+                (Cow::Owned(bytes.into_owned()), broken)
+            }
+            _ => return None,
+        };
+        (!broken).then(|| (Self { charset, bytes: bytes.into_owned() }, after))
+    }
+}
+
+fn flush(out: &mut String, run: Option<Word<'_>>) {
+    if let Some(word) = run {
+        out.push_str(&in_charset(word.charset.as_bytes(), &word.bytes));
+    }
+}
+
+fn is_utf8(label: &[u8]) -> bool {
+    label.eq_ignore_ascii_case(b"utf-8") || label.eq_ignore_ascii_case(b"utf8")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encoded_words() {
+        for (written, read) in [
+            ("=?UTF-8?B?w6XDpMO2?=", "åäö"),
+            ("=?iso-8859-1?q?=E5=E4=F6_x?=", "åäö x"),
+            ("=?UTF-8*sv?Q?=C3=A5?=", "å"),
+            ("Sv: =?utf-8?q?=C3=A5?= b =?utf-8?q?c?=", "Sv: å b c"),
+            ("=?utf-8?q?a?=  =?iso-8859-1?q?=E5?= b", "aå b"),
+            ("=?utf-8?q?=C3?= =?UTF-8?q?=A5?=", "å"),
+            ("=?utf-8?b?w6U?= =?utf-8?b?w6Q?=", "åä"),
+            ("\"=?utf-8?q?a b?=\"x", "\"a b\"x"),
+            ("=?utf-8?q?=E5?=", "å"),
+            ("=?x-nobody?q?a?=", "a"),
+            ("=?utf-8?q?a", "=?utf-8?q?a"),
+            ("=?utf-8?x?a?= =?", "=?utf-8?x?a?= =?"),
+            ("=?utf-8?q?=ZZ?=", "=?utf-8?q?=ZZ?="),
+            ("=?utf-8?b?w6*?=", "=?utf-8?b?w6*?="),
+            ("=??q?a?= 1=?2", "=??q?a?= 1=?2"),
+        ] {
+            assert_eq!(decode(written), read, "{written}");
+        }
+    }
+
+    #[test]
+    fn values_are_one_line() {
+        for (written, read) in [
+            (&b"a\r\n b\n\tc"[..], "a b c"),
+            (b" \0a\rb\x7f", "a b"),
+            (b"\xe5\xc3\xa5", "åÃ¥"),
+            (b"\xc3\xa5\xe2\x80\xa8x", "å x"),
+        ] {
+            assert_eq!(&*line(written), read);
+        }
+        assert_eq!(clean("a\r\nBcc: b\u{85}"), "a  Bcc: b ");
+    }
+}
