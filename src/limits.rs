@@ -111,6 +111,22 @@ pub const SEEN_FILTER: usize = 4_000_000;
 pub const SEEN_DAYS: u32 = 14;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.
 pub const SEEN_TIME: Duration = Duration::from_secs(2);
+/// Rows of seen messages that one Message-ID may have: it comes once for each list and each retry, not a hundred times.
+pub const SEEN_ROWS: u32 = 100;
+/// Octets in the write-ahead log before they are moved into the month file; larger costs space and a longer start,
+/// smaller writes the same pages more often.
+pub const CHECKPOINT_OCTETS: usize = 16 << 20;
+/// Octets to which the write-ahead log's file is cut once it has been longer.
+pub const WAL_OCTETS: i64 = 64 << 20;
+/// Octets of a month file up to which every page of it is looked at when the store opens; larger ones would keep mail
+/// waiting (about 1 s for each GB, from the disk as long as it takes to read them).
+pub const CHECK_OCTETS: u64 = 4 << 30;
+/// Between two looks at the free space where the log is.
+pub const SPACE_INTERVAL: Duration = Duration::from_secs(10);
+/// Record numbers that one read transaction of a search covers, so that no reader keeps a checkpoint waiting.
+pub const SEARCH_STRIDE: u64 = 10_000;
+/// Until the access log is free: another search holds it for the time of one fsync.
+pub const ACCESS_TIME: Duration = Duration::from_secs(10);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.
 pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
 

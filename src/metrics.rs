@@ -33,6 +33,7 @@ pub struct Metrics {
     pub store_batch_records: Histogram,
     pub store_queue_records: IntGauge,
     pub store_free_octets: IntGauge,
+    pub store_unlogged: IntCounter,
     pub fact_unavailable: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
@@ -95,6 +96,10 @@ impl Metrics {
             store_batch_records: new.histogram("log_batch_records", "Records in one commit.", &batch),
             store_queue_records: new.gauge("log_queue_records", "Records waiting for the writer."),
             store_free_octets: new.gauge("log_disk_free_bytes", "Free space where the log is."),
+            store_unlogged: new.counter(
+                "log_incomplete_lost_total",
+                "Incomplete mails without a record, because the queue was full or their commit failed.",
+            ),
             fact_unavailable: new.counters(
                 "facts_unavailable_total",
                 "Facts that could not be had.",

@@ -5,11 +5,34 @@
 //! stored. One process writes; a second one is refused by a lock. Reading (`search`) opens files of its own, read-only.
 
 pub mod access;
+mod epoch;
+pub mod month;
+mod row;
 pub mod schema;
 pub mod search;
-pub mod writer;
+mod seen;
+mod writer;
 
-use crate::record::{Record, SeenRow};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::limits;
+use crate::metrics::METRICS;
+use crate::record::{Record, RecordId, SeenRow};
+use month::Month;
+use row::RecordRow;
+use schema::About;
+pub use schema::OpenError;
+pub use writer::Clock;
+use writer::{Job, Message, Writer};
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
@@ -18,4 +41,228 @@ pub struct Entry {
     pub record: Record,
     /// What is remembered of a message from outside.
     pub seen: Option<SeenRow>,
+}
+
+/// Why a record was not confirmed. The mail is put off (451 4.3.0), whatever the reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The transaction failed: the disk is full, or worse. Nothing of it counts.
+    #[error("the log cannot be written: {0}")]
+    Failed(Arc<str>),
+    /// [`limits::COMMIT_TIME`] is over. The record may still be stored: the log then tells of a mail that was put off.
+    #[error("the log is too slow: no confirmation within {} s", limits::COMMIT_TIME.as_secs())]
+    Late,
+    /// The store is closed or being closed.
+    #[error("the log is closed")]
+    Closed,
+    /// The writer's thread has ended by a fault of this program.
+    #[error("the log's writer has died; restart postvakt")]
+    WriterDied,
+}
+
+/// Why something could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: the log cannot be read: {source}", path.display())]
+pub struct ReadError {
+    /// The file.
+    pub path: PathBuf,
+    /// What SQLite says.
+    pub source: rusqlite::Error,
+}
+
+/// The store, open for writing. Clones are the same store.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Shared>);
+
+struct Shared {
+    queue: mpsc::Sender<Message>,
+    closing: AtomicBool,
+    failing: Arc<AtomicBool>,
+    seen_key: [u8; 32],
+    readers: seen::Readers,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("readers", &self.readers).finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the store of `node` in `directory`, which is made if it is missing. Blocks while it looks through the
+    /// newest file.
+    pub fn open(directory: &Path, node: &str) -> Result<Self, OpenError> {
+        Self::open_at(directory, node, Arc::new(Timestamp::now))
+    }
+
+    /// [`Store::open`] with a clock.
+    pub fn open_at(directory: &Path, node: &str, clock: Clock) -> Result<Self, OpenError> {
+        make_directory(directory)?;
+        let lock = lock(directory)?;
+        let (about, floor) = look_through(directory, node)?;
+        let seen_key = seen_key(directory)?;
+        let failing = Arc::new(AtomicBool::new(false));
+        let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
+        let writer = Writer {
+            directory: directory.into(),
+            about,
+            floor,
+            file: None,
+            clock: Arc::clone(&clock),
+            failing: Arc::clone(&failing),
+            lock,
+        };
+        let thread = thread::Builder::new().name("log-writer".into());
+        thread.spawn(move || writer.run(jobs)).map_err(OpenError::Thread)?;
+        let readers = seen::Readers::new(directory);
+        let closing = AtomicBool::new(false);
+        Ok(Self(Arc::new(Shared { queue, closing, failing, seen_key, readers, clock })))
+    }
+
+    /// Stores an entry. When this returns the record's id, the record is on the disk.
+    pub async fn commit(&self, entry: Entry) -> Result<RecordId, CommitError> {
+        let (waiter, answer) = oneshot::channel();
+        let stored = async {
+            self.0.queue.send(message(entry, Some(waiter))).await.map_err(|_| self.ended())?;
+            answer.await.map_err(|_| self.ended())?
+        };
+        match tokio::time::timeout(limits::COMMIT_TIME, stored).await {
+            Ok(result) => result,
+            Err(_) => Err(CommitError::Late),
+        }
+    }
+
+    /// Stores an entry for which no client waits. Where that is not possible it is counted: nothing was accepted.
+    pub fn enqueue(&self, entry: Entry) {
+        if self.0.queue.try_send(message(entry, None)).is_err() {
+            METRICS.store_unlogged.inc();
+            tracing::warn!("an incomplete mail has no record: the log's queue is full or closed");
+        }
+    }
+
+    /// The key under which seen messages are remembered; it never changes.
+    pub fn seen_key(&self) -> [u8; 32] {
+        self.0.seen_key
+    }
+
+    /// The newest of what is remembered under a key for the last [`limits::SEEN_DAYS`]. Where the same message came
+    /// several times, as to several mailboxes, it has all of them. Blocks.
+    pub fn find_seen(&self, key: &[u8; 16]) -> Result<Option<SeenRow>, ReadError> {
+        self.0.readers.find(key, (self.0.clock)())
+    }
+
+    /// The newest `count` of what is remembered, newest first. Blocks.
+    pub fn recent_seen(&self, count: usize, each: impl FnMut(SeenRow)) -> Result<(), ReadError> {
+        self.0.readers.recent(count, (self.0.clock)(), each)
+    }
+
+    /// Whether the writer lives and its last transaction succeeded.
+    pub fn is_well(&self) -> bool {
+        !self.0.queue.is_closed() && !self.0.failing.load(Ordering::Relaxed)
+    }
+
+    /// Stores what waits, moves everything into the month file, and closes. Other clones are closed with it.
+    pub async fn close(&self) {
+        self.0.closing.store(true, Ordering::Release);
+        let (done, closed) = oneshot::channel();
+        if self.0.queue.send(Message::Close(done)).await.is_ok() {
+            // An error is a writer that died: it holds nothing open either.
+            let _ = closed.await;
+        }
+    }
+
+    fn ended(&self) -> CommitError {
+        if self.0.closing.load(Ordering::Acquire) { CommitError::Closed } else { CommitError::WriterDied }
+    }
+}
+
+fn message(entry: Entry, waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>) -> Message {
+    Message::Store(Box::new(Job { row: RecordRow::new(entry.record), seen: entry.seen, waiter }))
+}
+
+fn make_directory(directory: &Path) -> Result<(), OpenError> {
+    let usable = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    let about = usable
+        .and_then(|()| fs::metadata(directory))
+        .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    if about.permissions().mode() & 0o077 != 0 {
+        let directory = directory.display();
+        tracing::warn!(%directory, "others may enter the log's directory; its mode should be 0700");
+    }
+    Ok(())
+}
+
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let path = directory.join("lock");
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: directory.into() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
+    }
+}
+
+/// Looks at every month file and tells where the log goes on.
+fn look_through(directory: &Path, node: &str) -> Result<(About, Option<Month>), OpenError> {
+    let months =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let mut newest = None;
+    for month in &months {
+        let path = month.path(directory);
+        let small = schema::octets(&path).is_some_and(|octets| octets <= limits::CHECK_OCTETS);
+        let thorough = months.last() == Some(month) && small;
+        if months.last() == Some(month) && !small {
+            tracing::warn!(path = %path.display(), "too large to look through at the start; `PRAGMA quick_check` does it");
+        }
+        match schema::inspect(&path, thorough)? {
+            Some(about) if about.node == node => newest = Some((*month, about)),
+            Some(About { node: found, .. }) => {
+                return Err(OpenError::Node { path, found, wanted: node.into() });
+            }
+            None => tracing::warn!(path = %path.display(), "an empty file of the log is taken for a new one"),
+        }
+    }
+    Ok(match (newest, epoch::read(directory)?) {
+        (Some((month, about)), None) => (about, Some(month)),
+        (Some((month, about)), Some((_, written))) if month >= written => (about, Some(month)),
+        (newest, Some((epoch, written))) => {
+            let epoch = newest.map_or(epoch, |(_, about)| about.epoch.max(epoch)) + 1;
+            tracing::warn!(epoch, missing = %written, "a month of the log is missing; the log begins a new epoch");
+            (About { node: node.into(), epoch, last: 0 }, Some(written))
+        }
+        (None, None) => (About { node: node.into(), epoch: 1, last: 0 }, None),
+    })
+}
+
+/// The key of the seen messages, made once.
+fn seen_key(directory: &Path) -> Result<[u8; 32], OpenError> {
+    let path = directory.join("seen.key");
+    let io = |source| OpenError::Io { path: path.clone(), source };
+    match File::open(&path) {
+        Ok(file) => {
+            let mut octets = Vec::new();
+            file.take(1024).read_to_end(&mut octets).map_err(io)?;
+            <[u8; 32]>::try_from(octets.as_slice())
+                .map_err(|_| OpenError::Key { path: path.clone(), octets: octets.len() })
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(|error| io(io::Error::other(error)))?;
+            let new = directory.join("seen.key.new");
+            let make = || {
+                let mut options = OpenOptions::new();
+                let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+                file.write_all(&key)?;
+                file.sync_all()?;
+                fs::rename(&new, &path)
+            };
+            make().map_err(io)?;
+            schema::sync_directory(directory)?;
+            Ok(key)
+        }
+        Err(error) => Err(io(error)),
+    }
 }

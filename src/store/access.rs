@@ -1,1 +1,1 @@
-//! The access log: who read the log, what, when and why.
+//! tbd

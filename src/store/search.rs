@@ -1,1 +1,1 @@
-//! Search: records by what is known of them.
+//! tbd

@@ -1,1 +1,247 @@
 //! The writer: one thread, group commit.
+//!
+//! In come jobs from a bounded queue; whatever waits when a transaction ends is the next transaction. Each job is
+//! answered once, after its transaction is on the disk or has failed. A connection on which anything failed is never
+//! used again: a failed fsync is reported once, and nobody knows what the kernel still has.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::month::Month;
+use super::row::{self, RecordRow};
+use super::schema::{self, About, OpenError};
+use super::{CommitError, epoch};
+use crate::limits;
+use crate::metrics::METRICS;
+use crate::record::{RecordId, SeenRow};
+
+/// The clock of a store; tests bring their own.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// What the writer is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Store this.
+    Store(Box<Job>),
+    /// Store what waits, take no more, close, and say so.
+    Close(oneshot::Sender<()>),
+}
+
+/// One record on its way.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// The record.
+    pub(super) row: RecordRow,
+    /// The seen message.
+    pub(super) seen: Option<SeenRow>,
+    /// Who waits; nobody does for an incomplete mail.
+    pub(super) waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
+}
+
+/// The writer's state.
+pub(super) struct Writer {
+    /// Where the files are.
+    pub(super) directory: PathBuf,
+    /// Who writes, in which epoch, and the number given last.
+    pub(super) about: About,
+    /// No file before this month is written to, whatever the clock says.
+    pub(super) floor: Option<Month>,
+    /// The open file; none before the first record and after a failure.
+    pub(super) file: Option<(Month, Connection)>,
+    /// What time it is.
+    pub(super) clock: Clock,
+    /// Whether the last transaction failed.
+    pub(super) failing: Arc<AtomicBool>,
+    /// Held as long as this may write.
+    pub(super) lock: File,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
+        let mut messages = Vec::with_capacity(limits::STORE_BATCH);
+        let mut jobs = Vec::with_capacity(limits::STORE_BATCH);
+        let mut closing = Vec::new();
+        let mut written = 0;
+        self.measure_space();
+        let mut measured = Instant::now();
+        while queue.blocking_recv_many(&mut messages, limits::STORE_BATCH) > 0 {
+            for message in messages.drain(..) {
+                match message {
+                    Message::Store(job) => jobs.push(*job),
+                    Message::Close(done) => {
+                        queue.close();
+                        closing.push(done);
+                    }
+                }
+            }
+            METRICS.store_queue_records.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
+            written += self.commit(&mut jobs);
+            if written > limits::CHECKPOINT_OCTETS {
+                self.checkpoint();
+                written = 0;
+            }
+            if measured.elapsed() > limits::SPACE_INTERVAL {
+                self.measure_space();
+                measured = Instant::now();
+            }
+        }
+        self.close_file();
+        drop(self.lock);
+        for done in closing {
+            // Whoever asked may have stopped waiting.
+            let _ = done.send(());
+        }
+    }
+
+    /// Stores the jobs in one transaction and answers each. Tells about how many octets that wrote.
+    fn commit(&mut self, jobs: &mut Vec<Job>) -> usize {
+        if jobs.is_empty() {
+            return 0;
+        }
+        let begun = Instant::now();
+        let first = self.store(jobs);
+        self.observe(jobs.len(), begun.elapsed(), first.as_ref().err());
+        match first {
+            Ok(first) => {
+                let octets = jobs.iter().map(octets).sum();
+                for (seq, job) in (first..).zip(jobs.drain(..)) {
+                    let id = RecordId { node: self.about.node.as_str().into(), epoch: self.about.epoch, seq };
+                    answer(job, Ok(id));
+                }
+                octets
+            }
+            Err(error) => {
+                self.file = None;
+                let reason: Arc<str> = error.to_string().into();
+                jobs.drain(..).for_each(|job| answer(job, Err(CommitError::Failed(reason.clone()))));
+                0
+            }
+        }
+    }
+
+    /// The number of the first job.
+    fn store(&mut self, jobs: &[Job]) -> Result<u64, OpenError> {
+        self.open_file()?;
+        let first = self.about.last + 1;
+        if let Some((month, connection)) = &mut self.file {
+            insert(connection, first, jobs)
+                .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
+            self.about.last += jobs.len() as u64;
+        }
+        Ok(first)
+    }
+
+    /// Opens the file of the month, once. Numbers go on where the file says: what failed may have been stored.
+    fn open_file(&mut self) -> Result<(), OpenError> {
+        let now = Month::of((self.clock)());
+        let month = self.floor.map_or(now, |floor| floor.max(now));
+        if self.file.as_ref().is_some_and(|(open, _)| *open == month) {
+            return Ok(());
+        }
+        let path = month.path(&self.directory);
+        if schema::octets(&path).unwrap_or(0) == 0 {
+            schema::create(&self.directory, month, &self.about)?;
+            epoch::write(&self.directory, self.about.epoch, month)?;
+        }
+        self.close_file();
+        let open = || {
+            let connection = schema::open_to_write(&path)?;
+            let about = schema::about(&connection)?;
+            Ok((connection, about))
+        };
+        let (connection, about) =
+            open().map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
+        self.about = about;
+        self.floor = Some(month);
+        self.file = Some((month, connection));
+        Ok(())
+    }
+
+    /// Moves the write-ahead log into the file, as far as no reader needs it. Failing is no fault: the records are
+    /// durable where they are, and the next one tries again.
+    fn checkpoint(&self) {
+        if let Some((month, connection)) = &self.file
+            && let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+        {
+            tracing::warn!(%month, %error, "the log's checkpoint has to wait");
+        }
+    }
+
+    /// Closes the file with a checkpoint, so that it is whole without its -wal.
+    fn close_file(&mut self) {
+        if let Some((month, connection)) = self.file.take() {
+            let close = || {
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            };
+            if let Err(error) = close() {
+                tracing::warn!(%month, %error, "the log keeps its -wal file; nothing is lost");
+            }
+        }
+    }
+
+    /// Counts, and tells the operator when it begins and when it ends that nothing can be stored.
+    fn observe(&self, records: usize, time: Duration, error: Option<&OpenError>) {
+        let result = if error.is_some() { "failed" } else { "stored" };
+        METRICS.store_commits.with_label_values(&[result]).inc();
+        METRICS.store_commit_seconds.observe(time.as_secs_f64());
+        METRICS.store_batch_records.observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+        let failed_before = self.failing.swap(error.is_some(), Ordering::Relaxed);
+        match error {
+            Some(error) if !failed_before => {
+                tracing::error!(%error, "the log cannot be written: mail is put off until it can");
+            }
+            None if failed_before => tracing::info!("the log can be written again"),
+            _ => {}
+        }
+    }
+
+    fn measure_space(&self) {
+        if let Ok(space) = rustix::fs::statvfs(&self.directory) {
+            let free = space.f_bavail.saturating_mul(space.f_frsize);
+            METRICS.store_free_octets.set(i64::try_from(free).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+/// One transaction.
+fn insert(connection: &mut Connection, first: u64, jobs: &[Job]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    {
+        let mut records = transaction.prepare_cached(row::INSERT)?;
+        let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6)")?;
+        for (seq, job) in (first.cast_signed()..).zip(jobs) {
+            job.row.insert(&mut records, seq)?;
+            if let Some(row) = &job.seen {
+                let mailboxes = row::json(&row.mailboxes);
+                let at = row.at.as_millisecond();
+                seen.execute((seq, row.identity.key, row.identity.fingerprint, at, mailboxes, &row.sender))?;
+            }
+        }
+    }
+    transaction.commit()
+}
+
+/// About how many octets of pages the job wrote: its row, and a page of the index of seen messages, whose keys are
+/// scattered.
+fn octets(job: &Job) -> usize {
+    job.row.octets() + if job.seen.is_some() { schema::PAGE_OCTETS as usize } else { 0 }
+}
+
+/// The waiter may have gone: its connection broke. The record is stored all the same.
+fn answer(job: Job, result: Result<RecordId, CommitError>) {
+    match job.waiter {
+        Some(waiter) => drop(waiter.send(result)),
+        None if result.is_err() => METRICS.store_unlogged.inc(),
+        None => {}
+    }
+}

@@ -4,4 +4,5 @@ mod dialogs;
 mod faults;
 mod postfix;
 mod product;
+mod store;
 mod tidy;

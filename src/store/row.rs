@@ -1,0 +1,184 @@
+//! A record as a row: its columns' text, cut to its limit, and back.
+
+use jiff::Timestamp;
+use rusqlite::{Row, Statement, types::Type};
+
+use crate::limits;
+use crate::mail::Direction;
+use crate::metrics::METRICS;
+use crate::record::{Outcome, Record};
+use crate::text;
+
+/// The columns of the table `record` after `seq`, in the order in which [`RecordRow::insert`] binds them.
+pub(super) const COLUMNS: &str = "time, direction, sender, recipients, header_from, subject, size, attachments, verdict, \
+     findings, would, queue_id, message_id, client, helo, auth_user, tls, config, receipt";
+
+/// The statement that [`RecordRow::insert`] runs.
+pub(super) const INSERT: &str =
+    "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+
+/// A record, ready to be bound: lists are JSON. It is made by the task that has the mail, so that the writer's one
+/// thread does nothing but write.
+#[derive(Debug)]
+pub(super) struct RecordRow {
+    record: Record,
+    recipients: String,
+    attachments: String,
+    findings: String,
+    would: String,
+}
+
+impl RecordRow {
+    /// The row of a record. What goes over its limit is cut, marked with `…`, and counted.
+    pub(super) fn new(mut record: Record) -> Self {
+        let mut cut = false;
+        for field in [
+            &mut record.sender,
+            &mut record.header_from,
+            &mut record.subject,
+            &mut record.queue_id,
+            &mut record.message_id,
+            &mut record.client,
+            &mut record.helo,
+            &mut record.auth_user,
+            &mut record.tls,
+            &mut record.config,
+            &mut record.receipt,
+        ] {
+            if field.len() > limits::RECORD_FIELD_OCTETS {
+                field.truncate(text::truncate(field, limits::RECORD_FIELD_OCTETS).len());
+                field.push('…');
+                cut = true;
+            }
+        }
+        cut |= cut_list(&mut record.recipients, String::len, |rest| format!("… ({} more)", rest.len()));
+        cut |= cut_list(
+            &mut record.attachments,
+            |(name, _)| name.len() + 20,
+            |rest| (format!("… ({} more)", rest.len()), rest.iter().map(|(_, size)| size).sum()),
+        );
+        if cut {
+            METRICS.limits_exceeded.with_label_values(&["record_field"]).inc();
+        }
+        Self {
+            recipients: json(&record.recipients),
+            attachments: json(&record.attachments),
+            findings: json(&record.findings),
+            would: json(&record.would),
+            record,
+        }
+    }
+
+    /// Octets of its longest columns: what the writer counts to know when to checkpoint.
+    pub(super) fn octets(&self) -> usize {
+        256 + self.recipients.len() + self.attachments.len() + self.record.subject.len()
+    }
+
+    /// Runs [`INSERT`].
+    pub(super) fn insert(&self, statement: &mut Statement<'_>, seq: i64) -> rusqlite::Result<()> {
+        let record = &self.record;
+        statement
+            .execute(rusqlite::params![
+                seq,
+                record.time.as_millisecond(),
+                record.direction.map_or("", Direction::as_str),
+                record.sender,
+                self.recipients,
+                record.header_from,
+                record.subject,
+                i64::try_from(record.size).unwrap_or(i64::MAX),
+                self.attachments,
+                record.outcome.as_str(),
+                self.findings,
+                self.would,
+                record.queue_id,
+                record.message_id,
+                record.client,
+                record.helo,
+                record.auth_user,
+                record.tls,
+                record.config,
+                record.receipt,
+            ])
+            .map(drop)
+    }
+}
+
+/// The record in a row of `SELECT seq, `[`COLUMNS`].
+pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+    let list = |column: usize| -> rusqlite::Result<Vec<String>> { parsed(row, column) };
+    Ok(Record {
+        time: Timestamp::from_millisecond(row.get(1)?)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, Type::Integer, Box::new(error)))?,
+        direction: match row.get_ref(2)?.as_str()? {
+            "inbound" => Some(Direction::Inbound),
+            "outbound" => Some(Direction::Outbound),
+            "internal" => Some(Direction::Internal),
+            _ => None,
+        },
+        sender: row.get(3)?,
+        recipients: list(4)?,
+        header_from: row.get(5)?,
+        subject: row.get(6)?,
+        size: row.get::<_, i64>(7)?.unsigned_abs(),
+        attachments: parsed(row, 8)?,
+        outcome: Outcome::parse(row.get_ref(9)?.as_str()?)
+            .ok_or_else(|| rusqlite::Error::InvalidColumnType(9, "verdict".into(), Type::Text))?,
+        findings: list(10)?,
+        would: list(11)?,
+        queue_id: row.get(12)?,
+        message_id: row.get(13)?,
+        client: row.get(14)?,
+        helo: row.get(15)?,
+        auth_user: row.get(16)?,
+        tls: row.get(17)?,
+        config: row.get(18)?,
+        receipt: row.get(19)?,
+    })
+}
+
+/// Cuts a list at the limit and puts what `marker` says of the rest at its end.
+fn cut_list<T>(items: &mut Vec<T>, octets: impl Fn(&T) -> usize, marker: impl Fn(&[T]) -> T) -> bool {
+    let mut total = 0;
+    let kept = items.iter().take_while(|item| {
+        total += octets(item) + 3;
+        total <= limits::RECORD_FIELD_OCTETS
+    });
+    let kept = kept.count();
+    let Some(rest) = items.get(kept..).filter(|rest| !rest.is_empty()) else { return false };
+    let mark = marker(rest);
+    items.truncate(kept);
+    items.push(mark);
+    true
+}
+
+/// Lists of strings and numbers always have a JSON form, so there is no error to tell of.
+pub(super) fn json<T: serde::Serialize>(list: &[T]) -> String {
+    if list.is_empty() { "[]".to_owned() } else { serde_json::to_string(list).unwrap_or_default() }
+}
+
+pub(super) fn parsed<T: serde::de::DeserializeOwned>(
+    row: &Row<'_>,
+    column: usize,
+) -> rusqlite::Result<Vec<T>> {
+    match row.get_ref(column)?.as_str()? {
+        "[]" => Ok(Vec::new()),
+        text => serde_json::from_str(text)
+            .map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lists_are_cut_and_the_cut_is_marked() {
+        let mut recipients: Vec<String> = (0..20_000).map(|n| format!("{n:0>90}@exempelby.se")).collect();
+        assert!(cut_list(&mut recipients, String::len, |rest| format!("… ({} more)", rest.len())));
+        let kept = recipients.len() - 1;
+        assert_eq!(recipients[kept], format!("… ({} more)", 20_000 - kept));
+        assert!(json(&recipients).len() < limits::RECORD_FIELD_OCTETS + 64);
+        assert!(!cut_list(&mut vec!["a".to_owned()], String::len, |_| String::new()));
+    }
+}

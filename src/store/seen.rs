@@ -1,0 +1,136 @@
+//! The memory of seen messages, read back from the month files over connections of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, Row};
+
+use super::month::Month;
+use super::{ReadError, row, schema};
+use crate::facts::identity::Identity;
+use crate::limits;
+use crate::record::SeenRow;
+
+const COLUMNS: &str = "key, fingerprint, at, mailboxes, sender";
+
+/// Readers that wait to be used again; there are as many as ever read at once.
+#[derive(Debug)]
+pub(super) struct Readers {
+    directory: PathBuf,
+    idle: Mutex<Vec<Reader>>,
+}
+
+/// The files that are young enough, newest first.
+#[derive(Debug)]
+struct Reader {
+    files: Vec<(Month, Connection)>,
+}
+
+impl Readers {
+    /// Readers of the store in `directory`.
+    pub(super) fn new(directory: &Path) -> Self {
+        Self { directory: directory.into(), idle: Mutex::default() }
+    }
+
+    /// The newest row under a key, with the mailboxes of all rows of the same message.
+    pub(super) fn find(&self, key: &[u8; 16], now: Timestamp) -> Result<Option<SeenRow>, ReadError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM seen WHERE key = ?1 AND at >= ?2 ORDER BY seq DESC LIMIT ?3");
+        let mut found: Option<SeenRow> = None;
+        self.read(now, |connection, since| {
+            let mut statement = connection.prepare_cached(&sql)?;
+            for row in statement.query_map((key, since, limits::SEEN_ROWS), seen_row)? {
+                let row = row?;
+                match &mut found {
+                    None => found = Some(row),
+                    Some(newest) if newest.identity == row.identity => {
+                        add(&mut newest.mailboxes, row.mailboxes)
+                    }
+                    Some(_) => {}
+                }
+            }
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// The newest rows, newest first, at most `count`.
+    pub(super) fn recent(
+        &self,
+        count: usize,
+        now: Timestamp,
+        mut each: impl FnMut(SeenRow),
+    ) -> Result<(), ReadError> {
+        let sql = format!("SELECT {COLUMNS} FROM seen WHERE at >= ?1 ORDER BY seq DESC LIMIT ?2");
+        let mut room = i64::try_from(count).unwrap_or(i64::MAX);
+        self.read(now, |connection, since| {
+            for row in connection.prepare(&sql)?.query_map((since, room), seen_row)? {
+                each(row?);
+                room -= 1;
+            }
+            Ok(room > 0)
+        })
+    }
+
+    /// Runs `query` on each file that is young enough, newest first, as long as it wants more.
+    fn read(
+        &self,
+        now: Timestamp,
+        mut query: impl FnMut(&Connection, i64) -> rusqlite::Result<bool>,
+    ) -> Result<(), ReadError> {
+        let since = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(limits::SEEN_DAYS)));
+        let since = since.unwrap_or(Timestamp::MIN);
+        let reader = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let reader = self.refreshed(reader, Month::of(since))?;
+        for (month, connection) in &reader.files {
+            let more = query(connection, since.as_millisecond())
+                .map_err(|source| ReadError { path: month.path(&self.directory), source })?;
+            if !more {
+                break;
+            }
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        Ok(())
+    }
+
+    /// The reader with the files of now: the newest one always, those before it while they are young enough.
+    fn refreshed(&self, reader: Option<Reader>, oldest: Month) -> Result<Reader, ReadError> {
+        let mut months = Month::list(&self.directory).map_err(|error| ReadError {
+            path: self.directory.clone(),
+            source: rusqlite::Error::ToSqlConversionFailure(Box::new(error)),
+        })?;
+        months.retain(|month| schema::octets(&month.path(&self.directory)).is_some_and(|octets| octets > 0));
+        let newest = months.last().copied();
+        months.retain(|month| *month >= oldest || Some(*month) == newest);
+        let mut known = reader.map_or_else(Vec::new, |reader| reader.files);
+        let mut files = Vec::with_capacity(months.len());
+        for month in months.into_iter().rev() {
+            if let Some(at) = known.iter().position(|(open, _)| *open == month) {
+                files.push(known.swap_remove(at));
+                continue;
+            }
+            let path = month.path(&self.directory);
+            let connection = schema::open_to_read(&path).map_err(|source| ReadError { path, source })?;
+            files.push((month, connection));
+        }
+        Ok(Reader { files })
+    }
+}
+
+fn seen_row(row: &Row<'_>) -> rusqlite::Result<SeenRow> {
+    Ok(SeenRow {
+        identity: Identity { key: row.get(0)?, fingerprint: row.get(1)? },
+        at: Timestamp::from_millisecond(row.get(2)?).unwrap_or(Timestamp::MIN),
+        mailboxes: row::parsed(row, 3)?,
+        sender: row.get(4)?,
+    })
+}
+
+fn add(mailboxes: &mut Vec<String>, others: Vec<String>) {
+    for other in others {
+        if mailboxes.len() < limits::RECIPIENTS && !mailboxes.contains(&other) {
+            mailboxes.push(other);
+        }
+    }
+}
