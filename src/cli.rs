@@ -3,7 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
-pub mod log;
+// pub mod log;
 mod reference;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -50,7 +50,14 @@ enum Command {
     /// Show what it does: the real server, a store of its own, and sample mail through the wire. Needs nothing.
     Demo(demo::Args),
     /// Say everything that is wrong with a config.
-    Check(check::Args),
+    Check {
+        /// The config file.
+        #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
+        config: PathBuf,
+        /// As JSON: an array of problems and warnings.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show facts, findings, verdict and edits for mail in files, and do nothing.
     Explain(explain::Args),
     /// List the rules, or print the reference of one.
@@ -61,8 +68,6 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Read the log.
-    Log(log::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {
@@ -106,17 +111,15 @@ fn run(command: Command) -> anyhow::Result<u8> {
             start_log(false, "error");
             demo::run(&args)
         }
-        Command::Check(args) => check::run(&args),
+        Command::Check { config, json } => {
+            Ok(check::run(&config, json, &mut io::stdout().lock(), &mut io::stderr().lock())?)
+        }
         Command::Explain(args) => {
             start_log(false, "error");
             let path = args.config.clone();
             with_config(&path, |config, _| explain::run(&args, config))
         }
         Command::Rules { id, json } => reference::run(id.as_deref(), json),
-        Command::Log(args) => {
-            start_log(false, "warn");
-            log::run(&args)
-        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());
             Ok(YES)
@@ -129,7 +132,10 @@ fn run(command: Command) -> anyhow::Result<u8> {
 }
 
 /// Runs `work` with the config in the file, or says everything that is wrong with it.
-pub fn with_config(path: &Path, work: impl FnOnce(Config, &Path) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
+pub fn with_config(
+    path: &Path,
+    work: impl FnOnce(Config, &Path) -> anyhow::Result<u8>,
+) -> anyhow::Result<u8> {
     match Config::load(path) {
         Ok(config) => work(config, path),
         Err(problems) => {
@@ -166,7 +172,8 @@ pub fn print_table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let bold = io::stdout().is_terminal();
     let mut line = |cells: &mut dyn Iterator<Item = &str>, bold: bool| -> io::Result<()> {
-        let padded = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>().join("  ");
+        let padded =
+            cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>().join("  ");
         let (on, off) = if bold { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
         writeln!(out, "{on}{}{off}", padded.trim_end())
     };

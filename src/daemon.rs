@@ -54,18 +54,23 @@ impl Daemon {
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let store = Store::open(&config.store.directory, &config.server.node)?;
         let memory = Memory::of(store.clone()).context("the memory of seen messages cannot be read")?;
-        let listeners = listener::bind(&config.server.listen).await?;
+        let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address).await?),
             None => None,
         };
         announce(&config);
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, memory });
-        let (stopping, stop) = watch::channel(false);
+        let (stopping, mut stop) = watch::channel(false);
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
         }
-        let serving = tokio::spawn(listener::serve(listeners, pipeline.clone(), stop));
+        let stopped = async move {
+            // An error is a daemon that is gone: nobody will tell us any more.
+            let _ = stop.wait_for(|stopping| *stopping).await;
+        };
+        let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::default());
+        let serving = tokio::spawn(serving);
         Ok(Self { pipeline, stopping, serving })
     }
 

@@ -146,7 +146,9 @@ fn forged(fields: &[Field], direction: Direction) -> Vec<Edit> {
     let mut counts: Vec<(&str, u32)> = Vec::new();
     let mut edits = Vec::new();
     for field in fields.iter().filter(|field| taken(&field.name)) {
-        let index = if let Some((_, count)) = counts.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&field.name)) {
+        let index = if let Some((_, count)) =
+            counts.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&field.name))
+        {
             *count += 1;
             *count
         } else {

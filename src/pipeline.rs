@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 
 use crate::answer::Answer;
 use crate::config::Config;
-use crate::facts::{Facts, extract};
+use crate::facts::{Facts, Needs, extract};
 use crate::gather::{self, seen::Memory};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
@@ -18,6 +18,9 @@ use crate::policy::{Decision, decide};
 use crate::record::{Outcome, RecordId};
 use crate::store::{Entry, Store};
 use crate::{effects, limits};
+
+/// The log records size and attachment names of every mail, so every body is read.
+const LOG_NEEDS: Needs = Needs { body: true, text: false, seen: false };
 
 /// Everything that judges mail; shared by all connections.
 pub struct Pipeline {
@@ -46,7 +49,7 @@ pub struct Fault;
 /// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on.
 pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, memory: &Memory) -> Result<Assessment, Fault> {
     let mut facts = read(mail, config).await?;
-    gather::gather(&mut facts, config.needs(), memory).await;
+    gather::gather(&mut facts, config.needs().union(LOG_NEEDS), memory).await;
     let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
     caught(|| {
         let findings = config.rules.iter().flat_map(|(rule, policy)| {
@@ -59,8 +62,7 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, memory: &Memory) -> 
 
 impl Handler for Pipeline {
     fn wants(&self) -> Wants {
-        // The log records size and attachment names of every mail, so every message is read.
-        Wants { message: true }
+        Wants { message: LOG_NEEDS.body }
     }
 
     async fn judge(&self, mail: Mail) -> Answer {
@@ -77,8 +79,10 @@ impl Handler for Pipeline {
 
     fn incomplete(&self, mail: Mail, why: Incomplete) {
         let config = self.config.load();
-        let needs = crate::facts::Needs::default();
-        let record = caught(|| effects::incomplete(&extract::extract(&mail, &config.organisation, needs), why, &config.hash));
+        let needs = LOG_NEEDS;
+        let record = caught(|| {
+            effects::incomplete(&extract::extract(&mail, &config.organisation, needs), why, &config.hash)
+        });
         let record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
         count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
         self.store.enqueue(Entry { record, seen: None });
@@ -119,12 +123,13 @@ impl Pipeline {
 
 /// Facts from the mail alone; of a large one on a thread of its own, so that no connection waits for another.
 async fn read(mail: &Arc<Mail>, config: &Arc<Config>) -> Result<Facts, Fault> {
-    let needs = config.needs();
+    let needs = config.needs().union(LOG_NEEDS);
     if mail.message.bytes.len() <= limits::INLINE_OCTETS {
         return caught(|| extract::extract(mail, &config.organisation, needs));
     }
     let (mail, organisation) = (mail.clone(), config.organisation.clone());
-    let reading = tokio::task::spawn_blocking(move || caught(|| extract::extract(&mail, &organisation, needs)));
+    let reading =
+        tokio::task::spawn_blocking(move || caught(|| extract::extract(&mail, &organisation, needs)));
     reading.await.unwrap_or(Err(Fault))
 }
 

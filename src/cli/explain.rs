@@ -14,10 +14,11 @@ use crate::address::{Address, ReversePath};
 use crate::answer::{Answer, Edit};
 use crate::config::Config;
 use crate::effects;
-use crate::facts::Facts;
+use crate::facts::{Facts, Needs, extract};
 use crate::gather::seen::Memory;
 use crate::limits;
 use crate::mail::{Client, Envelope, Mail, Message, Recipient};
+use crate::organisation::Organisation;
 use crate::pipeline::{self, Assessment};
 use crate::record::RecordId;
 
@@ -131,13 +132,21 @@ impl Explained {
         for attachment in &facts.attachments {
             let name = if attachment.name.is_empty() { "(no name)" } else { &attachment.name };
             let (path, media_type, size) = (&attachment.path, &attachment.media_type, attachment.size);
-            writeln!(out, "  part      {path}  {name}  {media_type}, {size} octets, {}", attachment.state.as_str())?;
+            writeln!(
+                out,
+                "  part      {path}  {name}  {media_type}, {size} octets, {}",
+                attachment.state.as_str()
+            )?;
         }
         for defect in &facts.defects {
             writeln!(out, "  odd       {}", defect.as_str())?;
         }
         for ruling in &decision.rulings {
-            let allowed = ruling.allowed_by.iter().map(|reference| format!(", allowed by {reference}")).collect::<String>();
+            let allowed = ruling
+                .allowed_by
+                .iter()
+                .map(|reference| format!(", allowed by {reference}"))
+                .collect::<String>();
             writeln!(
                 out,
                 "  finding   {}={} ({}): {}{allowed}; {} by {}",
@@ -243,46 +252,44 @@ fn facts_json(facts: &Facts) -> Value {
 
 fn read_mail(args: &Args, file: &Path, config: &Config) -> anyhow::Result<Mail> {
     let bytes = std::fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
-    let message = message_from_file(&bytes);
-    let header = crate::facts::extract::header(&message);
-    let sender = match &args.from {
-        Some(text) => ReversePath::from_wire(text.as_bytes()),
-        None => match header.first("Return-Path") {
-            Some(path) => ReversePath::from_wire(path.as_bytes()),
-            None => header.from.first().cloned().map_or(ReversePath::Null, ReversePath::Address),
-        },
+    let mut mail = Mail {
+        arrived: args.at.unwrap_or_else(Timestamp::now),
+        listener_direction: None,
+        client: Client { address: args.client, auth_user: args.auth.clone(), ..Client::default() },
+        envelope: Envelope { sender: ReversePath::Null, smtputf8: false, recipients: Vec::new() },
+        queue_id: None,
+        message: message_from_file(&bytes),
     };
-    let mut recipients: Vec<Address> = args.rcpt.iter().filter_map(|text| Address::parse(text)).collect();
-    if args.rcpt.is_empty() {
-        recipients = crate::facts::extract::addresses(&message, &["To", "Cc"]);
-    }
+    let header = extract::extract(&mail, &config.organisation, Needs::default()).header;
+    mail.envelope.sender = match (&args.from, header.first("Return-Path")) {
+        (Some(path), _) => ReversePath::from_wire(path.as_bytes()),
+        (None, Some(path)) => ReversePath::from_wire(path.as_bytes()),
+        (None, None) => header.from.first().cloned().map_or(ReversePath::Null, ReversePath::Address),
+    };
+    let recipients: Vec<Address> = if args.rcpt.is_empty() {
+        ["To", "Cc"].iter().flat_map(|name| header.all(name)).flat_map(extract::addresses).collect()
+    } else {
+        args.rcpt.iter().filter_map(|path| Address::parse(path)).collect()
+    };
     if recipients.is_empty() {
         bail!("{}: nobody is named in To or Cc; say --rcpt", file.display());
     }
-    let organisation = &config.organisation;
-    let inside = sender.address().is_some_and(|sender| organisation.owns(sender))
-        || recipients.iter().any(|recipient| !organisation.owns(recipient));
-    let assumed = if inside { organisation.internal_networks.first().map(ipnet::IpNet::addr) } else { None };
+    if args.client.is_none() {
+        mail.client.address = Some(likely_client(&mail.envelope.sender, &recipients, &config.organisation));
+    }
+    let raw = |address: &Address| Bytes::from(format!("<{address}>"));
+    mail.envelope.recipients =
+        recipients.into_iter().map(|address| Recipient { raw: raw(&address), address }).collect();
+    Ok(mail)
+}
+
+/// Where nobody says which client it was: a gateway takes mail for others from its own hosts only.
+fn likely_client(sender: &ReversePath, recipients: &[Address], organisation: &Organisation) -> IpAddr {
     let outside = IpAddr::from([192, 0, 2, 1]); // TEST-NET-1 (RFC 5737)
-    Ok(Mail {
-        arrived: args.at.unwrap_or_else(Timestamp::now),
-        listener_direction: None,
-        client: Client {
-            address: Some(args.client.or(assumed).unwrap_or(outside)),
-            auth_user: args.auth.clone(),
-            ..Client::default()
-        },
-        envelope: Envelope {
-            sender,
-            smtputf8: false,
-            recipients: recipients
-                .into_iter()
-                .map(|address| Recipient { raw: Bytes::from(format!("<{address}>")), address })
-                .collect(),
-        },
-        queue_id: None,
-        message,
-    })
+    let from_inside = sender.address().is_some_and(|sender| organisation.owns(sender))
+        || recipients.iter().any(|recipient| !organisation.owns(recipient));
+    let inside = organisation.internal_networks.first().filter(|_| from_inside);
+    inside.map_or(outside, ipnet::IpNet::addr)
 }
 
 /// A message as it stands in a file: line ends become CRLF, as on the wire.

@@ -7,7 +7,8 @@ use crate::rules::{self, Spec};
 use super::{USAGE, YES, print_table};
 
 pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
-    let chosen: Vec<&Spec> = rules::ALL.iter().copied().filter(|spec| id.is_none_or(|id| id == spec.id)).collect();
+    let chosen: Vec<&Spec> =
+        rules::ALL.iter().copied().filter(|spec| id.is_none_or(|id| id == spec.id)).collect();
     if chosen.is_empty() {
         let known: Vec<&str> = rules::ALL.iter().map(|spec| spec.id).collect();
         eprintln!("postvakt: there is no rule {:?}; there are: {}", id.unwrap_or_default(), known.join(", "));

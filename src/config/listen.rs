@@ -2,7 +2,6 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -11,15 +10,6 @@ use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
 use crate::settings::{Kind, Settings, Value, parse};
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Inet(address) => write!(f, "inet:{address}"),
-        }
-    }
-}
 
 /// `server.listen`.
 pub(super) fn sockets(server: &mut Settings<'_>) -> Option<Vec<Listen>> {

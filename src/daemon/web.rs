@@ -18,9 +18,9 @@ use crate::metrics::METRICS;
 use crate::pipeline::Pipeline;
 
 pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("server.metrics: {address} cannot be listened on; is another instance running?"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("server.metrics: {address} cannot be listened on; is another instance running?")
+    })
 }
 
 /// Serves until told to stop; by then nobody is to be told that mail is taken.
@@ -60,10 +60,10 @@ fn answer(method: &Method, path: &str, pipeline: &Pipeline) -> Response<Full<Byt
         _ if method != Method::GET && method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, Vec::new()),
         "/metrics" => (StatusCode::OK, METRICS.render()),
         "/livez" => (StatusCode::OK, b"ok\n".to_vec()),
-        "/readyz" => match pipeline.store.health() {
-            Ok(()) => (StatusCode::OK, b"ok\n".to_vec()),
-            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n").into_bytes()),
-        },
+        "/readyz" if pipeline.store.is_well() => (StatusCode::OK, b"ok\n".to_vec()),
+        "/readyz" => {
+            (StatusCode::SERVICE_UNAVAILABLE, b"the log cannot be written; mail is put off\n".to_vec())
+        }
         _ => (StatusCode::NOT_FOUND, b"there are /metrics, /livez and /readyz\n".to_vec()),
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));

@@ -64,8 +64,12 @@ fn forged_fields_go_from_the_highest_index_down() {
 
 #[test]
 fn spam_marks_of_our_own_hosts_stay() {
-    let answer = answered("X-Spam-Flag: YES\nX-Postvakt-Sensitive: class=none", "10.1.2.3", &Decision::default());
-    assert_eq!(words(&answer), ["delete 1 X-Postvakt-Sensitive", "insert 1 X-Postvakt-Id: gw1-1-000000000007"]);
+    let answer =
+        answered("X-Spam-Flag: YES\nX-Postvakt-Sensitive: class=none", "10.1.2.3", &Decision::default());
+    assert_eq!(
+        words(&answer),
+        ["delete 1 X-Postvakt-Sensitive", "insert 1 X-Postvakt-Id: gw1-1-000000000007"]
+    );
 }
 
 #[test]
@@ -121,7 +125,10 @@ fn only_mail_from_outside_that_was_let_in_is_remembered() {
     };
     let inbound = with_identity(from_outside("<medborgare@example.org>", "anna@exempelby.se", header));
     let row = remembered(&inbound, &Decision::default()).unwrap();
-    assert_eq!((row.mailboxes.join(" "), row.sender.as_str()), ("anna@exempelby.se".into(), "medborgare@example.org"));
+    assert_eq!(
+        (row.mailboxes.join(" "), row.sender.as_str()),
+        ("anna@exempelby.se".into(), "medborgare@example.org")
+    );
     assert_eq!(remembered(&inbound, &deciding(Verdict::Reject, Vec::new())), None);
     let outbound = with_identity(from_inside("<anna@exempelby.se>", "x@example.net", header));
     assert_eq!(remembered(&outbound, &Decision::default()), None);
@@ -131,7 +138,8 @@ fn only_mail_from_outside_that_was_let_in_is_remembered() {
 
 #[test]
 fn the_record_says_what_happened() {
-    let facts = from_outside("<>", "anna@exempelby.se", "From: a@example.org\nSubject: =?utf-8?Q?H=C3=A4lsning?=");
+    let facts =
+        from_outside("<>", "anna@exempelby.se", "From: a@example.org\nSubject: =?utf-8?Q?H=C3=A4lsning?=");
     let record = record(&facts, &deciding(Verdict::Hold, Vec::new()), "0123456789abcdef");
     assert_eq!((record.sender.as_str(), record.subject.as_str()), ("<>", "Hälsning"));
     assert_eq!((record.outcome, record.queue_id.as_str()), (Outcome::Held, "4F1234"));

@@ -101,7 +101,12 @@ impl Rule for Custom {
             None => Vec::new(),
             Some(_) if unknown => vec![Finding::Unknown(Cause::Limit)],
             Some(evidence) => {
-                vec![Finding::Match(Match { grade: Grade::Strong, evidence, mailbox: None, recipients })]
+                vec![Finding::Match(Match {
+                    grade: Grade::Strong,
+                    evidence,
+                    mailboxes: Vec::new(),
+                    recipients,
+                })]
             }
         }
     }

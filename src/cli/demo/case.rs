@@ -90,7 +90,8 @@ pub struct Expect {
 impl Case {
     /// Every case, in the order of their names.
     pub fn all() -> anyhow::Result<Vec<Self>> {
-        let mut files: Vec<_> = CORPUS.files().filter(|file| file.path().extension().is_some_and(|e| e == "toml")).collect();
+        let mut files: Vec<_> =
+            CORPUS.files().filter(|file| file.path().extension().is_some_and(|e| e == "toml")).collect();
         files.sort_by_key(|file| file.path());
         files.into_iter().map(Self::read).collect()
     }
@@ -98,7 +99,8 @@ impl Case {
     fn read(sheet: &include_dir::File<'_>) -> anyhow::Result<Self> {
         let path = sheet.path();
         let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let message = CORPUS.get_file(path.with_extension("eml")).with_context(|| format!("{name} has no message"))?;
+        let message =
+            CORPUS.get_file(path.with_extension("eml")).with_context(|| format!("{name} has no message"))?;
         let text = sheet.contents_utf8().with_context(|| format!("{name} is not UTF-8"))?;
         let sheet = toml::from_str(text).with_context(|| format!("{name} cannot be read"))?;
         Ok(Self { name, sheet, message: message_from_file(message.contents()) })

@@ -55,7 +55,8 @@ impl<S: Read + Write> Mta<S> {
         mta.send(b'O', &offer)?;
         let (command, answer) = mta.receive()?;
         let protocol = answer.get(8..12).and_then(|bits| bits.try_into().ok()).map(u32::from_be_bytes);
-        mta.protocol = protocol.filter(|_| command == b'O').ok_or_else(|| odd("no answer to the negotiation"))?;
+        mta.protocol =
+            protocol.filter(|_| command == b'O').ok_or_else(|| odd("no answer to the negotiation"))?;
         let daemon = session.daemon_name.as_deref().unwrap_or("mail.exempelby.se");
         mta.macros(b'C', &[("j", "mail.exempelby.se"), ("{daemon_name}", daemon)])?;
         let family = if session.client.contains(':') { '6' } else { '4' };
@@ -86,7 +87,11 @@ impl<S: Read + Write> Mta<S> {
         self.event(b'T', b"", NR_DATA)?;
         let (header, body) = message.bytes.split_at_checked(message.body_at).unwrap_or((&message.bytes, b""));
         for (name, value) in fields(header) {
-            let value = if self.protocol & LEADING_SPACE == 0 { value.strip_prefix(b" ").unwrap_or(&value) } else { &value };
+            let value = if self.protocol & LEADING_SPACE == 0 {
+                value.strip_prefix(b" ").unwrap_or(&value)
+            } else {
+                &value
+            };
             self.event(b'L', &[name, b"\0", value, b"\0"].concat(), NR_HEADER)?;
         }
         self.event(b'N', b"", NR_END_OF_HEADER)?;
@@ -112,7 +117,11 @@ impl<S: Read + Write> Mta<S> {
             match self.receive()? {
                 (b'c', _) => {}
                 (other, text) => {
-                    return Err(odd(&format!("answer {:?} {}", char::from(other), String::from_utf8_lossy(&text))));
+                    return Err(odd(&format!(
+                        "answer {:?} {}",
+                        char::from(other),
+                        String::from_utf8_lossy(&text)
+                    )));
                 }
             }
         }
@@ -136,7 +145,8 @@ impl<S: Read + Write> Mta<S> {
                 b'c' | b'a' => return Ok(heard),
                 b'p' => {}
                 b'y' => {
-                    heard.reply = Some(text(payload.strip_suffix(b"\0").unwrap_or(&payload)).replace("%%", "%"));
+                    heard.reply =
+                        Some(text(payload.strip_suffix(b"\0").unwrap_or(&payload)).replace("%%", "%"));
                     return Ok(heard);
                 }
                 b't' => {
@@ -178,7 +188,11 @@ impl<S: Read + Write> Mta<S> {
         let mut parts = payload.split(|byte| *byte == 0).map(text);
         let (name, value) = (parts.next()?, parts.next()?);
         let value = value.replace("\n\t", " ");
-        let value = if self.protocol & LEADING_SPACE == 0 { &value } else { value.strip_prefix(' ').unwrap_or(&value) };
+        let value = if self.protocol & LEADING_SPACE == 0 {
+            &value
+        } else {
+            value.strip_prefix(' ').unwrap_or(&value)
+        };
         Some((name, value.to_owned()))
     }
 

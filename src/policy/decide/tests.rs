@@ -28,7 +28,12 @@ fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
 
 fn found(grade: Grade, recipients: &[usize]) -> Finding {
     let mailboxes = vec![address("anna@exempelby.se")];
-    Finding::Match(Match { grade, evidence: Evidence::of("sieve"), mailboxes, recipients: recipients.to_vec() })
+    Finding::Match(Match {
+        grade,
+        evidence: Evidence::of("sieve"),
+        mailboxes,
+        recipients: recipients.to_vec(),
+    })
 }
 
 fn facts(sender: &str, recipients: &str) -> Facts {
@@ -57,16 +62,44 @@ fn the_action_and_the_envelope_sender_decide() {
     for (action, reroute_to, sender, recipients, verdict, steps) in [
         (ForwardAction::Hold, None, citizen, one, Verdict::Hold, "hold"),
         (ForwardAction::Hold, None, citizen, mixed, Verdict::Hold, "hold"),
-        (ForwardAction::Reroute, registrator, citizen, one, Verdict::Mark, "remove I add registrator@exempelby.se"),
-        (ForwardAction::Reroute, registrator, citizen, mixed, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (
+            ForwardAction::Reroute,
+            registrator,
+            citizen,
+            one,
+            Verdict::Mark,
+            "remove I add registrator@exempelby.se",
+        ),
+        (
+            ForwardAction::Reroute,
+            registrator,
+            citizen,
+            mixed,
+            Verdict::Mark,
+            "remove I add registrator@exempelby.se",
+        ),
         (ForwardAction::RemoveRecipient, None, citizen, mixed, Verdict::Mark, "remove I"),
         // Nobody would be left: never dropped.
         (ForwardAction::RemoveRecipient, None, citizen, one, Verdict::Hold, "hold"),
-        (ForwardAction::RemoveRecipient, registrator, citizen, one, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (
+            ForwardAction::RemoveRecipient,
+            registrator,
+            citizen,
+            one,
+            Verdict::Mark,
+            "remove I add registrator@exempelby.se",
+        ),
         (ForwardAction::Reject, None, own, one, Verdict::Reject, "reject"),
         // A bounce would go to the citizen and name the private target.
         (ForwardAction::Reject, None, citizen, one, Verdict::Hold, "hold"),
-        (ForwardAction::Reject, registrator, citizen, one, Verdict::Mark, "remove I add registrator@exempelby.se"),
+        (
+            ForwardAction::Reject,
+            registrator,
+            citizen,
+            one,
+            Verdict::Mark,
+            "remove I add registrator@exempelby.se",
+        ),
         (ForwardAction::Reject, None, null, mixed, Verdict::Mark, "remove I"),
         (ForwardAction::Reject, None, null, one, Verdict::Hold, "hold"),
     ] {
@@ -136,8 +169,11 @@ fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
     ] {
         let facts = facts("<medborgare@example.org>", "x@example.net");
         let mut policy = policy(ForwardAction::Hold, None);
-        policy.actions =
-            Actions::Forward { action: ForwardAction::Hold, reroute_to: None, exceptions: vec![exception.clone()] };
+        policy.actions = Actions::Forward {
+            action: ForwardAction::Hold,
+            reroute_to: None,
+            exceptions: vec![exception.clone()],
+        };
         let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &[0]))], TODAY);
         let reference = allowed.then(|| "KS 2026/123".to_owned());
         assert_eq!(decision.rulings[0].allowed_by, reference, "{exception:?}");
@@ -157,15 +193,20 @@ fn an_exception_for_one_target_does_not_free_the_other() {
         place: Place::default(),
     }];
     let mut policy = policy(ForwardAction::RemoveRecipient, None);
-    policy.actions = Actions::Forward { action: ForwardAction::RemoveRecipient, reroute_to: None, exceptions };
-    assert_eq!(decided(&facts, &policy, found(Grade::Certain, &[1, 2])), (Verdict::Mark, "remove 1".to_owned()));
+    policy.actions =
+        Actions::Forward { action: ForwardAction::RemoveRecipient, reroute_to: None, exceptions };
+    assert_eq!(
+        decided(&facts, &policy, found(Grade::Certain, &[1, 2])),
+        (Verdict::Mark, "remove 1".to_owned())
+    );
 }
 
 #[test]
 fn the_order_of_rules_does_not_matter() {
     let facts = facts("<anna@exempelby.se>", "x@example.net");
     let reject = policy(ForwardAction::Reject, None);
-    let hold = RulePolicy { actions: Actions::Content(ContentAction::Hold), ..policy(ForwardAction::Hold, None) };
+    let hold =
+        RulePolicy { actions: Actions::Content(ContentAction::Hold), ..policy(ForwardAction::Hold, None) };
     let findings = [
         ("auto-forward", &reject, found(Grade::Certain, &[0])),
         ("custom.a", &hold, found(Grade::Strong, &[])),

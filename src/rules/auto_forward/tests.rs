@@ -17,7 +17,11 @@ fn check(facts: &Facts) -> String {
 
 /// Mail from the citizen's address, sent on by a host inside to a private address, with these fields more.
 fn redirected(fields: &str) -> Facts {
-    from_inside("<medborgare@example.org>", "x@example.net", &format!("{CITIZEN}\n{fields}").trim_end().replace("\n\n", "\n"))
+    from_inside(
+        "<medborgare@example.org>",
+        "x@example.net",
+        &format!("{CITIZEN}\n{fields}").trim_end().replace("\n\n", "\n"),
+    )
 }
 
 #[test]
@@ -69,7 +73,10 @@ fn a_message_that_came_from_outside_and_leaves_again() {
     let findings = AutoForward.check(&facts);
     let [Finding::Match(found)] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!((found.grade, found.evidence.as_str()), (Grade::Certain, "message-id"));
-    assert_eq!((found.mailboxes[0].as_str(), found.recipients.as_slice()), ("anna@exempelby.se", [0].as_slice()));
+    assert_eq!(
+        (found.mailboxes[0].as_str(), found.recipients.as_slice()),
+        ("anna@exempelby.se", [0].as_slice())
+    );
 }
 
 #[test]
@@ -82,7 +89,8 @@ fn back_to_its_author_is_no_forward() {
 #[test]
 fn the_envelope_sender_is_the_likeliest_mailbox() {
     let mut facts = from_inside("<bertil@exempelby.se>", "x@example.net", CITIZEN);
-    facts.seen = Fact::Known(Some(seen("medborgare@example.org", &["anna@exempelby.se", "bertil@exempelby.se"])));
+    facts.seen =
+        Fact::Known(Some(seen("medborgare@example.org", &["anna@exempelby.se", "bertil@exempelby.se"])));
     let findings = AutoForward.check(&facts);
     let [Finding::Match(found)] = findings.as_slice() else { panic!("{findings:?}") };
     assert_eq!(found.mailboxes[0].as_str(), "bertil@exempelby.se");

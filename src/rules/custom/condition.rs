@@ -241,7 +241,11 @@ fn text(any: &[Regex], facts: &Facts) -> Held {
         left -= read.len();
     }
     let unread = |defect: &Defect| match defect {
-        Defect::Truncated | Defect::TooDeep | Defect::TooManyParts | Defect::BrokenEncoding => true,
+        Defect::Truncated
+        | Defect::TooDeep
+        | Defect::TooManyParts
+        | Defect::BrokenEncoding
+        | Defect::BrokenStructure => true,
         Defect::TooManyAttachments
         | Defect::BrokenHeader
         | Defect::OddFrom
@@ -263,7 +267,11 @@ impl AttachmentIs {
 
     fn holds(&self, facts: &Facts) -> Held {
         let mut unknown = facts.defects.iter().any(|defect| match defect {
-            Defect::Truncated | Defect::TooDeep | Defect::TooManyParts | Defect::TooManyAttachments => true,
+            Defect::Truncated
+            | Defect::TooDeep
+            | Defect::TooManyParts
+            | Defect::TooManyAttachments
+            | Defect::BrokenStructure => true,
             Defect::BrokenEncoding
             | Defect::BrokenHeader
             | Defect::OddFrom
@@ -300,7 +308,7 @@ impl AttachmentIs {
         {
             match attachment.state {
                 State::Uninspectable(Reason::Limit) => unknown = true,
-                State::Plain | State::Uninspectable(Reason::Encoding) => return Held::No,
+                State::Plain | State::Uninspectable(Reason::Encoding | Reason::Structure) => return Held::No,
             }
         }
         if unknown { Held::Unknown } else { Held::Yes }
@@ -311,7 +319,7 @@ impl AttachmentIs {
 fn hides_others(attachment: &Attachment) -> bool {
     match attachment.state {
         State::Plain => false,
-        State::Uninspectable(Reason::Limit) => true,
+        State::Uninspectable(Reason::Limit | Reason::Structure) => true,
         State::Uninspectable(Reason::Encoding) => {
             attachment.media_type.starts_with("message/") || attachment.media_type.starts_with("multipart/")
         }
