@@ -165,12 +165,13 @@ impl Transaction {
     /// A header field. Its bytes are as they were sent: with `leading_space` the value has what followed the colon,
     /// without it the MTA took one space away.
     pub fn header(&mut self, name: &[u8], value: &[u8], leading_space: bool) -> Result<(), Refusal> {
+        let octets = name.len() + value.len() + if leading_space { 3 } else { 4 };
         if self.part > Part::Header {
+            self.size += octets as u64;
             return Err(self.give_up(Refusal::OutOfOrder));
         }
         self.part = Part::Header;
         self.header_fields += 1;
-        let octets = name.len() + value.len() + 4;
         if self.header_fields > limits::HEADER_FIELDS
             || self.size + octets as u64 > limits::HEADER_OCTETS as u64
         {

@@ -1,0 +1,121 @@
+//! Beyond the limits: each has its defined answer, and the next mail on the connection is served.
+
+use std::sync::Arc;
+
+use postvakt::limits;
+use postvakt::milter::connection;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
+
+use super::player::{Recorder, next_frame, settings};
+use super::script::frame;
+
+/// Octets that an MTA sends.
+#[derive(Default)]
+pub(super) struct Sent(pub(super) Vec<u8>);
+
+impl Sent {
+    /// After negotiation.
+    pub(super) fn begun() -> Self {
+        Self::default().and(b"O\0\0\0\x06\0\0\x01\xff\0\x1f\xff\xff")
+    }
+
+    pub(super) fn and(mut self, bytes: &[u8]) -> Self {
+        self.0.extend(frame(bytes));
+        self
+    }
+
+    pub(super) fn times(self, times: usize, bytes: &[u8]) -> Self {
+        (0..times).fold(self, |sent, _| sent.and(bytes))
+    }
+
+    pub(super) fn envelope(self) -> Self {
+        self.and(b"M<a@x.test>\0").and(b"R<b@y.test>\0")
+    }
+}
+
+/// The first letters of what comes back after negotiation, with the code of a reply; and what the handler saw.
+async fn played(sent: Sent, in_flight: usize) -> (Vec<String>, Vec<String>) {
+    let handler = Arc::new(Recorder::default());
+    let (_phase, mut settings) = settings();
+    settings.in_flight = Arc::new(Semaphore::new(in_flight));
+    let (mta, filter) = tokio::io::duplex(1 << 16);
+    let (mut reader, mut writer) = tokio::io::split(mta);
+    let mut received = Vec::new();
+    let write = async {
+        writer.write_all(&sent.0).await.unwrap();
+        writer.shutdown().await.unwrap();
+    };
+    let run = connection::run(filter, Arc::clone(&handler), settings);
+    let (read, (), ()) = tokio::join!(reader.read_to_end(&mut received), write, run);
+    read.unwrap();
+    let mut rest = &received[..];
+    let mut replies = Vec::new();
+    while !rest.is_empty() {
+        let reply = next_frame(&mut rest);
+        replies.push(String::from_utf8_lossy(&reply[..reply.len().min(10)]).into_owned());
+    }
+    replies.remove(0);
+    (replies, handler.events())
+}
+
+const ROOMY: usize = limits::IN_FLIGHT_OCTETS;
+
+#[tokio::test]
+async fn recipients() {
+    for (count, accepted) in [(10_000, 10_000), (50_000, limits::RECIPIENTS)] {
+        let sent = Sent::begun().and(b"M<a@x.test>\0").times(count, b"R<b@y.test>\0").and(b"E").envelope();
+        let (replies, events) = played(sent, ROOMY).await;
+        assert_eq!(replies.len(), count + 2);
+        assert!(replies[..accepted].iter().all(|reply| reply == "c"));
+        assert!(replies[accepted..count].iter().all(|reply| reply == "y452 4.5.3"));
+        assert_eq!(&replies[count..], ["c", "c"]);
+        assert_eq!(events[0].matches("<b@y.test>").count(), accepted);
+    }
+}
+
+#[tokio::test]
+async fn header_section() {
+    let long = [b"LX-Long\0 ", &[b'x'; 60_000][..], b"\0"].concat();
+    for (times, field) in [(limits::HEADER_FIELDS + 1, &b"LX-A\0 v\0"[..]), (20, &long)] {
+        let sent = Sent::begun().envelope().times(times, field).and(b"N").and(b"Bbody").and(b"E");
+        let sent = sent.envelope().times(10, field).and(b"N").and(b"E");
+        let (replies, events) = played(sent, ROOMY).await;
+        assert_eq!(replies, ["c", "y552 5.3.4", "c", "c"]);
+        assert!(events[0].starts_with("refused ") && events[1].starts_with("judge "), "{events:?}");
+    }
+}
+
+#[tokio::test]
+async fn message_larger_than_is_kept() {
+    let piece = [b"B", &[b'x'; 65_535][..]].concat();
+    let times = limits::MESSAGE_OCTETS / 65_535 + 2;
+    let sent = Sent::begun().envelope().and(b"N").times(times, &piece).and(b"E");
+    let (replies, events) = played(sent, ROOMY).await;
+    assert_eq!(replies, ["c", "c"]);
+    let expected = format!(
+        "judge from=a@x.test to=<b@y.test> kept={} size={}",
+        limits::MESSAGE_OCTETS,
+        2 + times * 65_535
+    );
+    assert_eq!(events, [expected]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_room_among_the_messages_in_flight() {
+    let piece = [b"B", &[b'x'; 60_000][..]].concat();
+    let sent = Sent::begun().envelope().and(b"N").times(5, &piece).and(b"E").envelope().and(b"E");
+    let (replies, events) = played(sent, 200_000).await;
+    assert_eq!(replies, ["c", "y452 4.3.1", "c", "c"]);
+    assert!(events[0].starts_with("refused ") && events[1].starts_with("judge "), "{events:?}");
+}
+
+#[tokio::test]
+async fn room_is_given_back() {
+    let piece = [b"B", &[b'x'; 60_000][..]].concat();
+    let one = |sent: Sent| sent.envelope().and(b"N").times(5, &piece);
+    let sent = (0..5).fold(Sent::begun(), |sent, n| one(sent).and(if n % 2 == 0 { b"E" } else { b"A" }));
+    let (replies, events) = played(sent, 1 << 19).await;
+    assert_eq!(replies, ["c", "c", "c", "c", "c", "c", "c", "c"]);
+    assert_eq!(events.len(), 5);
+}
