@@ -59,6 +59,13 @@ async fn played(sent: Sent, in_flight: usize) -> (Vec<String>, Vec<String>) {
     (replies, handler.events())
 }
 
+/// A piece of a body.
+fn piece(octets: usize) -> Vec<u8> {
+    let mut piece = vec![b'x'; octets + 1];
+    piece[0] = b'B';
+    piece
+}
+
 const ROOMY: usize = limits::IN_FLIGHT_OCTETS;
 
 #[tokio::test]
@@ -76,7 +83,7 @@ async fn recipients() {
 
 #[tokio::test]
 async fn header_section() {
-    let long = [b"LX-Long\0 ", &[b'x'; 60_000][..], b"\0"].concat();
+    let long = [b"LX-Long\0 ", "x".repeat(60_000).as_bytes(), b"\0"].concat();
     for (times, field) in [(limits::HEADER_FIELDS + 1, &b"LX-A\0 v\0"[..]), (20, &long)] {
         let sent = Sent::begun().envelope().times(times, field).and(b"N").and(b"Bbody").and(b"E");
         let sent = sent.envelope().times(10, field).and(b"N").and(b"E");
@@ -88,7 +95,7 @@ async fn header_section() {
 
 #[tokio::test]
 async fn message_larger_than_is_kept() {
-    let piece = [b"B", &[b'x'; 65_535][..]].concat();
+    let piece = piece(65_535);
     let times = limits::MESSAGE_OCTETS / 65_535 + 2;
     let sent = Sent::begun().envelope().and(b"N").times(times, &piece).and(b"E");
     let (replies, events) = played(sent, ROOMY).await;
@@ -103,7 +110,7 @@ async fn message_larger_than_is_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn no_room_among_the_messages_in_flight() {
-    let piece = [b"B", &[b'x'; 60_000][..]].concat();
+    let piece = piece(60_000);
     let sent = Sent::begun().envelope().and(b"N").times(5, &piece).and(b"E").envelope().and(b"E");
     let (replies, events) = played(sent, 200_000).await;
     assert_eq!(replies, ["c", "y452 4.3.1", "c", "c"]);
@@ -112,7 +119,7 @@ async fn no_room_among_the_messages_in_flight() {
 
 #[tokio::test]
 async fn room_is_given_back() {
-    let piece = [b"B", &[b'x'; 60_000][..]].concat();
+    let piece = piece(60_000);
     let one = |sent: Sent| sent.envelope().and(b"N").times(5, &piece);
     let sent = (0..5).fold(Sent::begun(), |sent, n| one(sent).and(if n % 2 == 0 { b"E" } else { b"A" }));
     let (replies, events) = played(sent, 1 << 19).await;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::player::{Recorder, next_frame, settings};
 use super::script::{Scripted, frame};
 
-/// SplitMix64: a test that fails does so again.
+/// `SplitMix64`: a test that fails does so again.
 struct Random(u64);
 
 impl Random {
@@ -21,6 +21,10 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+
+    fn bits(&mut self, mask: u32) -> u32 {
+        u32::try_from(self.next() & u64::from(mask)).unwrap()
     }
 
     fn below(&mut self, end: usize) -> usize {
@@ -68,9 +72,7 @@ fn mail(random: &mut Random) -> Vec<&'static [u8]> {
         events.extend([&b"DLi\0A1\0"[..], b"LSubject\0 x\0"]);
     }
     events.push(b"N");
-    for _ in 0..random.below(3) {
-        events.push(b"Bbody\r\n");
-    }
+    events.extend(std::iter::repeat_n(&b"Bbody\r\n"[..], random.below(3)));
     events.push(random.pick(&[b"E", b"Elast\r\n"]));
     if random.below(4) == 0 {
         events.truncate(random.below(events.len()));
@@ -130,7 +132,7 @@ async fn play(events: &[&[u8]], random: &mut Random, handler: &Arc<Recorder>) ->
         0 => [2, 0x3f, 0x7f],
         1 => [6, 0, 0],
         2 => [6, 0x1ff, 0x1f_ffff],
-        _ => [6, random.next() as u32 & 0x1ff, random.next() as u32 & 0x1f_ffff],
+        _ => [6, random.bits(0x1ff), random.bits(0x1f_ffff)],
     };
     let offer: Vec<u8> = [version, actions, protocol].iter().flat_map(|n: &u32| n.to_be_bytes()).collect();
     let mut sent = frame(&[&b"O"[..], &offer].concat());
@@ -164,7 +166,7 @@ async fn every_reply_is_waited_for_and_none_lacks() {
     for seed in 0..1_500 {
         let mut random = Random(seed);
         let mut events = Vec::new();
-        for _ in 0..1 + random.below(12) {
+        for _ in 0..=random.below(12) {
             if random.below(3) == 0 {
                 events.extend((0..random.below(12)).map(|_| random.pick(&ANY)));
             } else {
