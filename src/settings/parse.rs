@@ -138,24 +138,27 @@ pub fn pattern(value: &Value, any_case: bool) -> Result<Regex, Fault> {
         .size_limit(limits::PATTERN_OCTETS)
         .dfa_size_limit(limits::PATTERN_OCTETS)
         .build()
-        .map_err(|error| {
-            Fault::new(format!("{} is not a pattern: {}", shown(given), reason(&error)), pattern_hint(given))
-        })
+        .map_err(|error| not_a_pattern(given, &error))
 }
 
-/// What `regex` says, without the drawing of the place.
-fn reason(error: &regex::Error) -> String {
+fn not_a_pattern(given: &str, error: &regex::Error) -> Fault {
+    if let regex::Error::CompiledTooBig(limit) = error {
+        let problem = format!("{} takes more than {limit} octets when compiled", shown(given));
+        return Fault::new(problem, "write a simpler pattern; repetitions such as {1000} cost the most");
+    }
+    // Before the last line there is a drawing of the place.
     let message = error.to_string();
     let last = message.lines().last().unwrap_or_default().trim();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
-}
-
-fn pattern_hint(given: &str) -> &'static str {
-    if given.starts_with('*') {
-        "a pattern is a regular expression, not a file name's: write `.*` for anything and `\\.` for a dot"
-    } else {
-        "write a regular expression in single quotes, as '(?i)\\.exe$'"
-    }
+    let problem =
+        format!("{} is not a pattern: {}", shown(given), last.strip_prefix("error: ").unwrap_or(last));
+    Fault::new(
+        problem,
+        if given.starts_with('*') {
+            "write a regular expression, where `.*` is anything and `\\.` a dot"
+        } else {
+            "write a regular expression in single quotes, as '(?i)\\.exe$'"
+        },
+    )
 }
 
 /// A value as a message shows it: quoted, on one line, cut.
@@ -182,9 +185,14 @@ pub fn nearest<'w>(given: &str, words: impl IntoIterator<Item = &'w str>) -> Opt
     let simple = |word: &str| word.to_lowercase().replace('_', "-");
     let given = simple(given);
     let far = given.chars().count() / 3 + 1;
+    // A beginning of the right word is near it, however long the rest.
+    let distance = |word: &str| match simple(word) {
+        word if given.len() > 3 && word.starts_with(&given) => 0,
+        word => strsim::damerau_levenshtein(&given, &word),
+    };
     words
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&given, &simple(word)), word))
+        .map(|word| (distance(word), word))
         .filter(|(distance, _)| *distance <= far)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)

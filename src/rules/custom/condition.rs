@@ -9,7 +9,7 @@ use crate::facts::{Defect, Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
-use crate::settings::{Fallback, Key, Settings, Value, parse};
+use crate::settings::{Entry, Fallback, Key, Settings, Value, parse};
 
 /// The keys of a custom rule's section.
 pub(super) const SECTION_KEYS: &[Key] = &[Key {
@@ -19,10 +19,10 @@ pub(super) const SECTION_KEYS: &[Key] = &[Key {
     example: "{ direction = \"inbound\", attachment_name = '(?i)\\.(exe|scr|js)$' }",
     meaning: "What must be true of the mail: every condition in it.",
     why: "A rule without a condition would hold for every mail.",
+    keys: WHEN_KEYS,
 }];
 
-/// The keys of `when`.
-pub(super) const WHEN_KEYS: &[Key] = &[
+const WHEN_KEYS: &[Key] = &[
     when("direction", "inbound, outbound, internal", "\"inbound\"", "Which way the mail goes."),
     when("sender", "pattern", "'@example\\.org$'", "The envelope sender; `<>` for bounces."),
     when(
@@ -56,7 +56,15 @@ pub(super) const WHEN_KEYS: &[Key] = &[
 ];
 
 const fn when(name: &'static str, kind: &'static str, example: &'static str, meaning: &'static str) -> Key {
-    Key { name, kind, default: Fallback::Off, example, meaning, why: "Not asked." }
+    Key {
+        name,
+        kind,
+        default: Fallback::Off,
+        example,
+        meaning,
+        why: "A condition that is absent is not asked.",
+        keys: &[],
+    }
 }
 
 /// One condition.
@@ -118,13 +126,12 @@ pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
 
 fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
     let word = parse::one_of(&Direction::ALL, Direction::as_str);
-    let values = when.one_or_more("direction")?;
+    let values = when.value("direction")?.one_or_more();
     Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
 }
 
 fn patterns(when: &mut Settings<'_>, key: &'static str, any_case: bool) -> Option<Vec<Regex>> {
-    let values = when.one_or_more(key)?;
-    Some(compiled(when, key, values, any_case))
+    when.value(key).map(|value| compiled(when, key, value, any_case))
 }
 
 fn headers(header: &mut Settings<'_>) -> Vec<Condition> {
@@ -132,27 +139,23 @@ fn headers(header: &mut Settings<'_>) -> Vec<Condition> {
     if entries.is_empty() {
         header.wrong_here(Fault::new("names no header field", "write header = { \"X-Mailer\" = 'pattern' }"));
     }
-    let field = |entry: &crate::settings::Entry| {
+    let field = |entry: &Entry| {
+        let (name, key) = (&entry.key, parse::shown_key(&entry.key));
         // RFC 5322 §2.2: printable ASCII but the colon.
-        let name = &entry.key;
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            let fault = Fault::new(
-                "is not the name of a header field",
-                "write it without the colon, as \"X-Mailer\"",
-            );
-            header.wrong(&parse::shown_key(name), entry.at, fault);
+            let right = "write it without colon and spaces, as \"X-Mailer\"";
+            header.wrong(&key, entry.at, Fault::new("is not the name of a header field", right));
         }
-        let patterns = compiled(header, &parse::shown_key(name), entry.value.one_or_more(), false);
-        Condition::Header { name: name.clone(), patterns }
+        Condition::Header { name: name.clone(), patterns: compiled(header, &key, &entry.value, false) }
     };
     entries.iter().map(field).collect()
 }
 
-fn compiled(settings: &Settings<'_>, key: &str, values: &[Value], any_case: bool) -> Vec<Regex> {
-    if let (true, first) | (false, first @ None) = (values.len() > limits::PATTERNS, values.first()) {
+fn compiled(settings: &Settings<'_>, key: &str, value: &Value, any_case: bool) -> Vec<Regex> {
+    let values = value.one_or_more();
+    if values.is_empty() || values.len() > limits::PATTERNS {
         let problem = format!("has {} patterns, and can have 1 to {}", values.len(), limits::PATTERNS);
-        let fault = Fault::new(problem, "join alternatives in one pattern, as '(a|b)'");
-        settings.wrong(key, first.map_or(settings.at(), |value| value.at), fault);
+        settings.wrong(key, value.at, Fault::new(problem, "join alternatives in one pattern, as '(a|b)'"));
         return Vec::new();
     }
     values
