@@ -164,6 +164,11 @@ fn depth_and_size_have_limits() {
         said(many.as_bytes())
             .contains("organisation.domains: has 1001 values, and can have 1000 at the most")
     );
+    let rule = |n| format!("[rules.custom.r{n}]\nmode = 'off'\nwhen = {{ subject = 'x' }}\n");
+    let rules: String = (0..=limits::CUSTOM_RULES).map(rule).collect();
+    assert!(
+        said(format!("{VALID}{rules}").as_bytes()).contains("rules.custom: has 201 rules, and at most 200")
+    );
     let one_line = format!("x = [{}]", "3, ".repeat(600_000));
     assert!(said(one_line.as_bytes()).contains("F:1:1: x: is not a key of this table"));
 }

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod condition;
+mod pattern;
 
 use condition::{Condition, Held};
 

@@ -1,4 +1,4 @@
-//! Values become meanings: text, words from a menu, days, sizes, addresses, patterns. Each parser says what is wrong
+//! Values become meanings: text, words from a menu, days, sizes, addresses. Each parser says what is wrong
 //! and what would be right.
 
 #![deny(clippy::disallowed_methods)]
@@ -6,7 +6,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use jiff::civil::Date;
-use regex::{Regex, RegexBuilder};
 
 use super::problem::Fault;
 use super::{Kind, Value};
@@ -128,37 +127,6 @@ pub fn socket_address(given: &str) -> Result<SocketAddr, &'static str> {
         Some(_) => Err("has a name where an IP address is needed, and names are not looked up"),
         None => Err("has no port"),
     }
-}
-
-/// A pattern, compiled within its limit. Matching is linear in the text, whatever the pattern.
-pub fn pattern(value: &Value, any_case: bool) -> Result<Regex, Fault> {
-    let given = text(value)?;
-    RegexBuilder::new(given)
-        .case_insensitive(any_case)
-        .size_limit(limits::PATTERN_OCTETS)
-        .dfa_size_limit(limits::PATTERN_OCTETS)
-        .build()
-        .map_err(|error| not_a_pattern(given, &error))
-}
-
-fn not_a_pattern(given: &str, error: &regex::Error) -> Fault {
-    if let regex::Error::CompiledTooBig(limit) = error {
-        let problem = format!("{} takes more than {limit} octets when compiled", shown(given));
-        return Fault::new(problem, "write a simpler pattern; repetitions such as {1000} cost the most");
-    }
-    // Before the last line there is a drawing of the place.
-    let message = error.to_string();
-    let last = message.lines().last().unwrap_or_default().trim();
-    let problem =
-        format!("{} is not a pattern: {}", shown(given), last.strip_prefix("error: ").unwrap_or(last));
-    Fault::new(
-        problem,
-        if given.starts_with('*') {
-            "write a regular expression, where `.*` is anything and `\\.` a dot"
-        } else {
-            "write a regular expression in single quotes, as '(?i)\\.exe$'"
-        },
-    )
 }
 
 /// A value as a message shows it: quoted, on one line, cut.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use postvakt::cli::check::{EXIT_CONFIG, run};
+use postvakt::cli::{CONFIG, YES, check::run};
 use postvakt::config::{Config, Problems, Surroundings, reference};
 use postvakt::settings::{Fallback, Key};
 
@@ -142,16 +142,16 @@ fn check(path: &Path, json: bool) -> (u8, String, String) {
 #[test]
 fn check_says_valid_or_everything() {
     let (code, out, err) = check(&root().join("config/postvakt.toml"), false);
-    assert!(code == 0 && err.is_empty() && out.ends_with("config/postvakt.toml: valid\n"), "{out}{err}");
+    assert!(code == YES && err.is_empty() && out.ends_with("config/postvakt.toml: valid\n"), "{out}{err}");
     let (code, out, err) = check(&root().join("tests/configs/kinds.toml"), false);
-    assert!(code == EXIT_CONFIG && out.is_empty() && err.lines().count() > 5, "{out}{err}");
+    assert!(code == CONFIG && out.is_empty() && err.lines().count() > 5, "{out}{err}");
 }
 
 #[test]
 fn check_as_json() {
     let (code, out, err) = check(&root().join("tests/configs/store-and-smtp.toml"), true);
     let problems: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert!(code == EXIT_CONFIG && err.is_empty());
+    assert!(code == CONFIG && err.is_empty());
     assert_eq!(problems[0]["key"], "server.metrics");
     assert_eq!((&problems[0]["line"], &problems[0]["column"]), (&6.into(), &11.into()));
     assert_eq!(problems[0]["severity"], "error");
@@ -164,7 +164,7 @@ fn files_that_cannot_be_read() {
     let directory = tempfile::tempdir().unwrap();
     let missing = directory.path().join("postvakt.toml");
     let (code, _, err) = check(&missing, false);
-    assert_eq!(code, EXIT_CONFIG);
+    assert_eq!(code, CONFIG);
     assert!(
         err.starts_with(&format!(
             "{}: there is no such file; name the file with --config",

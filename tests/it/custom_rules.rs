@@ -2,6 +2,7 @@
 //! found.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -40,6 +41,7 @@ fn attachment(name: &str, media_type: &str, size: u64) -> Attachment {
 /// An inbound mail with one attachment.
 fn facts() -> Facts {
     Facts {
+        organisation: Arc::default(),
         arrived: Timestamp::UNIX_EPOCH,
         direction: Direction::Inbound,
         from_inside: false,
@@ -56,7 +58,9 @@ fn facts() -> Facts {
         attachments: vec![attachment("Räkning.EXE", "application/octet-stream", 3_000_000)],
         text: vec!["Hej".into(), "Här är lösenordet".into()],
         traces: Vec::new(),
+        identity: None,
         seen: Fact::NotGathered,
+        answered: Fact::NotGathered,
         defects: Vec::new(),
     }
 }
@@ -94,7 +98,7 @@ fn conditions() {
         ("attachment_type = '^application/'", "attachment"),
         ("attachment_size_above = '3 MB'", ""),
         ("attachment_size_above = '2 MB', attachment_name = '^Räkning'", "attachment"),
-        ("direction = 'inbound', subject = 'Faktura', text = 'Hej'", "direction, subject, text"),
+        ("direction = 'inbound', subject = 'Faktura', text = 'Hej'", "direction,subject,text"),
         ("direction = 'inbound', subject = 'Faktura', text = 'Nej'", ""),
     ] {
         assert_eq!(found(when, &facts()), expected, "{when}");
