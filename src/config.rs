@@ -91,7 +91,7 @@ impl Config {
     pub fn parse(bytes: &[u8], around: &Surroundings<'_>) -> Result<Self, Problems> {
         let text = raw::decode(bytes, around.file)?;
         let (table, report) = raw::parse(text, around.file);
-        let config = check::config(&table, &report, around);
+        let config = table.and_then(|table| check::config(&table, &report, around));
         let warnings = report.finish()?;
         match config {
             Some(config) => Ok(Self { hash: raw::hash(bytes), warnings, ..config }),

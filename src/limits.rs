@@ -136,6 +136,10 @@ pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
 pub const CONFIG_OCTETS: u64 = 4 << 20;
 /// Problems of one config that are printed; more are counted. Nobody mends a thousand at a time.
 pub const CONFIG_PROBLEMS: usize = 1_000;
+/// Parses of one config without the lines that were broken in the one before; most need two.
+pub const CONFIG_ROUNDS: usize = 10;
+/// Values of one list: domains, networks, exceptions. Every mail is measured by all of them, one after the other.
+pub const CONFIG_LIST: usize = 1_000;
 /// Octets of a wrong value that a message about it shows.
 pub const CONFIG_SHOWN_OCTETS: usize = 64;
 /// Octets of a Unix socket's path: `sun_path` of Linux has 108, the last one zero.

@@ -43,8 +43,8 @@ pub struct Spec {
 pub enum Section {
     /// `[rules.<id>]`.
     One,
-    /// `[rules.<id>.<name>]`, as many as wanted.
-    Named,
+    /// `[rules.<id>.<name>]`, as many as wanted; this is a name for an example.
+    Named(&'static str),
 }
 
 /// The actions that a rule's findings may have. Each menu is a type of its own in [`crate::policy`], so that a rule

@@ -11,6 +11,7 @@ pub mod problem;
 
 use jiff::civil::Date;
 
+use crate::limits;
 use parse::{nearest, shown_key};
 use problem::{Fault, Report};
 
@@ -81,7 +82,8 @@ pub struct Entry {
     pub value: Value,
 }
 
-/// One key as the reference documents it. `docs/configuration.md` and the shipped example are made of these.
+/// One key as the reference documents it. `docs/configuration.md` and the shipped example are made of these, and a
+/// test holds them against what is accepted.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// The key.
@@ -90,12 +92,14 @@ pub struct Key {
     pub kind: &'static str,
     /// What holds without it.
     pub default: Fallback,
-    /// A value, as the example has it.
+    /// A value, as the example has it; empty where the value is tables of their own, `[[…]]`.
     pub example: &'static str,
     /// What it says.
     pub meaning: &'static str,
     /// Why the default is what it is, or why there is none.
     pub why: &'static str,
+    /// The keys of the table or tables that its value may be.
+    pub keys: &'static [Key],
 }
 
 /// What holds where a key is absent.
@@ -141,11 +145,6 @@ impl<'a> Settings<'a> {
         self.table.entries.is_empty()
     }
 
-    /// Where the table begins.
-    pub fn at(&self) -> usize {
-        self.table.at
-    }
-
     /// The line where the table begins.
     pub fn line(&self) -> usize {
         self.report.line(self.table.at)
@@ -157,7 +156,7 @@ impl<'a> Settings<'a> {
         key: &'static str,
         parse: impl FnOnce(&Value) -> Result<T, Fault>,
     ) -> Option<T> {
-        let value = self.get(key)?;
+        let value = self.value(key)?;
         self.accept(key, value.at, parse(value))
     }
 
@@ -174,7 +173,7 @@ impl<'a> Settings<'a> {
     /// The values of the list under `key`, `None` without it. Each is to be given to [`Self::accept`] or
     /// [`Self::nested`].
     pub fn list(&mut self, key: &'static str) -> Option<&'a [Value]> {
-        let value = self.get(key)?;
+        let value = self.value(key)?;
         self.items(key, value)
     }
 
@@ -189,14 +188,16 @@ impl<'a> Settings<'a> {
         Some(items)
     }
 
-    /// The values of the list under `key`, where one alone may stand without brackets.
-    pub fn one_or_more(&mut self, key: &'static str) -> Option<&'a [Value]> {
-        self.get(key).map(Value::one_or_more)
+    /// The value under `key` as it is. It, or each of its [`Value::one_or_more`], is to be given to
+    /// [`Self::accept`].
+    pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
+        self.asked.push(key);
+        self.table.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// Reads the table under `key`, if there is one.
     pub fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Settings<'a>) -> T) -> Option<T> {
-        let value = self.get(key)?;
+        let value = self.value(key)?;
         self.nested(key, value, read)
     }
 
@@ -259,13 +260,8 @@ impl<'a> Settings<'a> {
         self.report.warn(at, self.path_of(key), fault);
     }
 
-    fn get(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.asked.push(key);
-        self.table.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
-    }
-
     fn need(&mut self, key: &'static str, right: &str) -> Option<&'a Value> {
-        let value = self.get(key);
+        let value = self.value(key);
         if value.is_none() {
             self.report.missing(self.table.at, self.path_of(key), Fault::new("is missing", right));
         }
@@ -273,10 +269,17 @@ impl<'a> Settings<'a> {
     }
 
     fn items(&self, key: &str, value: &'a Value) -> Option<&'a [Value]> {
-        if let Kind::List(values) = &value.kind {
-            return Some(values);
-        }
-        let fault = Fault::new(format!("is {}, not a list", value.kind.word()), "put it in brackets: [ … ]");
+        let fault = match &value.kind {
+            Kind::List(values) if values.len() <= limits::CONFIG_LIST => return Some(values),
+            Kind::List(values) => {
+                let problem =
+                    format!("has {} values, and can have {} at the most", values.len(), limits::CONFIG_LIST);
+                Fault::new(problem, "join what belongs together")
+            }
+            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Other(_) => {
+                Fault::new(format!("is {}, not a list", value.kind.word()), "put it in brackets: [ … ]")
+            }
+        };
         self.wrong(key, value.at, fault);
         None
     }

@@ -3,21 +3,19 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use super::{CONFIG, YES};
 use crate::config::{Config, Problem, Problems};
 
-/// The exit code of a config that cannot be used: `EX_CONFIG` of sysexits.h.
-pub const EXIT_CONFIG: u8 = 78;
-
-/// Checks the config at `path`; the exit code is 0 or [`EXIT_CONFIG`]. For people, what is valid goes to `out` and
+/// Checks the config at `path`; the exit code is [`YES`] or [`CONFIG`]. For people, what is valid goes to `out` and
 /// what is not to `err`; as JSON, one array of problems and warnings goes to `out` either way.
 pub fn run(path: &Path, json: bool, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
     let (problems, code) = match Config::load(path) {
-        Ok(config) => (config.warnings, 0),
-        Err(Problems(problems)) => (problems, EXIT_CONFIG),
+        Ok(config) => (config.warnings, YES),
+        Err(Problems(problems)) => (problems, CONFIG),
     };
     if json {
         write_json(&problems, out)?;
-    } else if code == 0 {
+    } else if code == YES {
         for warning in &problems {
             writeln!(out, "warning: {warning}")?;
         }

@@ -214,7 +214,7 @@ fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
         if address.ip().to_canonical().is_loopback() && address.port() != 0 {
             return Ok(address);
         }
-        let problem = format!("{address} is not a port of this host's loopback; receipts would be open to whoever is between");
+        let problem = format!("{address} is not a port of this host's loopback, and receipts would be open to whoever is between");
         Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
     });
     submit.map(|submit| Smtp { submit })

@@ -60,7 +60,7 @@ fn address(value: &Value) -> Result<ListenAddress, Fault> {
 
 fn unix(given: &str, path: &str) -> Result<ListenAddress, Fault> {
     if !path.starts_with('/') {
-        let right = format!("write the whole path, as unix:/run/postvakt/{path}");
+        let right = "write the whole path, as unix:/run/postvakt/milter.sock";
         return Err(Fault::new(format!("{} has no absolute path", parse::shown(given)), right));
     }
     if path.ends_with('/') {

@@ -44,7 +44,7 @@ pub(super) fn rules(
                         section.nested(spec.id, &entry.value, |s| rule(s, spec, spec.id, ground)).flatten(),
                     );
                 }
-                Section::Named => {
+                Section::Named(_) => {
                     all.extend(
                         section.nested(spec.id, &entry.value, |s| named(s, spec, ground)).unwrap_or_default(),
                     );
@@ -60,13 +60,13 @@ fn no_such_rule(id: &str) -> Fault {
         .iter()
         .map(|spec| match spec.section {
             Section::One => spec.id.to_owned(),
-            Section::Named => format!("{}.<name>", spec.id),
+            Section::Named(_) => format!("{}.<name>", spec.id),
         })
         .collect();
-    let there_are = format!("there are: {}", there_are.join(", "));
+    let there_are = there_are.join(", ");
     let right = match parse::nearest(id, rules::ALL.iter().map(|spec| spec.id)) {
-        Some(near) => format!("did you mean `{near}`? {there_are}"),
-        None => there_are,
+        Some(near) => format!("did you mean `{near}`? There are: {there_are}"),
+        None => format!("there are: {there_are}"),
     };
     Fault::new("this version has no such rule", right)
 }
@@ -206,7 +206,8 @@ fn outside(value: &Value, ground: Ground<'_>) -> Result<Target, Fault> {
         Target::Domain(domain) => organisation.owns_domain(domain),
     });
     if owned {
-        let problem = "is inside, and a forward that stays inside needs no exception";
+        let given = parse::text(value).unwrap_or_default();
+        let problem = format!("{given} is inside, and a forward that stays inside needs no exception");
         return Err(Fault::new(problem, "take the exception out, or write the external address"));
     }
     Ok(target)

@@ -2,14 +2,17 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue, Error};
 
 use super::Problems;
+use crate::limits;
 use crate::settings::problem::{Fault, Report};
 use crate::settings::{Entry, Kind, Table, Value};
 
@@ -32,31 +35,69 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problems> {
     Err(report.finish().err().unwrap_or_else(|| unexplained(file)))
 }
 
-/// The tables in the text, and a report that has what is not TOML.
-pub fn parse<'a>(text: &'a str, file: &'a str) -> (Table, Report<'a>) {
+/// The tables in the text, and a report that has what is not TOML. No tables where nobody could say which key
+/// belongs to which.
+///
+/// What follows a broken line is often lost to the parser. So such lines are taken out and the rest is parsed again,
+/// until all that is left is TOML: all broken lines are found at once, and what stands on the others is still checked.
+pub fn parse<'a>(text: &'a str, file: &'a str) -> (Option<Table>, Report<'a>) {
     let report = Report::new(file, text);
-    let (document, mut errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return (table(document.get_ref(), 0), report);
+    let mut rest = Cow::Borrowed(text);
+    let mut broken = BTreeSet::new();
+    for _ in 0..limits::CONFIG_ROUNDS {
+        let (document, mut errors) = DeTable::parse_recoverable(&rest);
+        if errors.is_empty() {
+            let headers_whole = broken.iter().all(|line| !may_be_header(report.line_text(*line)));
+            return (headers_whole.then(|| table(document.get_ref(), 0)), report);
+        }
+        errors.sort_by_key(|error| start(error, text));
+        let before = broken.len();
+        if say(&errors, text, &mut broken, &report).is_break() || broken.len() == before {
+            break;
+        }
+        rest = Cow::Owned(without(&broken, rest.into_owned(), &report));
     }
-    errors.sort_by_key(|error| start(error, text));
-    // After something that was never closed the rest of the file is read as part of it: one message says enough,
-    // and what the tables hold is not what was meant.
-    let unclosed = errors.iter().any(|error| is_unclosed(error.message()));
-    if unclosed {
-        let first_follower = errors.iter().position(|error| error.message().contains("array"));
-        errors.truncate(first_follower.map_or(errors.len(), |at| at + 1));
-    }
-    let mut last_line = 0;
-    for error in &errors {
+    (None, report)
+}
+
+/// Reports one error for each line. Breaks where something has no end: the rest of the file is then read as part of
+/// it, and what the parser says of that is not what is wrong.
+fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Report<'_>) -> ControlFlow<()> {
+    let endless = |error: &Error| {
+        error.message().starts_with("unclosed array") || error.message().starts_with("invalid multi-line")
+    };
+    let any_endless = errors.iter().any(endless);
+    for error in errors {
         let at = start(error, text);
-        let line = report.line(at);
-        if line != last_line {
-            report.syntax(at, fault(error.message(), text.get(at..).unwrap_or_default()));
-            last_line = line;
+        if any_endless && (endless(error) || error.message().contains("array")) {
+            let right = "write `]` or the closing quotes where it ends";
+            report
+                .syntax(at, Fault::new("not TOML: a list or text that begins before this has no end", right));
+            return ControlFlow::Break(());
+        }
+        if broken.insert(report.line(at)) {
+            let rest = text.get(at..report.line_range(report.line(at)).end).unwrap_or_default();
+            report.syntax(at, fault(error.message(), rest.trim()));
         }
     }
-    (if unclosed { Table::default() } else { table(document.get_ref(), 0) }, report)
+    ControlFlow::Continue(())
+}
+
+/// The text with spaces in place of those lines; every offset stays what it was.
+fn without(broken: &BTreeSet<usize>, text: String, report: &Report<'_>) -> String {
+    let mut bytes = text.into_bytes();
+    for line in broken {
+        if let Some(bytes) = bytes.get_mut(report.line_range(*line)) {
+            bytes.fill(b' ');
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// Whether the line looks like the header of a table, so that without it keys would stand in the wrong one.
+fn may_be_header(line: &str) -> bool {
+    let line = line.trim();
+    line.starts_with('[') || (line.ends_with(']') && !line.contains('='))
 }
 
 /// The first 16 hex digits of the SHA-256 of the file.
@@ -79,22 +120,24 @@ fn start(error: &Error, text: &str) -> usize {
     error.span().map_or(text.len(), |Range { start, .. }| start)
 }
 
-fn is_unclosed(message: &str) -> bool {
-    message.starts_with("unclosed") || message.starts_with("invalid multi-line")
-}
-
-/// What the parser says, in two parts. Its "string values must be quoted" is the usual cause of several others.
+/// What the parser says, in two parts; `rest` is the line from there on.
 fn fault(message: &str, rest: &str) -> Fault {
     let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
-    let bare_word = rest.starts_with(|c: char| c.is_alphabetic() || c == '/');
-    if bare_word
-        && (what == "invalid float" || what == "invalid boolean" || what.starts_with("string values"))
+    if ["invalid float", "invalid integer", "invalid boolean"].contains(&what)
+        || what.starts_with("string values")
     {
+        if rest.is_empty() {
+            return Fault::new("not TOML: a key without a value", "write one after `=`");
+        }
+        // Its guess at what a bare word was meant to be.
         return Fault::new("not TOML: text without quotes", "write text in quotes, as \"text\"");
+    }
+    if what.contains("recurs") {
+        return Fault::new("not TOML: nested too deeply", "no setting needs more than four levels");
     }
     let right = match expected {
         "" | "nothing" if what == "duplicate key" => "keep one of the two".to_owned(),
-        "" | "nothing" => "see https://toml.io for how values are written".to_owned(),
+        "" | "nothing" => "https://toml.io says how values are written".to_owned(),
         expected => format!("expected {expected}"),
     };
     Fault::new(format!("not TOML: {what}"), right)

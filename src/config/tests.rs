@@ -1,8 +1,11 @@
-//! Tests of the config: broken files and exactly what is said about them.
+//! What is said about config files that are odd as bytes, and what a valid one means. Files with wrong settings are
+//! in `tests/configs`.
 
 use super::*;
+use crate::limits;
+use crate::policy::{ContentAction, ForwardAction, OnUnknown};
 
-pub(super) const VALID: &str = "\
+const VALID: &str = "\
 [organisation]
 name = \"Exempelby kommun\"
 domains = [\"exempelby.se\"]
@@ -14,25 +17,158 @@ listen = [\"unix:/run/postvakt/milter.sock\"]
 directory = \"/var/lib/postvakt\"
 ";
 
-pub(super) fn parse(text: &str) -> Result<Config, Problems> {
+fn parse(bytes: &[u8]) -> Result<Config, Problems> {
     let now = "2026-06-01T10:00:00Z".parse().unwrap();
-    Config::parse(text.as_bytes(), &Surroundings { file: "F", host: "gw1.exempelby.se", now })
+    Config::parse(bytes, &Surroundings { file: "F", host: "gw1.exempelby.se", now })
+}
+
+fn said(bytes: &[u8]) -> String {
+    parse(bytes).unwrap_err().to_string()
 }
 
 #[test]
 fn a_small_config_is_enough() {
-    let config = parse(VALID).unwrap();
+    let config = parse(VALID.as_bytes()).unwrap();
     assert_eq!(config.server.node, "gw1");
     assert_eq!(config.time_zone.iana_name(), Some("Europe/Stockholm"));
-    assert_eq!(config.hash.len(), 16);
+    assert!(config.organisation.contains_host("127.0.0.1".parse().unwrap()));
     assert!(config.warnings.is_empty() && config.rules.is_empty() && config.smtp.is_none());
 }
 
 #[test]
-fn show() {
-    for text in [
-        "[organisation]\nname = 3\ndomians = [\"a b\", \"ok.se\"]\nåäö = 1\n[server]\nlisten=[\"tcp:127.0.0.1:8891\", \"inet:8891@localhost\", {address=\"unix:x\", direction=\"utgående\"}]\nnode=\"a_b\"\nmetrics=\"localhost:x\"\n[stor]\n[rules.spam]\n[rules.auto-forward]\nmode=\"enforced\"\n[[rules.auto-forward.exceptions]]\nmailbox=\"anna@exempelby.se\"\n[rules.custom.x]\nwhen={subject='(?i', size_above=3, attachment_nam='x'}\nmode=\"observe\"\n",
-    ] {
-        println!("{}", parse(text).unwrap_err());
-    }
+fn the_hash_is_that_of_the_bytes() {
+    // printf 'x' | sha256sum
+    assert_eq!(raw::hash(b"x"), "2d711642b726b044");
+    assert_ne!(parse(VALID.as_bytes()).unwrap().hash, parse(format!("{VALID}\n").as_bytes()).unwrap().hash);
+}
+
+#[test]
+fn rules_have_policies_and_places() {
+    let text = format!(
+        "{VALID}
+[rules.custom.off]
+when = {{ subject = 'a' }}
+mode = \"off\"
+[rules.custom.big]
+when = {{ size_above = \"10 MB\" }}
+mode = \"observe\"
+action = \"reject\"
+[rules.auto-forward]
+mode = \"enforce\"
+action = \"reroute\"
+reroute_to = \"registrator@exempelby.se\"
+on_unknown = \"tempfail\"
+exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decision = \"KS 1\", until = 2026-05-31 }}]
+"
+    );
+    let config = parse(text.as_bytes()).unwrap();
+    let ids: Vec<&str> = config.rules.iter().map(|(rule, _)| rule.id()).collect();
+    assert_eq!(ids, ["custom.big", "auto-forward"]);
+    let [(_, big), (_, forward)] = &config.rules[..] else { panic!() };
+    assert_eq!(big.actions, Actions::Content(ContentAction::Reject));
+    assert_eq!((big.mode, big.place.to_string()), (Mode::Observe, "F:14".to_owned()));
+    assert_eq!((forward.on_unknown, forward.place.line), (OnUnknown::Tempfail, 18));
+    let Actions::Forward { action: ForwardAction::Reroute, reroute_to: Some(_), exceptions } =
+        &forward.actions
+    else {
+        panic!()
+    };
+    assert_eq!(exceptions[0].place.line, 23);
+    assert_eq!(config.warnings.len(), 1);
+    assert!(
+        config.enforces()
+            && config.needs().body
+            && config.exceptions_expired("2026-06-01".parse().unwrap()) == 1
+    );
+}
+
+#[test]
+fn the_day_is_that_of_the_organisation() {
+    let rule = "[rules.auto-forward]\nmode = \"enforce\"\nexceptions = [{ mailbox = \"a@exempelby.se\", to = \"b@x.se\", decision = \"1\", until = 2026-05-31 }]";
+    let warning = |now: &str| {
+        let around = Surroundings { file: "F", host: "", now: now.parse().unwrap() };
+        Config::parse(format!("{VALID}{rule}").as_bytes(), &around).unwrap().warnings[0].problem.clone()
+    };
+    // 22:00 UTC is midnight in Stockholm, in summer.
+    assert!(warning("2026-05-31T21:59:59Z").contains("ends on 2026-05-31"));
+    assert!(warning("2026-05-31T22:00:00Z").contains("ended on 2026-05-31"));
+}
+
+#[test]
+fn a_node_has_a_name_wherever_it_runs() {
+    let node = |host| {
+        let around = Surroundings { file: "F", host, now: Timestamp::UNIX_EPOCH };
+        Config::parse(VALID.as_bytes(), &around).unwrap().server.node
+    };
+    assert_eq!([node("gw2"), node("a_b.exempelby.se"), node("")], ["gw2", "node", "node"]);
+}
+
+#[test]
+fn byte_order_mark_and_crlf_are_no_problem() {
+    let windows = format!("\u{feff}{}", VALID.replace('\n', "\r\n"));
+    assert_eq!(parse(windows.as_bytes()).unwrap().organisation.name, "Exempelby kommun");
+    let wrong = windows.replace("name =", "nåme =");
+    assert_eq!(
+        said(wrong.as_bytes()),
+        "F:1:1: organisation.name: is missing; write name = \"Exempelby kommun\"\n\
+         F:2:2: not TOML: invalid unquoted key; expected letters, numbers, `-`, `_`"
+    );
+    let wrong = windows.replace("listen = [", "listen = [\"åäö\", 3, ");
+    assert_eq!(
+        said(wrong.as_bytes()),
+        "F:6:11: server.listen: \"åäö\" begins with neither unix: nor inet:; write unix:/absolute/path or inet:IP:port\n\
+         F:6:18: server.listen: is a number, not text; write it in quotes"
+    );
+}
+
+#[test]
+fn bytes_that_are_not_text() {
+    let latin1 = [b"# Exempelby\nname = \"\xC3\xA5\xE4\"\n", VALID.as_bytes()].concat();
+    assert_eq!(
+        said(&latin1),
+        "F:2:10: octet 0xE4 is not UTF-8; save the file in UTF-8, not in Latin-1 or UTF-16"
+    );
+    let utf16: Vec<u8> = "\u{feff}[a]".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(said(&utf16).starts_with("F:1:1: octet 0xFF is not UTF-8"));
+    assert!(said(format!("{VALID}\0").as_bytes()).contains("F:10:1: not TOML"));
+    let hidden = VALID.replace("Exempelby kommun", "a\\u0000b");
+    assert_eq!(
+        said(hidden.as_bytes()),
+        "F:2:8: organisation.name: \"a\u{fffd}b\" has a control character; write one line of plain text"
+    );
+}
+
+#[test]
+fn an_empty_file_lacks_everything() {
+    let lines = said(b"");
+    assert_eq!(lines.lines().count(), 3);
+    assert_eq!(
+        lines.lines().next().unwrap(),
+        "F:1:1: organisation: is missing; write [organisation] with name and domains"
+    );
+}
+
+#[test]
+fn depth_and_size_have_limits() {
+    let deep = format!("{VALID}[x]\ny = {}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert!(said(deep.as_bytes()).contains("not TOML: nested too deeply"));
+    let junk = "x = = 1\n".repeat(20_000);
+    let Problems(all) = parse(junk.as_bytes()).unwrap_err();
+    assert_eq!(all.len(), limits::CONFIG_PROBLEMS + 1);
+    assert!(all[limits::CONFIG_PROBLEMS].problem.ends_with("more problems"));
+    let large = format!("{VALID}# {}\n", "å".repeat(1_000_000));
+    assert!(parse(large.as_bytes()).is_ok());
+    let many =
+        VALID.replace("domains = [", &format!("domains = [{}", "\"x.se\", ".repeat(limits::CONFIG_LIST)));
+    assert!(
+        said(many.as_bytes())
+            .contains("organisation.domains: has 1001 values, and can have 1000 at the most")
+    );
+    let rule = |n| format!("[rules.custom.r{n}]\nmode = 'off'\nwhen = {{ subject = 'x' }}\n");
+    let rules: String = (0..=limits::CUSTOM_RULES).map(rule).collect();
+    assert!(
+        said(format!("{VALID}{rules}").as_bytes()).contains("rules.custom: has 201 rules, and at most 200")
+    );
+    let one_line = format!("x = [{}]", "3, ".repeat(600_000));
+    assert!(said(one_line.as_bytes()).contains("F:1:1: x: is not a key of this table"));
 }

@@ -4,8 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod condition;
-#[cfg(test)]
-mod tests;
+mod pattern;
 
 use condition::{Condition, Held};
 
@@ -20,7 +19,7 @@ pub static SPEC: Spec = Spec {
     summary: "A rule of your own: conditions on addresses, headers, subject, text, attachments and size.",
     page: PAGE,
     menu: Menu::Content,
-    section: Section::Named,
+    section: Section::Named("no-exe"),
     keys: condition::SECTION_KEYS,
     make,
 };

@@ -1,4 +1,4 @@
-//! Values become meanings: text, words from a menu, days, sizes, addresses, patterns. Each parser says what is wrong
+//! Values become meanings: text, words from a menu, days, sizes, addresses. Each parser says what is wrong
 //! and what would be right.
 
 #![deny(clippy::disallowed_methods)]
@@ -6,7 +6,6 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use jiff::civil::Date;
-use regex::{Regex, RegexBuilder};
 
 use super::problem::Fault;
 use super::{Kind, Value};
@@ -130,34 +129,6 @@ pub fn socket_address(given: &str) -> Result<SocketAddr, &'static str> {
     }
 }
 
-/// A pattern, compiled within its limit. Matching is linear in the text, whatever the pattern.
-pub fn pattern(value: &Value, any_case: bool) -> Result<Regex, Fault> {
-    let given = text(value)?;
-    RegexBuilder::new(given)
-        .case_insensitive(any_case)
-        .size_limit(limits::PATTERN_OCTETS)
-        .dfa_size_limit(limits::PATTERN_OCTETS)
-        .build()
-        .map_err(|error| {
-            Fault::new(format!("{} is not a pattern: {}", shown(given), reason(&error)), pattern_hint(given))
-        })
-}
-
-/// What `regex` says, without the drawing of the place.
-fn reason(error: &regex::Error) -> String {
-    let message = error.to_string();
-    let last = message.lines().last().unwrap_or_default().trim();
-    last.strip_prefix("error: ").unwrap_or(last).to_owned()
-}
-
-fn pattern_hint(given: &str) -> &'static str {
-    if given.starts_with('*') {
-        "a pattern is a regular expression, not a file name's: write `.*` for anything and `\\.` for a dot"
-    } else {
-        "write a regular expression in single quotes, as '(?i)\\.exe$'"
-    }
-}
-
 /// A value as a message shows it: quoted, on one line, cut.
 pub fn shown(given: &str) -> String {
     let cut = crate::text::truncate(given, limits::CONFIG_SHOWN_OCTETS);
@@ -182,9 +153,14 @@ pub fn nearest<'w>(given: &str, words: impl IntoIterator<Item = &'w str>) -> Opt
     let simple = |word: &str| word.to_lowercase().replace('_', "-");
     let given = simple(given);
     let far = given.chars().count() / 3 + 1;
+    // A beginning of the right word is near it, however long the rest.
+    let distance = |word: &str| match simple(word) {
+        word if given.len() > 3 && word.starts_with(&given) => 0,
+        word => strsim::damerau_levenshtein(&given, &word),
+    };
     words
         .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(&given, &simple(word)), word))
+        .map(|word| (distance(word), word))
         .filter(|(distance, _)| *distance <= far)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 
@@ -106,7 +107,7 @@ struct Note {
     of: NoteOf,
 }
 
-/// What a note is about. Where the text could not be read in full, an absence means nothing.
+/// What a note is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum NoteOf {
     Syntax,
@@ -130,6 +131,18 @@ impl<'a> Report<'a> {
     /// The line of an offset, from 1.
     pub fn line(&self, at: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= at)
+    }
+
+    /// The octets of a line, without its end.
+    pub fn line_range(&self, line: usize) -> Range<usize> {
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let rest = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
+        start..start + rest.len()
+    }
+
+    /// A line, without its end.
+    pub fn line_text(&self, line: usize) -> &str {
+        self.text.get(self.line_range(line)).unwrap_or_default()
     }
 
     /// Something that is not the language that the file is written in.
@@ -163,12 +176,10 @@ impl<'a> Report<'a> {
         let broken: Vec<usize> =
             notes.iter().filter(|note| note.of == NoteOf::Syntax).map(|note| self.line(note.at)).collect();
         let any = notes.iter().any(|note| note.severity == Severity::Error);
-        notes.retain(|note| match note.of {
-            NoteOf::Syntax => true,
-            // What was made of a broken line is not what its author meant.
-            NoteOf::Value => broken.binary_search(&self.line(note.at)).is_err(),
-            NoteOf::Absence => broken.is_empty(),
-        });
+        // What is missing may stand on a broken line.
+        let may_be_there =
+            |key: &str| broken.iter().any(|line| has_word(self.line_text(*line), last_of(key)));
+        notes.retain(|note| note.of != NoteOf::Absence || !may_be_there(&note.key));
         notes.retain(|note| !any || note.severity == Severity::Error);
         let left_out = notes.len().saturating_sub(limits::CONFIG_PROBLEMS);
         notes.truncate(limits::CONFIG_PROBLEMS);
@@ -182,7 +193,7 @@ impl<'a> Report<'a> {
 
     fn placed(&self, note: Note) -> Problem {
         let line = self.line(note.at);
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or_default();
+        let start = self.line_range(line).start;
         let before = self.text.get(start..note.at.min(self.text.len())).unwrap_or_default();
         Problem {
             file: self.file.to_owned(),
@@ -194,4 +205,13 @@ impl<'a> Report<'a> {
             severity: note.severity,
         }
     }
+}
+
+/// The last name of a key's path.
+fn last_of(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '-').any(|other| other == word)
 }

@@ -1,5 +1,15 @@
 //! The integration tests: one binary, one module for each boundary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests may end so"
+)]
+
+mod config;
+mod custom_rules;
 mod dialogs;
 mod faults;
 mod postfix;

@@ -2,14 +2,13 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use regex::Regex;
-
+use super::pattern::{Case, Patterns};
 use crate::facts::attachment::{Attachment, Reason, State};
 use crate::facts::{Defect, Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
-use crate::settings::{Fallback, Key, Settings, Value, parse};
+use crate::settings::{Entry, Fallback, Key, Settings, Value, parse};
 
 /// The keys of a custom rule's section.
 pub(super) const SECTION_KEYS: &[Key] = &[Key {
@@ -19,10 +18,10 @@ pub(super) const SECTION_KEYS: &[Key] = &[Key {
     example: "{ direction = \"inbound\", attachment_name = '(?i)\\.(exe|scr|js)$' }",
     meaning: "What must be true of the mail: every condition in it.",
     why: "A rule without a condition would hold for every mail.",
+    keys: WHEN_KEYS,
 }];
 
-/// The keys of `when`.
-pub(super) const WHEN_KEYS: &[Key] = &[
+const WHEN_KEYS: &[Key] = &[
     when("direction", "inbound, outbound, internal", "\"inbound\"", "Which way the mail goes."),
     when("sender", "pattern", "'@example\\.org$'", "The envelope sender; `<>` for bounces."),
     when(
@@ -56,18 +55,26 @@ pub(super) const WHEN_KEYS: &[Key] = &[
 ];
 
 const fn when(name: &'static str, kind: &'static str, example: &'static str, meaning: &'static str) -> Key {
-    Key { name, kind, default: Fallback::Off, example, meaning, why: "Not asked." }
+    Key {
+        name,
+        kind,
+        default: Fallback::Off,
+        example,
+        meaning,
+        why: "A condition that is absent is not asked.",
+        keys: &[],
+    }
 }
 
 /// One condition.
 #[derive(Debug)]
 pub(super) enum Condition {
     Direction(Vec<Direction>),
-    Sender(Vec<Regex>),
-    Recipient(Vec<Regex>),
-    Subject(Vec<Regex>),
-    Text(Vec<Regex>),
-    Header { name: String, patterns: Vec<Regex> },
+    Sender(Patterns),
+    Recipient(Patterns),
+    Subject(Patterns),
+    Text(Patterns),
+    Header { name: String, patterns: Patterns },
     SizeAbove(u64),
     Attachment(AttachmentIs),
 }
@@ -75,8 +82,8 @@ pub(super) enum Condition {
 /// What must be true of one and the same attachment; what is absent is not asked.
 #[derive(Debug, Default)]
 pub(super) struct AttachmentIs {
-    name: Option<Vec<Regex>>,
-    media_type: Option<Vec<Regex>>,
+    name: Option<Patterns>,
+    media_type: Option<Patterns>,
     size_above: Option<u64>,
 }
 
@@ -100,31 +107,35 @@ impl From<bool> for Held {
 pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
     let mut all = Vec::new();
     all.extend(directions(when).map(Condition::Direction));
-    all.extend(patterns(when, "sender", true).map(Condition::Sender));
-    all.extend(patterns(when, "recipient", true).map(Condition::Recipient));
-    all.extend(patterns(when, "subject", false).map(Condition::Subject));
+    all.extend(patterns(when, "sender", Case::Same).map(Condition::Sender));
+    all.extend(patterns(when, "recipient", Case::Same).map(Condition::Recipient));
+    all.extend(patterns(when, "subject", Case::Told).map(Condition::Subject));
     all.extend(when.table("header", headers).unwrap_or_default());
     all.extend(when.optional("size_above", parse::size).map(Condition::SizeAbove));
     let attachment = AttachmentIs {
-        name: patterns(when, "attachment_name", false),
-        media_type: patterns(when, "attachment_type", false),
+        name: patterns(when, "attachment_name", Case::Told),
+        media_type: patterns(when, "attachment_type", Case::Told),
         size_above: when.optional("attachment_size_above", parse::size),
     };
     all.extend(attachment.asks().then_some(Condition::Attachment(attachment)));
     // Last, for it costs the most: a condition before it that fails spares it.
-    all.extend(patterns(when, "text", false).map(Condition::Text));
+    all.extend(patterns(when, "text", Case::Told).map(Condition::Text));
     all
 }
 
 fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
     let word = parse::one_of(&Direction::ALL, Direction::as_str);
-    let values = when.one_or_more("direction")?;
+    let value = when.value("direction")?;
+    let values = value.one_or_more();
+    if values.is_empty() {
+        let right = format!("write {}, or leave it out", Direction::ALL.map(Direction::as_str).join(" or "));
+        when.wrong("direction", value.at, Fault::new("is empty, and no mail goes nowhere", right));
+    }
     Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
 }
 
-fn patterns(when: &mut Settings<'_>, key: &'static str, any_case: bool) -> Option<Vec<Regex>> {
-    let values = when.one_or_more(key)?;
-    Some(compiled(when, key, values, any_case))
+fn patterns(when: &mut Settings<'_>, key: &'static str, case: Case) -> Option<Patterns> {
+    when.value(key).map(|value| Patterns::read(when, key, value, case))
 }
 
 fn headers(header: &mut Settings<'_>) -> Vec<Condition> {
@@ -132,33 +143,19 @@ fn headers(header: &mut Settings<'_>) -> Vec<Condition> {
     if entries.is_empty() {
         header.wrong_here(Fault::new("names no header field", "write header = { \"X-Mailer\" = 'pattern' }"));
     }
-    let field = |entry: &crate::settings::Entry| {
+    let field = |entry: &Entry| {
+        let (name, key) = (&entry.key, parse::shown_key(&entry.key));
         // RFC 5322 §2.2: printable ASCII but the colon.
-        let name = &entry.key;
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            let fault = Fault::new(
-                "is not the name of a header field",
-                "write it without the colon, as \"X-Mailer\"",
-            );
-            header.wrong(&parse::shown_key(name), entry.at, fault);
+            let right = "write it without colon and spaces, as \"X-Mailer\"";
+            header.wrong(&key, entry.at, Fault::new("is not the name of a header field", right));
         }
-        let patterns = compiled(header, &parse::shown_key(name), entry.value.one_or_more(), false);
-        Condition::Header { name: name.clone(), patterns }
+        Condition::Header {
+            name: name.clone(),
+            patterns: Patterns::read(header, &key, &entry.value, Case::Told),
+        }
     };
     entries.iter().map(field).collect()
-}
-
-fn compiled(settings: &Settings<'_>, key: &str, values: &[Value], any_case: bool) -> Vec<Regex> {
-    if let (true, first) | (false, first @ None) = (values.len() > limits::PATTERNS, values.first()) {
-        let problem = format!("has {} patterns, and can have 1 to {}", values.len(), limits::PATTERNS);
-        let fault = Fault::new(problem, "join alternatives in one pattern, as '(a|b)'");
-        settings.wrong(key, first.map_or(settings.at(), |value| value.at), fault);
-        return Vec::new();
-    }
-    values
-        .iter()
-        .filter_map(|value| settings.accept(key, value.at, parse::pattern(value, any_case)))
-        .collect()
 }
 
 impl Condition {
@@ -193,12 +190,12 @@ impl Condition {
     pub(super) fn holds(&self, facts: &Facts) -> Held {
         match self {
             Self::Direction(any) => any.contains(&facts.direction).into(),
-            Self::Sender(any) => matches(any, &facts.sender.to_string()).into(),
+            Self::Sender(any) => any.match_in(&facts.sender.to_string()).into(),
             Self::Recipient(any) => recipients(any, facts),
             Self::Subject(any) => subject(any, facts),
             Self::Text(any) => text(any, facts),
             Self::Header { name, patterns } => {
-                facts.header.all(name).any(|value| matches(patterns, value)).into()
+                facts.header.all(name).any(|value| patterns.match_in(value)).into()
             }
             Self::SizeAbove(size) => (facts.size > *size).into(),
             Self::Attachment(is) => is.holds(facts),
@@ -206,33 +203,29 @@ impl Condition {
     }
 }
 
-fn matches(any: &[Regex], text: &str) -> bool {
-    any.iter().any(|pattern| pattern.is_match(text))
-}
-
-fn recipients(any: &[Regex], facts: &Facts) -> Held {
+fn recipients(any: &Patterns, facts: &Facts) -> Held {
     let all = facts.recipients.iter().enumerate();
     let found: Vec<usize> = all
-        .filter(|(_, recipient)| matches(any, recipient.address.as_str()))
+        .filter(|(_, recipient)| any.match_in(recipient.address.as_str()))
         .map(|(index, _)| index)
         .collect();
     if found.is_empty() { Held::No } else { Held::For(found) }
 }
 
-fn subject(any: &[Regex], facts: &Facts) -> Held {
+fn subject(any: &Patterns, facts: &Facts) -> Held {
     let subject = facts.header.subject.as_deref().unwrap_or_default();
-    match matches(any, subject) {
+    match any.match_in(subject) {
         true => Held::Yes,
         false if was_cut(subject, limits::SUBJECT_OCTETS) => Held::Unknown,
         false => Held::No,
     }
 }
 
-fn text(any: &[Regex], facts: &Facts) -> Held {
+fn text(any: &Patterns, facts: &Facts) -> Held {
     let mut left = limits::RULE_TEXT_OCTETS;
     for part in &facts.text {
         let read = crate::text::truncate(part, left);
-        if matches(any, read) {
+        if any.match_in(read) {
             return Held::Yes;
         }
         if read.len() < part.len() {
@@ -291,7 +284,7 @@ impl AttachmentIs {
     fn holds_of(&self, attachment: &Attachment) -> Held {
         let mut unknown = false;
         if let Some(any) = &self.name
-            && !matches(any, &attachment.name)
+            && !any.match_in(&attachment.name)
         {
             if !was_cut(&attachment.name, limits::ATTACHMENT_NAME_OCTETS) {
                 return Held::No;
@@ -299,7 +292,7 @@ impl AttachmentIs {
             unknown = true;
         }
         if let Some(any) = &self.media_type
-            && !matches(any, &attachment.media_type)
+            && !any.match_in(&attachment.media_type)
         {
             return Held::No;
         }

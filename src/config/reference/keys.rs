@@ -1,0 +1,254 @@
+//! The keys of the config, as data: what each is, what holds without it, and why.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::settings::{Fallback, Key};
+
+/// The tables that every config has, as header, purpose and keys.
+pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
+    (
+        "[organisation]",
+        "Who is inside.",
+        &[
+            Key {
+                name: "name",
+                kind: "text",
+                default: Fallback::Required,
+                example: "\"Exempelby kommun\"",
+                meaning: "The organisation's name, as people know it.",
+                why: "It stands in what people are sent.",
+                keys: &[],
+            },
+            Key {
+                name: "domains",
+                kind: "list of domains",
+                default: Fallback::Required,
+                example: "[\"exempelby.se\"]",
+                meaning: "The organisation's mail domains; \"*.exempelby.se\" is every domain below exempelby.se, and not exempelby.se itself.",
+                why: "Every rule asks who is inside, and a guess would be wrong in silence.",
+                keys: &[],
+            },
+            Key {
+                name: "internal_networks",
+                kind: "list of networks",
+                default: Fallback::Value("[\"127.0.0.0/8\", \"::1/128\"]"),
+                example: "[\"127.0.0.0/8\", \"::1/128\", \"10.0.0.0/8\"]",
+                meaning: "Networks of the organisation's own mail servers and devices, as address/length.",
+                why: "This host's own programs are inside everywhere; whether any other host is, only the organisation knows.",
+                keys: &[],
+            },
+            Key {
+                name: "time_zone",
+                kind: "IANA name",
+                default: Fallback::Value("\"Europe/Stockholm\""),
+                example: "\"Europe/Stockholm\"",
+                meaning: "The zone of the log's local times, and of the days on which exceptions end.",
+                why: "A Swedish authority's days are Swedish days, whatever zone the machine is set to.",
+                keys: &[],
+            },
+        ],
+    ),
+    (
+        "[server]",
+        "Sockets.",
+        &[
+            Key {
+                name: "listen",
+                kind: "list of addresses or tables",
+                default: Fallback::Required,
+                example: "[\"unix:/run/postvakt/milter.sock\", \"inet:127.0.0.1:8891\"]",
+                meaning: "Where the MTA connects, as in Postfix' smtpd_milters: unix:/path or inet:IP:port. A socket whose mail always goes one way is a table.",
+                why: "It must be what the MTA's own config says.",
+                keys: LISTEN,
+            },
+            Key {
+                name: "metrics",
+                kind: "IP:port",
+                default: Fallback::Off,
+                example: "\"127.0.0.1:9891\"",
+                meaning: "Where /metrics, /livez and /readyz are served.",
+                why: "No port is open that nobody asked for.",
+                keys: &[],
+            },
+            Key {
+                name: "node",
+                kind: "letters, digits, `-`",
+                default: Fallback::Found("the first label of the host's name"),
+                example: "\"gw1\"",
+                meaning: "This node's name in record ids; each node needs its own.",
+                why: "Host names are already different and already known.",
+                keys: &[],
+            },
+        ],
+    ),
+    (
+        "[store]",
+        "The log.",
+        &[
+            Key {
+                name: "directory",
+                kind: "absolute path",
+                default: Fallback::Required,
+                example: "\"/var/lib/postvakt\"",
+                meaning: "Where the log's files are; on a local disk, never on a network file system.",
+                why: "A log that nobody knows the place of is a log that nobody keeps.",
+                keys: &[],
+            },
+            Key {
+                name: "on_failure",
+                kind: "tempfail",
+                default: Fallback::Value("\"tempfail\""),
+                example: "\"tempfail\"",
+                meaning: "What becomes of a mail whose record cannot be stored: it is put off, and its client tries again.",
+                why: "There is nothing else: accepted, it would leave no trace; refused, it would be lost.",
+                keys: &[],
+            },
+        ],
+    ),
+    (
+        "[smtp]",
+        "Where receipts and notices are handed over. The whole table may be absent; then nothing is sent.",
+        &[Key {
+            name: "submit",
+            kind: "loopback IP:port",
+            default: Fallback::Required,
+            example: "\"127.0.0.1:10026\"",
+            meaning: "An smtpd on this host that does not have this milter.",
+            why: "Without an own port a receipt would pass through the filter that wrote it.",
+            keys: &[],
+        }],
+    ),
+];
+
+const LISTEN: &[Key] = &[
+    Key {
+        name: "address",
+        kind: "address",
+        default: Fallback::Required,
+        example: "\"inet:127.0.0.1:8892\"",
+        meaning: "The socket's address.",
+        why: "There is no socket without one.",
+        keys: &[],
+    },
+    Key {
+        name: "direction",
+        kind: "inbound, outbound, internal",
+        default: Fallback::Found("worked out for each mail"),
+        example: "\"outbound\"",
+        meaning: "The direction of all mail that comes through this socket.",
+        why: "Client, login and recipients tell it for most mail; where an smtpd has one purpose it is surer to say so.",
+        keys: &[],
+    },
+];
+
+/// Of every rule.
+pub(super) const MODE: Key = Key {
+    name: "mode",
+    kind: "off, observe, enforce",
+    default: Fallback::Required,
+    example: "\"enforce\"",
+    meaning: "off: not asked. observe: the log says what would have happened, and no mail is changed. enforce: it happens. Begin with observe.",
+    why: "Whether a rule acts is not to depend on a default.",
+    keys: &[],
+};
+
+/// Of every rule.
+pub(super) const ON_UNKNOWN: Key = Key {
+    name: "on_unknown",
+    kind: "accept, hold, tempfail",
+    default: Fallback::Value("\"accept\""),
+    example: "\"accept\"",
+    meaning: "What becomes of a mail about which the rule could not tell.",
+    why: "Mail that is stopped because something is out of order harms more than one that a rule missed; the log says which it was.",
+    keys: &[],
+};
+
+/// Of rules with the menu `Content`.
+pub(super) const CONTENT: &[Key] = &[Key {
+    name: "action",
+    kind: "mark, hold, reject",
+    default: Fallback::Value("\"mark\""),
+    example: "\"mark\"",
+    meaning: "What becomes of a mail that the rule finds: it passes with a header, waits in the queue for a person, or is refused.",
+    why: "A mark loses nothing and delays nothing.",
+    keys: &[],
+}];
+
+/// Of rules with the menu `Forward`.
+pub(super) const FORWARD: &[Key] = &[
+    Key {
+        name: "action",
+        kind: "hold, reroute, remove-recipient, reject",
+        default: Fallback::Value("\"hold\""),
+        example: "\"hold\"",
+        meaning: "What becomes of a forward: it waits in the queue for a person, goes to reroute_to instead, loses its external recipients, or is refused. It is refused only where the forwarder itself gets the bounce; else it is rerouted or held.",
+        why: "A held mail can still become any of the others.",
+        keys: &[],
+    },
+    Key {
+        name: "reroute_to",
+        kind: "mailbox inside",
+        default: Fallback::Off,
+        example: "\"registrator@exempelby.se\"",
+        meaning: "Where rerouted mail goes. Needed for action = \"reroute\", and used by the others where no recipient would remain.",
+        why: "Only the organisation knows who may read such mail.",
+        keys: &[],
+    },
+    Key {
+        name: "exceptions",
+        kind: "tables",
+        default: Fallback::Off,
+        example: "",
+        meaning: "A forward that is allowed: from one mailbox to one target, by a decision, until a day. After that day it no longer holds and `postvakt check` says so; it also says so 30 days before.",
+        why: "The documents allow exceptions by decision only.",
+        keys: EXCEPTION,
+    },
+];
+
+const EXCEPTION: &[Key] = &[
+    Key {
+        name: "mailbox",
+        kind: "mailbox inside",
+        default: Fallback::Required,
+        example: "\"anna@exempelby.se\"",
+        meaning: "Whose mail may be forwarded.",
+        why: "A decision is about someone.",
+        keys: &[],
+    },
+    Key {
+        name: "to",
+        kind: "external address or @domain",
+        default: Fallback::Required,
+        example: "\"arkiv@leverantor.se\"",
+        meaning: "Where to: one address, or every address at a domain.",
+        why: "A decision is about a receiver.",
+        keys: &[],
+    },
+    Key {
+        name: "decision",
+        kind: "text",
+        default: Fallback::Required,
+        example: "\"KS 2026/123\"",
+        meaning: "The reference of the decision.",
+        why: "An exception that nobody decided is a breach.",
+        keys: &[],
+    },
+    Key {
+        name: "approved_by",
+        kind: "text",
+        default: Fallback::Off,
+        example: "\"kommundirektören\"",
+        meaning: "Who took the decision.",
+        why: "The decision itself says it.",
+        keys: &[],
+    },
+    Key {
+        name: "until",
+        kind: "date",
+        default: Fallback::Required,
+        example: "2027-06-30",
+        meaning: "The last day on which it holds.",
+        why: "An exception without an end is never looked at again.",
+        keys: &[],
+    },
+];

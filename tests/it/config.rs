@@ -1,0 +1,178 @@
+//! The config: every wrong file in `tests/configs` and what is said about it, the reference, and `postvakt check`.
+//!
+//! The end of each file there has the expected lines as comments, `#=`; `UPDATE_GOLDEN=1` writes them anew, and the
+//! generated documents too.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use postvakt::cli::{CONFIG, YES, check::run};
+use postvakt::config::{Config, Problems, Surroundings, reference};
+use postvakt::settings::{Fallback, Key};
+
+fn parse(text: &str, file: &str) -> Result<Config, Problems> {
+    let now = "2026-06-01T10:00:00Z".parse().unwrap();
+    Config::parse(text.as_bytes(), &Surroundings { file, host: "gw1", now })
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Compares a file with what it should be, or makes it so.
+fn golden(path: &Path, expected: &str) {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(path, expected).unwrap();
+    }
+    let found = fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == expected,
+        "{} is not current; UPDATE_GOLDEN=1 writes it. It should be:\n{expected}",
+        path.display()
+    );
+}
+
+#[test]
+fn what_is_said_about_wrong_files() {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("tests/configs")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs::read_to_string(&path).unwrap();
+        let mut expected = text[..text.find("#=").unwrap_or(text.len())].to_owned();
+        match parse(&text, "F") {
+            Ok(config) => config.warnings.iter().for_each(|w| writeln!(expected, "#= warning: {w}").unwrap()),
+            Err(Problems(problems)) => problems.iter().for_each(|p| writeln!(expected, "#= {p}").unwrap()),
+        }
+        golden(&path, &expected);
+        count += 1;
+    }
+    assert!(count >= 11);
+}
+
+#[test]
+fn the_reference_and_the_example_are_current() {
+    golden(&root().join("docs/configuration.md"), &reference::markdown());
+    golden(&root().join("config/postvakt.toml"), &reference::example());
+}
+
+#[test]
+fn the_example_is_valid() {
+    let config = parse(&reference::example(), "F").unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(config.warnings.is_empty() && config.rules.len() == 2);
+}
+
+/// A config with every documented key, and after the keys of each table `extra`.
+fn every_key(extra: &str) -> String {
+    let mut out = String::new();
+    for table in reference::tables() {
+        writeln!(out, "{}", table.example).unwrap();
+        for key in &table.keys {
+            writeln!(out, "{} = {}", key.name, value(key, extra)).unwrap();
+        }
+        writeln!(out, "{extra}").unwrap();
+    }
+    out
+}
+
+fn value(key: &Key, extra: &str) -> String {
+    if key.keys.is_empty() {
+        return key.example.to_owned();
+    }
+    let mut inner: Vec<String> = key.keys.iter().map(|k| format!("{} = {}", k.name, k.example)).collect();
+    inner.extend((!extra.is_empty()).then(|| extra.to_owned()));
+    let table = format!("{{ {} }}", inner.join(", "));
+    if key.example.starts_with('[') { format!("[{table}]") } else { table }
+}
+
+#[test]
+fn every_documented_key_is_accepted() {
+    let config = parse(&every_key(""), "F").unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(config.server.node, "gw1");
+}
+
+#[test]
+fn every_accepted_key_is_documented() {
+    let mut documented: Vec<Vec<&str>> = Vec::new();
+    for table in reference::tables() {
+        documented.push(table.keys.iter().map(|key| key.name).collect());
+        documented.extend(table.keys.iter().map(|key| key.keys.iter().map(|key| key.name).collect()));
+        let below = format!("[[{}.", table.example.trim_matches(['[', ']']));
+        for inner in reference::tables().iter().filter(|inner| inner.example.starts_with(&below)) {
+            let name = inner.example.trim_matches(['[', ']']).rsplit('.').next().unwrap().to_owned();
+            documented.iter_mut().rev().find(|keys| keys.contains(&"mode")).unwrap().push(name.leak());
+        }
+    }
+    documented.retain(|keys| !keys.is_empty());
+    let Problems(problems) = parse(&every_key("zzzzzzzzzzzz = 1"), "F").unwrap_err();
+    let mut accepted: Vec<Vec<&str>> = problems
+        .iter()
+        .map(|problem| problem.suggestion.strip_prefix("there are: ").unwrap().split(", ").collect())
+        .collect();
+    for keys in documented.iter_mut().chain(&mut accepted) {
+        keys.sort_unstable();
+    }
+    documented.sort();
+    accepted.sort();
+    assert_eq!(documented, accepted);
+}
+
+#[test]
+fn required_keys_are_required() {
+    for table in reference::tables() {
+        for key in table.keys.iter().filter(|key| key.default == Fallback::Required) {
+            let line = format!("\n{} = {}\n", key.name, value(key, ""));
+            let section =
+                every_key("").replace(&format!("{}\n", table.example), &format!("{}\n\n", table.example));
+            let at = section.find(&format!("{}\n", table.example)).unwrap();
+            let (before, after) = section.split_at(at);
+            let without = format!("{before}{}", after.replacen(&line, "\n", 1));
+            let said = parse(&without, "F").unwrap_err().to_string();
+            assert!(said.contains(&format!("{}: is missing; ", key.name)), "{}: {said}", key.name);
+        }
+    }
+}
+
+fn check(path: &Path, json: bool) -> (u8, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let code = run(path, json, &mut out, &mut err).unwrap();
+    (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+#[test]
+fn check_says_valid_or_everything() {
+    let (code, out, err) = check(&root().join("config/postvakt.toml"), false);
+    assert!(code == YES && err.is_empty() && out.ends_with("config/postvakt.toml: valid\n"), "{out}{err}");
+    let (code, out, err) = check(&root().join("tests/configs/kinds.toml"), false);
+    assert!(code == CONFIG && out.is_empty() && err.lines().count() > 5, "{out}{err}");
+}
+
+#[test]
+fn check_as_json() {
+    let (code, out, err) = check(&root().join("tests/configs/store-and-smtp.toml"), true);
+    let problems: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(code == CONFIG && err.is_empty());
+    assert_eq!(problems[0]["key"], "server.metrics");
+    assert_eq!((&problems[0]["line"], &problems[0]["column"]), (&6.into(), &11.into()));
+    assert_eq!(problems[0]["severity"], "error");
+    assert!(problems[0]["file"].as_str().unwrap().ends_with("store-and-smtp.toml"));
+    assert_eq!(check(&root().join("config/postvakt.toml"), true).1, "[]\n");
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let missing = directory.path().join("postvakt.toml");
+    let (code, _, err) = check(&missing, false);
+    assert_eq!(code, CONFIG);
+    assert!(
+        err.starts_with(&format!(
+            "{}: there is no such file; name the file with --config",
+            missing.display()
+        )),
+        "{err}"
+    );
+    assert!(check(directory.path(), false).2.contains(": it is not a file; "));
+    fs::write(&missing, "#".repeat((4 << 20) + 1)).unwrap();
+    assert!(check(&missing, false).2.contains(": it is larger than 4194304 octets; "));
+}

@@ -1,0 +1,186 @@
+//! Which mail custom rules find, by table: a rule as the config has it, what is special about the mail, and what is
+//! found.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use postvakt::address::{Address, ReversePath};
+use postvakt::config::{Config, Surroundings};
+use postvakt::facts::attachment::{Attachment, Reason, State};
+use postvakt::facts::{Cause, Defect, Fact, Facts, Field, Header, Needs, Recipient};
+use postvakt::limits;
+use postvakt::mail::{Client, Direction};
+use postvakt::rules::{Finding, Rule};
+
+fn rule(when: &str) -> Box<dyn Rule> {
+    let text = format!(
+        "[organisation]\nname = 'E'\ndomains = ['exempelby.se']\n[server]\nlisten = ['inet:127.0.0.1:1']\n\
+         [store]\ndirectory = '/x'\n[rules.custom.x]\nmode = 'enforce'\nwhen = {{ {when} }}\n"
+    );
+    let around = Surroundings { file: "F", host: "", now: Timestamp::UNIX_EPOCH };
+    let config = Config::parse(text.as_bytes(), &around).unwrap_or_else(|problems| panic!("{problems}"));
+    config.rules.into_iter().next().unwrap().0
+}
+
+fn recipient(text: &str) -> Recipient {
+    Recipient { address: Address::parse(text).unwrap(), inside: text.ends_with("exempelby.se") }
+}
+
+fn attachment(name: &str, media_type: &str, size: u64) -> Attachment {
+    Attachment {
+        path: "2".into(),
+        name: name.into(),
+        media_type: media_type.into(),
+        size,
+        state: State::Plain,
+    }
+}
+
+/// An inbound mail with one attachment.
+fn facts() -> Facts {
+    Facts {
+        organisation: Arc::default(),
+        arrived: Timestamp::UNIX_EPOCH,
+        direction: Direction::Inbound,
+        from_inside: false,
+        client: Client { address: Some(Ipv4Addr::new(192, 0, 2, 1).into()), ..Client::default() },
+        queue_id: None,
+        sender: ReversePath::Address(Address::parse("Bo@example.org").unwrap()),
+        recipients: vec![recipient("anna@exempelby.se"), recipient("registrator@exempelby.se")],
+        size: 5_000_000,
+        header: Header {
+            fields: vec![Field { name: "x-mailer".into(), value: "MassMail 3".into() }],
+            subject: Some("Faktura för mars".into()),
+            ..Header::default()
+        },
+        attachments: vec![attachment("Räkning.EXE", "application/octet-stream", 3_000_000)],
+        text: vec!["Hej".into(), "Här är lösenordet".into()],
+        traces: Vec::new(),
+        identity: None,
+        seen: Fact::NotGathered,
+        answered: Fact::NotGathered,
+        defects: Vec::new(),
+    }
+}
+
+/// What is found, in a word: the evidence, `unknown` or nothing.
+fn found(when: &str, facts: &Facts) -> String {
+    match &rule(when).check(facts)[..] {
+        [] => String::new(),
+        [Finding::Unknown(Cause::Limit)] => "unknown".to_owned(),
+        [Finding::Match(found)] => found.evidence.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn conditions() {
+    for (when, expected) in [
+        ("direction = 'inbound'", "direction"),
+        ("direction = ['outbound', 'internal']", ""),
+        ("direction = ['outbound', 'inbound']", "direction"),
+        ("sender = '^bo@example\\.org$'", "sender"),
+        ("sender = '^<>$'", ""),
+        ("recipient = ['nobody', '^REGISTRATOR@']", "recipient"),
+        ("subject = 'faktura'", ""),
+        ("subject = '(?i)faktura'", "subject"),
+        ("text = 'lösenord'", "text"),
+        ("text = '^lösenord'", ""),
+        ("header = { X-Mailer = '^MassMail' }", "header"),
+        ("header = { X-Mailer = ['a b', '3$'], Subject = 'x' }", ""),
+        ("size_above = '4999999 B'", "size"),
+        ("size_above = '5 MB'", ""),
+        ("size_above = '4 MiB'", "size"),
+        ("attachment_name = '(?i)\\.(exe|scr)$'", "attachment"),
+        ("attachment_name = '\\.exe$'", ""),
+        ("attachment_type = '^application/'", "attachment"),
+        ("attachment_size_above = '3 MB'", ""),
+        ("attachment_size_above = '2 MB', attachment_name = '^Räkning'", "attachment"),
+        ("direction = 'inbound', subject = 'Faktura', text = 'Hej'", "direction,subject,text"),
+        ("direction = 'inbound', subject = 'Faktura', text = 'Nej'", ""),
+    ] {
+        assert_eq!(found(when, &facts()), expected, "{when}");
+    }
+}
+
+#[test]
+fn the_null_sender_is_written_as_in_smtp() {
+    assert_eq!(found("sender = '^<>$'", &Facts { sender: ReversePath::Null, ..facts() }), "sender");
+}
+
+#[test]
+fn attachment_conditions_hold_of_one_attachment() {
+    let facts = Facts {
+        attachments: vec![attachment("a.exe", "x/y", 1), attachment("b.pdf", "x/z", 9_000_000)],
+        ..facts()
+    };
+    assert_eq!(found("attachment_name = 'exe$', attachment_size_above = '1 MB'", &facts), "");
+    assert_eq!(found("attachment_name = 'pdf$', attachment_size_above = '1 MB'", &facts), "attachment");
+}
+
+#[test]
+fn recipients_are_named_where_they_are_asked_for() {
+    let recipients = |when: &str| match &rule(when).check(&facts())[..] {
+        [Finding::Match(found)] => found.recipients.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(recipients("recipient = '^registrator@'"), [1]);
+    assert_eq!(recipients("recipient = '@', direction = 'inbound'"), [0, 1]);
+    assert_eq!(recipients("direction = 'inbound'"), [0; 0]);
+}
+
+#[test]
+fn limits_make_unknown_what_they_hide() {
+    let defect =
+        |defect| Facts { defects: vec![defect], attachments: Vec::new(), text: Vec::new(), ..facts() };
+    let (name, size, text) =
+        ("attachment_name = 'exe$'", "attachment_size_above = '1 MB'", "text = 'secret'");
+    for (when, hidden) in [
+        (name, defect(Defect::Truncated)),
+        (name, defect(Defect::TooDeep)),
+        (name, defect(Defect::TooManyAttachments)),
+        (text, defect(Defect::TooManyParts)),
+        (text, defect(Defect::BrokenEncoding)),
+        (text, Facts { text: vec!["x".repeat(limits::RULE_TEXT_OCTETS) + " secret"], ..facts() }),
+        (text, Facts { text: vec!["x".repeat(limits::RULE_TEXT_OCTETS), "secret".to_owned()], ..facts() }),
+        (name, with_attachment("a".repeat(limits::ATTACHMENT_NAME_OCTETS), "x/y", State::Plain)),
+        (name, with_attachment("a.eml".into(), "message/rfc822", State::Uninspectable(Reason::Encoding))),
+        (name, with_attachment("a.zip".into(), "x/y", State::Uninspectable(Reason::Limit))),
+        (size, with_attachment("a.zip".into(), "x/y", State::Uninspectable(Reason::Limit))),
+    ] {
+        assert_eq!(found(when, &hidden), "unknown", "{when} {:?}", hidden.defects);
+        // A condition that fails settles it all the same.
+        assert_eq!(found(&format!("{when}, direction = 'outbound'"), &hidden), "");
+    }
+    assert_eq!(found(name, &defect(Defect::BrokenEncoding)), "");
+    assert_eq!(found(text, &defect(Defect::TooManyAttachments)), "");
+    assert_eq!(
+        found(name, &with_attachment("a.pdf".into(), "x/y", State::Uninspectable(Reason::Encoding))),
+        ""
+    );
+    let subject = Header { subject: Some("å".repeat(limits::SUBJECT_OCTETS / 2)), ..Header::default() };
+    assert_eq!(found("subject = 'ö$'", &Facts { header: subject, ..facts() }), "unknown");
+    // What was seen before the limit is certain.
+    assert_eq!(
+        found(
+            name,
+            &Facts { defects: vec![Defect::Truncated], ..with_attachment("a.exe".into(), "", State::Plain) }
+        ),
+        "attachment"
+    );
+}
+
+fn with_attachment(name: String, media_type: &str, state: State) -> Facts {
+    let attachment = Attachment { path: "2".into(), name, media_type: media_type.into(), size: 10, state };
+    Facts { attachments: vec![attachment], ..facts() }
+}
+
+#[test]
+fn only_what_is_needed_is_asked_for() {
+    assert_eq!(rule("subject = 'x'").needs(), Needs::default());
+    assert_eq!(rule("attachment_name = 'x'").needs(), Needs { body: true, ..Needs::default() });
+    assert_eq!(rule("text = 'x', sender = 'y'").needs(), Needs { body: true, text: true, seen: false });
+    assert_eq!(rule("text = 'x'").id(), "custom.x");
+}
