@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module for each boundary.
 
+mod cases;
 mod dialogs;
 mod faults;
 mod postfix;
