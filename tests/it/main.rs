@@ -10,6 +10,7 @@
 
 mod config;
 mod custom_rules;
+mod cases;
 mod dialogs;
 mod faults;
 mod postfix;
