@@ -1,9 +1,10 @@
 //! `postvakt log`: search and export the log, and see who did. No row is shown before its access is logged.
 
+mod accesses;
 mod moment;
 mod table;
 
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -12,10 +13,10 @@ use serde_json::{Value, json};
 
 use crate::config::Config;
 use crate::export::file::{Manifest, NewFile, manifest_path};
-use crate::export::{self, COLUMNS, Format, Line, local};
+use crate::export::{COLUMNS, Format, Line, local};
 use crate::record::{Outcome, RecordId};
 use crate::store::OpenError;
-use crate::store::access::{Access, AccessLog, Entry, Reader};
+use crate::store::access::{Access, AccessLog, Reader};
 use crate::store::search::{Log, Needle, Party, Query};
 use moment::End;
 use table::Table;
@@ -124,8 +125,14 @@ struct Reason {
     decision: Option<String>,
 }
 
-/// Runs the command.
+/// Runs the command and prints to the screen.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
+    let terminal = io::stdout().is_terminal() && !args.json;
+    run_to(args, config, &mut io::stdout().lock(), terminal)
+}
+
+/// Runs the command and prints to `out`, with colours and cut cells where it is a terminal.
+pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool) -> anyhow::Result<u8> {
     let directory = args.store.as_deref().unwrap_or(&config.store.directory);
     let log = Log::open(directory)?;
     match &args.command {
@@ -134,7 +141,8 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
             let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), reason)? else {
                 return Ok(USAGE);
             };
-            search(&log, &query, config, args.json, access)
+            let mut table = Table::new(BufWriter::new(out), terminal);
+            search(&log, &query, config, args.json, &mut table, access)
         }
         LogCommand::Export { query, reason, format, output, force } => {
             let query = query.query(config)?;
@@ -145,11 +153,11 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
                 return Ok(USAGE);
             };
             let export = Export { log: &log, query: &query, config, format, output, force: *force };
-            export.run(access, args.json)
+            export.run(access, args.json, out)
         }
         LogCommand::Access { since, until, reason } => {
             let query = period(since.as_deref(), until.as_deref(), config)?;
-            list_accesses(directory, &query, config, reason, args.json)
+            accesses::list(directory, &query, config, reason, args.json, out)
         }
     }
 }
@@ -161,7 +169,8 @@ pub fn print_all(config: &Config) -> anyhow::Result<()> {
     let log = Log::open(directory)?;
     let query = Query::default();
     if let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), &reason)? {
-        search(&log, &query, config, false, access)?;
+        let mut table = Table::new(BufWriter::new(io::stdout().lock()), io::stdout().is_terminal());
+        search(&log, &query, config, false, &mut table, access)?;
     }
     Ok(())
 }
@@ -238,6 +247,7 @@ impl Granted {
         let outcome = match &result {
             Ok(faults) if faults.is_empty() => "done",
             Ok(_) => "incomplete",
+            Err(error) if left(error) => "broken off",
             Err(_) => "failed",
         };
         self.log.end(self.id, Timestamp::now(), rows, outcome)?;
@@ -264,14 +274,24 @@ fn refusal(query: &Query, reason: &Reason, config: &Config) -> Option<&'static s
         .then_some("the query names a person inside, and that takes a documented decision: --decision REF")
 }
 
+/// Whether whoever read our output has left, as `head` does.
+fn left(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 fn text_of(option: Option<&String>) -> &str {
     option.map_or("", |text| text.trim())
 }
 
-fn search(log: &Log, query: &Query, config: &Config, json: bool, access: Granted) -> anyhow::Result<u8> {
-    let terminal = io::stdout().is_terminal();
+fn search<W: Write>(
+    log: &Log,
+    query: &Query,
+    config: &Config,
+    json: bool,
+    table: &mut Table<W>,
+    access: Granted,
+) -> anyhow::Result<u8> {
     let mut rows = 0;
-    let mut table = Table::new(BufWriter::new(io::stdout().lock()), terminal && !json);
     let result = log.search(query, |found| {
         rows += 1;
         if json {
@@ -280,12 +300,8 @@ fn search(log: &Log, query: &Query, config: &Config, json: bool, access: Granted
             table.add(&found, &config.time_zone)
         }
     });
-    let result = result.and_then(|faults| table.finish().map(|()| faults));
-    let code = access.end(rows, result.map_err(anyhow::Error::from))?;
-    if terminal && !json {
-        eprintln!("{rows} record{}", if rows == 1 { "" } else { "s" });
-    }
-    Ok(code)
+    let result = result.and_then(|faults| table.flush().map(|()| faults));
+    access.end(rows, result.map_err(anyhow::Error::from))
 }
 
 /// An export, ready to be run.
@@ -299,7 +315,7 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    fn run(&self, access: Granted, json: bool) -> anyhow::Result<u8> {
+    fn run(&self, access: Granted, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
         let mut rows = 0;
         let result = self.write(&access, &mut rows);
         let result = result.with_context(|| format!("{}: not exported", self.output.display()));
@@ -309,8 +325,8 @@ impl Export<'_> {
         };
         let code = access.end(rows, result)?;
         match manifest {
-            Some(manifest) if json => writeln!(io::stdout(), "{manifest}")?,
-            Some(_) => writeln!(io::stdout(), "{}: {rows} records", self.output.display())?,
+            Some(manifest) if json => writeln!(out, "{manifest}")?,
+            Some(_) => writeln!(out, "{}: {rows} records", self.output.display())?,
             None => {}
         }
         Ok(code)
@@ -351,72 +367,5 @@ impl Export<'_> {
         manifest_file.publish()?;
         file.publish()?;
         Ok((manifest, faults))
-    }
-}
-
-fn list_accesses(
-    directory: &Path,
-    query: &Query,
-    config: &Config,
-    reason: &Reason,
-    json: bool,
-) -> anyhow::Result<u8> {
-    let own = Reason {
-        purpose: Some(reason.purpose.clone().unwrap_or_else(|| "review of accesses".into())),
-        decision: reason.decision.clone(),
-    };
-    let Some(access) = Granted::ask(directory, config, "access", query, json!({}), &own)? else {
-        return Ok(USAGE);
-    };
-    let entries = access.log.list(query.since, query.until)?;
-    let mut out = BufWriter::new(io::stdout().lock());
-    let result = entries.iter().try_for_each(|entry| {
-        let line = access_line(entry, config);
-        if json { writeln!(out, "{line}") } else { writeln!(out, "{}", access_text(entry, config)) }
-    });
-    let result = result.and_then(|()| out.flush()).map(|()| Vec::new());
-    access.end(entries.len() as u64, result.map_err(anyhow::Error::from))
-}
-
-fn access_line(entry: &Entry, config: &Config) -> Value {
-    let Entry { id, access, result } = entry;
-    let query = serde_json::from_str(&access.query).unwrap_or(Value::Null);
-    json!({
-        "id": id, "time": local(access.time, &config.time_zone), "uid": access.reader.uid,
-        "user": access.reader.user, "login": access.reader.login, "verb": access.verb, "query": query,
-        "purpose": access.purpose, "decision": access.decision, "refused": access.refused,
-        "rows": result.as_ref().map(|(rows, _)| rows), "outcome": ended(entry),
-    })
-}
-
-fn access_text(entry: &Entry, config: &Config) -> String {
-    let Entry { access, result, .. } = entry;
-    let user = if access.reader.login.is_empty() || access.reader.login == access.reader.user {
-        access.reader.user.clone()
-    } else {
-        format!("{} ({})", access.reader.login, access.reader.user)
-    };
-    let rows = result.as_ref().map_or("-".to_owned(), |(rows, _)| rows.to_string());
-    let reason = match (access.decision.as_str(), access.purpose.as_str()) {
-        ("", purpose) => purpose.to_owned(),
-        (decision, "") => format!("decision {decision}"),
-        (decision, purpose) => format!("decision {decision}: {purpose}"),
-    };
-    let time = config.time_zone.to_datetime(access.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
-    let line = format!(
-        "{time}  {user:16}  {:7}  {:10}  {rows:>7}  {reason}  {}",
-        access.verb,
-        ended(entry),
-        access.query
-    );
-    export::visible(&line).into_owned()
-}
-
-/// How an access ended, in a word.
-fn ended(entry: &Entry) -> &str {
-    match &entry.result {
-        _ if !entry.access.refused.is_empty() => "refused",
-        Some((_, outcome)) => outcome,
-        None => "unfinished",
     }
 }

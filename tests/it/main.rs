@@ -1,5 +1,13 @@
 //! The integration tests: one binary, one module for each boundary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed test is a panic"
+)]
+
 mod dialogs;
 mod faults;
 mod postfix;

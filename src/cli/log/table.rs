@@ -51,7 +51,7 @@ impl<W: Write> Table<W> {
         self.out.write_all(b"\n")
     }
 
-    pub(super) fn finish(mut self) -> io::Result<()> {
+    pub(super) fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
@@ -104,11 +104,10 @@ mod tests {
     fn a_terminal_gets_cut_cells_and_a_file_whole_ones() {
         let zone = TimeZone::get("Europe/Stockholm").unwrap();
         let print = |terminal: bool| {
-            let mut out = Vec::new();
-            let mut table = Table::new(&mut out, terminal);
+            let mut table = Table::new(Vec::new(), terminal);
             table.add(&found(&"Lång rubrik \x1b[2J ".repeat(5)), &zone).unwrap();
-            table.finish().unwrap();
-            String::from_utf8(out).unwrap()
+            table.flush().unwrap();
+            String::from_utf8(table.out).unwrap()
         };
         assert!(
             print(true).contains("…  Ansökan.pdf (+1)") && print(true).contains("\x1b[33mgw1-1-000000000007")
