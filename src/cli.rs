@@ -3,7 +3,7 @@
 pub mod check;
 pub mod demo;
 pub mod explain;
-// pub mod log;
+pub mod log;
 mod reference;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -68,6 +68,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Read the log.
+    Log(log::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {
@@ -120,6 +122,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             with_config(&path, |config, _| explain::run(&args, config))
         }
         Command::Rules { id, json } => reference::run(id.as_deref(), json),
+        Command::Log(args) => {
+            start_log(false, "warn");
+            let path = args.config.clone();
+            with_config(&path, |config, _| log::run(&args, &config))
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());
             Ok(YES)

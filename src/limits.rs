@@ -123,8 +123,10 @@ pub const WAL_OCTETS: i64 = 64 << 20;
 pub const CHECK_OCTETS: u64 = 4 << 30;
 /// Between two looks at the free space where the log is.
 pub const SPACE_INTERVAL: Duration = Duration::from_secs(10);
-/// Record numbers that one read transaction of a search covers, so that no reader keeps a checkpoint waiting.
-pub const SEARCH_STRIDE: u64 = 10_000;
+/// Records that one read transaction of a search covers, so that no reader keeps a checkpoint waiting.
+pub const SEARCH_RECORDS: i64 = 10_000;
+/// Octets of found records that a search holds before it hands them on.
+pub const SEARCH_OCTETS: usize = 16 << 20;
 /// Until the access log is free: another search holds it for the time of one fsync.
 pub const ACCESS_TIME: Duration = Duration::from_secs(10);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.

@@ -156,6 +156,10 @@ impl Played {
             let is: Vec<&str> = facts.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
             same("attachments", is.join("; "), names.join("; "));
         }
+        if let Some(defects) = &expect.defects {
+            let is: Vec<&str> = facts.defects.iter().map(|defect| defect.as_str()).collect();
+            same("defects", is.join(", "), defects.join(", "));
+        }
         for edit in &expect.edits {
             let done =
                 self.heard.edits.iter().any(|heard| explain::describe(heard).starts_with(edit.as_str()));
@@ -183,10 +187,23 @@ impl Played {
         rulings.iter().map(|ruling| format!("{}={}", ruling.rule, ruling.grade())).collect()
     }
 
+    /// By what the rules know, for the table.
+    fn evidence(&self) -> String {
+        let rulings = &self.explained.assessment.decision.rulings;
+        rulings.iter().map(|ruling| ruling.evidence()).collect::<Vec<_>>().join(" · ")
+    }
+
     /// What was done to it, in a few words; the id that every mail gets is left out.
     fn done(&self) -> String {
-        let edits = self.heard.edits.iter().filter(|edit| !is_id(edit)).map(explain::describe);
-        edits.chain(self.heard.reply.clone()).collect::<Vec<_>>().join("; ")
+        let word = |edit: &Edit| match edit {
+            Edit::AddHeader { name, .. } | Edit::InsertHeader { name, .. } => format!("+{name}"),
+            Edit::ChangeHeader { name, .. } => format!("~{name}"),
+            Edit::DeleteHeader { name, .. } => format!("-{name}"),
+            Edit::Quarantine { .. } => "quarantine".to_owned(),
+            Edit::RemoveRecipient { .. } | Edit::AddRecipient { .. } => explain::describe(edit),
+        };
+        let edits = self.heard.edits.iter().filter(|edit| !is_id(edit)).map(word);
+        edits.chain(self.heard.reply.clone()).collect::<Vec<_>>().join(", ")
     }
 
     /// The object of `--json`: that of `explain`, with the edits of the wire and the record's id.
@@ -236,12 +253,14 @@ fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
             let verdict =
                 if played.wrong.is_empty() { played.verdict().to_owned() } else { "WRONG".to_owned() };
             let direction = played.explained.assessment.facts.direction.to_string();
-            vec![played.case.name.clone(), direction, verdict, played.findings().join(" "), played.done()]
+            vec![played.case.name.clone(), direction, verdict, played.findings().join(" "), played.evidence(), played.done()]
         })
         .collect();
-    print_table(&["MAIL", "DIRECTION", "VERDICT", "FINDINGS", "WHAT WAS DONE"], &rows)?;
+    print_table(&["MAIL", "DIRECTION", "VERDICT", "FINDINGS", "EVIDENCE", "WHAT WAS DONE"], &rows)?;
     println!("\nThe log:\n");
-    //    crate::cli::log::print_all(config)?;
+        if let Ok(config) = Config::load(config) {
+        super::log::print_all(&config)?;
+    }
     let right = played.iter().filter(|played| played.wrong.is_empty()).count();
     println!(
         "\n{} mails, {right} as expected; each has one record, and the wire answered as `explain` says.",

@@ -78,7 +78,7 @@ impl Rule for AutoForward {
         }
         for trace in &facts.traces {
             if let Some((grade, word)) = meaning(trace, facts) {
-                found.add(grade, word, trace.mailbox.iter());
+                found.add(grade, word, trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox)));
             }
         }
         match (found.into_match(facts, recipients), &facts.seen) {

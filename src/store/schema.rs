@@ -46,6 +46,8 @@ const TABLES: &str = "
 pub enum OpenError {
     #[error("{}: the store's directory cannot be used: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
+    #[error("{}: there is no log here", path.display())]
+    Missing { path: PathBuf },
     #[error("{}: another postvakt writes to this store; stop it first", path.display())]
     Locked { path: PathBuf },
     #[error("{}: {source}", path.display())]

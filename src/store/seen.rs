@@ -45,13 +45,17 @@ impl Readers {
                 match &mut found {
                     None => found = Some(row),
                     Some(newest) if newest.identity == row.identity => {
-                        add(&mut newest.mailboxes, row.mailboxes)
+                        newest.mailboxes.extend(row.mailboxes);
                     }
                     Some(_) => {}
                 }
             }
             Ok(true)
         })?;
+        if let Some(found) = &mut found {
+            found.mailboxes.sort_unstable();
+            found.mailboxes.dedup();
+        }
         Ok(found)
     }
 
@@ -125,12 +129,4 @@ fn seen_row(row: &Row<'_>) -> rusqlite::Result<SeenRow> {
         mailboxes: row::parsed(row, 3)?,
         sender: row.get(4)?,
     })
-}
-
-fn add(mailboxes: &mut Vec<String>, others: Vec<String>) {
-    for other in others {
-        if mailboxes.len() < limits::RECIPIENTS && !mailboxes.contains(&other) {
-            mailboxes.push(other);
-        }
-    }
 }

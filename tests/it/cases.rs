@@ -10,6 +10,7 @@ use postvakt::address::{Address, DomainPattern, ReversePath};
 use postvakt::facts::{Facts, Needs, extract::extract};
 use postvakt::mail::{Client, Direction, Envelope, Mail, Message, Recipient};
 use postvakt::organisation::Organisation;
+use std::sync::Arc;
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -176,12 +177,12 @@ fn to(recipient: &str) -> Recipient {
     }
 }
 
-fn organisation() -> Organisation {
-    Organisation {
+fn organisation() -> Arc<Organisation> {
+    Arc::new(Organisation {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
         internal_networks: ["127.0.0.0/8", "::1/128", "10.0.0.0/8"].map(|net| net.parse().unwrap()).into(),
-    }
+    })
 }
 
 fn defects(facts: &Facts) -> Vec<String> {

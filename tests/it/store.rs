@@ -1,15 +1,23 @@
 //! The store: durable, numbered, whole after a kill, and honest when it cannot be.
 
+mod cli;
+mod damage;
+mod faults;
+
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use postvakt::facts::identity::Identity;
 use postvakt::mail::Direction;
-use postvakt::record::{Outcome, Record};
-use postvakt::store::{Entry, Store};
+use postvakt::record::{Outcome, Record, SeenRow};
+use postvakt::store::search::{Found, Log, Query};
+use postvakt::store::{Clock, CommitError, Entry, OpenError, Store};
 
 fn record(subject: &str) -> Record {
     Record {
-        time: "2026-08-21T11:05:09.123Z".parse().unwrap(),
+        time: Timestamp::from_second(1_787_310_309).expect("a time in August 2026"),
         direction: Some(Direction::Inbound),
         sender: "x@example.org".into(),
         recipients: vec!["registrator@exempelby.se".into(), "anna@exempelby.se".into()],
@@ -35,13 +43,160 @@ fn entry(subject: &str) -> Entry {
     Entry { record: record(subject), seen: None }
 }
 
+fn all(directory: &Path) -> Vec<Found> {
+    find(directory, &Query::default())
+}
+
+fn find(directory: &Path, query: &Query) -> Vec<Found> {
+    let mut found = Vec::new();
+    let keep = |record| {
+        found.push(record);
+        Ok::<(), ()>(())
+    };
+    let faults = Log::open(directory).unwrap().search(query, keep).unwrap();
+    assert!(faults.is_empty(), "{faults:?}");
+    found
+}
+
+/// A clock that stands until it is set.
+fn clock(at: &str) -> (Arc<AtomicI64>, Clock) {
+    let seconds = Arc::new(AtomicI64::new(second(at)));
+    let shown = Arc::clone(&seconds);
+    (seconds, Arc::new(move || Timestamp::from_second(shown.load(Ordering::SeqCst)).unwrap()))
+}
+
+fn second(at: &str) -> i64 {
+    at.parse::<Timestamp>().unwrap().as_second()
+}
+
 #[tokio::test]
-async fn records_are_numbered_over_restarts() {
+async fn a_record_comes_back_as_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), "gw1").unwrap();
+    let odd = Record {
+        time: "2026-08-21T11:05:09.123Z".parse().unwrap(),
+        direction: None,
+        subject: "NUL \0, \u{202E} and 'quotes'; \r\n".into(),
+        attachments: vec![("\"a\".txt".into(), 0), ("å".repeat(500), u64::from(u32::MAX))],
+        outcome: Outcome::Incomplete,
+        ..record("")
+    };
+    let id = store.commit(Entry { record: odd.clone(), seen: None }).await.unwrap();
+    // Read while the store is open: readers and the writer do not disturb one another.
+    assert_eq!(all(directory.path()), [Found { id, record: odd }]);
+    store.close().await;
+    assert_eq!(store.commit(entry("late")).await, Err(CommitError::Closed));
+    assert_eq!(all(directory.path()).len(), 1);
+    assert!(!directory.path().join("log-2026-08.db-wal").exists());
+}
+
+#[tokio::test]
+async fn records_are_numbered_over_restarts_and_months() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("new/store");
-    for n in 1..=3 {
-        let store = Store::open(&path, "gw1").unwrap();
-        assert_eq!(store.commit(entry("Ärende")).await.unwrap().to_string(), format!("gw1-1-{n:012}"));
+    let (time, clock) = clock("2026-08-31T23:59:59Z");
+    let mut expected = Vec::new();
+    // The third: a clock that goes back does not bring the old file back.
+    for at in ["2026-08-31T23:59:59Z", "2026-09-01T00:00:00Z", "2026-08-31T12:00:00Z", "2026-11-01T00:00:00Z"]
+    {
+        for _ in 0..2 {
+            let store = Store::open_at(&path, "gw1", clock.clone()).unwrap();
+            time.store(second(at), Ordering::SeqCst);
+            let id = store.commit(entry(at)).await.unwrap();
+            expected.push((id.to_string(), at.to_owned()));
+            store.close().await;
+        }
+    }
+    let found: Vec<(String, String)> =
+        all(&path).into_iter().map(|found| (found.id.to_string(), found.record.subject)).collect();
+    assert_eq!(found, expected);
+    assert_eq!(found[7].0, "gw1-1-000000000008");
+    for (month, records) in [("2026-08", 2), ("2026-09", 4), ("2026-11", 2)] {
+        let file = rusqlite::Connection::open(path.join(format!("log-{month}.db"))).unwrap();
+        let count: i64 = file.query_row("SELECT count(*) FROM record", [], |row| row.get(0)).unwrap();
+        assert_eq!(count, records, "{month}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_file_begins_a_new_epoch() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let store = Store::open(path, "gw1").unwrap();
+        for _ in 0..2 {
+            ids.push(store.commit(entry("")).await.unwrap().to_string());
+        }
+        store.close().await;
+        let file = std::fs::read_dir(path).unwrap().map(|file| file.unwrap().path());
+        std::fs::remove_file(file.filter(|path| path.extension() == Some("db".as_ref())).next().unwrap())
+            .unwrap();
+    }
+    assert_eq!(ids, ["gw1-1-000000000001", "gw1-1-000000000002", "gw1-2-000000000001", "gw1-2-000000000002"]);
+}
+
+#[tokio::test]
+async fn waiting_records_are_stored_at_the_end_and_many_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), "gw1").unwrap();
+    let tasks: Vec<_> = (0..500)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.commit(entry(&n.to_string())).await.unwrap() })
+        })
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    (0..500).for_each(|_| store.enqueue(entry("incomplete")));
+    store.close().await;
+    let found = all(directory.path());
+    assert!(found.iter().zip(1..).all(|(found, seq)| found.id.seq == seq));
+    assert_eq!(found.len(), 1_000);
+}
+
+#[tokio::test]
+async fn a_second_daemon_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = Store::open(directory.path(), "gw1").unwrap();
+    let refused = Store::open(directory.path(), "gw1").unwrap_err();
+    assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+    first.close().await;
+    Store::open(directory.path(), "gw1").unwrap().close().await;
+}
+
+#[tokio::test]
+async fn seen_messages_are_remembered_over_restarts_and_months() {
+    let directory = tempfile::tempdir().unwrap();
+    let (time, clock) = clock("2026-08-30T00:00:00Z");
+    let mut stored = Vec::new();
+    let key = [1; 16];
+    for (at, key, fingerprint, mailbox) in [
+        ("2026-08-18T00:00:00Z", [9; 16], 1, "old@exempelby.se"),
+        ("2026-08-30T00:00:00Z", key, 2, "list@exempelby.se"),
+        ("2026-08-31T00:00:00Z", key, 1, "anna@exempelby.se"),
+        ("2026-09-02T00:00:00Z", key, 1, "bo@exempelby.se"),
+    ] {
+        let store = Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
+        time.store(second(at), Ordering::SeqCst);
+        let identity = Identity { key, fingerprint: [fingerprint; 8] };
+        let at = at.parse().unwrap();
+        let seen = SeenRow { identity, at, mailboxes: vec![mailbox.into()], sender: "x@example.org".into() };
+        store.commit(Entry { record: record(""), seen: Some(seen.clone()) }).await.unwrap();
+        stored.push(seen);
         store.close().await;
     }
+    let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
+    let both = vec!["anna@exempelby.se".to_owned(), "bo@exempelby.se".to_owned()];
+    let newest = SeenRow { mailboxes: both, ..stored[3].clone() };
+    assert_eq!(store.find_seen(&key).unwrap(), Some(newest));
+    assert_eq!(store.find_seen(&[7; 16]).unwrap(), None);
+    assert_eq!(store.find_seen(&[9; 16]).unwrap(), None, "15 days are too long ago");
+    let mut recent = Vec::new();
+    store.recent_seen(2, |row| recent.push(row)).unwrap();
+    assert_eq!(recent, [stored[3].clone(), stored[2].clone()]);
+    let first = store.seen_key();
+    store.close().await;
+    assert_eq!(Store::open(directory.path(), "gw1").unwrap().seen_key(), first);
 }

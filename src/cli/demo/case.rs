@@ -40,8 +40,9 @@ pub struct Sheet {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transaction {
-    /// The client's address.
-    pub client: std::net::IpAddr,
+    /// The client's address; absent for a mail from the gateway itself.
+    #[serde(default)]
+    pub client: Option<std::net::IpAddr>,
     /// What it says in EHLO.
     #[serde(default)]
     pub helo: Option<String>,
@@ -110,7 +111,7 @@ impl Case {
     pub fn session(&self) -> Session {
         let mail = &self.sheet.mail;
         Session {
-            client: mail.client.to_string(),
+            client: mail.client,
             helo: mail.helo.clone().unwrap_or_else(|| "client.example.org".to_owned()),
             auth: mail.auth.clone(),
             daemon_name: mail.daemon_name.clone(),
@@ -137,8 +138,8 @@ impl Case {
             arrived,
             listener_direction: self.sheet.mail.direction,
             client: Client {
-                name: Some(format!("[{}]", session.client)),
-                address: Some(self.sheet.mail.client),
+                name: Some(session.name()),
+                address: session.client,
                 helo: Some(session.helo),
                 auth_user: session.auth,
                 tls: None,

@@ -2,6 +2,7 @@
 //! tells what came back; the demonstration uses it, and tests that compare the wire with `explain`.
 
 use std::io::{self, Read, Write};
+use std::net::IpAddr;
 
 use crate::answer::Edit;
 use crate::mail::{Envelope, Message};
@@ -28,14 +29,21 @@ pub struct Mta<S> {
 /// Who hands the mail to this MTA.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// The client's address.
-    pub client: String,
+    /// The client's address; absent for mail from the MTA's own host.
+    pub client: Option<IpAddr>,
     /// What it says in EHLO.
     pub helo: String,
     /// The authenticated user.
     pub auth: Option<String>,
     /// `{daemon_name}`.
     pub daemon_name: Option<String>,
+}
+
+impl Session {
+    /// The client's name: it has none by reverse DNS.
+    pub fn name(&self) -> String {
+        self.client.map_or_else(|| "localhost".to_owned(), |address| format!("[{address}]"))
+    }
 }
 
 /// What the filter answered at the end of a message.
@@ -59,8 +67,11 @@ impl<S: Read + Write> Mta<S> {
             protocol.filter(|_| command == b'O').ok_or_else(|| odd("no answer to the negotiation"))?;
         let daemon = session.daemon_name.as_deref().unwrap_or("mail.exempelby.se");
         mta.macros(b'C', &[("j", "mail.exempelby.se"), ("{daemon_name}", daemon)])?;
-        let family = if session.client.contains(':') { '6' } else { '4' };
-        let connect = format!("[{0}]\0{family}\x30\x39{0}\0", session.client);
+        let connect = match session.client {
+            Some(address @ IpAddr::V4(_)) => format!("{}\x004\x30\x39{address}\0", session.name()),
+            Some(address @ IpAddr::V6(_)) => format!("{}\x006\x30\x39{address}\0", session.name()),
+            None => format!("{}\0U", session.name()),
+        };
         mta.event(b'C', connect.as_bytes(), NR_CONNECT)?;
         mta.event(b'H', format!("{}\0", session.helo).as_bytes(), NR_HELO)?;
         Ok(mta)
@@ -187,7 +198,7 @@ impl<S: Read + Write> Mta<S> {
     fn named(&self, payload: &[u8]) -> Option<(String, String)> {
         let mut parts = payload.split(|byte| *byte == 0).map(text);
         let (name, value) = (parts.next()?, parts.next()?);
-        let value = value.replace("\n\t", " ");
+        let value = value.replace('\n', "");
         let value = if self.protocol & LEADING_SPACE == 0 {
             &value
         } else {

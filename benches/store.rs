@@ -1,0 +1,153 @@
+//! The store's speed: durable records per second, and what one costs the writer's thread.
+//!
+//! `cargo bench --bench store [-- DIR [SECONDS]]`; the store is made in DIR (`target/` by default) and removed.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use postvakt::facts::identity::Identity;
+use postvakt::mail::Direction;
+use postvakt::record::{Outcome, Record, SeenRow};
+use postvakt::store::search::{Log, Needle, Query};
+use postvakt::store::{Entry, Store};
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
+    let directory =
+        arguments.next().map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
+    let time = Duration::from_secs(arguments.next().map_or(3, |seconds| seconds.parse().unwrap()));
+    println!("committers  records/s  records/commit  writer's CPU µs/record  octets/record");
+    for committers in [1, 16, 64, 256] {
+        let store = tempfile::tempdir_in(&directory).unwrap();
+        measure(store.path().join("store"), committers, time);
+    }
+    let store = tempfile::tempdir_in(&directory).unwrap();
+    measure_reading(store.path().join("store"));
+}
+
+#[tokio::main]
+async fn measure(directory: PathBuf, committers: u64, time: Duration) {
+    let store = Store::open(&directory, "gw1").unwrap();
+    let done = Arc::new(AtomicBool::new(false));
+    let begun = Instant::now();
+    let tasks: Vec<_> = (0..committers)
+        .map(|committer| {
+            let (store, done) = (store.clone(), Arc::clone(&done));
+            tokio::spawn(async move {
+                let mut records = 0_u64;
+                while !done.load(Ordering::Relaxed) {
+                    store.commit(entry(committer << 32 | records)).await.unwrap();
+                    records += 1;
+                }
+                records
+            })
+        })
+        .collect();
+    tokio::time::sleep(time).await;
+    done.store(true, Ordering::Relaxed);
+    let mut records = 0;
+    for task in tasks {
+        records += task.await.unwrap();
+    }
+    let elapsed = begun.elapsed();
+    let cpu = writer_cpu();
+    let commits = commits();
+    store.close().await;
+    let octets: u64 =
+        fs::read_dir(&directory).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    println!(
+        "{committers:10}  {:9.0}  {:14.1}  {:22.1}  {:13}",
+        records as f64 / elapsed.as_secs_f64(),
+        records as f64 / (commits - COMMITS.swap(commits as u64, Ordering::Relaxed) as f64),
+        cpu.as_secs_f64() * 1e6 / records as f64,
+        octets / records,
+    );
+}
+
+static COMMITS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+/// Transactions so far, from the program's own metrics.
+fn commits() -> f64 {
+    let metrics = String::from_utf8(postvakt::metrics::METRICS.render()).unwrap();
+    let line = metrics.lines().find(|line| line.starts_with("postvakt_log_commits_total{result=\"stored\"}"));
+    line.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+/// CPU time of the thread that writes.
+fn writer_cpu() -> Duration {
+    for task in fs::read_dir("/proc/self/task").unwrap() {
+        let path = task.unwrap().path();
+        if fs::read_to_string(path.join("comm")).unwrap().trim() == "log-writer" {
+            let stat = fs::read_to_string(path.join("schedstat")).unwrap();
+            return Duration::from_nanos(stat.split(' ').next().unwrap().parse().unwrap());
+        }
+    }
+    panic!("no writer");
+}
+
+/// A search through everything, and the look at every page when the store opens.
+#[tokio::main]
+async fn measure_reading(directory: PathBuf) {
+    let store = Store::open(&directory, "gw1").unwrap();
+    let records = 400_000;
+    for chunk in 0..records / 10_000 {
+        for n in 0..10_000 {
+            store.enqueue(entry(chunk * 10_000 + n));
+        }
+        store.commit(entry(u64::MAX - chunk)).await.unwrap();
+    }
+    store.close().await;
+    let octets: u64 =
+        fs::read_dir(&directory).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+    let begun = Instant::now();
+    let store = Store::open(&directory, "gw1").unwrap();
+    let opened = begun.elapsed().as_secs_f64();
+    println!("opening {} MB: {opened:.2} s, {:.2} s for each GB", octets >> 20, opened * 1e9 / octets as f64);
+    let begun = Instant::now();
+    let query = Query { subject: Some(Needle::new("finns inte")), ..Query::default() };
+    Log::open(&directory).unwrap().search(&query, |_| Ok::<(), ()>(())).unwrap();
+    println!("searching: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());
+    store.close().await;
+}
+
+fn entry(n: u64) -> Entry {
+    // Keys are hashes: scattered.
+    let scattered = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
+    let at = Timestamp::now();
+    let mailboxes = vec!["registrator@exempelby.se".to_owned()];
+    let identity = Identity { key: scattered, fingerprint: [1; 8] };
+    let seen = SeenRow { identity, at, mailboxes: mailboxes.clone(), sender: "avsandare@example.org".into() };
+    let record = Record {
+        time: at,
+        direction: Some(Direction::Inbound),
+        sender: "avsandare@example.org".into(),
+        recipients: mailboxes,
+        header_from: "avsandare@example.org".into(),
+        subject: "Ansökan om bygglov för fastigheten Exempelby 1:23".into(),
+        size: 20_480,
+        attachments: if n % 3 == 0 {
+            vec![("Ritning över fasad mot söder.pdf".into(), 15_000)]
+        } else {
+            Vec::new()
+        },
+        outcome: Outcome::Accepted,
+        findings: Vec::new(),
+        would: Vec::new(),
+        queue_id: "4fKq3M1Zz9z2xQ".into(),
+        message_id: format!("<{n:032x}@mail.example.org>"),
+        client: "192.0.2.1".into(),
+        helo: "mail.example.org".into(),
+        auth_user: String::new(),
+        tls: "TLSv1.3 TLS_AES_256_GCM_SHA384".into(),
+        config: "0123456789abcdef".into(),
+        receipt: String::new(),
+    };
+    // Half of the mail comes from outside and is remembered.
+    Entry { record, seen: n.is_multiple_of(2).then_some(seen) }
+}

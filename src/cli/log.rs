@@ -1,0 +1,371 @@
+//! `postvakt log`: search and export the log, and see who did. No row is shown before its access is logged.
+
+mod accesses;
+mod moment;
+mod table;
+
+use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::config::Config;
+use crate::export::file::{Manifest, NewFile, manifest_path};
+use crate::export::{COLUMNS, Format, Line, local};
+use crate::record::{Outcome, RecordId};
+use crate::store::OpenError;
+use crate::store::access::{Access, AccessLog, Reader};
+use crate::store::search::{Log, Needle, Party, Query};
+use moment::End;
+use table::Table;
+
+const YES: u8 = 0;
+const NO: u8 = 1;
+const USAGE: u8 = 2;
+
+/// `postvakt log`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The config file.
+    #[arg(long, global = true, value_name = "F", default_value = "/etc/postvakt/postvakt.toml")]
+    pub config: PathBuf,
+    /// Read the store in this directory, a copy say, instead of the config's.
+    #[arg(long, global = true, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Print JSON lines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: LogCommand,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum LogCommand {
+    /// Show the records that fit.
+    Search {
+        #[command(flatten)]
+        query: QueryArgs,
+        #[command(flatten)]
+        reason: Reason,
+    },
+    /// Write the records that fit to a file, with a manifest beside it.
+    Export {
+        #[command(flatten)]
+        query: QueryArgs,
+        #[command(flatten)]
+        reason: Reason,
+        /// The form of the file: csv opens in Excel, jsonl has the names of the Elastic Common Schema.
+        #[arg(long, value_parser = one_of(&Format::ALL.map(Format::as_str)))]
+        format: String,
+        /// The file.
+        #[arg(long, value_name = "F")]
+        output: PathBuf,
+        /// Replace the file if it exists.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Show who read the log, what, when and why.
+    Access {
+        /// Not before this time.
+        #[arg(long, value_name = "T")]
+        since: Option<String>,
+        /// Before this time; a day counts as a whole.
+        #[arg(long, value_name = "T")]
+        until: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
+
+/// What is searched for.
+#[derive(Debug, clap::Args)]
+struct QueryArgs {
+    /// Not before this time: RFC 3339, or 2026-08-21, or "2026-08-21 13:05" in the organisation's zone.
+    #[arg(long, value_name = "T")]
+    since: Option<String>,
+    /// Before this time; a day counts as a whole.
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
+    /// The envelope sender: a whole address, @domain, or <> for bounces.
+    #[arg(long, value_name = "A", value_parser = Party::parse)]
+    sender: Option<Party>,
+    /// An envelope recipient: a whole address or @domain.
+    #[arg(long, value_name = "A", value_parser = Party::parse)]
+    recipient: Option<Party>,
+    /// Text in the subject, upper or lower case.
+    #[arg(long, value_name = "TEXT")]
+    subject: Option<String>,
+    /// Text in the name of an attachment, upper or lower case.
+    #[arg(long, value_name = "TEXT")]
+    attachment: Option<String>,
+    /// What became of the mail.
+    #[arg(long, value_name = "V", value_parser = one_of(&Outcome::ALL.map(Outcome::as_str)))]
+    verdict: Option<String>,
+    /// A rule that found something, whether it acted or observed.
+    #[arg(long, value_name = "ID")]
+    rule: Option<String>,
+    /// The record with this id, as in X-Postvakt-Id.
+    #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RecordId>())]
+    record: Option<RecordId>,
+    /// The MTA's queue id.
+    #[arg(long, value_name = "Q")]
+    queue_id: Option<String>,
+}
+
+/// Why the log is read.
+#[derive(Debug, Default, clap::Args)]
+struct Reason {
+    /// Why the log is read.
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
+    /// The decision by which it is read; needed where a person inside is named.
+    #[arg(long, value_name = "REF")]
+    decision: Option<String>,
+}
+
+/// Runs the command and prints to the screen.
+pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
+    let terminal = io::stdout().is_terminal() && !args.json;
+    run_to(args, config, &mut io::stdout().lock(), terminal)
+}
+
+/// Runs the command and prints to `out`, with colours and cut cells where it is a terminal.
+pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool) -> anyhow::Result<u8> {
+    let directory = args.store.as_deref().unwrap_or(&config.store.directory);
+    let log = Log::open(directory)?;
+    match &args.command {
+        LogCommand::Search { query, reason } => {
+            let query = query.query(config)?;
+            let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), reason)? else {
+                return Ok(USAGE);
+            };
+            let mut table = Table::new(BufWriter::new(out), terminal);
+            search(&log, &query, config, args.json, &mut table, access)
+        }
+        LogCommand::Export { query, reason, format, output, force } => {
+            let query = query.query(config)?;
+            let format = Format::ALL.into_iter().find(|known| known.as_str() == format);
+            let format = format.context("an unknown format")?;
+            let more = json!({ "format": format.as_str(), "output": output.display().to_string() });
+            let Some(access) = Granted::ask(directory, config, "export", &query, more, reason)? else {
+                return Ok(USAGE);
+            };
+            let export = Export { log: &log, query: &query, config, format, output, force: *force };
+            export.run(access, args.json, out)
+        }
+        LogCommand::Access { since, until, reason } => {
+            let query = period(since.as_deref(), until.as_deref(), config)?;
+            accesses::list(directory, &query, config, reason, args.json, out)
+        }
+    }
+}
+
+/// Prints the whole log of a store, as `demo` does at its end.
+pub fn print_all(config: &Config) -> anyhow::Result<()> {
+    let reason = Reason { purpose: Some("demo".into()), decision: None };
+    let directory = &config.store.directory;
+    let log = Log::open(directory)?;
+    let query = Query::default();
+    if let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), &reason)? {
+        let mut table = Table::new(BufWriter::new(io::stdout().lock()), io::stdout().is_terminal());
+        search(&log, &query, config, false, &mut table, access)?;
+    }
+    Ok(())
+}
+
+fn one_of(words: &[&'static str]) -> clap::builder::PossibleValuesParser {
+    clap::builder::PossibleValuesParser::new(words.iter().copied())
+}
+
+fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::Result<Query> {
+    let at = |text: Option<&str>, end: End| {
+        text.map(|text| moment::parse(text, end, &config.time_zone)).transpose().map_err(anyhow::Error::msg)
+    };
+    Ok(Query { since: at(since, End::Since)?, until: at(until, End::Until)?, ..Query::default() })
+}
+
+impl QueryArgs {
+    fn query(&self, config: &Config) -> anyhow::Result<Query> {
+        Ok(Query {
+            sender: self.sender.clone(),
+            recipient: self.recipient.clone(),
+            subject: self.subject.as_deref().map(Needle::new),
+            attachment: self.attachment.as_deref().map(Needle::new),
+            verdict: self.verdict.as_deref().and_then(Outcome::parse),
+            rule: self.rule.clone(),
+            record: self.record.clone(),
+            queue_id: self.queue_id.clone(),
+            ..period(self.since.as_deref(), self.until.as_deref(), config)?
+        })
+    }
+}
+
+/// An access that is logged and may go on.
+struct Granted {
+    log: AccessLog,
+    id: i64,
+    access: Access,
+}
+
+impl Granted {
+    /// Logs the access. Where it is refused, says why; that is logged too.
+    fn ask(
+        directory: &Path,
+        config: &Config,
+        verb: &str,
+        query: &Query,
+        more: Value,
+        reason: &Reason,
+    ) -> anyhow::Result<Option<Self>> {
+        let refused = refusal(query, reason, config);
+        let mut asked = serde_json::to_value(query)?;
+        if let (Value::Object(asked), Value::Object(more)) = (&mut asked, more) {
+            asked.extend(more);
+        }
+        let log = AccessLog::open(directory)?;
+        let access = Access {
+            time: Timestamp::now(),
+            reader: Reader::of_this_process(),
+            verb: verb.to_owned(),
+            query: asked.to_string(),
+            purpose: text_of(reason.purpose.as_ref()).to_owned(),
+            decision: text_of(reason.decision.as_ref()).to_owned(),
+            refused: refused.unwrap_or_default().to_owned(),
+        };
+        let id = log.begin(&access)?;
+        if let Some(refused) = refused {
+            eprintln!("postvakt: refused: {refused}");
+            return Ok(None);
+        }
+        Ok(Some(Self { log, id, access }))
+    }
+
+    /// Logs how it ended, and makes an exit code of it.
+    fn end(self, rows: u64, result: anyhow::Result<Vec<OpenError>>) -> anyhow::Result<u8> {
+        let outcome = match &result {
+            Ok(faults) if faults.is_empty() => "done",
+            Ok(_) => "incomplete",
+            Err(error) if left(error) => "broken off",
+            Err(_) => "failed",
+        };
+        self.log.end(self.id, Timestamp::now(), rows, outcome)?;
+        let faults = result?;
+        for fault in &faults {
+            eprintln!("postvakt: left out: {fault}");
+        }
+        Ok(if faults.is_empty() { YES } else { NO })
+    }
+}
+
+/// Why the access is refused, if it is.
+fn refusal(query: &Query, reason: &Reason, config: &Config) -> Option<&'static str> {
+    let decided = !text_of(reason.decision.as_ref()).is_empty();
+    if !decided && text_of(reason.purpose.as_ref()).is_empty() {
+        return Some("say why: --purpose TEXT, or --decision REF");
+    }
+    let inside = |party: &&Party| match party {
+        Party::Address(address) => config.organisation.owns(address),
+        Party::Null | Party::Domain(_) => false,
+    };
+    let person = query.sender.iter().chain(&query.recipient).find(inside);
+    (person.is_some() && !decided)
+        .then_some("the query names a person inside, and that takes a documented decision: --decision REF")
+}
+
+/// Whether whoever read our output has left, as `head` does.
+fn left(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn text_of(option: Option<&String>) -> &str {
+    option.map_or("", |text| text.trim())
+}
+
+fn search<W: Write>(
+    log: &Log,
+    query: &Query,
+    config: &Config,
+    json: bool,
+    table: &mut Table<W>,
+    access: Granted,
+) -> anyhow::Result<u8> {
+    let mut rows = 0;
+    let result = log.search(query, |found| {
+        rows += 1;
+        if json {
+            table.json(&Line::new(&found, &config.time_zone))
+        } else {
+            table.add(&found, &config.time_zone)
+        }
+    });
+    let result = result.and_then(|faults| table.flush().map(|()| faults));
+    access.end(rows, result.map_err(anyhow::Error::from))
+}
+
+/// An export, ready to be run.
+struct Export<'a> {
+    log: &'a Log,
+    query: &'a Query,
+    config: &'a Config,
+    format: Format,
+    output: &'a Path,
+    force: bool,
+}
+
+impl Export<'_> {
+    fn run(&self, access: Granted, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+        let mut rows = 0;
+        let result = self.write(&access, &mut rows);
+        let result = result.with_context(|| format!("{}: not exported", self.output.display()));
+        let (manifest, result) = match result {
+            Ok((manifest, faults)) => (Some(manifest), Ok(faults)),
+            Err(error) => (None, Err(error)),
+        };
+        let code = access.end(rows, result)?;
+        match manifest {
+            Some(manifest) if json => writeln!(out, "{manifest}")?,
+            Some(_) => writeln!(out, "{}: {rows} records", self.output.display())?,
+            None => {}
+        }
+        Ok(code)
+    }
+
+    fn write(&self, access: &Granted, rows: &mut u64) -> anyhow::Result<(Value, Vec<OpenError>)> {
+        let manifest_path = manifest_path(self.output);
+        let mut manifest_file = NewFile::create(&manifest_path, self.force)?;
+        let mut exporter = self.format.start(NewFile::create(self.output, self.force)?)?;
+        let faults = self.log.search(self.query, |found| {
+            *rows += 1;
+            exporter.add(&found, &self.config.time_zone)
+        })?;
+        let mut file = exporter.finish()?;
+        let sha256 = file.seal()?;
+        let name = self.output.file_name().map(|name| name.to_string_lossy().into_owned());
+        let manifest = serde_json::to_value(Manifest {
+            file: &name.unwrap_or_default(),
+            sha256: &sha256,
+            rows: *rows,
+            left_out: faults.iter().map(ToString::to_string).collect(),
+            format: self.format.as_str(),
+            columns: &COLUMNS,
+            query: serde_json::to_value(self.query)?,
+            purpose: &access.access.purpose,
+            decision: &access.access.decision,
+            exported_at: local(access.access.time, &self.config.time_zone),
+            exported_by: &access.access.reader,
+            access: access.id,
+            organisation: &self.config.organisation.name,
+            node: &self.config.server.node,
+            config: &self.config.hash,
+            postvakt: env!("CARGO_PKG_VERSION"),
+        })?;
+        writeln!(manifest_file, "{manifest:#}")?;
+        manifest_file.seal()?;
+        // The file comes last: where it is, its manifest is.
+        manifest_file.publish()?;
+        file.publish()?;
+        Ok((manifest, faults))
+    }
+}

@@ -1,0 +1,81 @@
+//! `postvakt log access`: who read the log.
+
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Granted, Reason, USAGE};
+use crate::config::Config;
+use crate::export::{local, visible};
+use crate::store::access::Entry;
+use crate::store::search::Query;
+
+/// Prints the accesses of a period; this one, too, is an access.
+pub(super) fn list(
+    directory: &Path,
+    query: &Query,
+    config: &Config,
+    reason: &Reason,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let own = Reason {
+        purpose: Some(reason.purpose.clone().unwrap_or_else(|| "review of accesses".into())),
+        decision: reason.decision.clone(),
+    };
+    let Some(access) = Granted::ask(directory, config, "access", query, json!({}), &own)? else {
+        return Ok(USAGE);
+    };
+    let entries = access.log.list(query.since, query.until)?;
+    let mut out = BufWriter::new(out);
+    let result = entries.iter().try_for_each(|entry| {
+        let line = json_line(entry, config);
+        if json { writeln!(out, "{line}") } else { writeln!(out, "{}", text_line(entry, config)) }
+    });
+    let result = result.and_then(|()| out.flush()).map(|()| Vec::new());
+    access.end(entries.len() as u64, result.map_err(anyhow::Error::from))
+}
+
+fn json_line(entry: &Entry, config: &Config) -> Value {
+    let Entry { id, access, result } = entry;
+    let query = serde_json::from_str(&access.query).unwrap_or(Value::Null);
+    json!({
+        "id": id, "time": local(access.time, &config.time_zone), "uid": access.reader.uid,
+        "user": access.reader.user, "login": access.reader.login, "verb": access.verb, "query": query,
+        "purpose": access.purpose, "decision": access.decision, "refused": access.refused,
+        "rows": result.as_ref().map(|(rows, _)| rows), "outcome": ended(entry),
+    })
+}
+
+fn text_line(entry: &Entry, config: &Config) -> String {
+    let Entry { access, result, .. } = entry;
+    let user = if access.reader.login.is_empty() || access.reader.login == access.reader.user {
+        access.reader.user.clone()
+    } else {
+        format!("{} ({})", access.reader.login, access.reader.user)
+    };
+    let rows = result.as_ref().map_or("-".to_owned(), |(rows, _)| rows.to_string());
+    let reason = match (access.decision.as_str(), access.purpose.as_str()) {
+        ("", purpose) => purpose.to_owned(),
+        (decision, "") => format!("decision {decision}"),
+        (decision, purpose) => format!("decision {decision}: {purpose}"),
+    };
+    let time = config.time_zone.to_datetime(access.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
+    let line = format!(
+        "{time}  {user:16}  {:7}  {:10}  {rows:>7}  {reason}  {}",
+        access.verb,
+        ended(entry),
+        access.query
+    );
+    visible(&line).into_owned()
+}
+
+/// How an access ended, in a word.
+fn ended(entry: &Entry) -> &str {
+    match &entry.result {
+        _ if !entry.access.refused.is_empty() => "refused",
+        Some((_, outcome)) => outcome,
+        None => "unfinished",
+    }
+}

@@ -1,0 +1,122 @@
+//! Export files: each appears whole or not at all, with its manifest beside it.
+
+use std::fmt::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+/// A file that gets its name when it is complete; dropped before that, it is gone.
+pub struct NewFile {
+    path: PathBuf,
+    temporary: PathBuf,
+    out: BufWriter<File>,
+    hash: Sha256,
+}
+
+/// What an exported file is, so that whoever receives it can tell.
+#[derive(Debug, Serialize)]
+#[expect(missing_docs, reason = "docs/log.md explains each to people")]
+pub struct Manifest<'a> {
+    pub file: &'a str,
+    pub sha256: &'a str,
+    pub rows: u64,
+    pub left_out: Vec<String>,
+    pub format: &'a str,
+    pub columns: &'a [&'a str],
+    pub query: serde_json::Value,
+    pub purpose: &'a str,
+    pub decision: &'a str,
+    pub exported_at: String,
+    pub exported_by: &'a crate::store::access::Reader,
+    pub access: i64,
+    pub organisation: &'a str,
+    pub node: &'a str,
+    pub config: &'a str,
+    pub postvakt: &'a str,
+}
+
+/// Where the manifest of an exported file is.
+pub fn manifest_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".manifest.json");
+    name.into()
+}
+
+impl NewFile {
+    /// Begins the file; an existing one is refused unless `force`.
+    pub fn create(path: &Path, force: bool) -> io::Result<Self> {
+        if !force && path.try_exists()? {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists; --force replaces it"));
+        }
+        let mut temporary = path.as_os_str().to_owned();
+        temporary.push(format!(".{}.part", std::process::id()));
+        let temporary = PathBuf::from(temporary);
+        // The log is not for everybody, and neither is what is taken out of it.
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        Ok(Self { path: path.into(), temporary, out: BufWriter::new(file), hash: Sha256::new() })
+    }
+
+    /// Makes the content durable. The SHA-256 of the file, in hex.
+    pub fn seal(&mut self) -> io::Result<String> {
+        self.out.flush()?;
+        self.out.get_ref().sync_all()?;
+        let hash = self.hash.clone().finalize();
+        Ok(hash.iter().fold(String::with_capacity(64), |mut hex, octet| {
+            let _ = write!(hex, "{octet:02x}");
+            hex
+        }))
+    }
+
+    /// Gives the file its name.
+    pub fn publish(self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.path)?;
+        let directory = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl Write for NewFile {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let written = self.out.write(octets)?;
+        self.hash.update(octets.get(..written).unwrap_or_default());
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        // After `publish` there is nothing under this name.
+        let _ = fs::remove_file(&self.temporary);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_whole_or_absent() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("f.csv");
+        let mut file = NewFile::create(&path, false).unwrap();
+        file.write_all(b"abc").unwrap();
+        assert!(!path.exists());
+        drop(file);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        let mut file = NewFile::create(&path, false).unwrap();
+        file.write_all(b"abc").unwrap();
+        assert_eq!(file.seal().unwrap(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        file.publish().unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"abc");
+        assert!(NewFile::create(&path, false).is_err() && NewFile::create(&path, true).is_ok());
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,140 @@
+//! Damage: a file that is not whole is refused with a sentence, and stays as it is.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::*;
+
+/// A store with some hundred pages, closed.
+async fn store(directory: &Path) -> PathBuf {
+    let (_, clock) = clock("2026-08-21T00:00:00Z");
+    let store = Store::open_at(directory, "gw1", clock).unwrap();
+    for n in 0..200 {
+        store.enqueue(entry(&format!("{n} {}", "x".repeat(2_000))));
+    }
+    store.close().await;
+    directory.join("log-2026-08.db")
+}
+
+fn copy(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let path = file.unwrap().path();
+        fs::copy(&path, to.path().join(path.file_name().unwrap())).unwrap();
+    }
+    to
+}
+
+fn write_at(path: &Path, at: u64, octets: &[u8]) {
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(octets, at).unwrap();
+}
+
+#[tokio::test]
+async fn damaged_files_are_refused_and_stay_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let octets = fs::metadata(store(directory.path()).await).unwrap().len();
+    let middle = octets / 4_096 / 2 * 4_096;
+    let cut =
+        |to: u64| move |path: &Path| OpenOptions::new().write(true).open(path).unwrap().set_len(to).unwrap();
+    type Damage<'a> = Box<dyn Fn(&Path) + 'a>;
+    let cases: [(&str, Damage<'_>, &str); 13] = [
+        ("cut within the header", Box::new(cut(50)), "header"),
+        ("cut after the header", Box::new(cut(100)), "cut off"),
+        ("cut to one page", Box::new(cut(4_096)), "cut off"),
+        ("cut in the middle", Box::new(cut(middle)), "cut off"),
+        ("cut within a page", Box::new(cut(middle + 7)), "cut off"),
+        ("cut by one octet", Box::new(cut(octets - 1)), "cut off"),
+        ("zeros in the middle", Box::new(|path| write_at(path, middle, &[0; 4_096])), "damaged"),
+        ("noise in the middle", Box::new(|path| write_at(path, middle, &[0xA5; 4_096])), "damaged"),
+        ("a header of zeros", Box::new(|path| write_at(path, 0, &[0; 100])), "header"),
+        ("a schema of zeros", Box::new(|path| write_at(path, 100, &[0; 900])), "damaged"),
+        ("another program's", Box::new(|path| write_at(path, 68, b"ABCD")), "not a log"),
+        ("a newer version", Box::new(|path| write_at(path, 60, &[0, 0, 0, 9])), "newer"),
+        (
+            "emptied beside its -wal",
+            Box::new(|path| {
+                cut(0)(path);
+                fs::write(path.with_extension("db-wal"), "something").unwrap();
+            }),
+            "-wal is not",
+        ),
+    ];
+    for (name, damage, sentence) in cases {
+        let copy = copy(directory.path());
+        let path = copy.path().join("log-2026-08.db");
+        damage(&path);
+        let before = fs::read(&path).unwrap();
+        let refused = Store::open(copy.path(), "gw1").expect_err(name).to_string();
+        assert!(refused.contains(sentence) && refused.contains("log-2026-08.db"), "{name}: {refused}");
+        assert_eq!(fs::read(&path).unwrap(), before, "{name}");
+        // Moved away it is out of the way, and its numbers are not given again.
+        fs::rename(&path, path.with_extension("damaged")).unwrap();
+        let _ = fs::remove_file(path.with_extension("db-wal"));
+        let _ = fs::remove_file(path.with_extension("db-shm"));
+        let store = Store::open(copy.path(), "gw1").unwrap();
+        assert_eq!(store.commit(entry("")).await.unwrap().epoch, 2);
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn an_old_month_is_looked_at_too_and_a_search_passes_over_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let old = store(directory.path()).await;
+    let store = Store::open_at(directory.path(), "gw1", clock("2026-09-01T00:00:00Z").1).unwrap();
+    store.commit(entry("September")).await.unwrap();
+    store.close().await;
+    OpenOptions::new().write(true).open(old).unwrap().set_len(40_960).unwrap();
+    assert!(matches!(Store::open(directory.path(), "gw1"), Err(OpenError::Damaged { .. })));
+    let mut found = Vec::new();
+    let keep = |record: Found| {
+        found.push(record.record.subject);
+        Ok::<(), ()>(())
+    };
+    let faults = Log::open(directory.path()).unwrap().search(&Query::default(), keep).unwrap();
+    assert!(matches!(faults.as_slice(), [OpenError::Damaged { .. }]), "{faults:?}");
+    assert_eq!(found, ["September"]);
+}
+
+#[tokio::test]
+async fn an_empty_file_is_a_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("log-2026-08.db"), "").unwrap();
+    let store = Store::open_at(directory.path(), "gw1", clock("2026-08-21T00:00:00Z").1).unwrap();
+    store.commit(entry("first")).await.unwrap();
+    store.close().await;
+    assert_eq!(all(directory.path()).len(), 1);
+}
+
+#[tokio::test]
+async fn another_nodes_store_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    store(directory.path()).await;
+    let refused = Store::open(directory.path(), "gw2").unwrap_err().to_string();
+    assert!(refused.contains("\"gw1\"") && refused.contains("\"gw2\""), "{refused}");
+}
+
+#[tokio::test]
+async fn files_are_the_owners_alone_and_a_wrong_key_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    store(&path).await;
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    for file in fs::read_dir(&path).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file:?}");
+    }
+    fs::File::create(path.join("seen.key")).unwrap().write_all(b"short").unwrap();
+    assert!(matches!(Store::open(&path, "gw1"), Err(OpenError::Key { octets: 5, .. })));
+}
+
+#[test]
+fn a_directory_that_cannot_be_used_is_named() {
+    // `/proc` refuses even root.
+    let refused = Store::open(Path::new("/proc/postvakt"), "gw1").unwrap_err().to_string();
+    assert!(refused.starts_with("/proc/postvakt: the store's directory cannot be used"), "{refused}");
+    let missing = Log::open(tempfile::tempdir().unwrap().path()).unwrap_err().to_string();
+    assert!(missing.contains("there is no log here"), "{missing}");
+}
