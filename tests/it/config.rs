@@ -62,6 +62,27 @@ fn the_example_is_valid() {
     assert!(config.warnings.is_empty() && config.rules.len() == 2);
 }
 
+#[test]
+fn a_damaged_file_is_valid_or_says_why() {
+    let example = reference::example();
+    let ends: Vec<usize> = example.char_indices().map(|(at, _)| at).step_by(11).collect();
+    for at in ends {
+        let (before, after) = example.split_at(at);
+        let without_one: String = after.chars().skip(1).collect();
+        for damaged in [before.to_owned(), format!("{before}{without_one}"), format!("{before}\"{after}")] {
+            if let Err(Problems(problems)) = parse(&damaged, "F") {
+                assert!(!problems.is_empty());
+                for problem in problems {
+                    assert!(
+                        problem.line.is_some() && !problem.to_string().contains('\n'),
+                        "at {at}: {problem}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// A config with every documented key, and after the keys of each table `extra`.
 fn every_key(extra: &str) -> String {
     let mut out = String::new();

@@ -8,7 +8,7 @@ use crate::facts::{Defect, Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
-use crate::settings::{Entry, Fallback, Key, Settings, Value, parse};
+use crate::settings::{Entry, Fallback, Key, Settings, parse};
 
 /// The keys of a custom rule's section.
 pub(super) const SECTION_KEYS: &[Key] = &[Key {
