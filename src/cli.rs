@@ -69,7 +69,7 @@ enum Command {
         json: bool,
     },
     /// Read the log.
-    Log(log::Args),
+    Log(Box<log::Args>),
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {

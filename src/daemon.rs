@@ -53,7 +53,7 @@ impl Daemon {
     /// Opens the store and the sockets; every failure here names what to do about it.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let store = Store::open(&config.store.directory, &config.server.node)?;
-        let memory = Memory::of(store.clone()).context("the memory of seen messages cannot be read")?;
+        let memory = Memory::of(&store).context("the memory of seen messages cannot be read")?;
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address).await?),
@@ -119,6 +119,8 @@ fn announce(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    let today = jiff::Timestamp::now().to_zoned(config.time_zone.clone()).date();
+    METRICS.exceptions_expired.set(i64::try_from(config.exceptions_expired(today)).unwrap_or(i64::MAX));
     METRICS.config_reload_success.set(1);
     METRICS.config_info.reset();
     METRICS.config_info.with_label_values(&[&config.hash]).set(1);

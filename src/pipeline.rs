@@ -147,7 +147,7 @@ fn count(direction: &str, outcome: Outcome) {
 
 /// One line for the operator where a rule had something to say; nothing from the mail but its ids.
 fn report(id: &RecordId, Assessment { facts, decision }: &Assessment) {
-    METRICS.message_octets.observe(facts.size as f64);
+    METRICS.message_octets.observe(f64::from(u32::try_from(facts.size).unwrap_or(u32::MAX)));
     for ruling in &decision.rulings {
         let grade = ruling.grade();
         METRICS.rule_hits.with_label_values(&[ruling.rule.as_str(), grade, ruling.mode.as_str()]).inc();

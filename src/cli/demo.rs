@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::gather::seen::Memory;
 use crate::mail::Direction;
+use crate::policy::Ruling;
 use crate::record::RecordId;
 use case::Case;
 use mta::{Heard, Mta};
@@ -190,7 +191,7 @@ impl Played {
     /// By what the rules know, for the table.
     fn evidence(&self) -> String {
         let rulings = &self.explained.assessment.decision.rulings;
-        rulings.iter().map(|ruling| ruling.evidence()).collect::<Vec<_>>().join(" · ")
+        rulings.iter().map(Ruling::evidence).collect::<Vec<_>>().join(" · ")
     }
 
     /// What was done to it, in a few words; the id that every mail gets is left out.
@@ -230,6 +231,7 @@ impl Heard {
     }
 
     /// The same without the record's id, which differs from run to run.
+    #[must_use]
     pub fn without_id(&self) -> Self {
         let edits = self.edits.iter().filter(|edit| !is_id(edit)).cloned().collect();
         let reply = self.reply.as_ref().map(|reply| match reply.rsplit_once(" [") {
@@ -253,12 +255,19 @@ fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
             let verdict =
                 if played.wrong.is_empty() { played.verdict().to_owned() } else { "WRONG".to_owned() };
             let direction = played.explained.assessment.facts.direction.to_string();
-            vec![played.case.name.clone(), direction, verdict, played.findings().join(" "), played.evidence(), played.done()]
+            vec![
+                played.case.name.clone(),
+                direction,
+                verdict,
+                played.findings().join(" "),
+                played.evidence(),
+                played.done(),
+            ]
         })
         .collect();
     print_table(&["MAIL", "DIRECTION", "VERDICT", "FINDINGS", "EVIDENCE", "WHAT WAS DONE"], &rows)?;
     println!("\nThe log:\n");
-        if let Ok(config) = Config::load(config) {
+    if let Ok(config) = Config::load(config) {
         super::log::print_all(&config)?;
     }
     let right = played.iter().filter(|played| played.wrong.is_empty()).count();

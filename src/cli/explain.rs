@@ -142,11 +142,8 @@ impl Explained {
             writeln!(out, "  odd       {}", defect.as_str())?;
         }
         for ruling in &decision.rulings {
-            let allowed = ruling
-                .allowed_by
-                .iter()
-                .map(|reference| format!(", allowed by {reference}"))
-                .collect::<String>();
+            let allowed = ruling.allowed_by.as_ref();
+            let allowed = allowed.map(|reference| format!(", allowed by {reference}")).unwrap_or_default();
             writeln!(
                 out,
                 "  finding   {}={} ({}): {}{allowed}; {} by {}",

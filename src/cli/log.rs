@@ -141,7 +141,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), reason)? else {
                 return Ok(USAGE);
             };
-            let mut table = Table::new(BufWriter::new(out), terminal);
+            let mut table = Table::new(BufWriter::new(out), terminal, terminal);
             search(&log, &query, config, args.json, &mut table, access)
         }
         LogCommand::Export { query, reason, format, output, force } => {
@@ -169,7 +169,7 @@ pub fn print_all(config: &Config) -> anyhow::Result<()> {
     let log = Log::open(directory)?;
     let query = Query::default();
     if let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), &reason)? {
-        let mut table = Table::new(BufWriter::new(io::stdout().lock()), io::stdout().is_terminal());
+        let mut table = Table::new(BufWriter::new(io::stdout().lock()), true, io::stdout().is_terminal());
         search(&log, &query, config, false, &mut table, access)?;
     }
     Ok(())

@@ -30,6 +30,13 @@ struct Near {
     filter: Filter,
 }
 
+/// What memory alone can say of a message.
+enum Recalled {
+    Came(SeenRow),
+    Never,
+    AskStore,
+}
+
 impl Memory {
     /// A memory that ends with the process: for `explain` and `demo`.
     pub fn volatile() -> Self {
@@ -37,7 +44,7 @@ impl Memory {
     }
 
     /// The memory in the store, its newest part read at once.
-    pub fn of(store: Store) -> Result<Self, crate::store::OpenError> {
+    pub fn of(store: &Store) -> Result<Self, crate::store::OpenError> {
         let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()));
         {
             let mut near = memory.near();
@@ -74,8 +81,10 @@ impl Memory {
 
     /// The message with this key, if it came within the last days.
     pub async fn find(&self, key: &[u8; 16]) -> Result<Option<SeenRow>, Cause> {
-        if let Some(found) = self.find_near(key) {
-            return Ok(found);
+        match self.find_near(key) {
+            Recalled::Came(row) => return Ok(Some(row)),
+            Recalled::Never => return Ok(None),
+            Recalled::AskStore => {}
         }
         let Some(store) = self.store.clone() else { return Ok(None) };
         let key = *key;
@@ -91,13 +100,13 @@ impl Memory {
         }
     }
 
-    /// What is known without the store: `None` if the store must be asked.
-    fn find_near(&self, key: &[u8; 16]) -> Option<Option<SeenRow>> {
+    /// What is known without the store.
+    fn find_near(&self, key: &[u8; 16]) -> Recalled {
         let mut near = self.near();
         if let Some(row) = near.rows.get(key) {
-            return Some(Some(row.clone()));
+            return Recalled::Came(row.clone());
         }
-        (!near.filter.may_have(key)).then_some(None)
+        if near.filter.may_have(key) { Recalled::AskStore } else { Recalled::Never }
     }
 
     /// A panic while the lock was held leaves a cache that is still a cache.

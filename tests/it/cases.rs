@@ -10,8 +10,8 @@ use postvakt::address::{Address, DomainPattern, ReversePath};
 use postvakt::facts::{Facts, Needs, extract::extract};
 use postvakt::mail::{Client, Direction, Envelope, Mail, Message, Recipient};
 use postvakt::organisation::Organisation;
-use std::sync::Arc;
 use serde::Deserialize;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -12,18 +12,20 @@ use crate::store::search::Found;
 
 const HEAD: [&str; 8] =
     ["RECORD", "TIME", "VERDICT", "DIRECTION", "SENDER", "RECIPIENTS", "SUBJECT", "ATTACHMENTS"];
-const WIDTHS: [usize; 8] = [18, 19, 10, 9, 28, 28, 40, 24];
+const WIDTHS: [usize; 8] = [20, 19, 10, 9, 28, 28, 40, 24];
 
 /// A table that is being printed.
 pub(super) struct Table<W: Write> {
     out: W,
-    terminal: bool,
+    cut: bool,
+    colour: bool,
     begun: bool,
 }
 
 impl<W: Write> Table<W> {
-    pub(super) fn new(out: W, terminal: bool) -> Self {
-        Self { out, terminal, begun: false }
+    /// A table whose cells are cut at their column's width, or coloured.
+    pub(super) fn new(out: W, cut: bool, colour: bool) -> Self {
+        Self { out, cut, colour, begun: false }
     }
 
     pub(super) fn add(&mut self, found: &Found, zone: &TimeZone) -> io::Result<()> {
@@ -60,7 +62,7 @@ impl<W: Write> Table<W> {
         for (cell, width) in cells.iter().zip(WIDTHS) {
             let cell = visible(cell);
             let long = cell.chars().count() > width;
-            if long && self.terminal {
+            if long && self.cut {
                 line.extend(cell.chars().take(width - 1));
                 line.push_str("…  ");
             } else {
@@ -68,7 +70,7 @@ impl<W: Write> Table<W> {
             }
         }
         let line = line.trim_end();
-        if self.terminal && !style.is_empty() {
+        if self.colour && !style.is_empty() {
             writeln!(self.out, "\x1b[{style}m{line}\x1b[0m")
         } else {
             writeln!(self.out, "{line}")
@@ -104,7 +106,7 @@ mod tests {
     fn a_terminal_gets_cut_cells_and_a_file_whole_ones() {
         let zone = TimeZone::get("Europe/Stockholm").unwrap();
         let print = |terminal: bool| {
-            let mut table = Table::new(Vec::new(), terminal);
+            let mut table = Table::new(Vec::new(), terminal, terminal);
             table.add(&found(&"Lång rubrik \x1b[2J ".repeat(5)), &zone).unwrap();
             table.flush().unwrap();
             String::from_utf8(table.out).unwrap()
