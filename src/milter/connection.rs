@@ -155,6 +155,8 @@ struct Connection<S, H> {
     session: Session,
     input: BytesMut,
     out: Vec<u8>,
+    /// Whether writing failed.
+    is_deaf: bool,
     /// Octets that the next read may bring; it grows while the MTA has more than that at once.
     read_octets: usize,
     alarm: Alarm,
@@ -187,6 +189,7 @@ where
             handler,
             input: BytesMut::with_capacity(limits::READ_OCTETS),
             out: Vec::new(),
+            is_deaf: false,
             read_octets: limits::READ_OCTETS,
             alarm: Alarm::new(negotiate_by),
             negotiate_by,
@@ -251,18 +254,9 @@ where
             if let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
                 return Poll::Ready(read.map_err(Broken::Read));
             }
-            let (by, late) = *deadline.get_or_insert_with(|| {
-                let now = Instant::now();
-                if !self.session.is_negotiated() {
-                    (self.negotiate_by, Late::Negotiation)
-                } else if self.input.is_empty() {
-                    (now + self.timers.idle, Late::Idle)
-                } else {
-                    (*self.frame_by.get_or_insert(now + self.timers.frame), Late::Frame)
-                }
-            });
+            let by = *deadline.get_or_insert_with(|| self.read_by());
             if self.alarm.poll(cx, by).is_ready() {
-                return Poll::Ready(Err(late.into()));
+                return Poll::Ready(Err(self.late()));
             }
             ready!(self.closing.as_mut().poll(cx));
             let phase = *self.phase.borrow();
@@ -282,13 +276,38 @@ where
         Ok(read > 0)
     }
 
-    /// Writes all that is to be said.
+    /// Until when the next octets must be there.
+    fn read_by(&mut self) -> Instant {
+        if !self.session.is_negotiated() {
+            self.negotiate_by
+        } else if self.input.is_empty() {
+            Instant::now() + self.timers.idle
+        } else {
+            *self.frame_by.get_or_insert_with(|| Instant::now() + self.timers.frame)
+        }
+    }
+
+    /// What it is when they are not.
+    fn late(&self) -> Broken {
+        if !self.session.is_negotiated() {
+            Broken::NegotiationLate
+        } else if self.input.is_empty() {
+            Broken::Idle
+        } else {
+            Broken::FrameLate
+        }
+    }
+
+    /// Writes all that is to be said. After a failure nothing more is written: the MTA would read it from its middle.
     async fn flush(&mut self) -> Result<(), Broken> {
         if self.out.is_empty() {
             return Ok(());
         }
+        if self.is_deaf {
+            return Err(Broken::Write(io::ErrorKind::BrokenPipe.into()));
+        }
         let (mut written, mut deadline) = (0, None);
-        poll_fn(|cx| {
+        let flushed = poll_fn(|cx| {
             while let Some(rest) = self.out.get(written..).filter(|rest| !rest.is_empty()) {
                 match Pin::new(&mut self.stream).poll_write(cx, rest) {
                     Poll::Ready(Ok(0)) => {
@@ -305,9 +324,10 @@ where
             }
             Pin::new(&mut self.stream).poll_flush(cx).map_err(Broken::Write)
         })
-        .await?;
+        .await;
         self.out.clear();
-        Ok(())
+        self.is_deaf = flushed.is_err();
+        flushed
     }
 
     /// Between messages a connection holds little: most are idle at any time.
@@ -413,7 +433,7 @@ where
                 owed.progress(&mut self.out);
             }
             next = Some(end.min(now + self.timers.progress));
-            // A failure to write comes again with the answer, and is told there.
+            // A failure comes again with the answer, and is told there.
             let _ = self.flush().await;
         }
     }
@@ -422,24 +442,6 @@ where
         self.held = None;
         if catch_unwind(AssertUnwindSafe(|| self.handler.incomplete(mail, why))).is_err() {
             METRICS.panics.inc();
-        }
-    }
-}
-
-/// What a read waited for in vain.
-#[derive(Clone, Copy)]
-enum Late {
-    Negotiation,
-    Frame,
-    Idle,
-}
-
-impl From<Late> for Broken {
-    fn from(late: Late) -> Self {
-        match late {
-            Late::Negotiation => Self::NegotiationLate,
-            Late::Frame => Self::FrameLate,
-            Late::Idle => Self::Idle,
         }
     }
 }
