@@ -8,9 +8,9 @@
     reason = "tests may end so"
 )]
 
+mod cases;
 mod config;
 mod custom_rules;
-mod cases;
 mod dialogs;
 mod faults;
 mod postfix;
