@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,11 +20,11 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(300);
 
 fn main() {
-    let organisation = Organisation {
+    let organisation = Arc::new(Organisation {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
         internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
-    };
+    });
     let body = Needs { body: true, ..Needs::default() };
     let text = Needs { body: true, text: true, seen: true };
     println!("{:<34}{:>12}{:>14}{:>10}", "message", "octets", "ns/message", "MB/s");

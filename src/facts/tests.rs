@@ -1,6 +1,7 @@
 //! Tests of whole messages: structure, header facts and limits, as tables.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -11,7 +12,6 @@ use super::{Defect, Facts, Needs};
 use crate::address::{Address, ReversePath};
 use crate::limits;
 use crate::mail::{Client, Envelope, Mail, Message};
-use crate::organisation::Organisation;
 
 const BODY: Needs = Needs { body: true, text: false, seen: false };
 const TEXT: Needs = Needs { body: true, text: true, seen: false };
@@ -33,7 +33,7 @@ fn mail(message: &[u8]) -> Mail {
 }
 
 fn facts(message: impl AsRef<[u8]>, needs: Needs) -> Facts {
-    extract(&mail(message.as_ref()), &Organisation::default(), needs)
+    extract(&mail(message.as_ref()), &Arc::default(), needs)
 }
 
 /// The attachments, one a line: `path name type size state`.
@@ -152,7 +152,7 @@ fn header_facts() {
     assert!(!header("Auto-Submitted: auto-replied").report);
     let mut bounce = mail(b"Auto-Submitted: auto-replied\n\n");
     bounce.envelope.sender = ReversePath::Null;
-    assert!(extract(&bounce, &Organisation::default(), BODY).header.report);
+    assert!(extract(&bounce, &Arc::default(), BODY).header.report);
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn limits_are_visible() {
 
     let mut cut = mail(b"A: b\n\nhej");
     cut.message.size = 1 << 30;
-    assert!(extract(&cut, &Organisation::default(), BODY).defects.contains(&Defect::Truncated));
+    assert!(extract(&cut, &Arc::default(), BODY).defects.contains(&Defect::Truncated));
 }
 
 #[test]
