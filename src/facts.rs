@@ -17,6 +17,8 @@ mod parts;
 mod section;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 mod transfer;
 mod words;
 
@@ -68,7 +70,7 @@ impl Cause {
 /// gathered, and whether the MTA is asked for bodies at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
-    /// The body and what is in it.
+    /// The body and what is in it: the attachments, which the log needs.
     pub body: bool,
     /// Decoded text of the body.
     pub text: bool,
@@ -229,7 +231,7 @@ pub enum Defect {
     TooManyParts,
     /// There are more attachments than are recorded.
     TooManyAttachments,
-    /// A part's transfer encoding was broken; it was read as mail programs read it.
+    /// A part's transfer encoding was broken, and read as mail programs read it, or nobody knows it.
     BrokenEncoding,
     /// A multipart's parts could not be told apart: it names no boundary, or its boundary never comes.
     BrokenStructure,

@@ -9,7 +9,7 @@ use crate::limits;
 /// A field's value and its parameters.
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
-    /// What stands before the first `;`, lower case.
+    /// The word before the first `;`, lower case.
     pub(super) value: String,
     list: Vec<Parameter>,
 }
@@ -32,9 +32,9 @@ impl Parameters {
         let unfolded: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
         let end = unfolded.iter().position(|byte| *byte == b';').unwrap_or(unfolded.len());
         let (first, mut rest) = unfolded.split_at(end);
-        let first = first.split(|byte| *byte == b'(').next().unwrap_or_default();
-        let mut parameters =
-            Self { value: words::text(first.trim_ascii()).to_ascii_lowercase(), list: Vec::new() };
+        let first = first.trim_ascii_start().split(|byte| *byte == b'(' || byte.is_ascii_whitespace());
+        let first = words::text(first.into_iter().next().unwrap_or_default()).to_ascii_lowercase();
+        let mut parameters = Self { value: first, list: Vec::new() };
         while let Some(from) = rest.iter().position(|byte| *byte != b';' && !byte.is_ascii_whitespace()) {
             let (parameter, after) = Parameter::parse(rest.get(from..).unwrap_or_default());
             parameters.list.extend(parameter);

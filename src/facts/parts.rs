@@ -179,7 +179,7 @@ impl Walk<'_> {
             return self.encoded_message(part, body, place);
         }
         let (size, broken) = transfer::measure(part.encoding, body);
-        if broken {
+        if broken || part.encoding == Encoding::Unknown {
             self.defects.add(Defect::BrokenEncoding);
         }
         let multipart = part.media_type.starts_with("multipart/");
@@ -286,9 +286,10 @@ impl Part {
         };
         let content = parameters("Content-Type");
         let disposition = parameters("Content-Disposition");
-        let typed = content.as_ref().map(|content| &*content.value).filter(|value| is_media_type(value));
+        let typed = content.as_ref().map(|content| &*content.value).filter(|value| value.contains('/'));
         let media_type = match (typed, untyped) {
-            (Some(value), _) => value,
+            (Some(value), _) if is_media_type(value) => value,
+            (Some(_), _) => "application/octet-stream",
             (None, Untyped::Message) if content.is_none() => "message/rfc822",
             (None, _) => "text/plain",
         };
@@ -331,8 +332,11 @@ impl Place {
     }
 }
 
+/// RFC 6838 §4.2: two names of up to 127 characters.
 fn is_media_type(value: &str) -> bool {
-    value.split_once('/').is_some_and(|(kind, subtype)| !kind.is_empty() && !subtype.is_empty())
+    let named =
+        |name: &str| (1..=127).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
+    value.split_once('/').is_some_and(|(kind, subtype)| named(kind) && named(subtype))
 }
 
 fn next_delimiter(bytes: &[u8], from: usize, open: &[Open]) -> Option<Delimiter> {
@@ -344,7 +348,7 @@ fn next_delimiter(bytes: &[u8], from: usize, open: &[Open]) -> Option<Delimiter>
         let at = lines::dashes(bytes, from)?;
         let next = lines::end(bytes, at);
         if let Some((owner, closing)) = delimits(bytes.get(at..next).unwrap_or_default(), open) {
-            return Some(Delimiter { owner, closing, content_end: lines::before(bytes, at).max(from), next });
+            return Some(Delimiter { owner, closing, content_end: lines::before(bytes, at), next });
         }
         from = next;
     }
