@@ -48,7 +48,7 @@ pub enum OpenError {
     Directory { path: PathBuf, source: io::Error },
     #[error("{}: there is no log here", path.display())]
     Missing { path: PathBuf },
-    #[error("{}: another postvakt writes to this store; stop it first", path.display())]
+    #[error("{}: the store is used by another process; one postvakt alone may write to it, stop the other one", path.display())]
     Locked { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
