@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 
-use load::{Load, Outcome, Scripts, parse_size};
+use load::{Load, Outcome, Scripts, median, parse_size, sorted};
 use servers::{Kind, Server};
 
 /// Messages per second, and CPU time per message, of Postvakt and what it is compared with.
@@ -70,7 +70,8 @@ fn measure(
 ) -> Result<()> {
     let time = Duration::from_secs_f64(options.seconds.clamp(0.1, 600.0));
     let mut outcomes: Vec<Vec<Outcome>> = servers.iter().map(|_| Vec::new()).collect();
-    for _ in 0..options.rounds.clamp(1, 100) {
+    // Round 0 is not counted: in it a server touches its memory for the first time.
+    for round in 0..=options.rounds.clamp(1, 100) {
         for (server, outcomes) in servers.iter().zip(&mut outcomes) {
             let load = Load {
                 address: server.address.clone(),
@@ -80,7 +81,10 @@ fn measure(
                 warm_up: time / 10,
                 time,
             };
-            outcomes.push(load::run(&load, scripts)?);
+            let outcome = load::run(&load, scripts)?;
+            if round > 0 {
+                outcomes.push(outcome);
+            }
         }
     }
     let of = |kind| servers.iter().zip(&outcomes).find(|(server, _)| server.kind == kind).map(|(_, own)| own);
@@ -110,14 +114,4 @@ fn ratio(own: &[Outcome], other: Option<&Vec<Outcome>>) -> String {
     let Some(other) = other else { return "–".into() };
     let ratios = own.iter().zip(other).map(|(own, other)| own.rate() / other.rate().max(f64::EPSILON));
     format!("{:.2}", median(&sorted(ratios)))
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
-}
-
-fn median(sorted: &[f64]) -> f64 {
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }

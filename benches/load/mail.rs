@@ -76,6 +76,11 @@ impl Message {
         let body = head + &base64_lines(&noise(room * 3 / 4 * 76 / 78)) + "--=_del_1--\r\n";
         Self { fields, body: body.into_bytes() }
     }
+
+    /// All of it, as the SMTP client would announce it.
+    pub(crate) fn octets(&self) -> usize {
+        fields_octets(&self.fields) + 2 + self.body.len()
+    }
 }
 
 /// `2k`, `20k`, `1m` or a number of octets.

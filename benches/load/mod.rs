@@ -3,10 +3,11 @@
 //! It must cost less than what it measures: the frames of a message are made once, only the Message-ID and the queue
 //! id change; whatever may be pipelined goes out in one write; one epoll set serves all connections.
 
-#![allow(dead_code, reason = "each benchmark uses its part")]
+#![allow(dead_code, unused_imports, reason = "each benchmark uses its part")]
 #![allow(clippy::cast_precision_loss, reason = "counts of messages are far below 2^52")]
 
 mod mail;
+mod process;
 mod script;
 mod session;
 mod socket;
@@ -16,12 +17,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use rustix::event::epoll;
 
+use mail::Message;
 pub(crate) use mail::parse_size;
+pub(crate) use process::{cpu_of, rss_of};
+use script::{Agreement, Script};
 use session::Turn;
 pub(crate) use session::{Scripts, Session, Tally};
 pub(crate) use socket::Address;
-
-use crate::servers::cpu_of;
 
 /// Until the messages that are under way at the end have to be answered.
 const DRAIN_TIME: Duration = Duration::from_secs(10);
@@ -52,7 +54,7 @@ pub(crate) struct Load {
 pub(crate) struct Outcome {
     /// Messages accepted within the time.
     pub(crate) accepted: u64,
-    /// Messages refused, and sessions that broke.
+    /// Messages refused or put on hold (none of them gives a reason to), and sessions that broke.
     pub(crate) errors: u64,
     /// The first fault, for the reader.
     pub(crate) fault: Option<String>,
@@ -124,12 +126,21 @@ pub(crate) fn run(load: &Load, scripts: &mut Scripts) -> Result<Outcome> {
     run.drain()?;
     Ok(Outcome {
         accepted: to.accepted - from.accepted,
-        errors: run.tally.refused + run.faults,
+        errors: run.tally.refused + run.tally.held + run.faults,
         fault: run.fault,
         time: to.at - from.at,
         server_cpu: to.server_cpu.saturating_sub(from.server_cpu),
         load_cpu: to.load_cpu.saturating_sub(from.load_cpu),
     })
+}
+
+/// The octets of a session with one message, for a filter that takes every event and answers none of them.
+pub(crate) fn transaction(size: usize) -> Vec<u8> {
+    let agreement = Agreement { actions: 0, protocol: 0x0f_f080, macros: Vec::new() };
+    let scripts =
+        [Script::greeting(&agreement, false), Script::message(&agreement, false, &Message::of(size, false))];
+    let windows = scripts.iter().map(|script| script.window(0).map(|window| script.slices(window, false)));
+    windows.flatten().flatten().flatten().copied().collect()
 }
 
 /// Sessions that have been greeted and are then silent.
@@ -142,6 +153,18 @@ pub(crate) fn greeted(address: &Address, count: usize) -> Result<Vec<Session>> {
         Ok(session)
     };
     (0..count).map(&mut open).collect()
+}
+
+/// In ascending order.
+pub(crate) fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values
+}
+
+/// The one in the middle.
+pub(crate) fn median(sorted: &[f64]) -> f64 {
+    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
 }
 
 impl Run<'_> {

@@ -107,8 +107,7 @@ impl Script {
         let peer = Peer::of(outbound);
         let mut pen = Pen::new(agreement, peer);
         pen.frame(b'A', &[]);
-        let size = message.body.len();
-        pen.event(MAIL, format!("<{}>\0SIZE={size}\0BODY=8BITMIME\0", peer.sender).as_bytes());
+        pen.event(MAIL, format!("<{}>\0SIZE={}\0BODY=8BITMIME\0", peer.sender, message.octets()).as_bytes());
         pen.event(RCPT, format!("<{}>\0", peer.recipient).as_bytes());
         pen.event(DATA, &[]);
         // Without HDR_LEADSPC Postfix eats the space behind the colon.

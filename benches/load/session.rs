@@ -22,6 +22,8 @@ pub(crate) struct Tally {
     pub(crate) accepted: u64,
     /// Answered with anything else.
     pub(crate) refused: u64,
+    /// Accepted and put on hold.
+    pub(crate) held: u64,
 }
 
 /// What a session waits for.
@@ -277,7 +279,10 @@ impl Session {
                 tally.refused += 1;
                 self.window = usize::MAX;
             }
-            _ if at_end && modification(command).is_some_and(|bit| self.actions & bit != 0) => return Ok(()),
+            _ if at_end && modification(command).is_some_and(|bit| self.actions & bit != 0) => {
+                tally.held += u64::from(command == b'q');
+                return Ok(());
+            }
             _ => bail!("'{}' in answer to '{}'", char::from(command), char::from(event)),
         }
         self.awaiting = false;

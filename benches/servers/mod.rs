@@ -4,11 +4,11 @@
 //! `postvakt` is the program itself, with all its rules on and its log on disk.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
-#![allow(clippy::cast_precision_loss, reason = "clock ticks are far below 2^52")]
 
 mod engine;
 
 use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -60,11 +60,19 @@ impl Kind {
 }
 
 impl Server {
-    /// Starts a server and waits until it accepts connections.
+    /// Starts a server on a Unix socket and waits until it answers.
     pub(crate) fn start(kind: Kind) -> Result<Self> {
-        // On the disk of the build, since /tmp may be memory, where a log costs nothing.
-        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let directory = directory()?;
         let address = Address::Unix(directory.path().join("s"));
+        Self::start_on(kind, address, directory)
+    }
+
+    /// The same on a TCP port, for clients that are other users.
+    pub(crate) fn start_inet(kind: Kind) -> Result<Self> {
+        Self::start_on(kind, Address::Inet(free_port()?), directory()?)
+    }
+
+    fn start_on(kind: Kind, address: Address, directory: TempDir) -> Result<Self> {
         let child = command(kind, &address, directory.path())?
             .stdin(Stdio::null())
             .stdout(fs::File::create(directory.path().join("stdout"))?)
@@ -128,27 +136,21 @@ pub(crate) fn served() -> Result<bool> {
     Ok(true)
 }
 
-/// User and system time of a process, exact to a clock tick (10 ms).
-pub(crate) fn cpu_of(pid: u32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let (_, fields) = stat.rsplit_once(')').context("/proc/<pid>/stat")?;
-    // utime and stime are fields 14 and 15; what is left begins with field 3.
-    let ticks: u64 =
-        fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Ok(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
+/// On the disk of the build, since /tmp may be memory, where a log costs nothing.
+pub(crate) fn directory() -> Result<TempDir> {
+    Ok(TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?)
 }
 
-/// Lets this process and its children open as many files as it may.
-pub(crate) fn raise_file_limit() -> Result<()> {
+/// A port on loopback that nobody has.
+pub(crate) fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Lets this process and its children open as many files as it may; how many that is.
+pub(crate) fn raise_file_limit() -> Result<u64> {
     let limit = getrlimit(Resource::Nofile);
-    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
-}
-
-/// Resident memory of a process, in KiB.
-pub(crate) fn rss_of(pid: u32) -> Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    Ok(line.trim().trim_end_matches("kB").trim().parse()?)
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
 fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
@@ -160,7 +162,10 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
         }
         Kind::Libmilter => {
             let mut command = Command::new(libmilter_noop()?);
-            command.arg(address.to_string());
+            command.arg(match address {
+                Address::Unix(_) => address.to_string(),
+                Address::Inet(inet) => format!("inet:{}@{}", inet.port(), inet.ip()),
+            });
             command
         }
         Kind::Postvakt => {
