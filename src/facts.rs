@@ -180,8 +180,7 @@ pub struct Header {
     pub auto_submitted: bool,
     /// The identifier in List-Id (RFC 2919), lower case: a label and the list's domain, `nyheter.exempelby.se`.
     pub list_id: Option<String>,
-    /// Whether the message is a notification of a machine: a report (RFC 6522) such as a bounce or a read receipt,
-    /// or an automatic message with the null sender.
+    /// Whether the message is a report (RFC 6522): a bounce, a read receipt.
     pub report: bool,
 }
 

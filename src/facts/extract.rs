@@ -27,7 +27,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
     let mut section =
         Section::split(message.bytes.get(..message.body_at).unwrap_or(&message.bytes), 0, |_| false);
     section.body_at = message.body_at;
-    let header = Header::read(&section, &mail.envelope.sender, &mut defects);
+    let header = Header::read(&section, &mut defects);
     let parts = if needs.body || needs.text {
         parts::walk(&message.bytes, &section, needs.text, &mut defects)
     } else {

@@ -5,12 +5,12 @@
 use super::extract::{self, Defects};
 use super::section::Section;
 use super::{Defect, Field, Header, words};
-use crate::address::{Address, ReversePath};
+use crate::address::Address;
 use crate::{limits, text};
 
 impl Header {
     /// Reads the section; the envelope sender tells notifications apart.
-    pub(super) fn read(section: &Section<'_>, sender: &ReversePath, defects: &mut Defects) -> Self {
+    pub(super) fn read(section: &Section<'_>, defects: &mut Defects) -> Self {
         let fields = section
             .fields
             .iter()
@@ -33,12 +33,10 @@ impl Header {
         header.message_id = header.message_id(defects);
         header.references = header.references(defects);
         header.date = header.first("Date").map(str::to_owned);
-        let auto_submitted = header.all("Auto-Submitted").any(automatic);
+        header.auto_submitted = header.all("Auto-Submitted").any(automatic);
         header.list_id = header.first("List-Id").and_then(list_id);
-        let report =
+        header.report =
             header.first("Content-Type").is_some_and(|value| media_type(value) == "multipart/report");
-        header.report = report || *sender == ReversePath::Null && auto_submitted;
-        header.auto_submitted = auto_submitted;
         header
     }
 

@@ -1,0 +1,221 @@
+//! The servers under load, each a child process on a Unix socket in a temporary directory.
+//!
+//! `bare` and `engine` are this benchmark's own binary, started again with `serve`; `libmilter` is compiled from C;
+//! `postvakt` is the program itself, with all its rules on and its log on disk.
+
+#![allow(dead_code, reason = "each benchmark uses its part")]
+
+mod engine;
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tempfile::TempDir;
+
+use crate::bare;
+use crate::load::Address;
+
+/// Until a server has to accept connections.
+const START_TIME: Duration = Duration::from_secs(30);
+/// Between two looks at a server that starts.
+const START_PAUSE: Duration = Duration::from_millis(20);
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Counts frames.
+    Bare,
+    /// A no-op on libmilter, in C.
+    Libmilter,
+    /// Postvakt's milter layer, with nobody behind it.
+    Engine,
+    /// Postvakt.
+    Postvakt,
+}
+
+/// A running server; it ends with this value.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    pub(crate) address: Address,
+    child: Child,
+    directory: TempDir,
+}
+
+impl Kind {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Libmilter => "libmilter",
+            Self::Engine => "engine",
+            Self::Postvakt => "postvakt",
+        }
+    }
+}
+
+impl Server {
+    /// Starts a server on a Unix socket and waits until it answers.
+    pub(crate) fn start(kind: Kind) -> Result<Self> {
+        let directory = directory()?;
+        let address = Address::Unix(directory.path().join("s"));
+        Self::start_on(kind, address, directory)
+    }
+
+    /// The same on a TCP port, for clients that are other users.
+    pub(crate) fn start_inet(kind: Kind) -> Result<Self> {
+        Self::start_on(kind, Address::Inet(free_port()?), directory()?)
+    }
+
+    fn start_on(kind: Kind, address: Address, directory: TempDir) -> Result<Self> {
+        let child = command(kind, &address, directory.path())?
+            .stdin(Stdio::null())
+            .stdout(fs::File::create(directory.path().join("stdout"))?)
+            .stderr(fs::File::create(directory.path().join("stderr"))?)
+            .spawn()
+            .with_context(|| format!("start {}", kind.name()))?;
+        let mut server = Self { kind, address, child, directory };
+        server.wait()?;
+        Ok(server)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn wait(&mut self) -> Result<()> {
+        let give_up = Instant::now() + START_TIME;
+        loop {
+            // A greeting and not a mere connection: a listener may be open before anybody serves it.
+            match crate::load::greeted(&self.address, 1) {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > give_up => return Err(error),
+                Err(_) => {}
+            }
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended with {status}: {}", self.kind.name(), self.said());
+            }
+            std::thread::sleep(START_PAUSE);
+        }
+    }
+
+    /// What it wrote to stderr, its end.
+    pub(crate) fn said(&self) -> String {
+        let text = fs::read(self.directory.path().join("stderr")).unwrap_or_default();
+        let tail = text.get(text.len().saturating_sub(2_000)..).unwrap_or_default();
+        String::from_utf8_lossy(tail).trim().to_owned()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `serve bare|engine ADDRESS`: what the benchmark's own binary does when it is started as a server.
+pub(crate) fn served() -> Result<bool> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [serve, kind, address] = arguments.as_slice() else { return Ok(false) };
+    if serve != "serve" {
+        return Ok(false);
+    }
+    let address = address.parse()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    match Kind::from_str(kind, false).map_err(anyhow::Error::msg)? {
+        Kind::Bare => runtime.block_on(bare::serve(address))?,
+        Kind::Engine => runtime.block_on(engine::serve(address))?,
+        Kind::Libmilter | Kind::Postvakt => bail!("{kind} is a program of its own"),
+    }
+    Ok(true)
+}
+
+/// On the disk of the build, since /tmp may be memory, where a log costs nothing.
+pub(crate) fn directory() -> Result<TempDir> {
+    Ok(TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?)
+}
+
+/// A port on loopback that nobody has.
+pub(crate) fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+/// Lets this process and its children open as many files as it may; how many that is.
+pub(crate) fn raise_file_limit() -> Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
+
+fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
+    let mut command = match kind {
+        Kind::Bare | Kind::Engine => {
+            let mut command = Command::new(std::env::current_exe()?);
+            command.args(["serve", kind.name(), &address.to_string()]);
+            command
+        }
+        Kind::Libmilter => {
+            let mut command = Command::new(libmilter_noop()?);
+            command.arg(match address {
+                Address::Unix(_) => address.to_string(),
+                Address::Inet(inet) => format!("inet:{}@{}", inet.port(), inet.ip()),
+            });
+            command
+        }
+        Kind::Postvakt => {
+            let config = directory.join("postvakt.toml");
+            fs::write(&config, postvakt_config(address, directory))?;
+            let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
+            command.args(["serve", "--config"]).arg(config);
+            command
+        }
+    };
+    command.current_dir(directory);
+    Ok(command)
+}
+
+fn postvakt_config(address: &Address, directory: &Path) -> String {
+    format!(
+        r#"[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+internal_networks = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"]
+
+[server]
+listen = ["{address}"]
+
+[store]
+directory = "{}"
+
+[rules.auto-forward]
+mode = "enforce"
+action = "hold"
+"#,
+        directory.join("store").display()
+    )
+}
+
+/// Compiles `benches/libmilter_noop.c`.
+fn libmilter_noop() -> Result<PathBuf> {
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("libmilter_noop");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/libmilter_noop.c");
+    let output = Command::new("cc")
+        .args(["-O2", "-Wall", "-Wextra", "-o"])
+        .args([&program, &source])
+        .args(["-lmilter", "-pthread"])
+        .output()
+        .context("no C compiler: apt-get install gcc libc6-dev libmilter-dev")?;
+    if !output.status.success() {
+        bail!(
+            "libmilter_noop.c does not compile; is libmilter there (apt-get install libmilter-dev)?\n{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(program)
+}
