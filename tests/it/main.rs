@@ -1,4 +1,11 @@
 //! The integration tests: one binary, one module for each boundary.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test's way to fail"
+)]
 
 #![allow(
     clippy::unwrap_used,
@@ -13,6 +20,7 @@ mod config;
 mod custom_rules;
 mod dialogs;
 mod faults;
+mod lab;
 mod postfix;
 mod product;
 mod store;

@@ -1,1 +1,6 @@
 //! A real Postfix in front of the real program.
+
+mod operation;
+mod passing;
+mod sessions;
+mod verdicts;

@@ -1,0 +1,115 @@
+//! The program as a process: its config, its socket, its end.
+
+use std::fs::{self, File};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Log, Ports, run, until};
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_postvakt");
+
+/// A running `postvakt serve`.
+pub(crate) struct Postvakt {
+    child: Child,
+    port: u16,
+    pub(crate) log: Log,
+    pub(crate) config: PathBuf,
+    frame: String,
+}
+
+impl Postvakt {
+    /// Writes the config and starts the program.
+    pub(crate) fn start(directory: &Path, ports: &Ports, rules: &str) -> Self {
+        let home = directory.display();
+        let Ports { milter, milter_outbound, reinjection, .. } = ports;
+        let frame = format!(
+            r#"[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+internal_networks = ["127.0.0.0/8"]
+
+[server]
+listen = ["inet:127.0.0.1:{milter}", "unix:{home}/milter.sock",
+          {{ address = "inet:127.0.0.1:{milter_outbound}", direction = "outbound" }}]
+
+[store]
+directory = "{home}/store"
+
+[smtp]
+submit = "127.0.0.1:{reinjection}"
+"#
+        );
+        let config = directory.join("postvakt.toml");
+        fs::create_dir_all(directory.join("store")).unwrap();
+        fs::write(&config, format!("{frame}\n{rules}")).unwrap();
+        let log = Log(directory.join("postvakt.log"));
+        let mut postvakt = Self { child: spawn(&config, &log), port: *milter, log, config, frame };
+        postvakt.ready();
+        postvakt
+    }
+
+    /// Kills it without warning.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again and waits until it answers.
+    pub(crate) fn restart(&mut self) {
+        self.child = spawn(&self.config, &self.log);
+        self.ready();
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for it to end.
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        until("the program's end", &self.log, || self.child.try_wait().unwrap())
+    }
+
+    /// Puts other rules into the config, without a word to the program.
+    pub(crate) fn write_rules(&self, rules: &str) {
+        let new = self.config.with_extension("new");
+        fs::write(&new, format!("{}\n{rules}", self.frame)).unwrap();
+        fs::rename(new, &self.config).unwrap();
+    }
+
+    /// The records that match, one JSON object each.
+    pub(crate) fn search(&self, filter: &[&str]) -> Vec<serde_json::Value> {
+        let mut command = Command::new(PROGRAM);
+        command.args(["log", "search", "--json", "--purpose", "test of the log", "--config"]);
+        let found = run(command.arg(&self.config).args(filter));
+        found.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    fn ready(&mut self) {
+        until("the milter's port", &self.log, || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("the program ended with {status}:\n{}", self.log);
+            }
+            TcpStream::connect(("127.0.0.1", self.port)).ok()
+        });
+    }
+}
+
+impl Drop for Postvakt {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(config: &Path, log: &Log) -> Child {
+    let log = File::options().create(true).append(true).open(&log.0).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["serve", "--config"]).arg(config);
+    command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
+}
