@@ -72,9 +72,11 @@ impl Postfix {
         run(self.command("postcat").args(["-q", id]))
     }
 
-    /// Releases a message that is on hold.
+    /// Releases a message that is on hold. `postsuper` makes it a deferred one, whose turn comes within minutes;
+    /// `postqueue` makes that now.
     pub(crate) fn release(&self, id: &str) {
         run(self.command("postsuper").args(["-H", id]));
+        run(self.command("postqueue").args(["-i", id]));
     }
 
     /// Hands in a message on this host, as cron and scripts do.
