@@ -35,8 +35,9 @@ impl Lab {
     /// As [`Lab::start`], in a directory that was prepared.
     pub(crate) fn start_in(directory: Directory, rules: &str) -> Self {
         let ports = Ports::reserve();
+        let postfix = Postfix::lay_out(&directory.path, &ports);
         let postvakt = Postvakt::start(&directory.path, &ports, rules);
-        let postfix = Postfix::start(&directory.path, &ports);
+        postfix.start();
         Self { postfix, postvakt, _directory: directory }
     }
 

@@ -33,19 +33,38 @@ pub(crate) struct Postfix {
 }
 
 impl Postfix {
-    /// Makes an instance below the directory and starts it.
-    pub(crate) fn start(directory: &Path, ports: &Ports) -> Self {
+    /// Lays out an instance below the directory, and beside it the directory of the program's socket.
+    pub(crate) fn lay_out(directory: &Path, ports: &Ports) -> Self {
         let installed = Command::new("postconf").arg("-d").arg("mail_version").output().is_ok();
         assert!(installed, "Postfix is not installed: apt-get install --no-install-recommends postfix");
-        let directory = directory.join("postfix");
-        let log = Log(directory.join("maillog"));
-        let postfix = Self { ports: *ports, log, directory };
-        postfix.lay_out();
+        let (uid, gid) = postfix_user();
+        // Whatever is made in there belongs to Postfix's group, which may then use the socket.
+        make_folder(&directory.join("run"), 0o2750, (0, gid));
+        let home = directory.join("postfix");
+        for folder in ["", "etc", "queue"] {
+            make_folder(&home.join(folder), 0o755, (0, 0));
+        }
+        make_folder(&home.join("data"), 0o755, (uid, gid));
+        // Mail is stored as `nobody`; Postfix refuses to store it as its own user.
+        make_folder(&home.join("mail"), 0o755, (65_534, 65_534));
+        let postfix = Self { ports: *ports, log: Log(home.join("maillog")), directory: home };
+        let etc = postfix.directory.join("etc");
+        fs::write(etc.join("main.cf"), postfix.main_cf()).unwrap();
+        fs::write(etc.join("master.cf"), postfix.master_cf()).unwrap();
+        let line = |address: &str| {
+            let (local, domain) = address.split_once('@').unwrap();
+            format!("{address} {domain}/{local}/\n")
+        };
+        fs::write(etc.join("mailboxes"), MAILBOXES.into_iter().map(line).collect::<String>()).unwrap();
+        postfix
+    }
+
+    /// Starts it.
+    pub(crate) fn start(&self) {
         // Not `run`: Postfix's processes inherit standard output, which would then never end.
         let status =
-            postfix.command("postfix").arg("start").stdout(Stdio::null()).stderr(Stdio::null()).status();
-        assert!(status.unwrap().success(), "Postfix does not start (root is needed):\n{}", postfix.log);
-        postfix
+            self.command("postfix").arg("start").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(status.unwrap().success(), "Postfix does not start (root is needed):\n{}", self.log);
     }
 
     /// How many messages were delivered to the address.
@@ -101,26 +120,6 @@ impl Postfix {
         command
     }
 
-    fn lay_out(&self) {
-        for folder in ["", "etc", "queue", "data", "mail"] {
-            let folder = self.directory.join(folder);
-            fs::create_dir_all(&folder).unwrap();
-            fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        }
-        let (uid, gid) = postfix_user();
-        chown(self.directory.join("data"), Some(uid), Some(gid)).unwrap();
-        // Mail is stored as `nobody`; Postfix refuses to store it as its own user.
-        chown(self.directory.join("mail"), Some(65_534), Some(65_534)).unwrap();
-        fs::write(self.directory.join("etc/main.cf"), self.main_cf()).unwrap();
-        fs::write(self.directory.join("etc/master.cf"), self.master_cf()).unwrap();
-        let line = |address: &str| {
-            let (local, domain) = address.split_once('@').unwrap();
-            format!("{address} {domain}/{local}/\n")
-        };
-        let boxes: String = MAILBOXES.into_iter().map(line).collect();
-        fs::write(self.directory.join("etc/mailboxes"), boxes).unwrap();
-    }
-
     fn main_cf(&self) -> String {
         let home = self.directory.display();
         let shipped = SHIPPED_MAIN.replace(":8891", &format!(":{}", self.ports.milter));
@@ -162,7 +161,7 @@ relay_transport = outside
 
     fn master_cf(&self) -> String {
         let Ports { smtp, submission, reinjection, outbound, by_socket, milter_outbound, .. } = self.ports;
-        let socket = self.directory.with_file_name("milter.sock");
+        let socket = self.directory.with_file_name("run").join("milter.sock");
         let shipped = SHIPPED_MASTER
             .replace("submission inet", &format!("{submission} inet"))
             .replace(":10026 ", &format!(":{reinjection} "));
@@ -200,6 +199,12 @@ impl Drop for Postfix {
     fn drop(&mut self) {
         let _ = self.command("postfix").arg("stop").stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
+}
+
+fn make_folder(path: &Path, mode: u32, (uid, gid): (u32, u32)) {
+    fs::create_dir(path).unwrap();
+    chown(path, Some(uid), Some(gid)).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
 fn postfix_user() -> (u32, u32) {

@@ -33,7 +33,7 @@ domains = ["exempelby.se"]
 internal_networks = ["127.0.0.0/8"]
 
 [server]
-listen = ["inet:127.0.0.1:{milter}", "unix:{home}/milter.sock",
+listen = ["inet:127.0.0.1:{milter}", "unix:{home}/run/milter.sock",
           {{ address = "inet:127.0.0.1:{milter_outbound}", direction = "outbound" }}]
 
 [store]
