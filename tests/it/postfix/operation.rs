@@ -95,9 +95,11 @@ fn a_stop_lets_the_mail_in_hand_finish_and_sends_the_next_away() {
 
     let reply = busy.content(&message(FROM, TO, "i handen", ""));
     assert!(reply.starts_with("250 "), "{reply}\n{lab}");
-    let refused = idle.say("MAIL FROM:<x@example.org>");
-    assert!(refused.starts_with("421 4.3.2 "), "{refused}\n{lab}");
-    assert!(busy.say("MAIL FROM:<x@example.org>").starts_with("421 4.3.2 "));
+    for mut session in [idle, busy] {
+        let refused = session.send(FROM, &[TO], &message(FROM, TO, "efter", ""));
+        assert!(refused.starts_with("421 4.3.2 "), "{refused}\n{lab}");
+        assert_eq!(session.say("NOOP"), "", "421 ends the session");
+    }
     assert_eq!(lab.postvakt.ended().code(), Some(0), "{lab}");
     assert_eq!(lab.record_of(&reply)["verdict"], "accepted");
     lab.delivered(TO, 2);

@@ -134,7 +134,7 @@ fn observing_changes_nothing_and_says_what_it_would() {
     let reply = lab.inside().send(ANNA, &[PRIVATE], &forward(PRIVATE));
     let record = lab.record_of(&reply);
     assert_eq!(record["verdict"], "accepted");
-    assert!(record["would"].to_string().contains("auto-forward=rejected"), "{record}");
+    assert!(record["would"].to_string().contains("auto-forward=would_reject"), "{record}");
     let delivered = lab.delivered(PRIVATE, 1).remove(0);
     assert!(!delivered.contains("X-Postvakt-Auto-Forward"), "{delivered}");
 }
