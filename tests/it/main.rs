@@ -1,11 +1,4 @@
 //! The integration tests: one binary, one module for each boundary.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test's way to fail"
-)]
 
 #![allow(
     clippy::unwrap_used,
