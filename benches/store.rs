@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot run ends")]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -25,15 +25,15 @@ fn main() {
     println!("committers  records/s  records/commit  writer's CPU µs/record  octets/record");
     for committers in [1, 16, 64, 256] {
         let store = tempfile::tempdir_in(&directory).unwrap();
-        measure(store.path().join("store"), committers, time);
+        measure(&store.path().join("store"), committers, time);
     }
     let store = tempfile::tempdir_in(&directory).unwrap();
     measure_reading(store.path().join("store"));
 }
 
 #[tokio::main]
-async fn measure(directory: PathBuf, committers: u64, time: Duration) {
-    let store = Store::open(&directory, "gw1").unwrap();
+async fn measure(directory: &Path, committers: u64, time: Duration) {
+    let store = Store::open(directory, "gw1").unwrap();
     let done = Arc::new(AtomicBool::new(false));
     let begun = Instant::now();
     let tasks: Vec<_> = (0..committers)
@@ -60,7 +60,7 @@ async fn measure(directory: PathBuf, committers: u64, time: Duration) {
     let commits = commits();
     store.close().await;
     let octets: u64 =
-        fs::read_dir(&directory).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
+        fs::read_dir(directory).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     println!(
         "{committers:10}  {:9.0}  {:14.1}  {:22.1}  {:13}",
         records as f64 / elapsed.as_secs_f64(),

@@ -33,7 +33,8 @@ impl Header {
         header.message_id = header.message_id(defects);
         header.references = header.references(defects);
         header.date = header.first("Date").map(str::to_owned);
-        header.auto_submitted = header.all("Auto-Submitted").any(automatic);
+        let auto_submitted = header.all("Auto-Submitted").any(automatic);
+        header.auto_submitted = auto_submitted;
         header.list_id = header.first("List-Id").and_then(list_id);
         header.report =
             header.first("Content-Type").is_some_and(|value| media_type(value) == "multipart/report");
