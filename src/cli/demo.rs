@@ -135,48 +135,37 @@ impl Played {
         played
     }
 
+    /// What is not as the case expects, or not as `explain` says.
     fn differences(&self) -> Vec<String> {
         let expect = &self.case.sheet.expect;
         let facts = &self.explained.assessment.facts;
-        let mut wrong = Vec::new();
-        let mut same = |what: &str, is: String, expected: String| {
-            if is != expected {
-                wrong.push(format!("{what} is {is}, expected {expected}"));
-            }
-        };
-        same("direction", facts.direction.to_string(), expect.direction.to_string());
-        same("verdict", self.verdict().to_owned(), expect.verdict.clone());
-        same("findings", self.findings().join(", "), expect.findings.join(", "));
-        if let Some(subject) = &expect.subject {
-            same("subject", facts.header.subject.clone().unwrap_or_default(), subject.clone());
-        }
-        if let Some(id) = &expect.message_id {
-            same("Message-ID", facts.header.message_id.clone().unwrap_or_default(), id.clone());
-        }
-        if let Some(names) = &expect.attachments {
-            let is: Vec<&str> = facts.attachments.iter().map(|attachment| attachment.name.as_str()).collect();
-            same("attachments", is.join("; "), names.join("; "));
-        }
-        if let Some(defects) = &expect.defects {
-            let is: Vec<&str> = facts.defects.iter().map(|defect| defect.as_str()).collect();
-            same("defects", is.join(", "), defects.join(", "));
-        }
-        for edit in &expect.edits {
-            let done =
-                self.heard.edits.iter().any(|heard| explain::describe(heard).starts_with(edit.as_str()));
-            same("edit", if done { edit.clone() } else { "missing".to_owned() }, edit.clone());
-        }
-        let without_id = |heard: &Heard| heard.without_id();
+        let names = facts.attachments.iter().map(|attachment| attachment.name.as_str());
+        let defects = facts.defects.iter().map(|defect| defect.as_str());
         let explained = Heard {
             edits: self.explained.answer.edits.clone(),
             reply: self.explained.answer.refusal.as_ref().map(ToString::to_string),
         };
-        same(
-            "the wire's answer",
-            format!("{:?}", without_id(&self.heard)),
-            format!("{:?}", without_id(&explained)),
-        );
-        wrong
+        let mut pairs = vec![
+            ("direction", facts.direction.to_string(), expect.direction.to_string()),
+            ("verdict", self.verdict().to_owned(), expect.verdict.clone()),
+            ("findings", sorted(self.findings()), sorted(expect.findings.clone())),
+            ("subject", format!("{:?}", facts.header.subject), format!("{:?}", expect.subject)),
+            ("Message-ID", format!("{:?}", facts.header.message_id), format!("{:?}", expect.message_id)),
+            ("attachments", names.collect::<Vec<_>>().join("; "), expect.attachments.join("; ")),
+            ("defects", sorted(defects.map(str::to_owned).collect()), sorted(expect.defects.clone())),
+            (
+                "the wire's answer",
+                format!("{:?}", self.heard.without_id()),
+                format!("{:?}", explained.without_id()),
+            ),
+        ];
+        for edit in &expect.edits {
+            let done =
+                self.heard.edits.iter().any(|heard| explain::describe(heard).starts_with(edit.as_str()));
+            pairs.push(("edit", if done { edit.clone() } else { "missing".to_owned() }, edit.clone()));
+        }
+        let differ = pairs.into_iter().filter(|(_, is, expected)| is != expected);
+        differ.map(|(what, is, expected)| format!("{what} is {is}, expected {expected}")).collect()
     }
 
     fn verdict(&self) -> &'static str {
@@ -240,6 +229,11 @@ impl Heard {
         });
         Self { edits, reply }
     }
+}
+
+fn sorted(mut words: Vec<String>) -> String {
+    words.sort();
+    words.join(", ")
 }
 
 const ID: &str = "X-Postvakt-Id";

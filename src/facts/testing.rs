@@ -1,5 +1,7 @@
 //! Facts for unit tests: from a message as it is written, the way the wire would bring it.
 
+#![deny(clippy::disallowed_methods)]
+
 use std::sync::Arc;
 
 use bytes::Bytes;

@@ -1,1 +1,219 @@
-//! The program as its users call it.
+//! The program as its users call it: commands, exit codes, `--json`.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const CONFIG: &str = r#"
+[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+internal_networks = ["10.0.0.0/8"]
+[server]
+node = "gw1"
+listen = ["unix:/tmp/unused.sock"]
+[store]
+directory = "/tmp/unused"
+[rules.auto-forward]
+mode = "enforce"
+action = "reject"
+reroute_to = "registrator@exempelby.se"
+[[rules.auto-forward.exceptions]]
+mailbox = "anna@exempelby.se"
+to = "arkiv@example.com"
+decision = "KS 2026/123"
+until = 2026-06-30
+[rules.custom.no-exe]
+when = { attachment_name = '(?i)\.exe$' }
+mode = "observe"
+action = "reject"
+"#;
+
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Self {
+        let desk = Self(tempfile::tempdir().unwrap());
+        desk.write("postvakt.toml", CONFIG);
+        desk
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        std::fs::write(self.path(name), text).unwrap();
+        self.path(name)
+    }
+
+    fn explain(&self, arguments: &[&str], files: &[&Path]) -> Vec<Value> {
+        let output = postvakt()
+            .args(["explain", "--json", "--config"])
+            .arg(self.path("postvakt.toml"))
+            .args(arguments)
+            .args(files)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn postvakt() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_postvakt"))
+}
+
+fn run(arguments: &[&str]) -> Output {
+    postvakt().args(arguments).output().unwrap()
+}
+
+fn redirected(desk: &Desk) -> PathBuf {
+    desk.write(
+        "redirected.eml",
+        "X-Sieve-Redirected-From: anna@exempelby.se\nFrom: medborgare@example.org\nTo: anna@exempelby.se\n\
+         Message-ID: <1@example.org>\nSubject: =?utf-8?Q?H=C3=A4lsning?=\nContent-Type: multipart/mixed; boundary=b\n\n\
+         --b\n\nHej\n--b\nContent-Type: application/octet-stream; name=\"b=C3=A5t.exe\"\n\
+         Content-Disposition: attachment; filename*=utf-8''b%C3%A5t.exe\nContent-Transfer-Encoding: base64\n\nTVo=\n--b--\n",
+    )
+}
+
+#[test]
+fn explain_says_what_follows_and_why() {
+    let desk = Desk::new();
+    let file = redirected(&desk);
+    let arguments = ["--from", "anna@exempelby.se", "--rcpt", "x@example.net", "--client", "10.1.2.3"];
+    let [said] = desk.explain(&arguments, &[&file]).try_into().unwrap();
+    assert_eq!(said["file"], file.display().to_string());
+    assert_eq!((&said["direction"], &said["verdict"]), (&"outbound".into(), &"rejected".into()));
+    let finding = &said["findings"][0];
+    assert_eq!((&finding["rule"], &finding["grade"]), (&"auto-forward".into(), &"certain".into()));
+    assert_eq!(
+        (&finding["mode"], &finding["evidence"]),
+        (&"enforce".into(), &"sieve; mailbox=anna@exempelby.se".into())
+    );
+    let line = CONFIG.lines().position(|line| line == "[rules.auto-forward]").unwrap() + 1;
+    assert_eq!(finding["config"], format!("{}:{line}", desk.path("postvakt.toml").display()));
+    let observed = &said["findings"][1];
+    assert_eq!((&observed["rule"], &observed["mode"]), (&"custom.no-exe".into(), &"observe".into()));
+    assert!(said["reply"].as_str().unwrap().starts_with("550 5.7.1 Automatisk vidarebefordran"), "{said}");
+    assert_eq!((&said["record"], &said["edits"]), (&Value::Null, &Value::Array(Vec::new())));
+    let facts = &said["facts"];
+    assert_eq!((&facts["subject"], &facts["message_id"]), (&"Hälsning".into(), &"<1@example.org>".into()));
+    let attachment = &facts["attachments"][0];
+    assert_eq!((&attachment["path"], &attachment["name"]), (&"2".into(), &"båt.exe".into()));
+    assert_eq!((&attachment["size"], &attachment["state"]), (&2.into(), &"plain".into()));
+}
+
+#[test]
+fn the_same_forward_from_the_citizens_address_is_rerouted() {
+    let desk = Desk::new();
+    let file = redirected(&desk);
+    let arguments =
+        ["--from", "medborgare@example.org", "--rcpt", "x@example.net", "--rcpt", "bertil@exempelby.se"];
+    let [said] = desk.explain(&arguments, &[&file]).try_into().unwrap();
+    assert_eq!((&said["verdict"], &said["reply"]), (&"marked".into(), &Value::Null));
+    let outcomes: Vec<String> = said["recipients"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| format!("{} {}", r["address"], r["outcome"]))
+        .collect();
+    assert_eq!(
+        outcomes,
+        [
+            "\"x@example.net\" \"removed\"",
+            "\"bertil@exempelby.se\" \"kept\"",
+            "\"registrator@exempelby.se\" \"added\""
+        ]
+    );
+    let operations: Vec<&str> =
+        said["edits"].as_array().unwrap().iter().map(|e| e["op"].as_str().unwrap()).collect();
+    assert_eq!(operations, ["insert-header", "insert-header", "remove-recipient", "add-recipient"]);
+}
+
+#[test]
+fn exceptions_hold_until_their_day_is_over() {
+    let desk = Desk::new();
+    let file = redirected(&desk);
+    for (at, verdict) in [("2026-06-30T21:59:59Z", "accepted"), ("2026-06-30T22:00:00Z", "rejected")] {
+        let arguments = ["--from", "anna@exempelby.se", "--rcpt", "arkiv@example.com", "--at", at];
+        let [said] = desk.explain(&arguments, &[&file]).try_into().unwrap();
+        assert_eq!(said["verdict"], verdict, "{at}");
+    }
+}
+
+#[test]
+fn several_files_share_one_memory() {
+    let desk = Desk::new();
+    let text = "From: medborgare@example.org\nTo: anna@exempelby.se\nMessage-ID: <1@example.org>\nSubject: a\n\nHej\n";
+    let inbound = desk.write("inbound.eml", text);
+    let outbound = desk.write("outbound.eml", &text.replace("To: anna@exempelby.se", "To: x@example.net"));
+    let said = desk.explain(&[], &[&inbound, &outbound]);
+    assert_eq!((&said[0]["verdict"], &said[1]["verdict"]), (&"accepted".into(), &"marked".into()));
+    assert_eq!(said[1]["findings"][0]["evidence"], "message-id; mailbox=anna@exempelby.se");
+    let alone = desk.explain(&[], &[&outbound]);
+    assert_eq!(alone[0]["verdict"], "accepted");
+}
+
+#[test]
+fn exit_codes_and_where_things_are_said() {
+    let desk = Desk::new();
+    let good = desk.path("postvakt.toml");
+    let bad = desk.write("bad.toml", "[organisation]\nname = \"\"\n");
+    let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
+    for (arguments, code) in [
+        (vec!["check", "--config", good], 0),
+        (vec!["check", "--config", bad], 78),
+        (vec!["check", "--config", "/nonexistent.toml"], 78),
+        (vec!["serve", "--config", bad], 78),
+        (vec!["explain", "--config", bad, good], 78),
+        (vec!["explain", "--config", good, "/nonexistent.eml"], 2),
+        (vec!["explain", "--config", good], 2),
+        (vec!["rules"], 0),
+        (vec!["rules", "auto-forward"], 0),
+        (vec!["rules", "no-such-rule"], 2),
+        (vec!["log", "search", "--config", good, "--purpose", "test"], 2),
+        (vec!["no-such-command"], 2),
+        (vec!["--help"], 0),
+        (vec!["--version"], 0),
+    ] {
+        let output = run(&arguments);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {output:?}");
+        assert_eq!(output.stderr.is_empty(), code == 0, "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn the_demonstration_shows_everything_and_leaves_what_it_is_asked_to() {
+    let desk = Desk::new();
+    let kept = desk.path("kept");
+    let output = postvakt().args(["demo", "--json", "--keep"]).arg(&kept).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(lines.len() >= 40 && lines.iter().all(|line| line["record"].is_string()));
+    let config = kept.join("postvakt.toml");
+    let output = postvakt()
+        .args(["log", "search", "--json", "--purpose", "test", "--config"])
+        .arg(config)
+        .output()
+        .unwrap();
+    let records = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(records.lines().count(), lines.len());
+}
+
+#[test]
+fn rules_are_listed_for_people_and_programs() {
+    let output = String::from_utf8(run(&["rules", "--json"]).stdout).unwrap();
+    let ids: Vec<Value> =
+        output.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].clone()).collect();
+    assert!(ids.contains(&"auto-forward".into()));
+    let page = String::from_utf8(run(&["rules", "auto-forward"]).stdout).unwrap();
+    assert!(page.starts_with("# auto-forward\n") && page.contains("## What it misses"));
+}

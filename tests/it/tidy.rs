@@ -19,7 +19,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["src/settings/parse.rs"]),
     ("idna", &["src/address.rs"]),
     ("hmac", &["src/facts/identity.rs"]),
-    ("csv", &["src/export/csv.rs"]),
+    ("csv", &["src/export"]),
     ("arc_swap", &["src/pipeline.rs", "src/daemon.rs"]),
     ("sd_notify", &["src/daemon.rs"]),
 ];

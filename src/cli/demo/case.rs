@@ -61,7 +61,7 @@ pub struct Transaction {
     pub recipients: Vec<String>,
 }
 
-/// What is expected. What a case leaves out, it does not ask about.
+/// What is expected.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -69,23 +69,22 @@ pub struct Expect {
     pub direction: Direction,
     /// The verdict's word.
     pub verdict: String,
-    /// `rule=grade`.
+    /// `rule=grade`, in any order.
     pub findings: Vec<String>,
-    /// Decoded subject.
+    /// Decoded subject; absent where the message has none.
     #[serde(default)]
     pub subject: Option<String>,
-    /// Names of attachments.
-    #[serde(default)]
-    pub attachments: Option<Vec<String>>,
-    /// Message-ID.
+    /// Names of attachments, in their order; empty for a part without one.
+    pub attachments: Vec<String>,
+    /// Message-ID; absent where the message has none.
     #[serde(default)]
     pub message_id: Option<String>,
     /// Edits as `explain` words them, up to where the sheet stops; the record's id is implied.
     #[serde(default)]
     pub edits: Vec<String>,
-    /// What is odd about it.
+    /// What is odd about it, in any order.
     #[serde(default)]
-    pub defects: Option<Vec<String>>,
+    pub defects: Vec<String>,
 }
 
 impl Case {
