@@ -95,7 +95,8 @@ impl Writer {
             }
         }
         self.close_file();
-        drop(self.lock);
+        // Said aloud, because a process that is being forked just now has the descriptor too. Failing, it goes with it.
+        let _ = self.lock.unlock();
         for done in closing {
             // Whoever asked may have stopped waiting.
             let _ = done.send(());
