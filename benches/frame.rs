@@ -3,6 +3,8 @@
 //! The frames are those of one message as Postfix sends them; `decode` finds their borders, `parse` also reads what
 //! they say.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
 mod load;
 
 use std::hint::black_box;

@@ -3,6 +3,8 @@
 //! Postfix keeps a filter's connection open for as long as its SMTP client is silent. Each connection here has been
 //! greeted (negotiation, connect, HELO) and is then silent; what the server's resident memory has grown by is theirs.
 
+#![allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+
 mod bare;
 mod load;
 mod servers;

@@ -5,7 +5,6 @@
  */
 #include <libmilter/mfapi.h>
 #include <stdio.h>
-#include <string.h>
 
 static const unsigned long NO_REPLY = SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_DATA
 	| SMFIP_NR_UNKN | SMFIP_NR_HDR | SMFIP_NR_EOH | SMFIP_NR_BODY;

@@ -13,7 +13,7 @@ use crate::load::Address;
 
 /// Octets read at once.
 const BUFFER_OCTETS: usize = 64 << 10;
-/// Version 6, no actions, NR_CONN to NR_BODY.
+/// Version 6, no actions, every no-reply bit.
 const NEGOTIATED: &[u8] = b"\0\0\0\x0dO\0\0\0\x06\0\0\0\0\0\x0f\xf0\x80";
 const CONTINUE: &[u8] = b"\0\0\0\x01c";
 
