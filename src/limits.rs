@@ -25,9 +25,11 @@ pub const ADDRESS_OCTETS: usize = 8_192;
 pub const MACRO_OCTETS: usize = 64 << 10;
 /// Octets of messages in flight over all connections; above it connections are read no further until some are done.
 pub const IN_FLIGHT_OCTETS: usize = 1 << 30;
+/// Octets for which room is made when a message begins; most need no more.
+pub const MESSAGE_OCTETS_FIRST: usize = 4 << 10;
 /// Octets of one message from which on it counts among those in flight; smaller ones are bounded by `CONNECTIONS`.
 pub const IN_FLIGHT_FROM: usize = 64 << 10;
-/// Octets of the read buffer of a connection between messages.
+/// Octets of the read buffer of a connection that waits.
 pub const READ_OCTETS: usize = 4 << 10;
 /// Octets that one read may bring: enough for the largest frame.
 pub const READ_OCTETS_MAX: usize = 128 << 10;
@@ -40,6 +42,8 @@ pub const NEGOTIATION_TIME: Duration = Duration::from_secs(10);
 pub const FRAME_TIME: Duration = Duration::from_secs(30);
 /// Between frames: as long as an SMTP client may be silent. Sendmail's longest is one hour; libmilter waits two.
 pub const IDLE_TIME: Duration = Duration::from_secs(7_210);
+/// Between octets until a connection gives its larger read buffer back.
+pub const QUIET_TIME: Duration = Duration::from_secs(5);
 /// Until the MTA has read a reply.
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Until a verdict; Postfix waits 300 s (`milter_content_timeout`) for each frame.

@@ -211,7 +211,6 @@ where
             if let Some(why) = taken? {
                 return Ok(why);
             }
-            self.shrink();
             if *self.phase.borrow() >= Phase::Closing && self.session.transaction().is_none() {
                 return Ok(Incomplete::Disconnected);
             }
@@ -249,10 +248,16 @@ where
     async fn fill(&mut self) -> Result<bool, Broken> {
         let lacking = frame::missing(&self.input).max(self.read_octets.saturating_sub(self.input.len()));
         self.input.reserve(lacking);
-        let mut deadline = None;
+        let (mut quiet, mut deadline) = (None, None);
         let read = poll_fn(|cx| {
             if let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
                 return Poll::Ready(read.map_err(Broken::Read));
+            }
+            if self.can_shrink() {
+                let by = *quiet.get_or_insert_with(|| Instant::now() + limits::QUIET_TIME);
+                if self.alarm.poll(cx, by).is_ready() {
+                    self.shrink();
+                }
             }
             let by = *deadline.get_or_insert_with(|| self.read_by());
             if self.alarm.poll(cx, by).is_ready() {
@@ -330,17 +335,15 @@ where
         flushed
     }
 
-    /// Between messages a connection holds little: most are idle at any time.
+    /// A connection that waits holds little: most wait at any time. One that is busy keeps its larger buffer.
     fn shrink(&mut self) {
-        if self.session.transaction().is_some() || !self.input.is_empty() {
-            return;
-        }
-        self.held = None;
-        if self.read_octets > limits::READ_OCTETS || self.input.capacity() > limits::READ_OCTETS {
-            self.read_octets = limits::READ_OCTETS;
-            self.input = BytesMut::with_capacity(limits::READ_OCTETS);
-        }
+        self.read_octets = limits::READ_OCTETS;
+        self.input = BytesMut::with_capacity(limits::READ_OCTETS);
         self.out.shrink_to(limits::READ_OCTETS);
+    }
+
+    fn can_shrink(&self) -> bool {
+        self.input.is_empty() && self.input.capacity() > limits::READ_OCTETS
     }
 
     /// A large message needs room among those in flight. While there is none nothing is read, so that the MTA waits;

@@ -181,6 +181,9 @@ impl Transaction {
             self.size += octets as u64;
             return Ok(());
         }
+        if self.kept.is_empty() {
+            self.kept.reserve(limits::MESSAGE_OCTETS_FIRST);
+        }
         self.kept.extend_from_slice(name);
         self.kept.extend_from_slice(if leading_space { b":" } else { b": " });
         let mut rest = value;

@@ -2,14 +2,6 @@
 //!
 //! `tests/dialogs/README.md` tells the format and lists what must hold, each with the dialog or test that shows it.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may panic; clippy knows that of test functions only, not of what they share"
-)]
-
 mod beyond;
 mod model;
 mod player;
