@@ -198,5 +198,6 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
     assert_eq!(recent, [stored[3].clone(), stored[2].clone()]);
     let first = store.seen_key();
     store.close().await;
+    assert!(!directory.path().join("log-2026-09.db-wal").exists(), "a closed store is plain files");
     assert_eq!(Store::open(directory.path(), "gw1").unwrap().seen_key(), first);
 }
