@@ -165,6 +165,7 @@ impl Store {
     /// Stores what waits, moves everything into the month file, and closes. Other clones are closed with it.
     pub async fn close(&self) {
         self.0.closing.store(true, Ordering::Release);
+        self.0.readers.close();
         let (done, closed) = oneshot::channel();
         if self.0.queue.send(Message::Close(done)).await.is_ok() {
             // An error is a writer that died: it holds nothing open either.

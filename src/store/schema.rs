@@ -21,7 +21,7 @@ pub const VERSION: i32 = 1;
 /// Octets of a page; measured in `benches/store.rs`.
 pub const PAGE_OCTETS: u32 = 4096;
 
-/// Times are milliseconds since 1970, lists are JSON. `record` has no index but its time: see `docs/decisions/`.
+/// Times are milliseconds since 1970, lists are JSON. `record` has no index but its time: see `docs/decisions/007-indexes.md`.
 /// The rows of `seen` have the number of the record they came with, so that the newest are the last ones.
 const TABLES: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;

@@ -77,6 +77,11 @@ impl Readers {
         })
     }
 
+    /// Closes the files, so that the writer is the last to close them and can take their -wal away.
+    pub(super) fn close(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Runs `query` on each file that is young enough, newest first, as long as it wants more.
     fn read(
         &self,

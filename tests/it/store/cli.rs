@@ -207,7 +207,7 @@ async fn an_export_is_whole_safe_and_has_its_manifest() {
     assert_eq!((&rows[2][0], &rows[2][1]), ("2026-09-02T08:00:00.000+02:00", "2026-09-02T06:00:00.000Z"));
     let manifest = fs::read_to_string(directory.path().join("log.csv.manifest.json")).unwrap();
     let manifest: Value = serde_json::from_str(&manifest).unwrap();
-    let hash: String = Sha256::digest(&csv).iter().map(|octet| format!("{octet:02x}")).collect();
+    let hash = Sha256::digest(&csv).iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().concat();
     assert_eq!((&manifest["sha256"], &manifest["rows"]), (&hash.into(), &3.into()));
     assert_eq!((&manifest["purpose"], &manifest["node"]), (&"utlämnande".into(), &"gw1".into()));
 

@@ -31,6 +31,8 @@ fn write_at(path: &Path, at: u64, octets: &[u8]) {
     OpenOptions::new().write(true).open(path).unwrap().write_all_at(octets, at).unwrap();
 }
 
+type Damage<'a> = Box<dyn Fn(&Path) + 'a>;
+
 #[tokio::test]
 async fn damaged_files_are_refused_and_stay_as_they_are() {
     let directory = tempfile::tempdir().unwrap();
@@ -38,7 +40,6 @@ async fn damaged_files_are_refused_and_stay_as_they_are() {
     let middle = octets / 4_096 / 2 * 4_096;
     let cut =
         |to: u64| move |path: &Path| OpenOptions::new().write(true).open(path).unwrap().set_len(to).unwrap();
-    type Damage<'a> = Box<dyn Fn(&Path) + 'a>;
     let cases: [(&str, Damage<'_>, &str); 13] = [
         ("cut within the header", Box::new(cut(50)), "header"),
         ("cut after the header", Box::new(cut(100)), "cut off"),

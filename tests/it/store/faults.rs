@@ -69,6 +69,20 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     assert!(found.iter().zip(1..).all(|((id, _), seq)| id.seq == seq));
 }
 
+#[tokio::test]
+async fn a_foreign_lock_is_waited_for_and_then_told_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open_at(directory.path(), "gw1", clock("2026-08-21T00:00:00Z").1).unwrap();
+    store.commit(entry("before")).await.unwrap();
+    let foreign = rusqlite::Connection::open(directory.path().join("log-2026-08.db")).unwrap();
+    foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.commit(entry("during")).await.unwrap_err().to_string();
+    assert!(refused.contains("locked"), "{refused}");
+    foreign.execute_batch("COMMIT").unwrap();
+    assert_eq!(store.commit(entry("after")).await.unwrap().seq, 2);
+    store.close().await;
+}
+
 const CHILD: &str = "POSTVAKT_TEST_STORE";
 
 /// The process that [`a_kill_loses_nothing_that_was_confirmed`] kills; by itself it has nothing to do.
