@@ -107,9 +107,9 @@ pub struct Record {
     pub attachments: Vec<(String, u64)>,
     /// What became of it.
     pub outcome: Outcome,
-    /// Findings as `rule=grade`, enforced ones and, for `incomplete`, the reason.
+    /// Findings as `rule=grade`, whether the rule acted or observed; for `incomplete`, the reason.
     pub findings: Vec<String>,
-    /// What rules in `observe` would have done, as `rule=verdict`.
+    /// What rules in `observe` would have done, as `rule=would_hold`.
     pub would: Vec<String>,
     /// The MTA's queue id.
     pub queue_id: String,

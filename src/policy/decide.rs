@@ -71,7 +71,7 @@ fn unknown(rule: &str, on_unknown: OnUnknown) -> Outcome {
 
 fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
     match &policy.actions {
-        Actions::Content(action) => content(rule, *action),
+        Actions::Content(action) => content(rule, *action, facts),
         // What is only likely is recorded; nobody is stopped for it.
         Actions::Forward { .. } if found.grade < Grade::Certain => Outcome::default(),
         Actions::Forward { action, reroute_to, exceptions } => {
@@ -86,12 +86,17 @@ fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today:
     }
 }
 
-fn content(rule: &str, action: ContentAction) -> Outcome {
+fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
     let mark = Step::Mark(Mark::Suspicious(rule.to_owned()));
     match action {
         ContentAction::Mark => Outcome::new(Verdict::Mark, vec![mark]),
-        ContentAction::Hold => Outcome::new(Verdict::Hold, vec![mark, Step::Hold(rule.to_owned())]),
-        ContentAction::Reject => Outcome::new(Verdict::Reject, vec![Step::Reject(Refusal::Content)]),
+        // A refused bounce is lost: nobody is told of it (RFC 5321 §6.1). It waits for a person instead.
+        ContentAction::Reject if facts.sender.address().is_some() => {
+            Outcome::new(Verdict::Reject, vec![Step::Reject(Refusal::Content)])
+        }
+        ContentAction::Hold | ContentAction::Reject => {
+            Outcome::new(Verdict::Hold, vec![mark, Step::Hold(rule.to_owned())])
+        }
     }
 }
 
