@@ -6,11 +6,13 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod attachment;
+mod defects;
 pub mod direction;
 pub mod extract;
 pub mod forwarding;
-pub mod identity;
+pub mod grammar;
 mod header;
+pub mod identity;
 mod lines;
 mod parameters;
 mod parts;

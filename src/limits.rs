@@ -108,15 +108,15 @@ pub const STORE_BATCH: usize = 1_024;
 pub const COMMIT_TIME: Duration = Duration::from_secs(10);
 /// Seen messages in memory; about 200 octets each, older ones are read from the store.
 pub const SEEN_IN_MEMORY: usize = 100_000;
-/// Seen messages of which memory knows at least that they came; 16 octets each. Above it the store is asked about
-/// every message that leaves.
-pub const SEEN_FILTER: usize = 4_000_000;
+/// Seen messages whose place in the store is known in memory; at most 40 octets each. Above it the oldest day is
+/// forgotten.
+pub const SEEN_INDEXED: usize = 4_000_000;
 /// Days for which a message is remembered as seen.
 pub const SEEN_DAYS: u32 = 14;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.
 pub const SEEN_TIME: Duration = Duration::from_secs(2);
-/// Rows of seen messages that one Message-ID may have: it comes once for each list and each retry, not a hundred times.
-pub const SEEN_ROWS: u32 = 100;
+/// Local mailboxes that are remembered of one seen message, over all the transactions in which it came.
+pub const SEEN_MAILBOXES: usize = 100;
 /// Octets in the write-ahead log before they are moved into the month file; larger costs space and a longer start,
 /// smaller writes the same pages more often.
 pub const CHECKPOINT_OCTETS: usize = 16 << 20;

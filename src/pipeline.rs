@@ -93,7 +93,7 @@ impl Pipeline {
     /// Stores the record, and answers when that is durable.
     async fn perform(&self, mail: &Mail, config: &Config, assessment: &Assessment) -> Answer {
         let Assessment { facts, decision } = assessment;
-        let seen = effects::remembered(facts, decision);
+        let seen = effects::remembered(facts, decision).map(|row| self.memory.joined(row));
         let record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let id = match self.store.commit(Entry { record, seen: seen.clone() }).await {
@@ -104,7 +104,7 @@ impl Pipeline {
             }
         };
         if let Some(row) = seen {
-            self.memory.remember(row);
+            self.memory.remember(id.seq, row);
         }
         count(facts.direction.as_str(), outcome);
         report(&id, assessment);

@@ -146,14 +146,14 @@ impl Store {
         self.0.seen_key
     }
 
-    /// The newest of what is remembered under a key for the last [`limits::SEEN_DAYS`]. Where the same message came
-    /// several times, as to several mailboxes, it has all of them. Blocks.
-    pub fn find_seen(&self, key: &[u8; 16]) -> Result<Option<SeenRow>, ReadError> {
-        self.0.readers.find(key, (self.0.clock)())
+    /// What is remembered of the message with that key, whose record has that number, within the last
+    /// [`limits::SEEN_DAYS`]. Blocks.
+    pub fn find_seen(&self, seq: u64, key: &[u8; 16]) -> Result<Option<SeenRow>, ReadError> {
+        self.0.readers.find(seq, key, (self.0.clock)())
     }
 
-    /// The newest `count` of what is remembered, newest first. Blocks.
-    pub fn recent_seen(&self, count: usize, each: impl FnMut(SeenRow)) -> Result<(), ReadError> {
+    /// The newest `count` of what is remembered, with the numbers of their records, newest first. Blocks.
+    pub fn recent_seen(&self, count: usize, each: impl FnMut(u64, SeenRow)) -> Result<(), ReadError> {
         self.0.readers.recent(count, (self.0.clock)(), each)
     }
 

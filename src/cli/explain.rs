@@ -14,7 +14,7 @@ use crate::address::{Address, ReversePath};
 use crate::answer::{Answer, Edit};
 use crate::config::Config;
 use crate::effects;
-use crate::facts::{Facts, Needs, extract};
+use crate::facts::{Facts, Needs, extract, grammar};
 use crate::gather::seen::Memory;
 use crate::limits;
 use crate::mail::{Client, Envelope, Mail, Message, Recipient};
@@ -84,7 +84,7 @@ pub struct Explained {
 pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, memory: &Memory) -> anyhow::Result<Explained> {
     let assessment = pipeline::assess(mail, config, memory).await?;
     if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
-        memory.remember(row);
+        memory.remember(0, memory.joined(row));
     }
     let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };
     let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id);
@@ -264,7 +264,7 @@ fn read_mail(args: &Args, file: &Path, config: &Config) -> anyhow::Result<Mail> 
         (None, None) => header.from.first().cloned().map_or(ReversePath::Null, ReversePath::Address),
     };
     let recipients: Vec<Address> = if args.rcpt.is_empty() {
-        ["To", "Cc"].iter().flat_map(|name| header.all(name)).flat_map(extract::addresses).collect()
+        ["To", "Cc"].iter().flat_map(|name| header.all(name)).flat_map(grammar::addresses).collect()
     } else {
         args.rcpt.iter().filter_map(|path| Address::parse(path)).collect()
     };

@@ -5,7 +5,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::{Header, extract};
+use super::{Header, grammar};
 use crate::address::{Address, Domain, ReversePath};
 use crate::limits;
 
@@ -64,7 +64,7 @@ pub(super) fn traces(header: &Header, sender: &ReversePath) -> Vec<Trace> {
 /// only where it may be one is a word without `@` a mailbox.
 fn mailbox(mechanism: Mechanism, value: &str) -> Option<Address> {
     let first = value.split(';').next().unwrap_or_default();
-    extract::addresses(first).into_iter().next().or_else(|| match mechanism {
+    grammar::addresses(first).into_iter().next().or_else(|| match mechanism {
         Mechanism::Sieve | Mechanism::Zimbra if !first.contains([' ', '@']) => Address::parse(first),
         _ => None,
     })

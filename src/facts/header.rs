@@ -2,9 +2,9 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::extract::{self, Defects};
+use super::defects::Defects;
 use super::section::Section;
-use super::{Defect, Field, Header, words};
+use super::{Defect, Field, Header, grammar, words};
 use crate::address::Address;
 use crate::{limits, text};
 
@@ -43,7 +43,7 @@ impl Header {
 
     /// The addresses in every field of that name.
     fn addresses(&self, name: &str, defects: &mut Defects) -> Vec<Address> {
-        let mut addresses: Vec<_> = self.all(name).flat_map(extract::addresses).collect();
+        let mut addresses: Vec<_> = self.all(name).flat_map(grammar::addresses).collect();
         cut(&mut addresses, defects);
         addresses
     }

@@ -8,7 +8,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::attachment::{Attachment, Reason, State};
-use super::extract::Defects;
+use super::defects::Defects;
 use super::parameters::Parameters;
 use super::section::Section;
 use super::transfer::{self, Encoding};

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::extract;
+use super::grammar;
 use super::transfer::{self, Encoding};
 
 /// Text for bytes that name no charset: UTF-8 (RFC 6532), else windows-1252, which old programs write unlabelled.
@@ -20,7 +20,7 @@ pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
 /// unlabelled text.
 pub(super) fn in_charset(label: &[u8], bytes: &[u8]) -> String {
     let label = label.trim_ascii();
-    let decode = if is_utf8(label) { None } else { extract::charset(label) };
+    let decode = if is_utf8(label) { None } else { grammar::charset(label) };
     decode.map_or_else(|| text(bytes).into_owned(), |decode| decode(bytes))
 }
 

@@ -37,7 +37,6 @@ const TABLES: &str = "
         seq INTEGER PRIMARY KEY, key BLOB NOT NULL, fingerprint BLOB NOT NULL, at INTEGER NOT NULL,
         mailboxes TEXT NOT NULL, sender TEXT NOT NULL
     ) STRICT;
-    CREATE INDEX seen_key ON seen (key);
 ";
 
 /// Why a store does not open.

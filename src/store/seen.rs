@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::month::Month;
 use super::{ReadError, row, schema};
@@ -12,7 +12,7 @@ use crate::facts::identity::Identity;
 use crate::limits;
 use crate::record::SeenRow;
 
-const COLUMNS: &str = "key, fingerprint, at, mailboxes, sender";
+const COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender";
 
 /// Readers that wait to be used again; there are as many as ever read at once.
 #[derive(Debug)]
@@ -33,44 +33,37 @@ impl Readers {
         Self { directory: directory.into(), idle: Mutex::default() }
     }
 
-    /// The newest row under a key, with the mailboxes of all rows of the same message.
-    pub(super) fn find(&self, key: &[u8; 16], now: Timestamp) -> Result<Option<SeenRow>, ReadError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM seen WHERE key = ?1 AND at >= ?2 ORDER BY seq DESC LIMIT ?3");
-        let mut found: Option<SeenRow> = None;
+    /// The row that came with the record of that number, if it is of the message with that key: numbers begin anew
+    /// with an epoch.
+    pub(super) fn find(
+        &self,
+        seq: u64,
+        key: &[u8; 16],
+        now: Timestamp,
+    ) -> Result<Option<SeenRow>, ReadError> {
+        let sql = format!("SELECT {COLUMNS} FROM seen WHERE seq = ?1 AND key = ?2 AND at >= ?3");
+        let mut found = None;
         self.read(now, |connection, since| {
             let mut statement = connection.prepare_cached(&sql)?;
-            for row in statement.query_map((key, since, limits::SEEN_ROWS), seen_row)? {
-                let row = row?;
-                match &mut found {
-                    None => found = Some(row),
-                    Some(newest) if newest.identity == row.identity => {
-                        newest.mailboxes.extend(row.mailboxes);
-                    }
-                    Some(_) => {}
-                }
-            }
-            Ok(true)
+            found = statement.query_row((seq.cast_signed(), key, since), seen_row).optional()?;
+            Ok(found.is_none())
         })?;
-        if let Some(found) = &mut found {
-            found.mailboxes.sort_unstable();
-            found.mailboxes.dedup();
-        }
-        Ok(found)
+        Ok(found.map(|(_, row)| row))
     }
 
-    /// The newest rows, newest first, at most `count`.
+    /// The newest rows with their numbers, newest first, at most `count`.
     pub(super) fn recent(
         &self,
         count: usize,
         now: Timestamp,
-        mut each: impl FnMut(SeenRow),
+        mut each: impl FnMut(u64, SeenRow),
     ) -> Result<(), ReadError> {
         let sql = format!("SELECT {COLUMNS} FROM seen WHERE at >= ?1 ORDER BY seq DESC LIMIT ?2");
         let mut room = i64::try_from(count).unwrap_or(i64::MAX);
         self.read(now, |connection, since| {
             for row in connection.prepare(&sql)?.query_map((since, room), seen_row)? {
-                each(row?);
+                let (seq, row) = row?;
+                each(seq, row);
                 room -= 1;
             }
             Ok(room > 0)
@@ -127,11 +120,13 @@ impl Readers {
     }
 }
 
-fn seen_row(row: &Row<'_>) -> rusqlite::Result<SeenRow> {
-    Ok(SeenRow {
-        identity: Identity { key: row.get(0)?, fingerprint: row.get(1)? },
-        at: Timestamp::from_millisecond(row.get(2)?).unwrap_or(Timestamp::MIN),
-        mailboxes: row::parsed(row, 3)?,
-        sender: row.get(4)?,
-    })
+fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
+    let seq: i64 = row.get(0)?;
+    let seen = SeenRow {
+        identity: Identity { key: row.get(1)?, fingerprint: row.get(2)? },
+        at: Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::MIN),
+        mailboxes: row::parsed(row, 4)?,
+        sender: row.get(5)?,
+    };
+    Ok((seq.unsigned_abs(), seen))
 }

@@ -83,8 +83,8 @@ async fn a_record_comes_back_as_it_was() {
     };
     let id = store.commit(Entry { record: odd.clone(), seen: None }).await.unwrap();
     // Read while the store is open: readers and the writer do not disturb one another.
-    assert_eq!(all(directory.path()), [Found { id, record: odd }]);
-    assert_eq!(store.find_seen(&[1; 16]).unwrap(), None);
+    assert_eq!(all(directory.path()), [Found { id: id.clone(), record: odd }]);
+    assert_eq!(store.find_seen(id.seq, &[1; 16]).unwrap(), None);
     store.close().await;
     assert_eq!(store.commit(entry("late")).await, Err(CommitError::Closed));
     let wal = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name());
@@ -185,18 +185,20 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
         let identity = Identity { key, fingerprint: [fingerprint; 8] };
         let at = at.parse().unwrap();
         let seen = SeenRow { identity, at, mailboxes: vec![mailbox.into()], sender: "x@example.org".into() };
-        store.commit(Entry { record: record(""), seen: Some(seen.clone()) }).await.unwrap();
-        stored.push(seen);
+        let id = store.commit(Entry { record: record(""), seen: Some(seen.clone()) }).await.unwrap();
+        stored.push((id.seq, seen));
         store.close().await;
     }
     let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
-    let both = vec!["anna@exempelby.se".to_owned(), "bo@exempelby.se".to_owned()];
-    let newest = SeenRow { mailboxes: both, ..stored[3].clone() };
-    assert_eq!(store.find_seen(&key).unwrap(), Some(newest));
-    assert_eq!(store.find_seen(&[7; 16]).unwrap(), None);
-    assert_eq!(store.find_seen(&[9; 16]).unwrap(), None, "15 days are too long ago");
+    for (seq, seen) in &stored[1..] {
+        assert_eq!(store.find_seen(*seq, &key).unwrap().as_ref(), Some(seen));
+    }
+    let (old, newest) = (stored[0].0, stored[3].0);
+    assert_eq!(store.find_seen(newest, &[7; 16]).unwrap(), None, "another message has that number");
+    assert_eq!(store.find_seen(newest + 1, &key).unwrap(), None);
+    assert_eq!(store.find_seen(old, &[9; 16]).unwrap(), None, "15 days are too long ago");
     let mut recent = Vec::new();
-    store.recent_seen(2, |row| recent.push(row)).unwrap();
+    store.recent_seen(2, |seq, row| recent.push((seq, row))).unwrap();
     assert_eq!(recent, [stored[3].clone(), stored[2].clone()]);
     let first = store.seen_key();
     store.close().await;

@@ -149,7 +149,8 @@ fn not_knowing_has_the_effect_that_the_config_says() {
 
 #[test]
 fn a_bounce_is_never_refused() {
-    let reject = RulePolicy { actions: Actions::Content(ContentAction::Reject), ..policy(ForwardAction::Hold, None) };
+    let reject =
+        RulePolicy { actions: Actions::Content(ContentAction::Reject), ..policy(ForwardAction::Hold, None) };
     let decided = |sender| decided(&facts(sender, "x@example.net"), &reject, found(Grade::Strong, &[]));
     assert_eq!(decided("<anna@exempelby.se>"), (Verdict::Reject, "reject".to_owned()));
     assert_eq!(decided("<>"), (Verdict::Hold, "hold".to_owned()));
