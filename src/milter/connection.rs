@@ -109,7 +109,7 @@ where
         }
     };
     if let Step::Ended(mail, why) = connection.session.end(why) {
-        connection.incomplete(mail, why);
+        connection.incomplete(*mail, why);
     }
 }
 
@@ -232,8 +232,8 @@ where
             used += octets;
             match step {
                 Step::Next => self.make_room().await?,
-                Step::Ended(mail, why) => self.incomplete(mail, why),
-                Step::Judge(mail, owed) => self.judge(mail, owed).await?,
+                Step::Ended(mail, why) => self.incomplete(*mail, why),
+                Step::Judge(mail, owed) => self.judge(*mail, owed).await?,
                 Step::Quit => return Ok(Some(Incomplete::Aborted)),
             }
         }

@@ -49,6 +49,12 @@ pub enum Refusal {
     Stopping,
     /// The sender is over [`limits::ADDRESS_OCTETS`].
     SenderTooLong,
+    /// A recipient is over [`limits::ADDRESS_OCTETS`].
+    RecipientTooLong,
+    /// A recipient is no address.
+    RecipientInvalid,
+    /// Over [`limits::RECIPIENTS`].
+    TooManyRecipients,
     /// The parts of the message came in an order that leaves no message.
     OutOfOrder,
     /// Over [`limits::HEADER_OCTETS`] or [`limits::HEADER_FIELDS`].
@@ -66,6 +72,15 @@ impl Refusal {
             Self::SenderTooLong => {
                 SmtpReply::new(permanent, Basic::Unavailable, (1, 7), texts::ADDRESS_TOO_LONG)
             }
+            Self::RecipientTooLong => {
+                SmtpReply::new(permanent, Basic::Unavailable, (1, 3), texts::ADDRESS_TOO_LONG)
+            }
+            Self::RecipientInvalid => {
+                SmtpReply::new(permanent, Basic::Unavailable, (1, 3), texts::ADDRESS_INVALID)
+            }
+            Self::TooManyRecipients => {
+                SmtpReply::new(transient, Basic::Exceeded, (5, 3), texts::TOO_MANY_RECIPIENTS)
+            }
             Self::OutOfOrder => SmtpReply::new(transient, Basic::Processing, (5, 1), texts::OUT_OF_ORDER),
             Self::HeaderTooLarge => {
                 SmtpReply::new(permanent, Basic::Exceeded, (3, 4), texts::HEADER_TOO_LARGE)
@@ -74,21 +89,15 @@ impl Refusal {
         }
     }
 
-    /// Whether there is no use in further recipients either.
-    fn concerns_recipients(self) -> bool {
-        match self {
-            Self::Stopping | Self::SenderTooLong => true,
-            Self::OutOfOrder | Self::HeaderTooLarge | Self::Busy => false,
-        }
-    }
-
-    fn limit(self) -> Option<&'static str> {
-        match self {
-            Self::Stopping | Self::OutOfOrder => None,
-            Self::SenderTooLong => Some("address"),
-            Self::HeaderTooLarge => Some("header"),
-            Self::Busy => Some("in_flight"),
-        }
+    fn count(self) {
+        let limit = match self {
+            Self::Stopping | Self::OutOfOrder | Self::RecipientInvalid => return,
+            Self::SenderTooLong | Self::RecipientTooLong => "address",
+            Self::TooManyRecipients => "recipients",
+            Self::HeaderTooLarge => "header",
+            Self::Busy => "in_flight",
+        };
+        METRICS.limits_exceeded.with_label_values(&[limit]).inc();
     }
 }
 
@@ -125,35 +134,21 @@ impl Transaction {
         begun
     }
 
-    /// A recipient; `refused_by_mta` ones are told for information only.
-    pub fn rcpt(&mut self, path: &Path<'_>, refused_by_mta: bool) -> Result<(), SmtpReply> {
-        if let Some(refusal) = self.refusal.filter(|refusal| refusal.concerns_recipients()) {
-            self.refused = true;
-            return Err(refusal.reply());
+    /// A recipient; `refused_by_mta` ones are told for information only. A refusal is that of this recipient alone
+    /// where it `is_answered`, else that of the whole mail: its end is then the next reply that anybody reads.
+    pub fn rcpt(&mut self, path: &Path<'_>, refused_by_mta: bool, is_answered: bool) -> Result<(), Refusal> {
+        if let Some(refusal) = self.refusal {
+            self.refused |= is_answered;
+            return Err(refusal);
         }
-        if self.part > Part::Envelope {
-            return Err(Refusal::OutOfOrder.reply());
-        }
-        if refused_by_mta {
-            return Ok(());
-        }
-        if path.octets > limits::ADDRESS_OCTETS {
-            METRICS.limits_exceeded.with_label_values(&["address"]).inc();
-            let (class, basic) = (Class::Permanent, Basic::Unavailable);
-            return Err(SmtpReply::new(class, basic, (1, 3), texts::ADDRESS_TOO_LONG));
-        }
-        if self.recipients.len() >= limits::RECIPIENTS {
-            METRICS.limits_exceeded.with_label_values(&["recipients"]).inc();
-            let (class, basic) = (Class::Transient, Basic::Exceeded);
-            return Err(SmtpReply::new(class, basic, (5, 3), texts::TOO_MANY_RECIPIENTS));
-        }
-        let Some(address) = Address::from_wire(path.raw) else {
-            let (class, basic) = (Class::Permanent, Basic::Unavailable);
-            return Err(SmtpReply::new(class, basic, (1, 3), texts::ADDRESS_INVALID));
-        };
-        self.recipient_octets += path.raw.len();
-        self.recipients.push(Recipient { raw: Bytes::copy_from_slice(path.raw), address });
-        Ok(())
+        let taken = if refused_by_mta { Ok(()) } else { self.take_recipient(path) };
+        taken.inspect_err(|&refusal| {
+            if is_answered {
+                refusal.count();
+            } else {
+                self.give_up(refusal);
+            }
+        })
     }
 
     /// DATA. It and the pieces of a body cannot come at a wrong time within a transaction.
@@ -223,13 +218,16 @@ impl Transaction {
 
     /// Nothing but a refusal will come of it: what was kept is let go, and the first reason stands.
     pub fn give_up(&mut self, refusal: Refusal) -> Refusal {
-        if let Some(limit) = refusal.limit()
-            && self.refusal != Some(refusal)
-        {
-            METRICS.limits_exceeded.with_label_values(&[limit]).inc();
+        if self.refusal != Some(refusal) {
+            refusal.count();
         }
         self.kept = BytesMut::new();
         self.body_at = 0;
+        // Many recipients are most of the mail then, and the room is another's.
+        if refusal == Refusal::Busy && self.recipient_octets > limits::IN_FLIGHT_FROM {
+            self.recipients = Vec::new();
+            self.recipient_octets = 0;
+        }
         *self.refusal.get_or_insert(refusal)
     }
 
@@ -243,7 +241,7 @@ impl Transaction {
         self.refused = true;
     }
 
-    /// Octets that it holds in memory.
+    /// Octets that it holds in memory, as those in flight are counted.
     pub fn octets(&self) -> usize {
         self.kept.len() + self.recipient_octets
     }
@@ -269,6 +267,22 @@ impl Transaction {
             queue_id: self.queue_id,
             message: Message { bytes: self.kept.freeze(), body_at: self.body_at, size: self.size },
         }
+    }
+
+    fn take_recipient(&mut self, path: &Path<'_>) -> Result<(), Refusal> {
+        if self.part > Part::Envelope {
+            return Err(Refusal::OutOfOrder);
+        }
+        if path.octets > limits::ADDRESS_OCTETS {
+            return Err(Refusal::RecipientTooLong);
+        }
+        if self.recipients.len() >= limits::RECIPIENTS {
+            return Err(Refusal::TooManyRecipients);
+        }
+        let address = Address::from_wire(path.raw).ok_or(Refusal::RecipientInvalid)?;
+        self.recipient_octets += size_of::<Recipient>() + path.raw.len() + 2 * address.as_str().len();
+        self.recipients.push(Recipient { raw: Bytes::copy_from_slice(path.raw), address });
+        Ok(())
     }
 
     fn begin_body(&mut self) {

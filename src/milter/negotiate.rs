@@ -49,6 +49,8 @@ pub mod protocol {
     pub const NO_REPLY_HELO: u32 = 0x2000;
     /// No reply to `M`.
     pub const NO_REPLY_MAIL: u32 = 0x4000;
+    /// No reply to `R`.
+    pub const NO_REPLY_RCPT: u32 = 0x8000;
     /// No reply to `T`.
     pub const NO_REPLY_DATA: u32 = 0x1_0000;
     /// No reply to `U`.
@@ -66,6 +68,7 @@ pub mod protocol {
         | NO_REPLY_CONNECT
         | NO_REPLY_HELO
         | NO_REPLY_MAIL
+        | NO_REPLY_RCPT
         | NO_REPLY_DATA
         | NO_REPLY_UNKNOWN
         | NO_REPLY_END_OF_HEADER
@@ -145,18 +148,19 @@ impl Agreed {
     }
 
     /// Whether the MTA waits for a reply to this command. It never waits after `D`, `A`, `Q` or `K`; it always does
-    /// after `R` and `E`, where refusals are said.
+    /// after `E`, where refusals are said that nobody waited for before.
     pub fn waits_after(self, command: u8) -> bool {
         let no_reply = match command {
             b'C' => protocol::NO_REPLY_CONNECT,
             b'H' => protocol::NO_REPLY_HELO,
             b'M' => protocol::NO_REPLY_MAIL,
+            b'R' => protocol::NO_REPLY_RCPT,
             b'T' => protocol::NO_REPLY_DATA,
             b'U' => protocol::NO_REPLY_UNKNOWN,
             b'L' => protocol::NO_REPLY_HEADER,
             b'N' => protocol::NO_REPLY_END_OF_HEADER,
             b'B' => protocol::NO_REPLY_BODY,
-            b'R' | b'E' => 0,
+            b'E' => 0,
             _ => return false,
         };
         self.protocol & no_reply == 0
@@ -174,7 +178,7 @@ mod tests {
     #[test]
     fn no_more_than_is_offered() {
         let full = agreed(7, 0x1ff, 0x1f_ffff, true);
-        assert_eq!((full.version, full.actions, full.protocol), (6, 0x13d, 0x1f_7480));
+        assert_eq!((full.version, full.actions, full.protocol), (6, 0x13d, 0x1f_f480));
         let old = agreed(2, 0x1ff, 0x1f_ffff, true);
         assert_eq!((old.version, old.actions, old.protocol), (2, 0x3d, 0));
         let none = agreed(6, 0, 0, false);

@@ -46,9 +46,9 @@ pub enum Step {
     /// Nothing more than what was written.
     Next,
     /// A transaction ended without its end of message.
-    Ended(Mail, Incomplete),
+    Ended(Box<Mail>, Incomplete),
     /// A mail is complete, and the MTA waits for the answer.
-    Judge(Mail, OwedAnswer),
+    Judge(Box<Mail>, OwedAnswer),
     /// The MTA is done with the connection.
     Quit,
 }
@@ -136,7 +136,7 @@ impl Session {
                 (Step::Next, None)
             }
             Command::Mail(path) => self.mail(path, moment),
-            Command::Rcpt(path) => (Step::Next, self.rcpt(&path)),
+            Command::Rcpt(path) => (Step::Next, self.rcpt(&path, agreed)),
             Command::Data => (Step::Next, self.within(Transaction::data)),
             Command::Header { name, value } => {
                 (Step::Next, self.within(|open| open.header(name, value, agreed.leading_space())))
@@ -146,7 +146,7 @@ impl Session {
             Command::Unknown => (Step::Next, None),
         };
         if let Some(owed) = Owed::after(frame.command, agreed) {
-            // A refused recipient is the client's loss alone; any other refusal ends the mail.
+            // A recipient refused at once is the client's loss alone; any other refusal ends the mail.
             if let (Some(_), Some(open)) =
                 (&refusal, self.transaction.as_mut().filter(|_| frame.command != b'R'))
             {
@@ -162,7 +162,7 @@ impl Session {
         match self.transaction.take() {
             Some(open) => {
                 let why = open.why(why);
-                Step::Ended(open.into_mail(), why)
+                Step::Ended(Box::new(open.into_mail()), why)
             }
             None => Step::Next,
         }
@@ -239,10 +239,10 @@ impl Session {
         (step, refusal.map(Refusal::reply))
     }
 
-    fn rcpt(&mut self, path: &Path<'_>) -> Option<SmtpReply> {
+    fn rcpt(&mut self, path: &Path<'_>, agreed: Agreed) -> Option<SmtpReply> {
         let refused_by_mta = std::mem::take(&mut self.macros.recipient_refused);
         match self.transaction.as_mut() {
-            Some(open) => open.rcpt(path, refused_by_mta).err(),
+            Some(open) => open.rcpt(path, refused_by_mta, agreed.waits_after(b'R')).err().map(Refusal::reply),
             None => Some(out_of_order()),
         }
     }
@@ -267,9 +267,9 @@ impl Session {
         match last.err().or(open.refusal()) {
             Some(refusal) => {
                 owed.refuse(&refusal.reply(), out);
-                Step::Ended(open.into_mail(), Incomplete::Refused)
+                Step::Ended(Box::new(open.into_mail()), Incomplete::Refused)
             }
-            None => Step::Judge(open.into_mail(), owed),
+            None => Step::Judge(Box::new(open.into_mail()), owed),
         }
     }
 }

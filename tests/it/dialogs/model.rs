@@ -1,7 +1,8 @@
 //! A reference automaton: what an MTA waits for, for any flags and any order of events.
 //!
 //! Random streams, mostly such as MTAs send, partly such as they never would. Each reply must be one that the MTA
-//! waits for, none may lack, and each MAIL must leave exactly one event behind.
+//! waits for, none may lack, each MAIL must leave exactly one event behind, and what was refused in silence is refused
+//! at the end.
 
 use std::sync::Arc;
 
@@ -179,7 +180,14 @@ async fn every_reply_is_waited_for_and_none_lacks() {
         });
         let (agreed, frames) = play(&events, &mut random, &handler).await;
         let mut replies = frames.iter();
+        let (mut told_of, mut doomed) = (false, false);
         for event in &events {
+            match event[0] {
+                b'D' => told_of = event.starts_with(b"DR{rcpt_mailer}"),
+                b'M' => doomed = false,
+                b'R' if !is_answered(b'R', agreed) && !told_of => doomed |= *event == b"R<>\0",
+                _ => {}
+            }
             if !is_answered(event[0], agreed) {
                 continue;
             }
@@ -188,6 +196,7 @@ async fn every_reply_is_waited_for_and_none_lacks() {
                     .next()
                     .unwrap_or_else(|| panic!("seed {seed}: no reply to {}", event.escape_ascii()));
                 if is_final(reply) {
+                    assert!(event[0] != b'E' || !doomed || reply[0] == b'y', "seed {seed}: accepted");
                     break;
                 }
                 assert_eq!(event[0], b'E', "seed {seed}: an edit outside the end of a message");

@@ -96,7 +96,12 @@ fn a_stop_lets_the_mail_in_hand_finish_and_sends_the_next_away() {
     let reply = busy.content(&message(FROM, TO, "i handen", ""));
     assert!(reply.starts_with("250 "), "{reply}\n{lab}");
     for mut session in [idle, busy] {
-        let refused = session.send(FROM, &[TO], &message(FROM, TO, "efter", ""));
+        for (command, reply) in
+            [("MAIL FROM:<x@example.org>", "250"), ("RCPT TO:<anna@exempelby.se>", "250"), ("DATA", "354")]
+        {
+            session.expect(command, reply);
+        }
+        let refused = session.content(&message(FROM, TO, "efter", ""));
         assert!(refused.starts_with("421 4.3.2 "), "{refused}\n{lab}");
         assert_eq!(session.say("NOOP"), "", "421 ends the session");
     }
