@@ -113,7 +113,8 @@ impl Writer {
         self.observe(jobs.len(), begun.elapsed(), first.as_ref().err());
         match first {
             Ok(first) => {
-                let octets = jobs.iter().map(octets).sum();
+                let octets =
+                    COMMIT_PAGES * schema::PAGE_OCTETS as usize + jobs.iter().map(octets).sum::<usize>();
                 for (seq, job) in (first..).zip(jobs.drain(..)) {
                     let id = RecordId { node: self.about.node.as_str().into(), epoch: self.about.epoch, seq };
                     answer(job, Ok(id));
@@ -232,7 +233,10 @@ fn insert(connection: &mut Connection, first: u64, jobs: &[Job]) -> rusqlite::Re
     transaction.commit()
 }
 
-/// About how many octets the job wrote; a page that is filled little by little is written each time.
+/// Pages that every commit writes, however few its records: the file's header, the last leaves and what is above them.
+const COMMIT_PAGES: usize = 5;
+
+/// About how many octets the job adds to that.
 fn octets(job: &Job) -> usize {
     2 * job.row.octets()
 }

@@ -158,9 +158,9 @@ fn pure_modules_say_that_they_are() {
     let tests = |source: &&Source| source.path.ends_with("tests.rs");
     let sources = sources("src");
     let problems = sources.iter().filter(pure).filter(silent).filter(|source| !tests(source));
-    fail_with(
-        problems.map(|source| format!("{}: a pure module denies disallowed_methods", source.path)).collect(),
-    );
+    let problems: Vec<String> =
+        problems.map(|source| format!("{}: a pure module denies disallowed_methods", source.path)).collect();
+    fail_with(&problems);
 }
 
 #[test]
