@@ -1,7 +1,9 @@
 //! The program as its users call it: commands, exit codes, `--json`.
 
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -216,4 +218,59 @@ fn rules_are_listed_for_people_and_programs() {
     assert!(ids.contains(&"auto-forward".into()));
     let page = String::from_utf8(run(&["rules", "auto-forward"]).stdout).unwrap();
     assert!(page.starts_with("# auto-forward\n") && page.contains("## What it misses"));
+}
+
+/// What a GET of that path on the port for machines answers: the status line and the body.
+fn get(address: &str, path: &str) -> (String, String) {
+    let mut stream = std::net::TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.lines().next().unwrap().to_owned(), body.to_owned())
+}
+
+#[test]
+fn machines_are_told_how_it_goes() {
+    let desk = Desk::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let config = CONFIG
+        .replace("2026-06-30", "2020-06-30")
+        .replace("[store]", &format!("metrics = \"{address}\"\n[store]"))
+        .replace("/tmp/unused.sock", desk.path("milter.sock").to_str().unwrap())
+        .replace("/tmp/unused", desk.path("store").to_str().unwrap());
+    let config = desk.write("serve.toml", &config);
+    let mut serving = postvakt().args(["serve", "--config"]).arg(config).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while std::net::TcpStream::connect(&address).is_err() {
+        assert!(Instant::now() < deadline && serving.try_wait().unwrap().is_none(), "it does not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for path in ["/livez", "/readyz"] {
+        assert_eq!(get(&address, path), ("HTTP/1.1 200 OK".into(), "ok\n".into()), "{path}");
+    }
+    let (status, metrics) = get(&address, "/metrics");
+    assert_eq!(status, "HTTP/1.1 200 OK");
+    for line in
+        ["postvakt_config_reload_success 1", "postvakt_exceptions_expired 1", "postvakt_connections 0"]
+    {
+        assert!(metrics.lines().any(|known| known == line), "{line}\n{metrics}");
+    }
+    assert_eq!(get(&address, "/").0, "HTTP/1.1 404 Not Found");
+    let pid = rustix::process::Pid::from_child(&serving);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(serving.wait().unwrap().success());
+    assert!(!desk.path("milter.sock").exists(), "the socket goes with the program");
+}
+
+#[test]
+fn manual_pages_and_completions_come_from_the_command_line_itself() {
+    let desk = Desk::new();
+    let output = postvakt().arg("man").arg(desk.0.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let page = std::fs::read_to_string(desk.path("postvakt-explain.1")).unwrap();
+    assert!(page.contains("\\-\\-client"), "{page}");
+    let script = run(&["completions", "bash"]);
+    assert!(String::from_utf8(script.stdout).unwrap().contains("explain"));
 }
