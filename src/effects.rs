@@ -3,6 +3,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashMap;
+
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
@@ -143,19 +145,12 @@ fn forged(fields: &[Field], direction: Direction) -> Vec<Edit> {
     let taken = |name: &str| {
         starts_with(name, OWN_PREFIX) || (direction == Direction::Inbound && starts_with(name, SPAM_PREFIX))
     };
-    let mut counts: Vec<(&str, u32)> = Vec::new();
+    let mut counts: HashMap<String, u32> = HashMap::new();
     let mut edits = Vec::new();
     for field in fields.iter().filter(|field| taken(&field.name)) {
-        let index = if let Some((_, count)) =
-            counts.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&field.name))
-        {
-            *count += 1;
-            *count
-        } else {
-            counts.push((&field.name, 1));
-            1
-        };
-        edits.push(Edit::DeleteHeader { index, name: field.name.to_string() });
+        let index = counts.entry(field.name.to_ascii_lowercase()).or_default();
+        *index += 1;
+        edits.push(Edit::DeleteHeader { index: *index, name: field.name.to_string() });
     }
     edits.reverse();
     edits

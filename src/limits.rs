@@ -117,7 +117,8 @@ pub const SEEN_INDEXED: usize = 4_000_000;
 pub const SEEN_DAYS: u32 = 14;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.
 pub const SEEN_TIME: Duration = Duration::from_secs(2);
-/// Local mailboxes that are remembered of one seen message, over all the transactions in which it came.
+/// Local mailboxes that are remembered of one seen message, over all the transactions in which it came; and those that
+/// one forward may be the work of.
 pub const SEEN_MAILBOXES: usize = 100;
 /// Octets in the write-ahead log before they are moved into the month file. After that it is written anew from its
 /// beginning, and a sync that does not make the file longer takes half the time; larger costs space and a longer

@@ -60,7 +60,7 @@ impl Ruling {
 }
 
 /// One thing to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// A header field of ours.
     Mark(Mark),
@@ -77,7 +77,7 @@ pub enum Step {
 }
 
 /// A header field that a finding leaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Mark {
     /// `X-Postvakt-Auto-Forward`, with this value.
     AutoForward(String),
@@ -86,7 +86,7 @@ pub enum Mark {
 }
 
 /// Why a mail is refused, as far as its sender is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// It is an automatic forward.
     Forward,

@@ -3,6 +3,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashSet;
+
 use jiff::civil::Date;
 
 use crate::facts::Facts;
@@ -22,6 +24,8 @@ pub fn decide<'a>(
     today: Date,
 ) -> Decision {
     let mut decision = Decision::default();
+    // A mail may have as many steps as recipients, so what is twice is not looked for one by one.
+    let mut taken = HashSet::new();
     for (rule, policy, finding) in findings {
         let outcome = match &finding {
             Finding::Unknown(_) => unknown(rule, policy.on_unknown),
@@ -30,7 +34,7 @@ pub fn decide<'a>(
         if policy.mode == Mode::Enforce {
             decision.verdict = decision.verdict.max(outcome.verdict);
             for step in outcome.steps {
-                if !decision.steps.contains(&step) {
+                if taken.insert(step.clone()) {
                     decision.steps.push(step);
                 }
             }

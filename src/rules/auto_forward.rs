@@ -5,6 +5,7 @@
 use crate::address::Address;
 use crate::facts::forwarding::{Mechanism, Trace};
 use crate::facts::{Fact, Facts, Needs, Seen};
+use crate::limits;
 use crate::mail::Direction;
 
 use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
@@ -167,7 +168,7 @@ impl Found {
             None => Evidence::of(word),
         });
         for mailbox in mailboxes {
-            if !self.mailboxes.contains(mailbox) {
+            if self.mailboxes.len() < limits::SEEN_MAILBOXES && !self.mailboxes.contains(mailbox) {
                 self.mailboxes.push(mailbox.clone());
             }
         }

@@ -241,7 +241,12 @@ fn machines_are_told_how_it_goes() {
         .replace("/tmp/unused.sock", desk.path("milter.sock").to_str().unwrap())
         .replace("/tmp/unused", desk.path("store").to_str().unwrap());
     let config = desk.write("serve.toml", &config);
-    let mut serving = postvakt().args(["serve", "--config"]).arg(config).spawn().unwrap();
+    let mut serving = postvakt()
+        .args(["serve", "--config"])
+        .arg(config)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while std::net::TcpStream::connect(&address).is_err() {
         assert!(Instant::now() < deadline && serving.try_wait().unwrap().is_none(), "it does not start");

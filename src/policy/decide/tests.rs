@@ -211,6 +211,16 @@ fn an_exception_for_one_target_does_not_free_the_other() {
 }
 
 #[test]
+fn as_many_steps_as_recipients_are_no_burden() {
+    let recipients: Vec<String> = (0..50_000).map(|n| format!("x{n}@example.net")).collect();
+    let facts = facts("<medborgare@example.org>", &format!("bertil@exempelby.se {}", recipients.join(" ")));
+    let outside: Vec<usize> = (1..=50_000).collect();
+    let policy = policy(ForwardAction::RemoveRecipient, None);
+    let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &outside))], TODAY);
+    assert_eq!(decision.steps.len(), 50_001);
+}
+
+#[test]
 fn the_order_of_rules_does_not_matter() {
     let facts = facts("<anna@exempelby.se>", "x@example.net");
     let reject = policy(ForwardAction::Reject, None);
