@@ -80,6 +80,15 @@ impl Lab {
     }
 }
 
+/// A test that fails shows what both programs said.
+impl Drop for Lab {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{self}");
+        }
+    }
+}
+
 impl std::fmt::Display for Lab {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "--- Postfix\n{}\n--- Postvakt\n{}", self.postfix.log, self.postvakt.log)
