@@ -8,9 +8,10 @@ use std::collections::HashMap;
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
-use crate::policy::{Decision, Mark, Mode, Refusal, Step};
-use crate::record::{Outcome, Record, RecordId, SeenRow};
+use crate::policy::{Decision, Mark, Mode, Refusal, Ruling, Step};
+use crate::record::{FindingRow, Outcome, Record, RecordId, SeenRow};
 use crate::reply::{Basic, Class, SmtpReply};
+use crate::rules::Finding;
 use crate::verdict::Verdict;
 use crate::{limits, text, texts};
 
@@ -53,6 +54,28 @@ pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
         receipt: String::new(),
         ..of_client(&facts.client)
     }
+}
+
+/// What the log keeps of each finding.
+pub fn findings(facts: &Facts, decision: &Decision) -> Vec<FindingRow> {
+    let row = |ruling: &Ruling| {
+        let (evidence, mailboxes, recipients) = match &ruling.finding {
+            Finding::Match(found) => (found.evidence.as_str(), &*found.mailboxes, &*found.recipients),
+            Finding::Unknown(cause) => (cause.as_str(), &[][..], &[][..]),
+        };
+        let recipients = recipients.iter().filter_map(|at| facts.recipients.get(*at));
+        FindingRow {
+            rule: ruling.rule.clone(),
+            grade: ruling.grade().to_owned(),
+            evidence: evidence.to_owned(),
+            mode: ruling.mode.as_str().to_owned(),
+            verdict: ruling.verdict.as_str().to_owned(),
+            decision: ruling.allowed_by.clone().unwrap_or_default(),
+            mailboxes: mailboxes.iter().map(ToString::to_string).collect(),
+            recipients: recipients.map(|recipient| recipient.address.to_string()).collect(),
+        }
+    };
+    decision.rulings.iter().map(row).collect()
 }
 
 /// The record of a mail that never came to its end.

@@ -85,7 +85,7 @@ impl Handler for Pipeline {
         });
         let record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
         count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
-        self.store.enqueue(Entry { record, seen: None });
+        self.store.enqueue(Entry { record, findings: Vec::new(), seen: None });
     }
 }
 
@@ -96,7 +96,8 @@ impl Pipeline {
         let seen = effects::remembered(facts, decision).map(|row| self.memory.joined(row));
         let record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
-        let id = match self.store.commit(Entry { record, seen: seen.clone() }).await {
+        let findings = effects::findings(facts, decision);
+        let id = match self.store.commit(Entry { record, findings, seen: seen.clone() }).await {
             Ok(id) => id,
             Err(error) => {
                 tracing::error!(%error, queue_id = facts.queue_id, "the record cannot be stored; the mail is put off");
@@ -114,7 +115,7 @@ impl Pipeline {
     async fn perform_unread(&self, mail: &Mail, config: &Config) -> Answer {
         let record = effects::unread(mail, &config.hash);
         count("unknown", record.outcome);
-        match self.store.commit(Entry { record, seen: None }).await {
+        match self.store.commit(Entry { record, findings: Vec::new(), seen: None }).await {
             Ok(id) => effects::failed(&id),
             Err(_) => effects::not_stored(),
         }

@@ -129,6 +129,27 @@ pub struct Record {
     pub receipt: String,
 }
 
+/// What the log keeps of one finding, for reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FindingRow {
+    /// The rule.
+    pub rule: String,
+    /// Its grade, or `unknown`.
+    pub grade: String,
+    /// By what the rule knows.
+    pub evidence: String,
+    /// The rule's mode.
+    pub mode: String,
+    /// What followed, or in `observe`: what would have.
+    pub verdict: String,
+    /// The decision that allows it, where an exception does.
+    pub decision: String,
+    /// The mailboxes inside that it may concern, the likeliest first.
+    pub mailboxes: Vec<String>,
+    /// The recipients that it concerns; none for the whole mail.
+    pub recipients: Vec<String>,
+}
+
 /// What is remembered of a message from outside, by keyed hash alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRow {

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{Record, RecordId, SeenRow};
+use crate::record::{FindingRow, Record, RecordId, SeenRow};
 use month::Month;
 use row::RecordRow;
 use schema::About;
@@ -39,6 +39,8 @@ use writer::{Job, Message, Writer};
 pub struct Entry {
     /// The record.
     pub record: Record,
+    /// What rules found.
+    pub findings: Vec<FindingRow>,
     /// What is remembered of a message from outside.
     pub seen: Option<SeenRow>,
 }
@@ -178,8 +180,14 @@ impl Store {
     }
 }
 
-fn message(entry: Entry, waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>) -> Message {
-    Message::Store(Box::new(Job { row: RecordRow::new(entry.record), seen: entry.seen, waiter }))
+fn message(mut entry: Entry, waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>) -> Message {
+    entry.findings.iter_mut().for_each(row::cut_finding);
+    Message::Store(Box::new(Job {
+        row: RecordRow::new(entry.record),
+        findings: entry.findings,
+        seen: entry.seen,
+        waiter,
+    }))
 }
 
 fn make_directory(directory: &Path) -> Result<(), OpenError> {

@@ -6,7 +6,7 @@ use rusqlite::{Row, Statement, types::Type};
 use crate::limits;
 use crate::mail::Direction;
 use crate::metrics::METRICS;
-use crate::record::{Outcome, Record};
+use crate::record::{FindingRow, Outcome, Record};
 use crate::text;
 
 /// The columns of the table `record` after `seq`, in the order in which [`RecordRow::insert`] binds them.
@@ -51,7 +51,7 @@ impl RecordRow {
                 cut = true;
             }
         }
-        cut |= cut_list(&mut record.recipients, String::len, |rest| format!("… ({} more)", rest.len()));
+        cut |= cut_addresses(&mut record.recipients);
         cut |= cut_list(
             &mut record.attachments,
             |(name, _)| name.len() + 20,
@@ -137,6 +137,17 @@ pub(super) fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
     })
 }
 
+/// Cuts what a finding lists at its limit.
+pub(super) fn cut_finding(found: &mut FindingRow) {
+    if cut_addresses(&mut found.recipients) {
+        METRICS.limits_exceeded.with_label_values(&["record_field"]).inc();
+    }
+}
+
+fn cut_addresses(addresses: &mut Vec<String>) -> bool {
+    cut_list(addresses, String::len, |rest| format!("… ({} more)", rest.len()))
+}
+
 /// Cuts a list at the limit and puts what `marker` says of the rest at its end.
 fn cut_list<T>(items: &mut Vec<T>, octets: impl Fn(&T) -> usize, marker: impl Fn(&[T]) -> T) -> bool {
     let mut total = 0;
@@ -175,7 +186,7 @@ mod tests {
     #[test]
     fn long_lists_are_cut_and_the_cut_is_marked() {
         let mut recipients: Vec<String> = (0..20_000).map(|n| format!("{n:0>90}@exempelby.se")).collect();
-        assert!(cut_list(&mut recipients, String::len, |rest| format!("… ({} more)", rest.len())));
+        assert!(cut_addresses(&mut recipients));
         let kept = recipients.len() - 1;
         assert_eq!(recipients[kept], format!("… ({} more)", 20_000 - kept));
         assert!(json(&recipients).len() < limits::RECORD_FIELD_OCTETS + 64);

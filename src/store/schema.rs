@@ -17,14 +17,15 @@ use crate::limits;
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = VERSIONS.len() as i32;
 /// Octets of a page; measured in `benches/store.rs`.
 pub const PAGE_OCTETS: u32 = 4096;
 
-/// Times are milliseconds since 1970, lists are JSON. `record` has no index but its time: see `docs/decisions/007-indexes.md`.
-/// The rows of `seen` have the number of the record they came with, so that the newest are the last ones.
-const TABLES: &str = "
-    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+/// What makes each version of the tables out of the one before it. Times are milliseconds since 1970, lists are JSON.
+/// What is told of one mail has the number of its record, so that rows are written at the end of every table.
+const VERSIONS: [&str; 2] = [
+    // `record` has no index but its time: see `docs/decisions/007-indexes.md`.
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE record (
         seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, direction TEXT NOT NULL, sender TEXT NOT NULL,
         recipients TEXT NOT NULL, header_from TEXT NOT NULL, subject TEXT NOT NULL, size INTEGER NOT NULL,
@@ -36,8 +37,14 @@ const TABLES: &str = "
     CREATE TABLE seen (
         seq INTEGER PRIMARY KEY, key BLOB NOT NULL, fingerprint BLOB NOT NULL, at INTEGER NOT NULL,
         mailboxes TEXT NOT NULL, sender TEXT NOT NULL
-    ) STRICT;
-";
+    ) STRICT;",
+    // What rules found, for reports: most mails have no row here.
+    "CREATE TABLE finding (
+        seq INTEGER NOT NULL, number INTEGER NOT NULL, rule TEXT NOT NULL, grade TEXT NOT NULL,
+        evidence TEXT NOT NULL, mode TEXT NOT NULL, verdict TEXT NOT NULL, decision TEXT NOT NULL,
+        mailboxes TEXT NOT NULL, recipients TEXT NOT NULL, PRIMARY KEY (seq, number)
+    ) STRICT, WITHOUT ROWID;",
+];
 
 /// Why a store does not open.
 #[derive(Debug, thiserror::Error)]
@@ -142,8 +149,7 @@ pub fn create(directory: &Path, month: Month, about: &About) -> Result<(), OpenE
     let make = || {
         connection.pragma_update(None, "page_size", PAGE_OCTETS)?;
         connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-        connection.pragma_update(None, "user_version", VERSION)?;
-        connection.execute_batch(TABLES)?;
+        upgrade(&connection)?;
         let mut insert = connection.prepare("INSERT INTO meta VALUES (?1, ?2)")?;
         insert.execute(("node", &about.node))?;
         insert.execute(("epoch", about.epoch.to_string()))?;
@@ -155,6 +161,22 @@ pub fn create(directory: &Path, month: Month, about: &About) -> Result<(), OpenE
     file.sync_all().map_err(io)?;
     fs::rename(&new, &path).map_err(io)?;
     sync_directory(directory)
+}
+
+/// The version of the tables in a file.
+pub fn version(connection: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(0))
+}
+
+/// Makes the tables those of this version: all of them in a new file, what came since in an older one.
+pub fn upgrade(connection: &Connection) -> rusqlite::Result<()> {
+    let missing = VERSIONS.get(version(connection)?..).unwrap_or_default();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let steps = missing.concat();
+    connection.execute_batch(&format!("BEGIN IMMEDIATE; {steps} PRAGMA user_version = {VERSION}; COMMIT"))
 }
 
 /// A connection for the one writer. It checkpoints when it is told to, also at its end.

@@ -21,7 +21,7 @@ use super::schema::{self, About, OpenError};
 use super::{CommitError, epoch};
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{RecordId, SeenRow};
+use crate::record::{FindingRow, RecordId, SeenRow};
 
 /// The clock of a store; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -40,6 +40,8 @@ pub(super) enum Message {
 pub(super) struct Job {
     /// The record.
     pub(super) row: RecordRow,
+    /// What rules found.
+    pub(super) findings: Vec<FindingRow>,
     /// The seen message.
     pub(super) seen: Option<SeenRow>,
     /// Who waits; nobody does for an incomplete mail.
@@ -157,6 +159,7 @@ impl Writer {
         self.close_file();
         let open = || {
             let connection = schema::open_to_write(&path)?;
+            schema::upgrade(&connection)?;
             let about = schema::about(&connection)?;
             Ok((connection, about))
         };
@@ -220,9 +223,26 @@ fn insert(connection: &mut Connection, first: u64, jobs: &[Job]) -> rusqlite::Re
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     {
         let mut records = transaction.prepare_cached(row::INSERT)?;
+        let mut findings =
+            transaction.prepare_cached("INSERT INTO finding VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
         let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
             job.row.insert(&mut records, seq)?;
+            for (number, found) in (0_i64..).zip(&job.findings) {
+                let (mailboxes, recipients) = (row::json(&found.mailboxes), row::json(&found.recipients));
+                findings.execute(rusqlite::params![
+                    seq,
+                    number,
+                    found.rule,
+                    found.grade,
+                    found.evidence,
+                    found.mode,
+                    found.verdict,
+                    found.decision,
+                    mailboxes,
+                    recipients,
+                ])?;
+            }
             if let Some(row) = &job.seen {
                 let mailboxes = row::json(&row.mailboxes);
                 let at = row.at.as_millisecond();

@@ -92,7 +92,7 @@ async fn store(directory: &Path) {
         (bounce, "2026-09-02T06:00:00Z"),
     ] {
         time.store(second(at), Ordering::SeqCst);
-        store.commit(Entry { record, seen: None }).await.unwrap();
+        store.commit(Entry { record, findings: Vec::new(), seen: None }).await.unwrap();
     }
     store.close().await;
 }
