@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
@@ -74,6 +75,47 @@ impl DomainPattern {
                 domain.0.strip_suffix(&*own.0).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
             }
         }
+    }
+}
+
+/// Many domains and patterns, asked for one without looking at all of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DomainSet {
+    exact: HashSet<Domain>,
+    patterns: Vec<DomainPattern>,
+}
+
+impl DomainSet {
+    /// Whether the domain is one of them.
+    pub fn contains(&self, domain: &Domain) -> bool {
+        self.exact.contains(domain) || self.patterns.iter().any(|pattern| pattern.matches(domain))
+    }
+
+    /// The domains in a text: one on each line, a pattern with `*.` before it, comments after `#`. An error names the
+    /// line and what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+        let mut set = Self::default();
+        for (number, line) in text.lines().enumerate() {
+            let name = line.split('#').next().unwrap_or_default().trim();
+            if name.is_empty() {
+                continue;
+            }
+            match DomainPattern::parse(name).map_err(|wrong| (number + 1, wrong))? {
+                DomainPattern::Exact(domain) => drop(set.exact.insert(domain)),
+                pattern @ DomainPattern::Below(_) => set.patterns.push(pattern),
+            }
+        }
+        Ok(set)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.exact.len() + self.patterns.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 }
 

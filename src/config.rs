@@ -19,14 +19,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::facts::Needs;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::organisation::Organisation;
-use crate::policy::{Actions, Mode, RulePolicy};
+use crate::policy::{Actions, Exception, Mode, RulePolicy};
 use crate::rules::Rule;
+pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
 
 /// Everything that an admin can set.
@@ -44,7 +44,7 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
-    /// The first 16 hex digits of the file's SHA-256; every record has it.
+    /// The first 16 hex digits of the SHA-256 of the file and of those that it names; every record has it.
     pub hash: String,
     /// What is allowed but will surprise: expired exceptions and the like, each with its place.
     pub warnings: Vec<Problem>,
@@ -84,17 +84,20 @@ pub struct Surroundings<'a> {
     pub host: &'a str,
     /// Now: exceptions that have ended or soon will are warned about.
     pub now: Timestamp,
+    /// The files that it names.
+    pub files: &'a dyn Files,
 }
 
 impl Config {
     /// The config in the bytes of a file. Pure; [`Config::load`] reads the file.
     pub fn parse(bytes: &[u8], around: &Surroundings<'_>) -> Result<Self, Problems> {
         let text = raw::decode(bytes, around.file)?;
-        let (table, report) = raw::parse(text, around.file);
+        let (table, report) = raw::parse(text, around);
         let config = table.and_then(|table| check::config(&table, &report, around));
+        let hash = raw::hash(bytes, &report.bytes_read());
         let warnings = report.finish()?;
         match config {
-            Some(config) => Ok(Self { hash: raw::hash(bytes), warnings, ..config }),
+            Some(config) => Ok(Self { hash, warnings, ..config }),
             None => Err(raw::unexplained(around.file)),
         }
     }
@@ -109,12 +112,11 @@ impl Config {
         self.rules.iter().any(|(_, policy)| policy.mode == Mode::Enforce)
     }
 
-    /// How many exceptions are past their end.
-    pub fn exceptions_expired(&self, today: Date) -> usize {
-        let expired = |actions: &Actions| match actions {
-            Actions::Forward { exceptions, .. } => exceptions.iter().filter(|e| e.until < today).count(),
-            Actions::Content(_) => 0,
-        };
-        self.rules.iter().map(|(_, policy)| expired(&policy.actions)).sum()
+    /// Every exception there is.
+    pub fn exceptions(&self) -> impl Iterator<Item = &Exception> {
+        self.rules.iter().flat_map(|(_, policy)| match &policy.actions {
+            Actions::Forward(forward) => &*forward.exceptions,
+            Actions::Content(_) => &[],
+        })
     }
 }

@@ -7,15 +7,18 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
+use jiff::civil::Date;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::gather::seen::Memory;
+use crate::limits;
 use crate::metrics::METRICS;
 use crate::milter::listener;
 use crate::pipeline::Pipeline;
+use crate::policy::Exception;
 use crate::store::Store;
 
 /// Runs until SIGTERM or SIGINT.
@@ -47,6 +50,7 @@ pub struct Daemon {
     pipeline: Arc<Pipeline>,
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    exceptions: JoinHandle<()>,
 }
 
 impl Daemon {
@@ -61,6 +65,7 @@ impl Daemon {
         };
         announce(&config);
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, memory });
+        let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
@@ -71,7 +76,7 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::default());
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving })
+        Ok(Self { pipeline, stopping, serving, exceptions })
     }
 
     /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
@@ -110,6 +115,7 @@ impl Daemon {
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listeners did not end well");
         }
+        self.exceptions.abort();
         self.pipeline.store.close().await;
         tracing::info!("stopped; every record is on the disk");
     }
@@ -119,8 +125,7 @@ fn announce(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let today = jiff::Timestamp::now().to_zoned(config.time_zone.clone()).date();
-    METRICS.exceptions_expired.set(i64::try_from(config.exceptions_expired(today)).unwrap_or(i64::MAX));
+    count_exceptions(config, today(config));
     METRICS.config_reload_success.set(1);
     METRICS.config_info.reset();
     METRICS.config_info.with_label_values(&[&config.hash]).set(1);
@@ -131,6 +136,42 @@ fn announce(config: &Config) {
         store = %config.store.directory.display(),
         "in force"
     );
+}
+
+/// Today, where the organisation is.
+fn today(config: &Config) -> Date {
+    jiff::Timestamp::now().to_zoned(config.time_zone.clone()).date()
+}
+
+/// Says every day which exceptions have ended or soon will: a start or a reload may be months ago.
+async fn announce_exceptions(pipeline: Arc<Pipeline>) {
+    let mut last = today(&pipeline.config.load());
+    loop {
+        tokio::time::sleep(limits::EXCEPTION_LOOK).await;
+        let config = pipeline.config.load_full();
+        let today = today(&config);
+        if today == last {
+            continue;
+        }
+        last = today;
+        count_exceptions(&config, today);
+        for exception in config.exceptions() {
+            let (place, mailbox) = (exception.place.to_string(), exception.mailbox.to_string());
+            let (decision, until) = (&*exception.decision, exception.until.to_string());
+            if exception.until < today {
+                tracing::warn!(place, mailbox, decision, until, "an exception has ended and no longer holds");
+            } else if exception.ends_soon(today) {
+                tracing::warn!(place, mailbox, decision, until, "an exception ends soon");
+            }
+        }
+    }
+}
+
+fn count_exceptions(config: &Config, today: Date) {
+    let count = |fits: &dyn Fn(&Exception) -> bool| config.exceptions().filter(|e| fits(e)).count();
+    let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+    METRICS.exceptions_expired.set(gauge(count(&|exception| exception.until < today)));
+    METRICS.exceptions_ending.set(gauge(count(&|exception| exception.ends_soon(today))));
 }
 
 /// Each connection needs a descriptor; the soft limit of a shell is 1,024.

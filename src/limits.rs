@@ -142,7 +142,7 @@ pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
 
 // --- Config ---------------------------------------------------------------------------------------------------
 
-/// Octets of the config file.
+/// Octets of the config file, and of each file that it names.
 pub const CONFIG_OCTETS: u64 = 4 << 20;
 /// Problems of one config that are printed; more are counted. Nobody mends a thousand at a time.
 pub const CONFIG_PROBLEMS: usize = 1_000;
@@ -158,6 +158,8 @@ pub const SOCKET_PATH_OCTETS: usize = 107;
 pub const NODE_OCTETS: usize = 63;
 /// Days before its end from which an exception is warned about.
 pub const EXCEPTION_NOTICE_DAYS: i32 = 30;
+/// Between two looks at whether a new day has begun, on which exceptions may have ended.
+pub const EXCEPTION_LOOK: Duration = Duration::from_mins(10);
 /// Octets of a custom rule's name: it stands in headers and log columns.
 pub const RULE_NAME_OCTETS: usize = 63;
 /// Custom rules; each is asked about every mail.

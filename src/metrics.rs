@@ -39,6 +39,7 @@ pub struct Metrics {
     pub config_reload_success: IntGauge,
     pub config_info: IntGaugeVec,
     pub exceptions_expired: IntGauge,
+    pub exceptions_ending: IntGauge,
     pub stage_seconds: HistogramVec,
 }
 
@@ -113,6 +114,10 @@ impl Metrics {
             config_info: new.gauges("config_info", "The config in force, by its hash.", &["hash"]),
             exceptions_expired: new
                 .gauge("exceptions_expired", "Exceptions in the config that are past their `until`."),
+            exceptions_ending: new.gauge(
+                "exceptions_ending",
+                "Exceptions in the config that hold today and end within 30 days.",
+            ),
             stage_seconds: new.histograms(
                 "stage_duration_seconds",
                 "Time of one step of a mail.",

@@ -6,7 +6,8 @@ pub mod decide;
 
 use jiff::civil::Date;
 
-use crate::address::{Address, Domain};
+use crate::address::{Address, Domain, DomainSet};
+use crate::limits;
 use crate::rules::Finding;
 use crate::verdict::Verdict;
 
@@ -147,7 +148,7 @@ impl OnUnknown {
 }
 
 /// What is done with an automatic forward.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ForwardAction {
     /// The mail waits in the queue for a person.
     #[default]
@@ -206,16 +207,92 @@ impl ContentAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actions {
     /// For automatic forwards.
-    Forward {
-        /// What is done.
-        action: ForwardAction,
-        /// Where rerouted mail goes; a mailbox inside.
-        reroute_to: Option<Address>,
-        /// What is allowed by decision.
-        exceptions: Vec<Exception>,
-    },
+    Forward(ForwardPolicy),
     /// For content.
     Content(ContentAction),
+}
+
+/// What follows from an automatic forward.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardPolicy {
+    /// What follows for a target at a provider of private mail.
+    pub private: Response,
+    /// What follows for every other target.
+    pub others: Response,
+    /// The providers of private mail.
+    pub private_domains: DomainSet,
+    /// Where rerouted mail goes; a mailbox inside.
+    pub reroute_to: Option<Address>,
+    /// What is allowed by decision.
+    pub exceptions: Vec<Exception>,
+    /// Who is told.
+    pub notify: Notify,
+}
+
+impl ForwardPolicy {
+    /// What follows for a target.
+    pub fn response(&self, target: &Address) -> Response {
+        let private = target.domain().is_some_and(|domain| self.private_domains.contains(&domain));
+        if private { self.private } else { self.others }
+    }
+}
+
+/// What follows from a forward to one kind of target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Response {
+    /// What is done when it is certain.
+    pub action: ForwardAction,
+    /// What is done when it is more likely than not.
+    pub strong: Strong,
+}
+
+/// What follows from a forward that is more likely than not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Strong {
+    /// A line in the log.
+    #[default]
+    Record,
+    /// A header field too.
+    Mark,
+    /// What follows from one that is certain.
+    Stop,
+}
+
+impl Strong {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 3] = [Self::Record, Self::Mark, Self::Stop];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Mark => "mark",
+            Self::Stop => "stop",
+        }
+    }
+}
+
+/// Who is told of a forward that was stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Notify {
+    /// Whose mailbox it is.
+    #[default]
+    Owner,
+    /// The log alone.
+    Nobody,
+}
+
+impl Notify {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 2] = [Self::Owner, Self::Nobody];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Nobody => "nobody",
+        }
+    }
 }
 
 /// Something allowed by a decision, until a day.
@@ -233,6 +310,14 @@ pub struct Exception {
     pub until: Date,
     /// Where in the config it stands.
     pub place: Place,
+}
+
+impl Exception {
+    /// Whether it holds on this day, and not for long any more.
+    pub fn ends_soon(&self, today: Date) -> bool {
+        let notice = today.saturating_add(jiff::Span::new().days(limits::EXCEPTION_NOTICE_DAYS));
+        (today..=notice).contains(&self.until)
+    }
 }
 
 /// The target of an exception.

@@ -6,12 +6,14 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod files;
 pub mod parse;
 pub mod problem;
 
 use jiff::civil::Date;
 
 use crate::limits;
+use files::NamedFile;
 use parse::{nearest, shown_key};
 use problem::{Fault, Report};
 
@@ -168,6 +170,22 @@ impl<'a> Settings<'a> {
         parse: impl FnOnce(&Value) -> Result<T, Fault>,
     ) -> Option<T> {
         self.need(key, right).and_then(|value| self.accept(key, value.at, parse(value)))
+    }
+
+    /// What `make` makes of the file whose name is the value under `key`: text in UTF-8.
+    pub fn file<T>(
+        &mut self,
+        key: &'static str,
+        make: impl FnOnce(&NamedFile) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let report = self.report;
+        self.optional(key, |value| {
+            let name = parse::text(value)?;
+            let text = String::from_utf8(report.read(name)?)
+                .map_err(|_| Fault::new(format!("{name} is not UTF-8"), "save the file in UTF-8"))?;
+            let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
+            make(&NamedFile { name: name.to_owned(), text })
+        })
     }
 
     /// The values of the list under `key`, `None` without it. Each is to be given to [`Self::accept`] or

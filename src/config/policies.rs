@@ -5,11 +5,12 @@
 
 use jiff::civil::Date;
 
-use crate::address::{Address, Domain};
+use crate::address::{Address, Domain, DomainSet};
 use crate::limits;
 use crate::organisation::Organisation;
 use crate::policy::{
-    Actions, ContentAction, Exception, ForwardAction, Mode, OnUnknown, Place, RulePolicy, Target,
+    Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Mode, Notify, OnUnknown, Place,
+    Response, RulePolicy, Strong, Target,
 };
 use crate::rules::{self, Menu, Rule, Section, Spec};
 use crate::settings::problem::Fault;
@@ -119,20 +120,45 @@ fn content(section: &mut Settings<'_>) -> Actions {
 }
 
 fn forward(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
-    let action = section.optional("action", parse::one_of(&ForwardAction::ALL, ForwardAction::as_str));
-    let action = action.unwrap_or_default();
+    let others = response(section, Response::default());
+    let private = section.table("private", |private| response(private, others)).unwrap_or(others);
     let to = |value: &Value| inside(value, ground, "a mail that is rerouted must stay inside");
-    let reroute_to = if action == ForwardAction::Reroute {
+    let reroutes = [others, private].iter().any(|response| response.action == ForwardAction::Reroute);
+    let reroute_to = if reroutes {
         let right = "action = \"reroute\" needs it: write reroute_to = \"registrator@exempelby.se\"";
         section.required("reroute_to", right, to)
     } else {
         section.optional("reroute_to", to)
     };
+    let private_domains = section.file("private_domains", |file| {
+        DomainSet::parse(&file.text)
+            .map_err(|(line, wrong)| file.fault(line, wrong, "write one domain on each line"))
+    });
+    let notify = section.optional("notify", parse::one_of(&Notify::ALL, Notify::as_str));
     let mut exceptions = Vec::new();
     for value in section.list("exceptions").unwrap_or_default() {
         exceptions.extend(section.nested("exceptions", value, |s| exception(s, ground)).flatten());
     }
-    Actions::Forward { action, reroute_to, exceptions }
+    Actions::Forward(ForwardPolicy {
+        private,
+        others,
+        private_domains: private_domains.unwrap_or_else(shipped_private_domains),
+        reroute_to,
+        exceptions,
+        notify: notify.unwrap_or_default(),
+    })
+}
+
+/// What a table says of one kind of target, and what holds where it says nothing.
+fn response(section: &mut Settings<'_>, otherwise: Response) -> Response {
+    let action = section.optional("action", parse::one_of(&ForwardAction::ALL, ForwardAction::as_str));
+    let strong = section.optional("strong", parse::one_of(&Strong::ALL, Strong::as_str));
+    Response { action: action.unwrap_or(otherwise.action), strong: strong.unwrap_or(otherwise.strong) }
+}
+
+/// The list that comes with the program; a test reads it.
+fn shipped_private_domains() -> DomainSet {
+    DomainSet::parse(include_str!("../../config/private-domains.txt")).unwrap_or_default()
 }
 
 fn exception(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Exception> {
@@ -166,12 +192,11 @@ fn exception(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Exception
 
 fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
     let Exception { mailbox, decision, until, .. } = exception;
-    let notice = today.saturating_add(jiff::Span::new().days(limits::EXCEPTION_NOTICE_DAYS));
     if *until < today {
         let problem =
             format!("the exception for {mailbox} ended on {until} and no longer holds (decision {decision})");
         section.warn_here(Fault::new(problem, "take it out, or renew it by a new decision"));
-    } else if *until <= notice {
+    } else if exception.ends_soon(today) {
         let problem = format!("the exception for {mailbox} ends on {until} (decision {decision})");
         section.warn_here(Fault::new(problem, "take it out then, or renew it by a new decision"));
     }

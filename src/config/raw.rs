@@ -11,8 +11,9 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue, Error};
 
-use super::Problems;
+use super::{Problems, Surroundings};
 use crate::limits;
+use crate::settings::files::NoFiles;
 use crate::settings::problem::{Fault, Report};
 use crate::settings::{Entry, Kind, Table, Value};
 
@@ -26,7 +27,7 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problems> {
     let (valid, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
     let report_text = std::str::from_utf8(valid).unwrap_or_default();
     let byte = rest.first().copied().unwrap_or_default();
-    let report = Report::new(file, report_text);
+    let report = Report::new(file, report_text, &NoFiles);
     let fault = Fault::new(
         format!("octet 0x{byte:02X} is not UTF-8"),
         "save the file in UTF-8, not in Latin-1 or UTF-16",
@@ -40,8 +41,8 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problems> {
 ///
 /// What follows a broken line is often lost to the parser. So such lines are taken out and the rest is parsed again,
 /// until all that is left is TOML: all broken lines are found at once, and what stands on the others is still checked.
-pub fn parse<'a>(text: &'a str, file: &'a str) -> (Option<Table>, Report<'a>) {
-    let report = Report::new(file, text);
+pub fn parse<'a>(text: &'a str, around: &Surroundings<'a>) -> (Option<Table>, Report<'a>) {
+    let report = Report::new(around.file, text, around.files);
     let mut rest = Cow::Borrowed(text);
     let mut broken = BTreeSet::new();
     for _ in 0..limits::CONFIG_ROUNDS {
@@ -100,13 +101,16 @@ fn may_be_header(line: &str) -> bool {
     line.starts_with('[') || (line.ends_with(']') && !line.contains('='))
 }
 
-/// The first 16 hex digits of the SHA-256 of the file.
-pub fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(8).fold(String::with_capacity(16), |mut out, byte| {
-        // Writing into a String does not fail.
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
+/// The first 16 hex digits of the SHA-256 of the file, and of the files that it names.
+pub fn hash(bytes: &[u8], named: &[u8]) -> String {
+    Sha256::new().chain_update(bytes).chain_update(named).finalize().iter().take(8).fold(
+        String::with_capacity(16),
+        |mut out, byte| {
+            // Writing into a String does not fail.
+            let _ = write!(out, "{byte:02x}");
+            out
+        },
+    )
 }
 
 /// A part of the config is missing and no problem was reported: a fault of this program.

@@ -92,6 +92,9 @@ Sizes are a number with its unit: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB 
 without quotes. Patterns are regular expressions (<https://docs.rs/regex/latest/regex/#syntax>) that may match
 anywhere in the value; they are best written in single quotes, where a backslash is a backslash. A compiled pattern
 takes 1 MiB at the most.
+
+A key that names a file takes its name from the directory of the config, unless it begins with `/`. Such a file is
+UTF-8, 4 MiB at the most, read and checked with the config, and part of the hash that every record has.
 ";
 
 /// `docs/configuration.md`.

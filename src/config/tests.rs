@@ -2,8 +2,10 @@
 //! in `tests/configs`.
 
 use super::*;
+use crate::address::Address;
 use crate::limits;
-use crate::policy::{ContentAction, ForwardAction, OnUnknown};
+use crate::policy::{Actions, ContentAction, ForwardAction, ForwardPolicy, OnUnknown, Response, Strong};
+use crate::settings::problem::Fault;
 
 const VALID: &str = "\
 [organisation]
@@ -19,7 +21,7 @@ directory = \"/var/lib/postvakt\"
 
 fn parse(bytes: &[u8]) -> Result<Config, Problems> {
     let now = "2026-06-01T10:00:00Z".parse().unwrap();
-    Config::parse(bytes, &Surroundings { file: "F", host: "gw1.exempelby.se", now })
+    Config::parse(bytes, &Surroundings { file: "F", host: "gw1.exempelby.se", now, files: &NoFiles })
 }
 
 fn said(bytes: &[u8]) -> String {
@@ -38,7 +40,7 @@ fn a_small_config_is_enough() {
 #[test]
 fn the_hash_is_that_of_the_bytes() {
     // printf 'x' | sha256sum
-    assert_eq!(raw::hash(b"x"), "2d711642b726b044");
+    assert_eq!(raw::hash(b"x", b""), "2d711642b726b044");
     assert_ne!(parse(VALID.as_bytes()).unwrap().hash, parse(format!("{VALID}\n").as_bytes()).unwrap().hash);
 }
 
@@ -68,25 +70,79 @@ exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decis
     assert_eq!(big.actions, Actions::Content(ContentAction::Reject));
     assert_eq!((big.mode, big.place.to_string()), (Mode::Observe, "F:14".to_owned()));
     assert_eq!((forward.on_unknown, forward.place.line), (OnUnknown::Tempfail, 18));
-    let Actions::Forward { action: ForwardAction::Reroute, reroute_to: Some(_), exceptions } =
-        &forward.actions
-    else {
-        panic!()
-    };
-    assert_eq!(exceptions[0].place.line, 23);
+    let Actions::Forward(policy) = &forward.actions else { panic!() };
+    assert!(policy.others.action == ForwardAction::Reroute && policy.reroute_to.is_some());
+    let [exception] = config.exceptions().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((exception.place.line, exception.until.to_string().as_str()), (23, "2026-05-31"));
     assert_eq!(config.warnings.len(), 1);
+    assert!(config.enforces() && config.needs().body);
+}
+
+/// The policy of `[rules.auto-forward]` with these keys more.
+fn forward(keys: &str, files: &dyn Files) -> Result<ForwardPolicy, Problems> {
+    let text = format!("{VALID}[rules.auto-forward]\nmode = \"enforce\"\n{keys}");
+    let around = Surroundings { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files };
+    let config = Config::parse(text.as_bytes(), &around)?;
+    let Actions::Forward(policy) = &config.rules[0].1.actions else { panic!() };
+    Ok(policy.clone())
+}
+
+#[test]
+fn private_mail_has_a_list_and_a_policy() {
+    let response = |policy: &ForwardPolicy, target| policy.response(&Address::parse(target).unwrap());
+    let plain = forward("action = \"remove-recipient\"", &NoFiles).unwrap();
+    assert_eq!(response(&plain, "x@gmail.com"), response(&plain, "x@example.org"));
+    assert!(plain.private_domains.len() > 150, "the list that comes with the program is whole");
+    let keys = "strong = \"mark\"\nprivate = { action = \"reject\" }";
+    let policy = forward(keys, &NoFiles).unwrap();
+    let private = Response { action: ForwardAction::Reject, strong: Strong::Mark };
+    assert_eq!(response(&policy, "x@GMail.com"), private);
+    assert_eq!(response(&policy, "x@example.org").action, ForwardAction::Hold);
+}
+
+/// One file.
+#[derive(Debug)]
+struct One(&'static str, &'static [u8]);
+
+impl Files for One {
+    fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
+        if name == self.0 { Ok(self.1.to_vec()) } else { NoFiles.read(name) }
+    }
+}
+
+#[test]
+fn a_file_is_read_checked_and_part_of_the_hash() {
+    let keys = "private_domains = \"own.txt\"\nprivate = { strong = \"stop\" }";
+    let policy =
+        forward(keys, &One("own.txt", b"\xEF\xBB\xBF# own\nexample.org # this one\n\n*.example.com\n"));
+    let policy = policy.unwrap();
+    let strong = |target| policy.response(&Address::parse(target).unwrap()).strong;
+    assert_eq!((strong("x@example.org"), strong("x@a.example.com")), (Strong::Stop, Strong::Stop));
+    assert_eq!((strong("x@gmail.com"), strong("x@example.com")), (Strong::Record, Strong::Record));
+    let said = |files: &dyn Files| forward(keys, files).unwrap_err().to_string();
+    let at = "F:12:19: rules.auto-forward.private_domains: ";
     assert!(
-        config.enforces()
-            && config.needs().body
-            && config.exceptions_expired("2026-06-01".parse().unwrap()) == 1
+        said(&NoFiles).starts_with(&format!("{at}own.txt: there is no such file; ")),
+        "{}",
+        said(&NoFiles)
     );
+    let wrong = said(&One("own.txt", b"example.org\nx@example.org\n"));
+    assert!(wrong.starts_with(&format!("{at}own.txt:2: not a domain; ")), "{wrong}");
+    assert!(said(&One("own.txt", b"\xFF")).starts_with(&format!("{at}own.txt is not UTF-8; ")));
+    let hash = |bytes| {
+        let text = format!("{VALID}[rules.auto-forward]\nmode = \"off\"\n{keys}");
+        let files = One("own.txt", bytes);
+        let around = Surroundings { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &files };
+        Config::parse(text.as_bytes(), &around).unwrap().hash
+    };
+    assert_ne!(hash(b"example.org"), hash(b"example.com"));
 }
 
 #[test]
 fn the_day_is_that_of_the_organisation() {
     let rule = "[rules.auto-forward]\nmode = \"enforce\"\nexceptions = [{ mailbox = \"a@exempelby.se\", to = \"b@x.se\", decision = \"1\", until = 2026-05-31 }]";
     let warning = |now: &str| {
-        let around = Surroundings { file: "F", host: "", now: now.parse().unwrap() };
+        let around = Surroundings { file: "F", host: "", now: now.parse().unwrap(), files: &NoFiles };
         Config::parse(format!("{VALID}{rule}").as_bytes(), &around).unwrap().warnings[0].problem.clone()
     };
     // 22:00 UTC is midnight in Stockholm, in summer.
@@ -97,7 +153,7 @@ fn the_day_is_that_of_the_organisation() {
 #[test]
 fn a_node_has_a_name_wherever_it_runs() {
     let node = |host| {
-        let around = Surroundings { file: "F", host, now: Timestamp::UNIX_EPOCH };
+        let around = Surroundings { file: "F", host, now: Timestamp::UNIX_EPOCH, files: &NoFiles };
         Config::parse(VALID.as_bytes(), &around).unwrap().server.node
     };
     assert_eq!([node("gw2"), node("a_b.exempelby.se"), node("")], ["gw2", "node", "node"]);

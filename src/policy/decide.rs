@@ -7,14 +7,15 @@ use std::collections::HashSet;
 
 use jiff::civil::Date;
 
+use crate::address::Address;
 use crate::facts::Facts;
 use crate::facts::forwarding::Mechanism;
 use crate::rules::{Finding, Grade, Match};
 use crate::verdict::Verdict;
 
 use super::{
-    Actions, ContentAction, Decision, Exception, ForwardAction, Mark, Mode, OnUnknown, Refusal, RulePolicy,
-    Ruling, Step,
+    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Mark, Mode, OnUnknown,
+    Refusal, Response, RulePolicy, Ruling, Step, Strong,
 };
 
 /// The decision on a mail, `today` being the day in the organisation's time zone.
@@ -76,18 +77,56 @@ fn unknown(rule: &str, on_unknown: OnUnknown) -> Outcome {
 fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
     match &policy.actions {
         Actions::Content(action) => content(rule, *action, facts),
-        // What is only likely is recorded; nobody is stopped for it.
-        Actions::Forward { .. } if found.grade < Grade::Certain => Outcome::default(),
-        Actions::Forward { action, reroute_to, exceptions } => {
-            let (stopped, allowed_by) = without_allowed(found, exceptions, facts, today);
-            if stopped.is_empty() {
-                return Outcome { allowed_by, ..Outcome::default() };
-            }
-            let mut steps = vec![Step::Mark(Mark::AutoForward(forward_mark(found)))];
-            let verdict = forward(*action, reroute_to.as_ref(), rule, found, &stopped, facts, &mut steps);
-            Outcome { verdict, steps, allowed_by }
+        Actions::Forward(forward) => forwarded(rule, forward, found, facts, today),
+    }
+}
+
+/// What follows from an automatic forward. What is only likely is recorded, and nobody is stopped for it unless the
+/// config says so; what is a mere sign never has an effect.
+fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
+    if found.grade == Grade::Weak {
+        return Outcome::default();
+    }
+    let (stopped, allowed_by) = without_allowed(found, &policy.exceptions, facts, today);
+    let mut outcome = Outcome { allowed_by, ..Outcome::default() };
+    let groups = by_response(&stopped, policy, facts);
+    // A certain one is stopped, whatever is said of those that are only likely.
+    let strength = |response: Response| match found.grade {
+        Grade::Certain => Strong::Stop,
+        Grade::Strong | Grade::Weak => response.strong,
+    };
+    let stops = |group: &&(Response, Vec<usize>)| strength(group.0) == Strong::Stop;
+    let leaving: usize = groups.iter().filter(stops).map(|(_, targets)| targets.len()).sum();
+    let others_remain = leaving < facts.recipients.len();
+    for (response, targets) in &groups {
+        let strength = strength(*response);
+        if strength == Strong::Record {
+            continue;
+        }
+        outcome.steps.push(Step::Mark(Mark::AutoForward(forward_mark(found))));
+        let verdict = if strength == Strong::Mark {
+            Verdict::Mark
+        } else {
+            let stop = Stop { rule, found, targets, others_remain, facts };
+            stop.by(response.action, policy.reroute_to.as_ref(), &mut outcome.steps)
+        };
+        outcome.verdict = outcome.verdict.max(verdict);
+    }
+    outcome
+}
+
+/// The targets, by what follows for them: private mail may be treated otherwise than other organisations.
+fn by_response(targets: &[usize], policy: &ForwardPolicy, facts: &Facts) -> Vec<(Response, Vec<usize>)> {
+    let mut groups: Vec<(Response, Vec<usize>)> = Vec::new();
+    for at in targets {
+        let Some(target) = facts.recipients.get(*at) else { continue };
+        let response = policy.response(&target.address);
+        match groups.iter_mut().find(|(known, _)| *known == response) {
+            Some((_, targets)) => targets.push(*at),
+            None => groups.push((response, vec![*at])),
         }
     }
+    groups
 }
 
 fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
@@ -135,41 +174,42 @@ fn without_allowed(
     (stopped, allowed_by)
 }
 
-/// What is done with a forward to the recipients in `stopped`. Whose envelope sender it is decides whether a refusal
-/// is right: a bounce goes to the envelope sender and names the recipient, and nobody but the forwarder himself may
-/// learn that.
-fn forward(
-    action: ForwardAction,
-    reroute_to: Option<&crate::address::Address>,
-    rule: &str,
-    found: &Match,
-    stopped: &[usize],
-    facts: &Facts,
-    steps: &mut Vec<Step>,
-) -> Verdict {
-    let remove = || stopped.iter().copied().map(Step::RemoveRecipient);
-    let others_remain = stopped.len() < facts.recipients.len();
-    match (action, reroute_to) {
-        (ForwardAction::Reject, _) if sender_is_forwarder(facts) => {
-            steps.push(Step::Reject(Refusal::Forward));
-            Verdict::Reject
-        }
-        (ForwardAction::RemoveRecipient, _) if others_remain => {
-            steps.extend(remove());
-            Verdict::Mark
-        }
-        (ForwardAction::Reject, _) if facts.sender.address().is_none() && others_remain => {
-            steps.extend(remove());
-            Verdict::Mark
-        }
-        (ForwardAction::Reroute | ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => {
-            steps.extend(remove());
-            steps.push(Step::AddRecipient(to.clone()));
-            Verdict::Mark
-        }
-        (_, _) => {
-            steps.push(Step::Hold(format!("{rule}: {}", forward_mark(found))));
-            Verdict::Hold
+/// A forward that is stopped.
+struct Stop<'a> {
+    rule: &'a str,
+    found: &'a Match,
+    targets: &'a [usize],
+    others_remain: bool,
+    facts: &'a Facts,
+}
+
+impl Stop<'_> {
+    /// Adds what is done. Whose envelope sender it is decides whether a refusal is right: a bounce goes to the
+    /// envelope sender and names the recipient, and nobody but the forwarder himself may learn that.
+    fn by(&self, action: ForwardAction, reroute_to: Option<&Address>, steps: &mut Vec<Step>) -> Verdict {
+        let remove = || self.targets.iter().copied().map(Step::RemoveRecipient);
+        match (action, reroute_to) {
+            (ForwardAction::Reject, _) if sender_is_forwarder(self.facts) => {
+                steps.push(Step::Reject(Refusal::Forward));
+                Verdict::Reject
+            }
+            (ForwardAction::RemoveRecipient, _) if self.others_remain => {
+                steps.extend(remove());
+                Verdict::Mark
+            }
+            (ForwardAction::Reject, _) if self.facts.sender.address().is_none() && self.others_remain => {
+                steps.extend(remove());
+                Verdict::Mark
+            }
+            (ForwardAction::Reroute | ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => {
+                steps.extend(remove());
+                steps.push(Step::AddRecipient(to.clone()));
+                Verdict::Mark
+            }
+            (_, _) => {
+                steps.push(Step::Hold(format!("{}: {}", self.rule, forward_mark(self.found))));
+                Verdict::Hold
+            }
         }
     }
 }

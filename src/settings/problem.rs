@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::files::Files;
 use crate::limits;
 
 /// What is wrong with a value, before its place is known.
@@ -96,6 +97,8 @@ pub struct Report<'a> {
     text: &'a str,
     line_starts: Vec<usize>,
     notes: RefCell<Vec<Note>>,
+    files: &'a dyn Files,
+    read: RefCell<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -116,16 +119,28 @@ enum NoteOf {
 }
 
 impl<'a> Report<'a> {
-    /// A report on this text of this file.
-    pub fn new(file: &'a str, text: &'a str) -> Self {
+    /// A report on this text of this file, which names others.
+    pub fn new(file: &'a str, text: &'a str, files: &'a dyn Files) -> Self {
         let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(starts).collect();
-        Self { file, text, line_starts, notes: RefCell::default() }
+        Self { file, text, line_starts, notes: RefCell::default(), files, read: RefCell::default() }
     }
 
     /// The file's name.
     pub fn file(&self) -> &str {
         self.file
+    }
+
+    /// A file that the config names.
+    pub fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
+        let bytes = self.files.read(name)?;
+        self.read.borrow_mut().extend_from_slice(&bytes);
+        Ok(bytes)
+    }
+
+    /// What was read of other files, one after the other.
+    pub fn bytes_read(&self) -> Vec<u8> {
+        self.read.borrow().clone()
     }
 
     /// The line of an offset, from 1.

@@ -103,8 +103,12 @@ fn with(case: &Case, message: &[u8]) -> Mail {
 }
 
 fn organisation() -> Arc<Organisation> {
-    let surroundings =
-        postvakt::config::Surroundings { file: "postvakt.toml", host: "mail", now: Timestamp::UNIX_EPOCH };
+    let surroundings = postvakt::config::Surroundings {
+        file: "postvakt.toml",
+        host: "mail",
+        now: Timestamp::UNIX_EPOCH,
+        files: &postvakt::config::NoFiles,
+    };
     let text = demo::config_text(std::path::Path::new("/tmp")).unwrap();
     Config::parse(text.as_bytes(), &surroundings).unwrap().organisation
 }

@@ -8,12 +8,16 @@ use std::fs;
 use std::path::Path;
 
 use postvakt::cli::{CONFIG, YES, check::run};
+use postvakt::config::load::Beside;
 use postvakt::config::{Config, Problems, Surroundings, reference};
 use postvakt::settings::{Fallback, Key};
 
 fn parse(text: &str, file: &str) -> Result<Config, Problems> {
     let now = "2026-06-01T10:00:00Z".parse().unwrap();
-    Config::parse(text.as_bytes(), &Surroundings { file, host: "gw1", now })
+    Config::parse(
+        text.as_bytes(),
+        &Surroundings { file, host: "gw1", now, files: &Beside(root().join("config")) },
+    )
 }
 
 fn root() -> &'static Path {

@@ -19,7 +19,8 @@ fn rule(when: &str) -> Box<dyn Rule> {
         "[organisation]\nname = 'E'\ndomains = ['exempelby.se']\n[server]\nlisten = ['inet:127.0.0.1:1']\n\
          [store]\ndirectory = '/x'\n[rules.custom.x]\nmode = 'enforce'\nwhen = {{ {when} }}\n"
     );
-    let around = Surroundings { file: "F", host: "", now: Timestamp::UNIX_EPOCH };
+    let around =
+        Surroundings { file: "F", host: "", now: Timestamp::UNIX_EPOCH, files: &postvakt::config::NoFiles };
     let config = Config::parse(text.as_bytes(), &around).unwrap_or_else(|problems| panic!("{problems}"));
     config.rules.into_iter().next().unwrap().0
 }

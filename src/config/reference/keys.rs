@@ -185,6 +185,34 @@ pub(super) const FORWARD: &[Key] = &[
         why: "A held mail can still become any of the others.",
         keys: &[],
     },
+    STRONG,
+    Key {
+        name: "private_domains",
+        kind: "file",
+        default: Fallback::Found("the list that comes with the program, config/private-domains.txt"),
+        example: "\"private-domains.txt\"",
+        meaning: "The domains of providers of private mail, one on each line; a name that does not begin with / is taken from where the config is.",
+        why: "The list is long, and the same for everyone.",
+        keys: &[],
+    },
+    Key {
+        name: "private",
+        kind: "table",
+        default: Fallback::Off,
+        example: "{ action = \"hold\", strong = \"record\" }",
+        meaning: "What is otherwise for targets at those providers.",
+        why: "Without it they are treated as every other target.",
+        keys: PRIVATE,
+    },
+    Key {
+        name: "notify",
+        kind: "owner, nobody",
+        default: Fallback::Value("\"owner\""),
+        example: "\"owner\"",
+        meaning: "Who is told that a forward was stopped: whose mailbox it is, once a day for each target, if there is an [smtp] to send it by. A forward that is refused is told by the bounce.",
+        why: "A forward that is stopped in silence looks like lost mail.",
+        keys: &[],
+    },
     Key {
         name: "reroute_to",
         kind: "mailbox inside",
@@ -203,6 +231,29 @@ pub(super) const FORWARD: &[Key] = &[
         why: "The documents allow exceptions by decision only.",
         keys: EXCEPTION,
     },
+];
+
+const STRONG: Key = Key {
+    name: "strong",
+    kind: "record, mark, stop",
+    default: Fallback::Value("\"record\""),
+    example: "\"record\"",
+    meaning: "What becomes of a mail that is more likely a forward than not: a line in the log, a header field too, or what becomes of one that certainly is.",
+    why: "Nobody is to be stopped for what only looks like a forward.",
+    keys: &[],
+};
+
+const PRIVATE: &[Key] = &[
+    Key {
+        name: "action",
+        kind: "hold, reroute, remove-recipient, reject",
+        default: Fallback::Found("that of the rule"),
+        example: "\"hold\"",
+        meaning: "What becomes of a forward to a private mailbox.",
+        why: "One rule for all is the plainest.",
+        keys: &[],
+    },
+    Key { default: Fallback::Found("that of the rule"), ..STRONG },
 ];
 
 const EXCEPTION: &[Key] = &[

@@ -2,7 +2,7 @@
 
 use jiff::civil::date;
 
-use crate::address::Address;
+use crate::address::{Address, DomainSet};
 use crate::facts::testing::from_inside;
 use crate::facts::{Cause, Facts};
 use crate::policy::{Place, Target};
@@ -21,8 +21,20 @@ fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
     RulePolicy {
         mode: Mode::Enforce,
         on_unknown: OnUnknown::Accept,
-        actions: Actions::Forward { action, reroute_to: reroute_to.map(address), exceptions: Vec::new() },
+        actions: Actions::Forward(ForwardPolicy {
+            private: Response { action, ..Response::default() },
+            others: Response { action, ..Response::default() },
+            reroute_to: reroute_to.map(address),
+            ..ForwardPolicy::default()
+        }),
         place: Place::default(),
+    }
+}
+
+fn forward_of(policy: &mut RulePolicy) -> &mut ForwardPolicy {
+    match &mut policy.actions {
+        Actions::Forward(forward) => forward,
+        Actions::Content(_) => panic!("a policy for forwards"),
     }
 }
 
@@ -178,11 +190,7 @@ fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
     ] {
         let facts = facts("<medborgare@example.org>", "x@example.net");
         let mut policy = policy(ForwardAction::Hold, None);
-        policy.actions = Actions::Forward {
-            action: ForwardAction::Hold,
-            reroute_to: None,
-            exceptions: vec![exception.clone()],
-        };
+        forward_of(&mut policy).exceptions = vec![exception.clone()];
         let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &[0]))], TODAY);
         let reference = allowed.then(|| "KS 2026/123".to_owned());
         assert_eq!(decision.rulings[0].allowed_by, reference, "{exception:?}");
@@ -202,8 +210,7 @@ fn an_exception_for_one_target_does_not_free_the_other() {
         place: Place::default(),
     }];
     let mut policy = policy(ForwardAction::RemoveRecipient, None);
-    policy.actions =
-        Actions::Forward { action: ForwardAction::RemoveRecipient, reroute_to: None, exceptions };
+    forward_of(&mut policy).exceptions = exceptions;
     assert_eq!(
         decided(&facts, &policy, found(Grade::Certain, &[1, 2])),
         (Verdict::Mark, "remove 1".to_owned())
@@ -234,4 +241,43 @@ fn the_order_of_rules_does_not_matter() {
     turned.reverse();
     assert_eq!(decide(&facts, findings, TODAY).verdict, Verdict::Reject);
     assert_eq!(decide(&facts, turned, TODAY).verdict, Verdict::Reject);
+}
+
+#[test]
+fn what_is_likely_has_the_effect_that_the_config_says() {
+    let facts = facts("<medborgare@example.org>", "bertil@exempelby.se x@example.net");
+    for (grade, strong, verdict, steps) in [
+        (Grade::Strong, Strong::Record, Verdict::Accept, ""),
+        (Grade::Strong, Strong::Mark, Verdict::Mark, ""),
+        (Grade::Strong, Strong::Stop, Verdict::Mark, "remove 1"),
+        (Grade::Certain, Strong::Record, Verdict::Mark, "remove 1"),
+        (Grade::Weak, Strong::Stop, Verdict::Accept, ""),
+    ] {
+        let mut policy = policy(ForwardAction::RemoveRecipient, None);
+        forward_of(&mut policy).others.strong = strong;
+        let decision = decide(&facts, [("auto-forward", &policy, found(grade, &[1]))], TODAY);
+        let marked = decision.steps.iter().any(|step| matches!(step, Step::Mark(_)));
+        assert_eq!(marked, verdict == Verdict::Mark, "{grade:?} {strong:?}");
+        assert_eq!(decided(&facts, &policy, found(grade, &[1])), (verdict, steps.to_owned()));
+    }
+}
+
+#[test]
+fn private_mail_and_other_organisations_are_told_apart() {
+    let facts = facts("<medborgare@example.org>", "x@example.net y@example.com");
+    let mut policy = policy(ForwardAction::RemoveRecipient, None);
+    let forward = forward_of(&mut policy);
+    forward.private_domains = DomainSet::parse("example.net").unwrap();
+    forward.private.strong = Strong::Stop;
+    // One goes and the other stays.
+    let strong = decided(&facts, &policy, found(Grade::Strong, &[0, 1]));
+    assert_eq!(strong, (Verdict::Mark, "remove 0".to_owned()));
+    // Nobody would be left.
+    let certain = decided(&facts, &policy, found(Grade::Certain, &[0, 1]));
+    assert_eq!(certain, (Verdict::Hold, "hold".to_owned()));
+    // The strictest of both: the mail is one.
+    forward_of(&mut policy).private.action = ForwardAction::Hold;
+    forward_of(&mut policy).reroute_to = Some(address("registrator@exempelby.se"));
+    let both = decided(&facts, &policy, found(Grade::Certain, &[0, 1]));
+    assert_eq!(both, (Verdict::Hold, "hold remove 1 add registrator@exempelby.se".to_owned()));
 }
