@@ -6,7 +6,7 @@ pub mod explain;
 pub mod log;
 mod reference;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -170,14 +170,22 @@ fn closed_pipe(error: &anyhow::Error) -> bool {
 
 /// Prints rows as a table, each column as wide as its widest cell; the last one as long as it is.
 pub fn print_table(head: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    write_table(&mut io::stdout().lock(), io::stdout().is_terminal(), head, rows)
+}
+
+/// [`print_table`] to `out`, with a bold head or without.
+pub fn write_table(
+    out: &mut dyn io::Write,
+    bold: bool,
+    head: &[&str],
+    rows: &[Vec<String>],
+) -> io::Result<()> {
     let mut widths: Vec<usize> = head.iter().map(|cell| cell.chars().count()).collect();
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
-    let mut out = io::stdout().lock();
-    let bold = io::stdout().is_terminal();
     let mut line = |cells: &mut dyn Iterator<Item = &str>, bold: bool| -> io::Result<()> {
         let padded =
             cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect::<Vec<_>>().join("  ");

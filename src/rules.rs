@@ -111,6 +111,14 @@ pub enum Grade {
 }
 
 impl Grade {
+    /// All, from the least to the most.
+    pub const ALL: [Self; 3] = [Self::Weak, Self::Strong, Self::Certain];
+
+    /// The grade that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|grade| grade.as_str() == word)
+    }
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! `postvakt log`: search and export the log, and see who did. No row is shown before its access is logged.
 
 mod accesses;
+mod forwarders;
 mod moment;
 mod table;
 
@@ -15,9 +16,11 @@ use crate::config::Config;
 use crate::export::file::{Manifest, NewFile, manifest_path};
 use crate::export::{COLUMNS, Format, Line, local};
 use crate::record::{Outcome, RecordId};
+use crate::rules::Grade;
 use crate::store::OpenError;
 use crate::store::access::{Access, AccessLog, Reader};
 use crate::store::search::{Log, Needle, Party, Query};
+use forwarders::Forwarders;
 use moment::End;
 use table::Table;
 
@@ -66,6 +69,11 @@ enum LogCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Show what the log tells as a whole.
+    Report {
+        #[command(subcommand)]
+        report: Report,
+    },
     /// Show who read the log, what, when and why.
     Access {
         /// Not before this time.
@@ -74,6 +82,24 @@ enum LogCommand {
         /// Before this time; a day counts as a whole.
         #[arg(long, value_name = "T")]
         until: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
+    },
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Report {
+    /// Whose mail is forwarded to which domain, by what, since when, and what is new.
+    Forwarders {
+        /// Not before this time; what was found first in this period is new. Without it: 30 days before the end.
+        #[arg(long, value_name = "T")]
+        since: Option<String>,
+        /// Before this time; a day counts as a whole.
+        #[arg(long, value_name = "T")]
+        until: Option<String>,
+        /// The least grade that is listed. What is weak is mostly mail that people forward by hand.
+        #[arg(long, value_name = "G", default_value = "strong", value_parser = one_of(&Grade::ALL.map(Grade::as_str)))]
+        grade: String,
         #[command(flatten)]
         reason: Reason,
     },
@@ -154,6 +180,16 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             };
             let export = Export { log: &log, query: &query, config, format, output, force: *force };
             export.run(access, args.json, out)
+        }
+        LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
+            let asked = period(since.as_deref(), until.as_deref(), config)?;
+            let mut report = Forwarders::new(asked, grade, config)?;
+            let more = json!({ "report": "forwarders", "grade": grade });
+            let Some(access) = Granted::ask(directory, config, "report", &report.query, more, reason)? else {
+                return Ok(USAGE);
+            };
+            let faults = report.run(&log, args.json, terminal, out);
+            access.end(report.rows(), faults)
         }
         LogCommand::Access { since, until, reason } => {
             let query = period(since.as_deref(), until.as_deref(), config)?;

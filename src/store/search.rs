@@ -3,6 +3,8 @@
 //! A search reads every record between its times: the files have no index but that of the times. It reads in strides,
 //! each a short read transaction of its own, so that it never keeps the daemon from checkpointing.
 
+pub mod findings;
+
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 mod cli;
 mod damage;
 mod faults;
+mod forwarders;
 mod upgrade;
 
 use std::path::Path;

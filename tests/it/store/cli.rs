@@ -39,7 +39,7 @@ fn config(directory: &Path) -> Config {
 }
 
 /// Runs `postvakt log …` and gives the exit code and what it prints.
-fn run(directory: &Path, arguments: &[&str]) -> (u8, String) {
+pub(super) fn run(directory: &Path, arguments: &[&str]) -> (u8, String) {
     let cli = match Cli::try_parse_from(["log"].iter().chain(arguments)) {
         Ok(cli) => cli,
         Err(error) => return (2, error.to_string()),

@@ -1,0 +1,89 @@
+//! Findings, read back for reports. They are few, so all of them are read.
+
+use jiff::Timestamp;
+use rusqlite::types::Type;
+
+use super::{Log, Open, Query, open};
+use crate::limits;
+use crate::record::FindingRow;
+use crate::store::{OpenError, ReadError, row, schema};
+
+/// The version of the files that have findings.
+const SINCE_VERSION: usize = 2;
+
+/// One finding of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// When the mail came.
+    pub time: Timestamp,
+    /// What was found.
+    pub row: FindingRow,
+}
+
+impl Log {
+    /// Gives every finding of a rule in mail that came before `until` to `each`, in order. A file that cannot be read
+    /// is passed over and told of.
+    pub fn findings(
+        &self,
+        rule: &str,
+        until: Option<Timestamp>,
+        mut each: impl FnMut(Finding),
+    ) -> Vec<OpenError> {
+        let query = Query { until, ..Query::default() };
+        let mut faults = Vec::new();
+        for month in &self.months {
+            let path = month.path(&self.directory);
+            match open(&path, &query) {
+                Ok(None) => {}
+                Ok(Some(file)) => {
+                    let read = read(&file, rule, until, &mut each);
+                    faults.extend(read.err().map(|source| ReadError { path, source }.into()));
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        faults
+    }
+}
+
+/// Reads in strides, as a search does.
+fn read(
+    file: &Open,
+    rule: &str,
+    until: Option<Timestamp>,
+    each: &mut impl FnMut(Finding),
+) -> rusqlite::Result<()> {
+    if schema::version(&file.connection)? < SINCE_VERSION {
+        return Ok(());
+    }
+    let mut statement = file.connection.prepare(
+        "SELECT record.time, finding.grade, evidence, mode, finding.verdict, decision, mailboxes, finding.recipients \
+         FROM finding JOIN record USING (seq) WHERE seq BETWEEN ?1 AND ?2 AND rule = ?3 AND record.time < ?4 \
+         ORDER BY seq, number",
+    )?;
+    let before = until.map_or(i64::MAX, Timestamp::as_millisecond);
+    let mut next = file.next;
+    while next <= file.last {
+        let end = next.saturating_add(limits::SEARCH_RECORDS);
+        let mut rows = statement.query((next, end, rule, before))?;
+        while let Some(row) = rows.next()? {
+            let out_of_range =
+                |error| rusqlite::Error::FromSqlConversionFailure(0, Type::Integer, Box::new(error));
+            each(Finding {
+                time: Timestamp::from_millisecond(row.get(0)?).map_err(out_of_range)?,
+                row: FindingRow {
+                    rule: rule.to_owned(),
+                    grade: row.get(1)?,
+                    evidence: row.get(2)?,
+                    mode: row.get(3)?,
+                    verdict: row.get(4)?,
+                    decision: row.get(5)?,
+                    mailboxes: row::parsed(row, 6)?,
+                    recipients: row::parsed(row, 7)?,
+                },
+            });
+        }
+        next = end.saturating_add(1);
+    }
+    Ok(())
+}
