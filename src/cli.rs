@@ -4,7 +4,10 @@ pub mod check;
 pub mod demo;
 pub mod explain;
 pub mod log;
+mod mailbox;
 mod reference;
+pub mod replay;
+pub mod transaction;
 
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -60,6 +63,8 @@ enum Command {
     },
     /// Show facts, findings, verdict and edits for mail in files, and do nothing.
     Explain(explain::Args),
+    /// Show what a config would decide about stored mail, and where that differs from another config; do nothing.
+    Replay(replay::Args),
     /// List the rules, or print the reference of one.
     Rules {
         /// The rule.
@@ -120,6 +125,14 @@ fn run(command: Command) -> anyhow::Result<u8> {
             start_log(false, "error");
             let path = args.config.clone();
             with_config(&path, |config, _| explain::run(&args, config))
+        }
+        Command::Replay(args) => {
+            start_log(false, "error");
+            let path = args.config.clone();
+            with_config(&path, |config, _| match args.against.clone() {
+                Some(old) => with_config(&old, |old, _| replay::run(&args, config, Some(old))),
+                None => replay::run(&args, config, None),
+            })
         }
         Command::Rules { id, json } => reference::run(id.as_deref(), json),
         Command::Log(args) => {

@@ -1,28 +1,24 @@
 //! `postvakt explain`: what would become of a mail, and why. It goes the way of the wire, and does nothing.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
-use bytes::Bytes;
-use jiff::Timestamp;
+use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use crate::address::{Address, ReversePath};
+use crate::address::Address;
 use crate::answer::{Answer, Edit};
 use crate::config::Config;
 use crate::effects;
-use crate::facts::{Facts, Needs, extract, grammar};
+use crate::facts::Facts;
 use crate::gather::seen::Memory;
-use crate::limits;
-use crate::mail::{Client, Envelope, Mail, Message, Recipient};
-use crate::organisation::Organisation;
+use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
 use crate::record::RecordId;
 
 use super::YES;
+use super::transaction::Transaction;
 
 /// `explain`.
 #[derive(Debug, clap::Args)]
@@ -30,21 +26,8 @@ pub struct Args {
     /// The config file.
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// The envelope sender; `<>` for the null sender. Without it: Return-Path, else From.
-    #[arg(long, value_name = "A")]
-    from: Option<String>,
-    /// An envelope recipient; may be repeated. Without it: To and Cc.
-    #[arg(long, value_name = "B")]
-    rcpt: Vec<String>,
-    /// The client's address. Without it: a host inside if the sender is inside or a recipient outside.
-    #[arg(long, value_name = "IP")]
-    client: Option<IpAddr>,
-    /// The authenticated user.
-    #[arg(long, value_name = "USER")]
-    auth: Option<String>,
-    /// When the mail comes (RFC 3339); exceptions depend on it. Without it: now.
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
+    #[command(flatten)]
+    transaction: Transaction,
     /// One JSON object for each file.
     #[arg(long)]
     json: bool,
@@ -60,7 +43,9 @@ pub fn run(args: &Args, config: Config) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
     for file in &args.files {
-        let mail = Arc::new(read_mail(args, file, &config)?);
+        let bytes = std::fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
+        let mail = args.transaction.carry(&bytes, &config);
+        let mail = Arc::new(mail.with_context(|| file.display().to_string())?);
         let explained = runtime.block_on(explain(&mail, &config, &memory))?;
         if args.json {
             writeln!(out, "{}", explained.to_json(&file.display().to_string()))?;
@@ -245,69 +230,4 @@ fn facts_json(facts: &Facts) -> Value {
         "attachments": attachments,
         "defects": facts.defects.iter().map(|defect| defect.as_str()).collect::<Vec<_>>(),
     })
-}
-
-fn read_mail(args: &Args, file: &Path, config: &Config) -> anyhow::Result<Mail> {
-    let bytes = std::fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
-    let mut mail = Mail {
-        arrived: args.at.unwrap_or_else(Timestamp::now),
-        listener_direction: None,
-        client: Client { address: args.client, auth_user: args.auth.clone(), ..Client::default() },
-        envelope: Envelope { sender: ReversePath::Null, smtputf8: false, recipients: Vec::new() },
-        queue_id: None,
-        message: message_from_file(&bytes),
-    };
-    let header = extract::extract(&mail, &config.organisation, Needs::default()).header;
-    mail.envelope.sender = match (&args.from, header.first("Return-Path")) {
-        (Some(path), _) => ReversePath::from_wire(path.as_bytes()),
-        (None, Some(path)) => ReversePath::from_wire(path.as_bytes()),
-        (None, None) => header.from.first().cloned().map_or(ReversePath::Null, ReversePath::Address),
-    };
-    let recipients: Vec<Address> = if args.rcpt.is_empty() {
-        ["To", "Cc"].iter().flat_map(|name| header.all(name)).flat_map(grammar::addresses).collect()
-    } else {
-        args.rcpt.iter().filter_map(|path| Address::parse(path)).collect()
-    };
-    if recipients.is_empty() {
-        bail!("{}: nobody is named in To or Cc; say --rcpt", file.display());
-    }
-    if args.client.is_none() {
-        mail.client.address = Some(likely_client(&mail.envelope.sender, &recipients, &config.organisation));
-    }
-    let raw = |address: &Address| Bytes::from(format!("<{address}>"));
-    mail.envelope.recipients =
-        recipients.into_iter().map(|address| Recipient { raw: raw(&address), address }).collect();
-    Ok(mail)
-}
-
-/// Where nobody says which client it was: a gateway takes mail for others from its own hosts only.
-fn likely_client(sender: &ReversePath, recipients: &[Address], organisation: &Organisation) -> IpAddr {
-    let outside = IpAddr::from([192, 0, 2, 1]); // TEST-NET-1 (RFC 5737)
-    let from_inside = sender.address().is_some_and(|sender| organisation.owns(sender))
-        || recipients.iter().any(|recipient| !organisation.owns(recipient));
-    let inside = organisation.internal_networks.first().filter(|_| from_inside);
-    inside.map_or(outside, ipnet::IpNet::addr)
-}
-
-/// A message as it stands in a file: line ends become CRLF, as on the wire.
-pub fn message_from_file(file: &[u8]) -> Message {
-    let mut bytes = Vec::with_capacity(file.len() + file.len() / 32);
-    for line in file.split_inclusive(|byte| *byte == b'\n') {
-        let content = line.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        match content {
-            Some(content) => {
-                bytes.extend_from_slice(content);
-                bytes.extend_from_slice(b"\r\n");
-            }
-            None => bytes.extend_from_slice(line),
-        }
-    }
-    let body_at = if bytes.starts_with(b"\r\n") {
-        2
-    } else {
-        memchr::memmem::find(&bytes, b"\r\n\r\n").map_or(bytes.len(), |at| at + 4)
-    };
-    let size = bytes.len() as u64;
-    bytes.truncate(limits::MESSAGE_OCTETS);
-    Message { bytes: bytes.into(), body_at, size }
 }

@@ -16,5 +16,6 @@ mod faults;
 mod lab;
 mod postfix;
 mod product;
+mod replay;
 mod store;
 mod tidy;
