@@ -6,6 +6,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod attachment;
+pub mod authentication;
 mod defects;
 pub mod direction;
 pub mod extract;
@@ -32,6 +33,7 @@ use crate::address::{Address, ReversePath};
 use crate::mail::{Client, Direction};
 use crate::organisation::Organisation;
 use attachment::Attachment;
+use authentication::Authentication;
 use forwarding::Trace;
 use identity::Identity;
 
@@ -55,6 +57,16 @@ pub enum Cause {
     Deadline,
     /// The mail went over a limit.
     Limit,
+    /// The DNS did not answer.
+    Dns,
+    /// Whoever was to be asked cannot be reached.
+    Unreachable,
+    /// It failed several times in a row, and is not asked for a while.
+    Paused,
+    /// Its answer could not be understood.
+    Protocol,
+    /// A fault of this program.
+    Fault,
 }
 
 impl Cause {
@@ -64,6 +76,11 @@ impl Cause {
             Self::Store => "store",
             Self::Deadline => "deadline",
             Self::Limit => "limit",
+            Self::Dns => "dns",
+            Self::Unreachable => "unreachable",
+            Self::Paused => "paused",
+            Self::Protocol => "protocol",
+            Self::Fault => "fault",
         }
     }
 }
@@ -71,6 +88,7 @@ impl Cause {
 /// What rules need beyond the envelope and the header section. The union over the enabled rules decides what is
 /// gathered, and whether the MTA is asked for bodies at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a need of its own, and any of them may be there")]
 pub struct Needs {
     /// The body and what is in it: the attachments, which the log needs.
     pub body: bool,
@@ -78,13 +96,23 @@ pub struct Needs {
     pub text: bool,
     /// The memory of messages that came from outside.
     pub seen: bool,
+    /// Which domains vouch for a mail from outside.
+    pub authentication: bool,
 }
 
 impl Needs {
+    /// Nothing.
+    pub const NONE: Self = Self { body: false, text: false, seen: false, authentication: false };
+
     /// What either of the two needs.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
-        Self { body: self.body || other.body, text: self.text || other.text, seen: self.seen || other.seen }
+        Self {
+            body: self.body || other.body,
+            text: self.text || other.text,
+            seen: self.seen || other.seen,
+            authentication: self.authentication || other.authentication,
+        }
     }
 }
 
@@ -123,6 +151,8 @@ pub struct Facts {
     pub seen: Fact<Option<Seen>>,
     /// The message from outside that this one answers, where a rule asks for it.
     pub answered: Fact<Option<Seen>>,
+    /// Which domains vouch for it; gathered for mail from outside, where a rule needs it or the config asks for it.
+    pub authentication: Fact<Authentication>,
     /// What was odd.
     pub defects: Vec<Defect>,
 }

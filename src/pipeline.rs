@@ -20,7 +20,7 @@ use crate::store::{Entry, Store};
 use crate::{effects, limits};
 
 /// The log records size and attachment names of every mail, so every body is read.
-const LOG_NEEDS: Needs = Needs { body: true, text: false, seen: false };
+const LOG_NEEDS: Needs = Needs { body: true, ..Needs::NONE };
 
 /// Everything that judges mail; shared by all connections.
 pub struct Pipeline {

@@ -54,6 +54,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         identity: None,
         seen: Fact::NotGathered,
         answered: Fact::NotGathered,
+        authentication: Fact::NotGathered,
         defects: defects.0,
     }
 }

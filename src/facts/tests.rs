@@ -13,8 +13,8 @@ use crate::address::{Address, ReversePath};
 use crate::limits;
 use crate::mail::{Client, Envelope, Mail, Message};
 
-const BODY: Needs = Needs { body: true, text: false, seen: false };
-const TEXT: Needs = Needs { body: true, text: true, seen: false };
+const BODY: Needs = Needs { body: true, ..Needs::NONE };
+const TEXT: Needs = Needs { body: true, text: true, ..Needs::NONE };
 
 fn mail(message: &[u8]) -> Mail {
     let body_at = message.windows(2).position(|pair| pair == b"\n\n").map_or(message.len(), |at| at + 2);

@@ -11,7 +11,7 @@ use postvakt::facts::{Facts, Needs, extract::extract};
 use postvakt::mail::{Mail, Message};
 use postvakt::organisation::Organisation;
 
-const ALL: Needs = Needs { body: true, text: true, seen: true };
+const ALL: Needs = Needs { body: true, text: true, seen: true, ..Needs::NONE };
 
 #[test]
 fn the_wire_and_explain_say_what_every_case_expects() {

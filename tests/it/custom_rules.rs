@@ -62,6 +62,7 @@ fn facts() -> Facts {
         identity: None,
         seen: Fact::NotGathered,
         answered: Fact::NotGathered,
+        authentication: Fact::NotGathered,
         defects: Vec::new(),
     }
 }
@@ -182,6 +183,6 @@ fn with_attachment(name: String, media_type: &str, state: State) -> Facts {
 fn only_what_is_needed_is_asked_for() {
     assert_eq!(rule("subject = 'x'").needs(), Needs::default());
     assert_eq!(rule("attachment_name = 'x'").needs(), Needs { body: true, ..Needs::default() });
-    assert_eq!(rule("text = 'x', sender = 'y'").needs(), Needs { body: true, text: true, seen: false });
+    assert_eq!(rule("text = 'x', sender = 'y'").needs(), Needs { body: true, text: true, ..Needs::NONE });
     assert_eq!(rule("text = 'x'").id(), "custom.x");
 }

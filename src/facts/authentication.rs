@@ -1,0 +1,203 @@
+//! Authentication: which domains vouch for a mail from outside, by SPF, DKIM, DMARC and ARC.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::fmt;
+
+use crate::address::Domain;
+
+/// What the four methods say of one mail. Each was asked about the message as it came, before any edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// RFC 7208: may this host send for that domain?
+    pub spf: Spf,
+    /// RFC 6376: one result for each signature, in the order of the message.
+    pub dkim: Vec<Dkim>,
+    /// RFC 9989: does one of them vouch for the domain in From, and what does that domain wish otherwise?
+    pub dmarc: Dmarc,
+    /// RFC 8617: the chain of those who passed it on.
+    pub arc: Outcome,
+}
+
+impl Authentication {
+    /// Whether the domain in From vouches for the mail: DMARC passes, or where there is no DMARC record, SPF or a
+    /// signature of that very domain does. This is what an answer to the sender may rest on.
+    pub fn vouched(&self) -> bool {
+        match self.dmarc.result {
+            Outcome::Pass => true,
+            Outcome::None => self.spf_aligned() || self.dkim_aligned(),
+            Outcome::Fail
+            | Outcome::SoftFail
+            | Outcome::Neutral
+            | Outcome::TempError
+            | Outcome::PermError => false,
+        }
+    }
+
+    /// Whether SPF passes for the domain in From, one above or one below it.
+    pub fn spf_aligned(&self) -> bool {
+        self.spf.result == Outcome::Pass && self.spf.aligned
+    }
+
+    /// Whether a signature of the domain in From, one above or one below it, is good.
+    pub fn dkim_aligned(&self) -> bool {
+        self.dkim.iter().any(|dkim| dkim.result == Outcome::Pass && dkim.aligned)
+    }
+
+    /// Whether the domain in From asks that such mail be treated as not its own: DMARC fails, and its policy says
+    /// quarantine or reject.
+    pub fn disowned(&self) -> bool {
+        self.dmarc.result == Outcome::Fail && self.dmarc.policy != Policy::None
+    }
+}
+
+/// What SPF says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spf {
+    /// Whether the host may.
+    pub result: Outcome,
+    /// By which name the domain was known.
+    pub identity: SpfIdentity,
+    /// The domain that was asked.
+    pub domain: Domain,
+    /// Whether it is that of From, one above or one below it.
+    pub aligned: bool,
+}
+
+/// Where the domain that SPF asks was found (RFC 7208 §2.3, §2.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SpfIdentity {
+    /// In HELO, for a null sender.
+    Helo,
+    /// In MAIL FROM.
+    MailFrom,
+}
+
+/// What one DKIM signature is worth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dkim {
+    /// Whether it holds.
+    pub result: Outcome,
+    /// The signing domain; absent where the signature could not be read.
+    pub domain: Option<Domain>,
+    /// The selector of its key; empty where the signature could not be read.
+    pub selector: String,
+    /// Whether the domain is that of From, one above or one below it.
+    pub aligned: bool,
+}
+
+/// What DMARC says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dmarc {
+    /// Whether SPF or DKIM vouch for the domain in From; `None` where it has no DMARC record.
+    pub result: Outcome,
+    /// What the domain asks for mail that fails.
+    pub policy: Policy,
+    /// The domain in From; absent where there is none, or several.
+    pub domain: Option<Domain>,
+}
+
+/// What a domain asks for mail that fails DMARC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Policy {
+    /// Nothing, or it has no policy.
+    #[default]
+    None,
+    /// To be taken for suspicious.
+    Quarantine,
+    /// To be refused. No mail is refused for it here.
+    Reject,
+}
+
+impl Policy {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Quarantine => "quarantine",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// The result of one method, in the words of RFC 8601 §2.7.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Nothing to be checked: no record, no signature.
+    #[default]
+    None,
+    /// It holds.
+    Pass,
+    /// It does not.
+    Fail,
+    /// The host is probably not allowed.
+    SoftFail,
+    /// The domain says neither; or a signature cannot be judged.
+    Neutral,
+    /// The DNS gave no answer. Another time it may.
+    TempError,
+    /// What the domain published cannot be used.
+    PermError,
+}
+
+impl Outcome {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::SoftFail => "softfail",
+            Self::Neutral => "neutral",
+            Self::TempError => "temperror",
+            Self::PermError => "permerror",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whether two domains may vouch for one another: they are the same, or one stands below the other.
+pub fn aligned(one: &Domain, other: &Domain) -> bool {
+    let below = |lower: &Domain, upper: &Domain| {
+        lower.as_str().strip_suffix(upper.as_str()).is_some_and(|rest| rest.ends_with('.'))
+            && upper.as_str().contains('.')
+    };
+    one == other || below(one, other) || below(other, one)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn authentication(dmarc: Outcome, spf: Outcome, aligned: bool) -> Authentication {
+        let domain = Domain::new("example.org");
+        Authentication {
+            spf: Spf { result: spf, identity: SpfIdentity::MailFrom, domain: domain.clone(), aligned },
+            dkim: Vec::new(),
+            dmarc: Dmarc { result: dmarc, policy: Policy::Reject, domain: Some(domain) },
+            arc: Outcome::None,
+        }
+    }
+
+    #[test]
+    fn a_domain_vouches_by_dmarc_and_without_a_record_by_spf() {
+        assert!(authentication(Outcome::Pass, Outcome::Fail, false).vouched());
+        assert!(authentication(Outcome::None, Outcome::Pass, true).vouched());
+        assert!(!authentication(Outcome::None, Outcome::Pass, false).vouched());
+        assert!(!authentication(Outcome::Fail, Outcome::Pass, true).vouched());
+        assert!(authentication(Outcome::Fail, Outcome::Pass, false).disowned());
+    }
+
+    #[test]
+    fn domains_align_with_those_above_and_below() {
+        let all = |one: &str, other: &str| aligned(&Domain::new(one), &Domain::new(other));
+        assert!(all("example.org", "Example.ORG") && all("mail.example.org", "example.org"));
+        assert!(all("example.org", "mail.example.org"));
+        assert!(!all("badexample.org", "example.org") && !all("example.org", "org"));
+    }
+}
