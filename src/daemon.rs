@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
-use crate::gather::seen::Memory;
+use crate::gather::Sources;
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::milter::listener;
@@ -57,14 +57,14 @@ impl Daemon {
     /// Opens the store and the sockets; every failure here names what to do about it.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         let store = Store::open(&config.store.directory, &config.server.node)?;
-        let memory = Memory::of(&store).context("the memory of seen messages cannot be read")?;
+        let sources = Sources::of(&store).context("the memory of seen messages cannot be read")?;
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address).await?),
             None => None,
         };
         announce(&config);
-        let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, memory });
+        let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
         if let Some(metrics) = metrics {

@@ -3,16 +3,48 @@
 
 pub mod seen;
 
+use std::sync::Arc;
+
+use crate::config::Config;
 use crate::facts::{Cause, Fact, Facts, Needs, Seen};
-use crate::mail::Direction;
+use crate::mail::{Direction, Mail};
 use crate::metrics::METRICS;
+use crate::store::{OpenError, Store};
 use seen::Memory;
 
-/// Adds what `needs` asks for.
-pub async fn gather(facts: &mut Facts, needs: Needs, memory: &Memory) {
-    if !needs.seen {
-        return;
+/// Whom the facts are asked of that do not stand in the mail itself.
+pub struct Sources {
+    /// The messages that came from outside.
+    pub memory: Memory,
+}
+
+impl Sources {
+    /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
+    pub fn volatile() -> Self {
+        Self { memory: Memory::volatile() }
     }
+
+    /// Sources that remember in the store.
+    pub fn of(store: &Store) -> Result<Self, OpenError> {
+        Ok(Self { memory: Memory::of(store)? })
+    }
+}
+
+/// Adds what `needs` asks for.
+pub async fn gather(
+    facts: &mut Facts,
+    needs: Needs,
+    _mail: &Arc<Mail>,
+    _config: &Arc<Config>,
+    sources: &Sources,
+) {
+    if needs.seen {
+        seen(facts, &sources.memory).await;
+    }
+}
+
+/// Whether the message came from outside before, and what it answers.
+async fn seen(facts: &mut Facts, memory: &Memory) {
     facts.identity = memory.key().of(&facts.header);
     if facts.direction != Direction::Outbound {
         return;

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::facts::{Facts, Needs, extract};
-use crate::gather::{self, seen::Memory};
+use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
@@ -28,8 +28,8 @@ pub struct Pipeline {
     pub config: ArcSwap<Config>,
     /// The log.
     pub store: Store,
-    /// The messages that came from outside.
-    pub memory: Memory,
+    /// Whom facts are asked of.
+    pub sources: Sources,
 }
 
 /// What is true of a mail, and what is to become of it.
@@ -47,9 +47,9 @@ pub struct Assessment {
 pub struct Fault;
 
 /// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on.
-pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, memory: &Memory) -> Result<Assessment, Fault> {
+pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> Result<Assessment, Fault> {
     let mut facts = read(mail, config).await?;
-    gather::gather(&mut facts, config.needs().union(LOG_NEEDS), memory).await;
+    gather::gather(&mut facts, config.needs().union(LOG_NEEDS), mail, config, sources).await;
     let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
     caught(|| {
         let findings = config.rules.iter().flat_map(|(rule, policy)| {
@@ -69,7 +69,7 @@ impl Handler for Pipeline {
         let started = Instant::now();
         let config = self.config.load_full();
         let mail = Arc::new(mail);
-        let answer = match assess(&mail, &config, &self.memory).await {
+        let answer = match assess(&mail, &config, &self.sources).await {
             Ok(assessment) => self.perform(&mail, &config, &assessment).await,
             Err(Fault) => self.perform_unread(&mail, &config).await,
         };
@@ -93,7 +93,7 @@ impl Pipeline {
     /// Stores the record, and answers when that is durable.
     async fn perform(&self, mail: &Mail, config: &Config, assessment: &Assessment) -> Answer {
         let Assessment { facts, decision } = assessment;
-        let seen = effects::remembered(facts, decision).map(|row| self.memory.joined(row));
+        let seen = effects::remembered(facts, decision).map(|row| self.sources.memory.joined(row));
         let record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let findings = effects::findings(facts, decision);
@@ -105,7 +105,7 @@ impl Pipeline {
             }
         };
         if let Some(row) = seen {
-            self.memory.remember(id.seq, row);
+            self.sources.memory.remember(id.seq, row);
         }
         count(facts.direction.as_str(), outcome);
         report(&id, assessment);

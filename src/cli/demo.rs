@@ -19,7 +19,7 @@ use super::{CONFIG, NO, YES, print_table};
 use crate::answer::Edit;
 use crate::config::Config;
 use crate::daemon::Daemon;
-use crate::gather::seen::Memory;
+use crate::gather::Sources;
 use crate::mail::Direction;
 use crate::policy::Ruling;
 use crate::record::RecordId;
@@ -91,7 +91,7 @@ pub async fn play_corpus(config: Config, directory: &Path) -> anyhow::Result<Vec
         Config::load(&directory.join("postvakt.toml")).map_err(|problems| anyhow::anyhow!("{problems}"))?,
     );
     let daemon = Daemon::start(config).await?;
-    let memory = Memory::volatile();
+    let sources = Sources::volatile();
     let cases = Case::all()?;
     let count = cases.len();
     let mut all = Vec::with_capacity(count);
@@ -100,7 +100,7 @@ pub async fn play_corpus(config: Config, directory: &Path) -> anyhow::Result<Vec
             eprint!("\r{}/{count}", number + 1);
         }
         let mail = Arc::new(case.mail(Timestamp::now()));
-        let explained = explain::explain(&mail, &again, &memory).await?;
+        let explained = explain::explain(&mail, &again, &sources).await?;
         let (heard, case) = over_the_wire(case, directory, number).await?;
         all.push(Played::compare(case, explained, heard));
     }

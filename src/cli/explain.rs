@@ -12,7 +12,7 @@ use crate::answer::{Answer, Edit};
 use crate::config::Config;
 use crate::effects;
 use crate::facts::Facts;
-use crate::gather::seen::Memory;
+use crate::gather::Sources;
 use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
 use crate::record::RecordId;
@@ -39,14 +39,14 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, config: Config) -> anyhow::Result<u8> {
     let config = Arc::new(config);
-    let memory = Memory::volatile();
+    let sources = Sources::volatile();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
     for file in &args.files {
         let bytes = std::fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
         let mail = args.transaction.carry(&bytes, &config);
         let mail = Arc::new(mail.with_context(|| file.display().to_string())?);
-        let explained = runtime.block_on(explain(&mail, &config, &memory))?;
+        let explained = runtime.block_on(explain(&mail, &config, &sources))?;
         if args.json {
             writeln!(out, "{}", explained.to_json(&file.display().to_string()))?;
         } else {
@@ -66,10 +66,10 @@ pub struct Explained {
 }
 
 /// Assesses a mail and remembers it as the wire would.
-pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, memory: &Memory) -> anyhow::Result<Explained> {
-    let assessment = pipeline::assess(mail, config, memory).await?;
+pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
+    let assessment = pipeline::assess(mail, config, sources).await?;
     if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
-        memory.remember(0, memory.joined(row));
+        sources.memory.remember(0, sources.memory.joined(row));
     }
     let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };
     let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id);

@@ -13,7 +13,7 @@ use super::explain::explain;
 use super::transaction::Transaction;
 use super::{NO, USAGE, YES, mailbox, print_table};
 use crate::config::Config;
-use crate::gather::seen::Memory;
+use crate::gather::Sources;
 
 /// Mails between two lines of progress on a terminal.
 const PROGRESS: u64 = 100;
@@ -54,20 +54,20 @@ pub fn run(args: &Args, new: Config, old: Option<Config>) -> anyhow::Result<u8> 
     replay.finish()
 }
 
-/// A config with a memory of its own.
+/// A config with sources of its own.
 struct Side {
     config: Arc<Config>,
-    memory: Memory,
+    sources: Sources,
 }
 
 impl Side {
     fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), memory: Memory::volatile() }
+        Self { config: Arc::new(config), sources: Sources::volatile() }
     }
 
     fn judge(&self, runtime: &Runtime, name: &str, message: &[u8]) -> anyhow::Result<Value> {
         let mail = Arc::new(Transaction::default().carry(message, &self.config)?);
-        Ok(runtime.block_on(explain(&mail, &self.config, &self.memory))?.to_json(name))
+        Ok(runtime.block_on(explain(&mail, &self.config, &self.sources))?.to_json(name))
     }
 }
 
