@@ -19,6 +19,10 @@ pub mod settings;
 // The wire.
 pub mod milter;
 
+// What can be read: of a message, of the documents it carries.
+pub mod mime;
+pub mod documents;
+
 // What is true of a mail.
 pub mod facts;
 
