@@ -1,13 +1,15 @@
 //! The config in force: parsed, checked, immutable. Whoever holds a [`Config`] holds one without mistakes.
 //!
 //! Reading order: `load` (the file's bytes; the only file here that touches the world), `raw` (TOML to
-//! [`crate::settings`]), `check` (what the tables mean), `listen` and `policies` (parts of that), `reference` (the
+//! [`crate::settings`]), `check` (what the tables mean), `listen`, `letters` and
+//! `policies` (parts of that), `reference` (the
 //! documentation of every key).
 
 #![deny(clippy::disallowed_methods)]
 
 pub mod check;
 mod listen;
+mod letters;
 pub mod load;
 mod policies;
 pub mod raw;
@@ -17,11 +19,13 @@ mod tests;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::facts::Needs;
+use crate::letter::Stationery;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::organisation::Organisation;
 use crate::policy::{Actions, Exception, Mode, RulePolicy};
@@ -42,6 +46,8 @@ pub struct Config {
     pub store: Store,
     /// Where receipts and notices are handed over.
     pub smtp: Option<Smtp>,
+    /// How they are written; absent where nothing is sent.
+    pub stationery: Option<Stationery>,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
     /// The first 16 hex digits of the SHA-256 of the file and of those that it names; every record has it.
@@ -73,6 +79,12 @@ pub struct Store {
 pub struct Smtp {
     /// A loopback smtpd without this milter.
     pub submit: std::net::SocketAddr,
+    /// Until the first try after one that failed; each later pause is twice as long, up to an hour.
+    pub retry: Duration,
+    /// For so long it is tried.
+    pub max_age: Duration,
+    /// Until a reply comes.
+    pub timeout: Duration,
 }
 
 /// What a config depends on beside its own text.

@@ -3,6 +3,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod letters;
+
 use std::collections::HashMap;
 
 use crate::answer::{Answer, Edit};
@@ -129,7 +131,8 @@ pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &Reco
             | Step::Mark(_)
             | Step::RemoveRecipient(_)
             | Step::AddRecipient(_)
-            | Step::Hold(_) => {}
+            | Step::Hold(_)
+            | Step::Notify(_) => {}
         }
     }
     let mut edits = forged(&facts.header.fields, facts.direction);
@@ -196,7 +199,8 @@ fn header_marks(decision: &Decision, id: &RecordId) -> Vec<Edit> {
             | Step::AddRecipient(_)
             | Step::Hold(_)
             | Step::Defer
-            | Step::Reject(_) => {}
+            | Step::Reject(_)
+            | Step::Notify(_) => {}
         }
     }
     if !suspicious.is_empty() {
@@ -221,7 +225,7 @@ fn envelope_edit(step: &Step, envelope: &Envelope) -> Option<Edit> {
             .map(|recipient| Edit::RemoveRecipient { raw: recipient.raw.to_vec() }),
         Step::AddRecipient(address) => Some(Edit::AddRecipient { address: address.to_string() }),
         Step::Hold(reason) => Some(Edit::Quarantine { reason: reason.clone() }),
-        Step::Mark(_) | Step::Defer | Step::Reject(_) => None,
+        Step::Mark(_) | Step::Defer | Step::Reject(_) | Step::Notify(_) => None,
     }
 }
 

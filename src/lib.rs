@@ -15,13 +15,11 @@ pub mod reply;
 pub mod answer;
 pub mod mail;
 pub mod settings;
+pub mod templates;
+pub mod letter;
 
 // The wire.
 pub mod milter;
-
-// What can be read: of a message, of the documents it carries.
-pub mod mime;
-pub mod documents;
 
 // What is true of a mail.
 pub mod facts;

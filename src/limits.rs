@@ -100,25 +100,6 @@ pub const HEADER_ITEMS: usize = 1_000;
 /// Messages larger than this many octets are read on a thread of their own, so that no connection waits for another.
 pub const INLINE_OCTETS: usize = 128 << 10;
 
-/// Octets of a message's own text that are read, over all its parts.
-pub const TEXT_OCTETS: usize = 32 << 20;
-
-// --- Documents ------------------------------------------------------------------------------------------------
-
-/// Octets that may be unpacked out of one document, over everything inside it. A process that may use 512 MB must
-/// hold them, and read them in two seconds.
-pub const DOCUMENT_OCTETS: usize = 128 << 20;
-/// Octets that may be unpacked out of the smallest document.
-pub const DOCUMENT_OCTETS_SMALL: usize = 32 << 20;
-/// Octets that may be unpacked for each octet of a document. Tables of numbers reach a hundred; DEFLATE can do 1,032.
-pub const DOCUMENT_RATIO: usize = 200;
-/// Octets of text that are kept of one document; a book has half a megabyte.
-pub const DOCUMENT_TEXT_OCTETS: usize = 16 << 20;
-/// Entries of one document, over everything inside it.
-pub const DOCUMENT_ENTRIES: usize = 10_000;
-/// Documents inside one another: a ZIP in a ZIP in a ZIP has three.
-pub const DOCUMENT_DEPTH: usize = 8;
-
 // --- Store ----------------------------------------------------------------------------------------------------
 
 /// Records waiting for the writer; a full queue makes the mail wait, and then 451 4.3.0.
@@ -158,6 +139,33 @@ pub const SEARCH_OCTETS: usize = 16 << 20;
 pub const ACCESS_TIME: Duration = Duration::from_secs(10);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.
 pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
+
+// --- Outbox -----------------------------------------------------------------------------------------------------
+
+/// Days for which a mail of our own is known, so that no second one with its key is stored. A client gives up after
+/// five (RFC 5321 §4.5.4.1); about 150 octets of memory for each.
+pub const OUTBOX_DAYS: u32 = 31;
+/// For so long the same message may come again and make its receipt wait anew.
+pub const OUTBOX_FOLD_TIME: Duration = Duration::from_mins(10);
+
+/// The longest time for which it is tried to send one; then nobody waits for it any more.
+pub const OUTBOX_AGE: Duration = Duration::from_hours(14 * 24);
+/// The longest pause between two tries of one letter.
+pub const COURIER_PAUSE: Duration = Duration::from_hours(1);
+/// The longest wait for a reply that a config may ask for (RFC 5321 §4.5.3.2.6 has ten minutes for the final dot).
+pub const COURIER_TIME: Duration = Duration::from_mins(10);
+/// What one rendering of a template may do, in steps of the engine; a letter needs some hundred.
+pub const TEMPLATE_STEPS: u64 = 20_000;
+/// Octets of one field of a template.
+pub const TEMPLATE_FIELD_OCTETS: usize = 1_024;
+/// Octets of a letter's subject; people see the first hundred.
+pub const LETTER_SUBJECT_OCTETS: usize = 240;
+/// Octets of a line of a letter's header (RFC 5322 §2.1.1).
+pub const LETTER_LINE_OCTETS: usize = 78;
+/// Octets of a Message-ID that a letter refers to: it cannot be folded, and its line has 998.
+pub const LETTER_ID_OCTETS: usize = 900;
+/// Ids in a letter's References beside that of the message it answers.
+pub const LETTER_REFERENCES: usize = 20;
 
 // --- Config ---------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ pub struct Metrics {
     pub store_queue_records: IntGauge,
     pub store_free_octets: IntGauge,
     pub store_unlogged: IntCounter,
+    pub outbox_pending: IntGauge,
+    pub outbox_oldest: IntGauge,
+    pub letter_faults: IntCounter,
     pub fact_unavailable: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
@@ -100,6 +103,15 @@ impl Metrics {
             store_unlogged: new.counter(
                 "log_incomplete_lost_total",
                 "Incomplete mails without a record, because the queue was full or their commit failed.",
+            ),
+            outbox_pending: new.gauge("outbox_pending", "Receipts and notices that wait to be sent."),
+            outbox_oldest: new.gauge(
+                "outbox_oldest_timestamp_seconds",
+                "When the mail came that the oldest waiting receipt or notice is about; 0 where none waits.",
+            ),
+            letter_faults: new.counter(
+                "letter_faults_total",
+                "Receipts and notices that could not be written as the config says.",
             ),
             fact_unavailable: new.counters(
                 "facts_unavailable_total",

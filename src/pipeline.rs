@@ -9,13 +9,14 @@ use arc_swap::ArcSwap;
 
 use crate::answer::Answer;
 use crate::config::Config;
+use crate::effects::letters;
 use crate::facts::{Facts, Needs, extract};
 use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
 use crate::policy::{Decision, decide};
-use crate::record::{Outcome, RecordId};
+use crate::record::{OutboxRow, Outcome, RecordId};
 use crate::store::{Entry, Store};
 use crate::{effects, limits};
 
@@ -85,7 +86,7 @@ impl Handler for Pipeline {
         });
         let record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
         count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
-        self.store.enqueue(Entry { record, findings: Vec::new(), seen: None });
+        self.store.enqueue(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() });
     }
 }
 
@@ -97,7 +98,8 @@ impl Pipeline {
         let record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let findings = effects::findings(facts, decision);
-        let id = match self.store.commit(Entry { record, findings, seen: seen.clone() }).await {
+        let outbox = written(config, assessment);
+        let id = match self.store.commit(Entry { record, findings, seen: seen.clone(), outbox }).await {
             Ok(id) => id,
             Err(error) => {
                 tracing::error!(%error, queue_id = facts.queue_id, "the record cannot be stored; the mail is put off");
@@ -115,7 +117,8 @@ impl Pipeline {
     async fn perform_unread(&self, mail: &Mail, config: &Config) -> Answer {
         let record = effects::unread(mail, &config.hash);
         count("unknown", record.outcome);
-        match self.store.commit(Entry { record, findings: Vec::new(), seen: None }).await {
+        match self.store.commit(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() }).await
+        {
             Ok(id) => effects::failed(&id),
             Err(_) => effects::not_stored(),
         }
@@ -140,6 +143,17 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
         METRICS.panics.inc();
         Fault
     })
+}
+
+/// The letters that follow from the decision.
+fn written(config: &Config, Assessment { facts, decision }: &Assessment) -> Vec<OutboxRow> {
+    let Some(stationery) = &config.stationery else { return Vec::new() };
+    let outgoing = letters::outgoing(facts, decision, stationery);
+    for fault in outgoing.faults {
+        METRICS.letter_faults.inc();
+        tracing::error!(queue_id = facts.queue_id, fault, "a letter could not be written as the config says");
+    }
+    outgoing.rows
 }
 
 fn count(direction: &str, outcome: Outcome) {

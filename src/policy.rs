@@ -9,6 +9,7 @@ use jiff::civil::Date;
 use crate::address::{Address, Domain, DomainSet};
 use crate::limits;
 use crate::rules::Finding;
+use crate::templates::{Fields, Occasion};
 use crate::verdict::Verdict;
 
 /// What is to become of a mail, and why.
@@ -75,6 +76,21 @@ pub enum Step {
     Defer,
     /// Refuse.
     Reject(Refusal),
+    /// Tell a person inside.
+    Notify(Notice),
+}
+
+/// Something that a person inside is told by mail.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Notice {
+    /// What for; it has a template.
+    pub occasion: Occasion,
+    /// Whom; a mailbox inside.
+    pub to: Address,
+    /// What makes it the same notice, however many mails give cause for it: it is sent once.
+    pub once: String,
+    /// What the template may name, beside the organisation and the mailbox.
+    pub fields: Fields,
 }
 
 /// A header field that a finding leaves.

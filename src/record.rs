@@ -163,6 +163,59 @@ pub struct SeenRow {
     pub sender: String,
 }
 
+/// What makes a mail of our own the same one: no second one with this key is ever stored.
+pub type OutboxKey = [u8; 16];
+
+/// A mail of our own, stored with the record of the mail that it is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// What makes it the same.
+    pub key: OutboxKey,
+    /// What it is.
+    pub kind: OutboxKind,
+    /// When the mail came that it is about.
+    pub at: Timestamp,
+    /// Not to be sent before.
+    pub due: Timestamp,
+    /// Not to be tried after.
+    pub until: Timestamp,
+    /// The mailbox in whose name it is written.
+    pub mailbox: String,
+    /// Its one recipient.
+    pub recipient: String,
+    /// What people call it: `PV-2026-7K3M9Q`.
+    pub reference: String,
+    /// The whole message, CRLF line ends.
+    pub message: String,
+}
+
+/// What a mail of our own is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OutboxKind {
+    /// To someone outside: their mail has arrived.
+    Receipt,
+    /// To someone inside.
+    Notice,
+}
+
+impl OutboxKind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Receipt, Self::Notice];
+
+    /// The word for it in the store, in metrics and in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::Notice => "notice",
+        }
+    }
+
+    /// The kind that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,6 +7,7 @@
 pub mod access;
 mod epoch;
 pub mod month;
+pub mod outbox;
 mod row;
 pub mod schema;
 pub mod search;
@@ -26,8 +27,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{FindingRow, Record, RecordId, SeenRow};
+use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use month::Month;
+use outbox::{Event, Lease, Outbox, Stored};
 use row::RecordRow;
 use schema::About;
 pub use schema::OpenError;
@@ -43,6 +45,8 @@ pub struct Entry {
     pub findings: Vec<FindingRow>,
     /// What is remembered of a message from outside.
     pub seen: Option<SeenRow>,
+    /// Mails of our own that it causes.
+    pub outbox: Vec<OutboxRow>,
 }
 
 /// Why a record was not confirmed. The mail is put off (451 4.3.0), whatever the reason.
@@ -82,6 +86,8 @@ struct Shared {
     failing: Arc<AtomicBool>,
     seen_key: [u8; 32],
     readers: seen::Readers,
+    outbox: Arc<Outbox>,
+    directory: PathBuf,
     clock: Clock,
 }
 
@@ -105,12 +111,15 @@ impl Store {
         let (about, floor) = look_through(directory, node)?;
         let seen_key = seen_key(directory)?;
         let failing = Arc::new(AtomicBool::new(false));
+        let outbox = Arc::new(Outbox::load(directory, clock())?);
         let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
         let writer = Writer {
             directory: directory.into(),
             about,
             floor,
             file: None,
+            outbox: Arc::clone(&outbox),
+            doubtful: false,
             clock: Arc::clone(&clock),
             failing: Arc::clone(&failing),
             lock,
@@ -119,20 +128,50 @@ impl Store {
         thread.spawn(move || writer.run(jobs)).map_err(OpenError::Thread)?;
         let readers = seen::Readers::new(directory);
         let closing = AtomicBool::new(false);
-        Ok(Self(Arc::new(Shared { queue, closing, failing, seen_key, readers, clock })))
+        let directory = directory.into();
+        Ok(Self(Arc::new(Shared { queue, closing, failing, seen_key, readers, outbox, directory, clock })))
     }
 
     /// Stores an entry. When this returns the record's id, the record is on the disk.
     pub async fn commit(&self, entry: Entry) -> Result<RecordId, CommitError> {
         let (waiter, answer) = oneshot::channel();
+        self.confirmed(message(entry, Some(waiter)), answer).await
+    }
+
+    /// Stores what happened to a mail of our own. When this returns, it is on the disk.
+    pub async fn note(&self, event: Event) -> Result<(), CommitError> {
+        let (waiter, answer) = oneshot::channel();
+        self.confirmed(Message::Note(Box::new((event, waiter))), answer).await
+    }
+
+    async fn confirmed<T>(
+        &self,
+        message: Message,
+        answer: oneshot::Receiver<Result<T, CommitError>>,
+    ) -> Result<T, CommitError> {
         let stored = async {
-            self.0.queue.send(message(entry, Some(waiter))).await.map_err(|_| self.ended())?;
+            self.0.queue.send(message).await.map_err(|_| self.ended())?;
             answer.await.map_err(|_| self.ended())?
         };
         match tokio::time::timeout(limits::COMMIT_TIME, stored).await {
             Ok(result) => result,
             Err(_) => Err(CommitError::Late),
         }
+    }
+
+    /// The mails of our own that wait.
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    /// The mail that a lease is for. Blocks.
+    pub fn leased(&self, lease: &Lease) -> Result<Stored, ReadError> {
+        outbox::read(&self.0.directory, lease)
+    }
+
+    /// What time it is for the store.
+    pub fn now(&self) -> Timestamp {
+        (self.0.clock)()
     }
 
     /// Stores an entry for which no client waits. Where that is not possible it is counted: nothing was accepted.
@@ -186,6 +225,7 @@ fn message(mut entry: Entry, waiter: Option<oneshot::Sender<Result<RecordId, Com
         row: RecordRow::new(entry.record),
         findings: entry.findings,
         seen: entry.seen,
+        outbox: entry.outbox,
         waiter,
     }))
 }

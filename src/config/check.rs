@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::{Config, ListenAddress, Server, Smtp, Store, Surroundings, listen, policies};
+use super::{Config, ListenAddress, Server, Store, Surroundings, letters, listen, policies};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::organisation::Organisation;
@@ -29,9 +29,11 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             root.required_table("organisation", "write [organisation] with name and domains", organisation);
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
         let store = root.required_table("store", "write [store] with directory", store);
-        let smtp = root.table("smtp", smtp);
+        let smtp = root.table("smtp", letters::smtp).flatten();
         let (organisation, time_zone) = organisation.unzip();
         let organisation = organisation.flatten().map(Arc::new);
+        let stationery =
+            letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
         let rules = root
             .table("rules", |rules| policies::rules(rules, report.file(), organisation.as_deref(), today));
@@ -40,7 +42,8 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             time_zone: time_zone?,
             server: server??,
             store: store??,
-            smtp: smtp.flatten(),
+            smtp,
+            stationery,
             rules: rules.unwrap_or_default(),
             hash: String::new(),
             warnings: Vec::new(),
@@ -206,16 +209,4 @@ fn absolute(value: &Value) -> Result<PathBuf, Fault> {
     }
     let problem = format!("{} depends on where postvakt is started", parse::shown(given));
     Err(Fault::new(problem, "write the whole path, as \"/var/lib/postvakt\""))
-}
-
-fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
-    let submit = section.required("submit", "write submit = \"127.0.0.1:10026\", or leave [smtp] out", |value| {
-        let address = parse::socket(value)?;
-        if address.ip().to_canonical().is_loopback() && address.port() != 0 {
-            return Ok(address);
-        }
-        let problem = format!("{address} is not a port of this host's loopback, and receipts would be open to whoever is between");
-        Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
-    });
-    submit.map(|submit| Smtp { submit })
 }

@@ -88,8 +88,8 @@ array of objects with `file`, `line`, `column`, `key`, `problem`, `suggestion` a
 exception that has ended, do not make a config invalid. A running server reads the file again on SIGHUP; it keeps the
 old config when the new one is not valid, and says so.
 
-Sizes are a number with its unit: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024). Dates are written
-without quotes. Patterns are regular expressions (<https://docs.rs/regex/latest/regex/#syntax>) that may match
+Sizes are a number with its unit: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024). Time spans are a
+number with its unit too: s, min, h, d. Dates are written without quotes. Patterns are regular expressions (<https://docs.rs/regex/latest/regex/#syntax>) that may match
 anywhere in the value; they are best written in single quotes, where a backslash is a backslash. A compiled pattern
 takes 1 MiB at the most.
 

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use jiff::civil::Date;
 
@@ -76,6 +77,41 @@ pub fn size(value: &Value) -> Result<u64, Fault> {
         _ => return Err(wrong()),
     };
     digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
+}
+
+/// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`; at least a second.
+pub fn duration(value: &Value) -> Result<Duration, Fault> {
+    let right = "write a number and a unit (s, min, h, d), as \"30 s\"";
+    if let Kind::Other(word) = &value.kind {
+        return Err(Fault::new(format!("is {word}, not a time span with its unit"), right));
+    }
+    let given = text(value)?;
+    let wrong = || Fault::new(format!("{} is not a time span", shown(given)), right);
+    let digits = given.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match given.get(digits.len()..).unwrap_or_default().trim() {
+        "s" => 1,
+        "min" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+/// A time span that is at most this long.
+pub fn duration_up_to(most: Duration) -> impl Fn(&Value) -> Result<Duration, Fault> {
+    move |value| {
+        let given = duration(value)?;
+        if given <= most {
+            return Ok(given);
+        }
+        let most = most.as_secs();
+        Err(Fault::new(
+            format!("{} s is longer than {most} s", given.as_secs()),
+            format!("write at most \"{most} s\""),
+        ))
+    }
 }
 
 /// A mailbox with its domain.

@@ -17,7 +17,7 @@ use crate::limits;
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 /// Octets of a page; measured in `benches/store.rs`.
 pub const PAGE_OCTETS: u32 = 4096;
 
@@ -44,6 +44,17 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
         evidence TEXT NOT NULL, mode TEXT NOT NULL, verdict TEXT NOT NULL, decision TEXT NOT NULL,
         mailboxes TEXT NOT NULL, recipients TEXT NOT NULL, PRIMARY KEY (seq, number)
     ) STRICT, WITHOUT ROWID;",
+    // Mails of our own, and what came of each try: rows are added and never changed, so that an older month stays as
+    // it is. A change of a mail's state stands in the month in which it happened.
+    "CREATE TABLE outbox (
+        id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, key BLOB NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL,
+        due INTEGER NOT NULL, until INTEGER NOT NULL, mailbox TEXT NOT NULL, recipient TEXT NOT NULL,
+        reference TEXT NOT NULL, message TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE dispatch (
+        id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL,
+        attempts INTEGER NOT NULL, due INTEGER NOT NULL, until INTEGER NOT NULL, reply TEXT NOT NULL
+    ) STRICT;",
 ];
 
 /// Why a store does not open.

@@ -16,12 +16,13 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::month::Month;
+use super::outbox::{Changes, Event, Outbox};
 use super::row::{self, RecordRow};
 use super::schema::{self, About, OpenError};
 use super::{CommitError, epoch};
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{FindingRow, RecordId, SeenRow};
+use crate::record::{FindingRow, OutboxRow, RecordId, SeenRow};
 
 /// The clock of a store; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -31,6 +32,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub(super) enum Message {
     /// Store this.
     Store(Box<Job>),
+    /// Store what happened to a mail of our own.
+    Note(Box<Note>),
     /// Store what waits, take no more, close, and say so.
     Close(oneshot::Sender<()>),
 }
@@ -44,9 +47,14 @@ pub(super) struct Job {
     pub(super) findings: Vec<FindingRow>,
     /// The seen message.
     pub(super) seen: Option<SeenRow>,
+    /// Mails of our own.
+    pub(super) outbox: Vec<OutboxRow>,
     /// Who waits; nobody does for an incomplete mail.
     pub(super) waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
 }
+
+/// Something that happened to a mail of our own, on its way.
+pub(super) type Note = (Event, oneshot::Sender<Result<(), CommitError>>);
 
 /// The writer's state.
 pub(super) struct Writer {
@@ -58,6 +66,10 @@ pub(super) struct Writer {
     pub(super) floor: Option<Month>,
     /// The open file; none before the first record and after a failure.
     pub(super) file: Option<(Month, Connection)>,
+    /// The mails of our own that wait.
+    pub(super) outbox: Arc<Outbox>,
+    /// Whether a transaction failed since the file was opened: it may be on the disk all the same.
+    pub(super) doubtful: bool,
     /// What time it is.
     pub(super) clock: Clock,
     /// Whether the last transaction failed.
@@ -71,6 +83,7 @@ impl Writer {
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>) {
         let mut messages = Vec::with_capacity(limits::STORE_BATCH);
         let mut jobs = Vec::with_capacity(limits::STORE_BATCH);
+        let mut notes = Vec::new();
         let mut closing = Vec::new();
         let mut written = 0;
         self.measure_space();
@@ -79,6 +92,7 @@ impl Writer {
             for message in messages.drain(..) {
                 match message {
                     Message::Store(job) => jobs.push(*job),
+                    Message::Note(note) => notes.push(*note),
                     Message::Close(done) => {
                         queue.close();
                         closing.push(done);
@@ -86,7 +100,7 @@ impl Writer {
                 }
             }
             METRICS.store_queue_records.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
-            written += self.commit(&mut jobs);
+            written += self.commit(&mut jobs, &mut notes);
             if written > limits::CHECKPOINT_OCTETS {
                 self.checkpoint();
                 written = 0;
@@ -105,13 +119,13 @@ impl Writer {
         }
     }
 
-    /// Stores the jobs in one transaction and answers each. Tells about how many octets that wrote.
-    fn commit(&mut self, jobs: &mut Vec<Job>) -> usize {
-        if jobs.is_empty() {
+    /// Stores all of it in one transaction and answers each. Tells about how many octets that wrote.
+    fn commit(&mut self, jobs: &mut Vec<Job>, notes: &mut Vec<Note>) -> usize {
+        if jobs.is_empty() && notes.is_empty() {
             return 0;
         }
         let begun = Instant::now();
-        let first = self.store(jobs);
+        let first = self.store(jobs, notes);
         self.observe(jobs.len(), begun.elapsed(), first.as_ref().err());
         match first {
             Ok(first) => {
@@ -121,25 +135,29 @@ impl Writer {
                     let id = RecordId { node: self.about.node.as_str().into(), epoch: self.about.epoch, seq };
                     answer(job, Ok(id));
                 }
+                confirm(notes, &Ok(()));
                 octets
             }
             Err(error) => {
                 self.file = None;
-                let reason: Arc<str> = error.to_string().into();
-                jobs.drain(..).for_each(|job| answer(job, Err(CommitError::Failed(reason.clone()))));
+                self.doubtful = true;
+                let failed = CommitError::Failed(error.to_string().into());
+                jobs.drain(..).for_each(|job| answer(job, Err(failed.clone())));
+                confirm(notes, &Err(failed));
                 0
             }
         }
     }
 
     /// The number of the first job.
-    fn store(&mut self, jobs: &[Job]) -> Result<u64, OpenError> {
+    fn store(&mut self, jobs: &[Job], notes: &[Note]) -> Result<u64, OpenError> {
         self.open_file()?;
         let first = self.about.last + 1;
         if let Some((month, connection)) = &mut self.file {
-            insert(connection, first, jobs)
+            let changes = insert(connection, first, jobs, notes, (&self.outbox, *month))
                 .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
             self.about.last += jobs.len() as u64;
+            self.outbox.apply(changes);
         }
         Ok(first)
     }
@@ -161,11 +179,15 @@ impl Writer {
             let connection = schema::open_to_write(&path)?;
             schema::upgrade(&connection)?;
             let about = schema::about(&connection)?;
+            if self.doubtful {
+                self.outbox.look_again(&connection, month)?;
+            }
             Ok((connection, about))
         };
         let (connection, about) =
             open().map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
         self.about = about;
+        self.doubtful = false;
         self.floor = Some(month);
         self.file = Some((month, connection));
         Ok(())
@@ -219,8 +241,15 @@ impl Writer {
 }
 
 /// One transaction.
-fn insert(connection: &mut Connection, first: u64, jobs: &[Job]) -> rusqlite::Result<()> {
+fn insert(
+    connection: &mut Connection,
+    first: u64,
+    jobs: &[Job],
+    notes: &[Note],
+    (outbox, month): (&Outbox, Month),
+) -> rusqlite::Result<Changes> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut changes = Changes::default();
     {
         let mut records = transaction.prepare_cached(row::INSERT)?;
         let mut findings =
@@ -248,9 +277,16 @@ fn insert(connection: &mut Connection, first: u64, jobs: &[Job]) -> rusqlite::Re
                 let at = row.at.as_millisecond();
                 seen.execute((seq, row.identity.key, row.identity.fingerprint, at, mailboxes, &row.sender))?;
             }
+            for row in &job.outbox {
+                outbox.add(&transaction, month, seq, row, &mut changes)?;
+            }
+        }
+        for (event, _) in notes {
+            outbox.note(&transaction, event, &mut changes)?;
         }
     }
-    transaction.commit()
+    transaction.commit()?;
+    Ok(changes)
 }
 
 /// Pages that every commit writes, however few its records: the file's header, the last leaves and what is above them.
@@ -258,7 +294,14 @@ const COMMIT_PAGES: usize = 5;
 
 /// About how many octets the job adds to that.
 fn octets(job: &Job) -> usize {
-    2 * job.row.octets()
+    2 * job.row.octets() + job.outbox.iter().map(|row| 256 + row.message.len()).sum::<usize>()
+}
+
+fn confirm(notes: &mut Vec<Note>, result: &Result<(), CommitError>) {
+    for (_, waiter) in notes.drain(..) {
+        // Whoever asked may have stopped waiting.
+        let _ = waiter.send(result.clone());
+    }
 }
 
 /// The waiter may have gone: its connection broke. The record is stored all the same.

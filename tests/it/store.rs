@@ -4,6 +4,7 @@ mod cli;
 mod damage;
 mod faults;
 mod forwarders;
+mod outbox;
 mod upgrade;
 
 use std::path::Path;
@@ -42,7 +43,7 @@ fn record(subject: &str) -> Record {
 }
 
 fn entry(subject: &str) -> Entry {
-    Entry { record: record(subject), findings: Vec::new(), seen: None }
+    Entry { record: record(subject), findings: Vec::new(), seen: None, outbox: Vec::new() }
 }
 
 fn all(directory: &Path) -> Vec<Found> {
@@ -83,7 +84,10 @@ async fn a_record_comes_back_as_it_was() {
         outcome: Outcome::Incomplete,
         ..record("")
     };
-    let id = store.commit(Entry { record: odd.clone(), findings: Vec::new(), seen: None }).await.unwrap();
+    let id = store
+        .commit(Entry { record: odd.clone(), findings: Vec::new(), seen: None, outbox: Vec::new() })
+        .await
+        .unwrap();
     // Read while the store is open: readers and the writer do not disturb one another.
     assert_eq!(all(directory.path()), [Found { id: id.clone(), record: odd }]);
     assert_eq!(store.find_seen(id.seq, &[1; 16]).unwrap(), None);
@@ -188,7 +192,12 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
         let at = at.parse().unwrap();
         let seen = SeenRow { identity, at, mailboxes: vec![mailbox.into()], sender: "x@example.org".into() };
         let id = store
-            .commit(Entry { record: record(""), findings: Vec::new(), seen: Some(seen.clone()) })
+            .commit(Entry {
+                record: record(""),
+                findings: Vec::new(),
+                seen: Some(seen.clone()),
+                outbox: Vec::new(),
+            })
             .await
             .unwrap();
         stored.push((id.seq, seen));

@@ -8,9 +8,9 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Crates that one place alone may name.
 const HOMES: &[(&str, &[&str])] = &[
-    ("mail_parser", &["src/facts/grammar.rs", "src/mime/charset.rs"]),
-    ("flate2", &["src/documents/gzip.rs"]),
+    ("mail_parser", &["src/facts/grammar.rs"]),
     ("prometheus", &["src/metrics.rs"]),
+    ("minijinja", &["src/templates.rs"]),
     ("lru", &["src/gather/seen.rs"]),
     ("rusqlite", &["src/store.rs", "src/store/"]),
     ("regex", &["src/rules/custom/pattern.rs"]),

@@ -108,17 +108,80 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
     (
         "[smtp]",
         "Where receipts and notices are handed over. The whole table may be absent; then nothing is sent.",
-        &[Key {
-            name: "submit",
-            kind: "loopback IP:port",
-            default: Fallback::Required,
-            example: "\"127.0.0.1:10026\"",
-            meaning: "An smtpd on this host that does not have this milter.",
-            why: "Without an own port a receipt would pass through the filter that wrote it.",
-            keys: &[],
-        }],
+        &[
+            Key {
+                name: "submit",
+                kind: "loopback IP:port",
+                default: Fallback::Required,
+                example: "\"127.0.0.1:10026\"",
+                meaning: "An smtpd on this host that does not have this milter.",
+                why: "Without an own port a receipt would pass through the filter that wrote it.",
+                keys: &[],
+            },
+            Key {
+                name: "retry",
+                kind: "time span",
+                default: Fallback::Value("\"30 s\""),
+                example: "\"30 s\"",
+                meaning: "After a try that failed: until the next one. Each later pause is twice as long, up to an hour.",
+                why: "The MTA is on the same host: what is wrong there is usually over soon.",
+                keys: &[],
+            },
+            Key {
+                name: "max_age",
+                kind: "time span",
+                default: Fallback::Value("\"3 d\""),
+                example: "\"3 d\"",
+                meaning: "For so long it is tried, from the arrival of the mail; 14 days at the most.",
+                why: "Longer than a weekend; a receipt that comes later is a riddle.",
+                keys: &[],
+            },
+            Key {
+                name: "timeout",
+                kind: "time span",
+                default: Fallback::Value("\"1 min\""),
+                example: "\"1 min\"",
+                meaning: "Until a reply must have come; 10 minutes at the most.",
+                why: "The MTA is on the same host.",
+                keys: &[],
+            },
+        ],
+    ),
+    (
+        "[notices]",
+        "What people inside are told by mail, as that a forward was stopped. The whole table may be absent.",
+        &[
+            Key {
+                name: "from",
+                kind: "mailbox inside",
+                default: Fallback::Found("postmaster at the first of organisation.domains"),
+                example: "\"it-support@exempelby.se\"",
+                meaning: "In whose name notices are written.",
+                why: "Every domain has a postmaster.",
+                keys: &[],
+            },
+            Key {
+                name: "templates",
+                kind: "table",
+                default: Fallback::Off,
+                example: "{ forward-stopped = \"templates/forward-stopped.txt\" }",
+                meaning: "Files with texts of your own.",
+                why: "Without them the texts that come with the program are sent.",
+                keys: NOTICES,
+            },
+        ],
     ),
 ];
+
+const NOTICES: &[Key] = &[Key {
+    name: "forward-stopped",
+    kind: "file",
+    default: Fallback::Found("the text that comes with the program, config/templates/forward-stopped.txt"),
+    example: "\"templates/forward-stopped.txt\"",
+    meaning: "To the owner of a mailbox whose automatic forward was stopped.",
+    why: "Most organisations can send it as it is.",
+    keys: &[],
+}];
 
 const LISTEN: &[Key] = &[
     Key {

@@ -61,6 +61,7 @@ fn decided(facts: &Facts, policy: &RulePolicy, finding: Finding) -> (Verdict, St
         Step::Hold(_) => "hold".to_owned(),
         Step::Defer => "defer".to_owned(),
         Step::Reject(_) => "reject".to_owned(),
+        Step::Notify(notice) => format!("tell {}", notice.to),
     };
     let steps = decision.steps.iter().filter(|step| !matches!(step, Step::Mark(_)));
     (decision.verdict, steps.map(word).collect::<Vec<_>>().join(" "))

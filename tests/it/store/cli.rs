@@ -32,6 +32,7 @@ fn config(directory: &Path) -> Config {
         server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None },
         store: config::Store { directory: directory.into() },
         smtp: None,
+        stationery: None,
         rules: Vec::new(),
         hash: "0123456789abcdef".into(),
         warnings: Vec::new(),
@@ -92,7 +93,7 @@ async fn store(directory: &Path) {
         (bounce, "2026-09-02T06:00:00Z"),
     ] {
         time.store(second(at), Ordering::SeqCst);
-        store.commit(Entry { record, findings: Vec::new(), seen: None }).await.unwrap();
+        store.commit(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() }).await.unwrap();
     }
     store.close().await;
 }

@@ -1,0 +1,81 @@
+//! `[smtp]` and `[notices]`: where letters of our own are handed over, and how they are written.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::Smtp;
+use crate::address::{Address, DomainPattern};
+use crate::letter::Stationery;
+use crate::limits;
+use crate::organisation::Organisation;
+use crate::settings::problem::Fault;
+use crate::settings::{Settings, parse};
+use crate::templates::{Occasion, Template, Texts};
+
+const RETRY: Duration = Duration::from_secs(30);
+const MAX_AGE: Duration = Duration::from_hours(3 * 24);
+const TIMEOUT: Duration = Duration::from_mins(1);
+
+/// `[smtp]`.
+pub(super) fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
+    let submit = section.required("submit", "write submit = \"127.0.0.1:10026\", or leave [smtp] out", |value| {
+        let address = parse::socket(value)?;
+        if address.ip().to_canonical().is_loopback() && address.port() != 0 {
+            return Ok(address);
+        }
+        let problem = format!("{address} is not a port of this host's loopback, and receipts would be open to whoever is between");
+        Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
+    });
+    let retry = section.optional("retry", parse::duration_up_to(limits::COURIER_PAUSE));
+    let max_age = section.optional("max_age", parse::duration_up_to(limits::OUTBOX_AGE));
+    let timeout = section.optional("timeout", parse::duration_up_to(limits::COURIER_TIME));
+    Some(Smtp {
+        submit: submit?,
+        retry: retry.unwrap_or(RETRY),
+        max_age: max_age.unwrap_or(MAX_AGE),
+        timeout: timeout.unwrap_or(TIMEOUT),
+    })
+}
+
+/// `[notices]`, and what else all letters have in common; `None` where nothing is sent.
+pub(super) fn stationery(
+    root: &mut Settings<'_>,
+    smtp: Option<&Smtp>,
+    organisation: Option<&Organisation>,
+    time_zone: Option<&TimeZone>,
+) -> Option<Stationery> {
+    let (from, texts) = root.table("notices", |section| notices(section, organisation)).unwrap_or_default();
+    let notices_from = from.or_else(|| postmaster(organisation?))?;
+    Some(Stationery { notices_from, texts, time_zone: time_zone?.clone(), max_age: smtp?.max_age })
+}
+
+fn notices(section: &mut Settings<'_>, organisation: Option<&Organisation>) -> (Option<Address>, Texts) {
+    let from = section.optional("from", |value| {
+        let address = parse::address(value)?;
+        match organisation {
+            Some(organisation) if !organisation.owns(&address) => Err(Fault::new(
+                format!("{address} is outside: nobody there may speak for the organisation"),
+                "write an address in one of organisation.domains",
+            )),
+            Some(_) | None => Ok(address),
+        }
+    });
+    let mut texts = Texts::default();
+    section.table("templates", |section| {
+        for occasion in Occasion::NOTICES {
+            if let Some(template) = section.file(occasion.as_str(), |file| Template::parse(occasion, file)) {
+                texts.set(template);
+            }
+        }
+    });
+    (from, texts)
+}
+
+/// Every domain has one (RFC 5321 §4.5.1).
+fn postmaster(organisation: &Organisation) -> Option<Address> {
+    let (DomainPattern::Exact(domain) | DomainPattern::Below(domain)) = organisation.domains.first()?;
+    Some(Address::from_parts("postmaster", domain))
+}

@@ -1,0 +1,81 @@
+//! What is written, to whom, and under which key.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::facts::testing::from_inside;
+use crate::settings::files::NamedFile;
+use crate::templates::{Occasion, Texts};
+
+fn stationery() -> Stationery {
+    Stationery {
+        notices_from: Address::parse("postmaster@exempelby.se").unwrap(),
+        texts: Texts::default(),
+        time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
+        max_age: Duration::from_hours(72),
+    }
+}
+
+fn notice(to: &str, once: &str) -> Step {
+    Step::Notify(Notice {
+        occasion: Occasion::ForwardStopped,
+        to: Address::parse(to).unwrap(),
+        once: once.to_owned(),
+        fields: vec![
+            ("target", "anna@example.net\r\nBcc: x@example.net".to_owned()),
+            ("action", "held".to_owned()),
+            ("reroute_to", String::new()),
+        ],
+    })
+}
+
+fn outgoing_of(steps: Vec<Step>, stationery: &Stationery) -> Outgoing {
+    let facts = from_inside("anna@exempelby.se", "anna@example.net", "From: anna@exempelby.se");
+    outgoing(&facts, &Decision { steps, ..Decision::default() }, stationery)
+}
+
+#[test]
+fn a_notice_is_one_letter_to_someone_inside() {
+    let once = "anna@exempelby.se anna@example.net 2026-03-02";
+    let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@exempelby.se", once)], &stationery());
+    assert_eq!((rows.len(), faults), (1, Vec::new()));
+    let row = &rows[0];
+    assert_eq!((row.kind, &*row.recipient, row.due), (OutboxKind::Notice, "anna@exempelby.se", row.at));
+    assert!(row.reference.starts_with("PN-2026-") && row.reference.len() == 14, "{}", row.reference);
+    for line in ["Auto-Submitted: auto-generated", "X-Auto-Response-Suppress: All", "To: <anna@exempelby.se>"]
+    {
+        assert!(row.message.contains(&format!("\r\n{line}\r\n")), "{}", row.message);
+    }
+    let (header, body) = row.message.split_once("\r\n\r\n").unwrap();
+    assert!(!header.contains("Bcc") && !header.contains("In-Reply-To"), "{header}");
+    assert!(body.contains("anna@example.net  Bcc: x@example.net"), "{body}");
+    let again = outgoing_of(vec![notice("anna@exempelby.se", once)], &stationery());
+    assert_eq!(again.rows[0].key, row.key);
+    let other = outgoing_of(vec![notice("anna@exempelby.se", "another day")], &stationery());
+    assert_ne!(other.rows[0].key, row.key);
+}
+
+#[test]
+fn nobody_outside_gets_a_notice() {
+    let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@example.net", "")], &stationery());
+    assert_eq!((rows.len(), faults.len()), (0, 1));
+}
+
+#[test]
+fn a_text_that_fails_on_a_mail_is_replaced_by_ours() {
+    let mut own = stationery();
+    let text = "Subject: a\n\n{{ 1 // (target|length - 43) }}{{ mailbox }}\n".to_owned();
+    let file = NamedFile { name: "own.txt".to_owned(), text };
+    own.texts.set(crate::templates::Template::parse(Occasion::ForwardStopped, &file).unwrap());
+    let target = Step::Notify(match notice("anna@exempelby.se", "") {
+        Step::Notify(notice) => {
+            Notice { fields: vec![("target", "a".repeat(43)), ("action", "held".to_owned())], ..notice }
+        }
+        _ => unreachable!(),
+    });
+    let Outgoing { rows, faults } = outgoing_of(vec![target], &own);
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(rows[0].message.contains("\r\nSubject: Vidarebefordran"), "{}", rows[0].message);
+}

@@ -1,0 +1,258 @@
+//! Templates: the texts that people are sent, in files that admins edit. The only file that names `minijinja`.
+//!
+//! A template is text with `Subject: …` as its first line, then an empty line, then the body. It is rendered with sample
+//! fields when the config is read, so that a mistake in it is a mistake of the config, with its line. Absent: any way
+//! for a field to reach the header, or to become more than one line.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::collections::HashMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, Value};
+
+use crate::settings::files::NamedFile;
+use crate::settings::problem::Fault;
+use crate::{limits, text};
+
+/// What a text is for. Each has its own fields, a text that comes with the program, and a sample to check it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Occasion {
+    /// A mail to a function mailbox has arrived; to its sender.
+    Receipt,
+    /// An automatic forward was stopped; to the mailbox that forwards.
+    ForwardStopped,
+}
+
+impl Occasion {
+    /// Those that people inside are told of.
+    pub const NOTICES: [Self; 1] = [Self::ForwardStopped];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Receipt => "receipt",
+            Self::ForwardStopped => "forward-stopped",
+        }
+    }
+
+    /// The text that comes with the program.
+    fn shipped(self) -> &'static str {
+        match self {
+            Self::Receipt => include_str!("../config/templates/receipt.sv.txt"),
+            Self::ForwardStopped => include_str!("../config/templates/forward-stopped.txt"),
+        }
+    }
+
+    /// Every field that a text may name, with a value to check it by. `organisation` is one of each.
+    fn sample(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Receipt => &[
+                ("mailbox", "registrator@exempelby.se"),
+                ("mailbox_name", "Registrator"),
+                ("reference", "PV-2026-7K3M9Q"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
+                ("subject", "Ansökan om bygglov"),
+            ],
+            Self::ForwardStopped => &[
+                ("mailbox", "anna@exempelby.se"),
+                ("target", "anna@example.net"),
+                ("action", "held"),
+                ("reroute_to", "registrator@exempelby.se"),
+            ],
+        }
+    }
+}
+
+/// The values of a template's fields, by name.
+pub type Fields = Vec<(&'static str, String)>;
+
+/// A text, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template {
+    occasion: Occasion,
+    source: String,
+}
+
+/// A text with its fields filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// Lines that end in LF.
+    pub body: String,
+}
+
+/// Why a template gives no text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Unrendered {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl Template {
+    /// The text that comes with the program.
+    pub fn shipped(occasion: Occasion) -> Self {
+        Self { occasion, source: occasion.shipped().to_owned() }
+    }
+
+    /// The text in a file, if it gives a mail with the sample's fields, full and empty ones.
+    pub fn parse(occasion: Occasion, file: &NamedFile) -> Result<Self, Fault> {
+        let template = Self { occasion, source: file.text.replace("\r\n", "\n") };
+        let sample = |value: fn(&str) -> String| -> Fields {
+            let all = occasion.sample().iter().chain(&[("organisation", "Exempelby kommun")]);
+            all.map(|(name, sample)| (*name, value(sample))).collect()
+        };
+        for fields in [sample(str::to_owned), sample(|_| String::new())] {
+            if let Err(Unrendered { line, problem }) = template.render(&fields) {
+                let names: Vec<&str> = occasion.sample().iter().map(|(name, _)| *name).collect();
+                let right = format!(
+                    "mend that line; {} has the fields organisation, {}",
+                    occasion.as_str(),
+                    names.join(", ")
+                );
+                return Err(file.fault(line, problem, right));
+            }
+        }
+        Ok(template)
+    }
+
+    /// What it is for.
+    pub fn occasion(&self) -> Occasion {
+        self.occasion
+    }
+
+    /// The text with these fields. What stands in a field is one line of plain text, whatever it was.
+    pub fn render(&self, fields: &Fields) -> Result<Rendered, Unrendered> {
+        let wrong = |error: &minijinja::Error| Unrendered {
+            line: error.line().unwrap_or(1),
+            problem: match error.detail() {
+                Some(detail) => format!("{}: {detail}", error.kind()),
+                None => error.kind().to_string(),
+            },
+        };
+        let environment = environment().map_err(|error| wrong(&error))?;
+        let values = fields.iter().map(|(name, value)| (*name, Value::from(one_line(value))));
+        let text = environment
+            .template_from_str(&self.source)
+            .and_then(|template| template.render(Value::from_pairs(values)))
+            .map_err(|error| wrong(&error))?;
+        split(&text).ok_or_else(|| Unrendered {
+            line: 1,
+            problem: "the text does not begin with `Subject: …` and an empty line".to_owned(),
+        })
+    }
+}
+
+/// No file can be included, nothing is fetched, and no loop is without an end.
+fn environment<'a>() -> Result<Environment<'a>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_fuel(Some(limits::TEMPLATE_STEPS));
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    Ok(environment)
+}
+
+/// The value as one line of visible text, cut at its limit.
+fn one_line(value: &str) -> String {
+    let bad = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}')
+    };
+    let plain = value.replace(bad, " ");
+    text::truncate(plain.trim(), limits::TEMPLATE_FIELD_OCTETS).to_owned()
+}
+
+fn split(text: &str) -> Option<Rendered> {
+    let (first, rest) = text.trim_start().split_once('\n')?;
+    let subject = first.strip_prefix("Subject:")?.trim();
+    let body = rest.strip_prefix('\n')?.trim_end();
+    if subject.is_empty() || body.is_empty() {
+        return None;
+    }
+    Some(Rendered { subject: one_line(subject), body: format!("{body}\n") })
+}
+
+/// The texts of notices: the organisation's own where it has one, else those that come with the program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Texts(HashMap<Occasion, Template>);
+
+impl Texts {
+    /// Takes a text of the organisation's own.
+    pub fn set(&mut self, template: Template) {
+        self.0.insert(template.occasion, template);
+    }
+
+    /// The text for an occasion.
+    pub fn of(&self, occasion: Occasion) -> Template {
+        self.0.get(&occasion).cloned().unwrap_or_else(|| Template::shipped(occasion))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> NamedFile {
+        NamedFile { name: "templates/receipt.sv.txt".to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn the_texts_that_come_with_the_program_are_whole() {
+        for occasion in Occasion::NOTICES.into_iter().chain([Occasion::Receipt]) {
+            let template = Template::parse(occasion, &file(occasion.shipped()));
+            let rendered = template.unwrap().render(
+                &occasion
+                    .sample()
+                    .iter()
+                    .chain(&[("organisation", "Exempelby kommun")])
+                    .map(|(name, value)| (*name, (*value).to_owned()))
+                    .collect(),
+            );
+            let Rendered { subject, body } = rendered.unwrap();
+            assert!(!subject.contains('{') && !body.contains('{') && !body.contains('}'), "{body}");
+            assert!(body.contains("Exempelby kommun") && !body.contains("\n\n\n"), "{body}");
+            assert!(body.lines().all(|line| line.chars().count() <= 78), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_template_has_its_line() {
+        for (text, line, words) in [
+            ("Subject: a\n\n{{ refrence }}\n", 3, "undefined"),
+            ("Subject: a\n\nHej\n{% if %}\n", 4, "syntax"),
+            ("Subject: a\n\n{{ mailbox\n", 3, "syntax"),
+            ("Hej!\n\nVi har\n", 1, "Subject"),
+            ("Subject:\n\nHej\n", 1, "Subject"),
+            ("Subject: a\nHej\n", 1, "Subject"),
+            (
+                "Subject: a\n\n{% for i in range(99999) %}{% for j in range(99999) %}x{% endfor %}{% endfor %}\n",
+                3,
+                "fuel",
+            ),
+            ("Subject: a\n\n{% include \"/etc/passwd\" %}\n", 3, ""),
+        ] {
+            let fault = Template::parse(Occasion::Receipt, &file(text)).unwrap_err();
+            assert!(fault.problem.starts_with(&format!("templates/receipt.sv.txt:{line}: ")), "{fault:?}");
+            assert!(fault.problem.contains(words), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_stays_one_line_wherever_it_stands() {
+        let template = Template::parse(Occasion::Receipt, &file("Subject: {{ subject }}\n\n{{ subject }}\n"));
+        let fields = vec![("subject", "a\r\nBcc: x@example.net\n\n{{ 7 * 7 }}\u{202E}\0".to_owned())];
+        let rendered = template.map(|template| template.render(&fields));
+        // An empty subject gives no subject line, so this template is refused; a field may be empty.
+        assert!(rendered.is_err());
+        let template =
+            Template::parse(Occasion::Receipt, &file("Subject: Re: {{ subject }}\n\n[{{ subject }}]\n"));
+        let rendered = template.unwrap().render(&fields).unwrap();
+        assert_eq!(rendered.subject, "Re: a  Bcc: x@example.net  {{ 7 * 7 }}");
+        assert_eq!(rendered.body, "[a  Bcc: x@example.net  {{ 7 * 7 }}]\n");
+    }
+}

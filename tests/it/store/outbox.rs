@@ -1,0 +1,144 @@
+//! The outbox: one row for each key, whatever is killed, repeated or new; and a state that survives.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use postvakt::record::{OutboxKind, OutboxRow};
+use postvakt::store::outbox::{Change, Event, Listed, State, list};
+
+use super::*;
+
+const AUGUST: &str = "2026-08-31T23:50:00Z";
+
+fn letter(key: u8, kind: OutboxKind, at: Timestamp) -> OutboxRow {
+    OutboxRow {
+        key: [key; 16],
+        kind,
+        at,
+        due: at + Duration::from_secs(10),
+        until: at + Duration::from_hours(72),
+        mailbox: "registrator@exempelby.se".into(),
+        recipient: "x@example.org".into(),
+        reference: "PV-2026-7K3M9Q".into(),
+        message: "Subject: Hej\r\n\r\nHej\r\n".into(),
+    }
+}
+
+async fn add(store: &Store, rows: Vec<OutboxRow>) {
+    store.commit(Entry { outbox: rows, ..entry("case") }).await.unwrap();
+}
+
+async fn note(store: &Store, key: u8, change: Change, reply: &str) {
+    let event = Event { key: [key; 16], at: store.now(), change, reply: reply.into() };
+    store.note(event).await.unwrap();
+}
+
+fn listed(directory: &Path, at: &str) -> Vec<Listed> {
+    list(directory, at.parse().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn one_key_is_one_row_over_months_and_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let (seconds, clock) = clock(AUGUST);
+    let store = Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
+    let now = store.now();
+    // Twice in one transaction, and in the next.
+    add(&store, vec![letter(1, OutboxKind::Receipt, now), letter(1, OutboxKind::Receipt, now)]).await;
+    add(&store, vec![letter(1, OutboxKind::Receipt, now), letter(2, OutboxKind::Notice, now)]).await;
+    assert_eq!(store.outbox().pending(), 2);
+    // In the next month, and after a restart.
+    seconds.store(second("2026-09-01T00:10:00Z"), Ordering::SeqCst);
+    add(&store, vec![letter(1, OutboxKind::Receipt, store.now())]).await;
+    store.close().await;
+    let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
+    add(&store, vec![letter(2, OutboxKind::Notice, store.now())]).await;
+    assert_eq!(store.outbox().pending(), 2);
+    let rows = listed(directory.path(), "2026-09-01T00:10:00Z");
+    assert_eq!(rows.len(), 2, "{rows:#?}");
+    assert_eq!(rows[0].stored.row.message, "Subject: Hej\r\n\r\nHej\r\n");
+    store.close().await;
+}
+
+#[tokio::test]
+async fn a_receipt_that_waits_waits_anew_and_a_notice_does_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let (seconds, clock) = clock(AUGUST);
+    let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
+    let begun = store.now();
+    add(&store, vec![letter(1, OutboxKind::Receipt, begun)]).await;
+    let mut due = begun + Duration::from_secs(10);
+    assert_eq!(store.outbox().next_due(), Some(due));
+    for _ in 0..100 {
+        seconds.fetch_add(9, Ordering::SeqCst);
+        assert_eq!(store.outbox().take(store.now()), None, "it is not due yet");
+        add(&store, vec![letter(1, OutboxKind::Receipt, store.now())]).await;
+        due = store.now() + Duration::from_secs(10);
+        if due.duration_since(begun) > SignedDuration::from_mins(10) {
+            break;
+        }
+        assert_eq!(store.outbox().next_due(), Some(due));
+    }
+    // Whoever repeats a message for ever cannot keep its receipt back for ever.
+    assert_eq!(store.outbox().next_due(), Some(begun + SignedDuration::from_mins(10)));
+    add(&store, vec![letter(2, OutboxKind::Notice, begun)]).await;
+    let notice = store.outbox().take(store.now()).unwrap();
+    assert_eq!((notice.key, notice.kind, notice.attempts), ([2; 16], OutboxKind::Notice, 0));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn what_was_sent_stays_sent_in_another_month_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let (seconds, clock) = clock(AUGUST);
+    let store = Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
+    add(&store, vec![letter(1, OutboxKind::Receipt, store.now())]).await;
+    seconds.store(second("2026-09-01T00:10:00Z"), Ordering::SeqCst);
+    let lease = store.outbox().take(store.now()).unwrap();
+    assert_eq!(store.leased(&lease).unwrap().row.recipient, "x@example.org");
+    assert_eq!(store.outbox().take(store.now()), None, "one try at a time");
+    // Nothing is known of a try that a kill ended, so there is another one.
+    store.close().await;
+    let store = Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
+    let lease = store.outbox().take(store.now()).unwrap();
+    note(&store, 1, Change::Sent, "250 2.0.0 Ok").await;
+    store.outbox().release(&lease.key);
+    assert_eq!((store.outbox().take(store.now()), store.outbox().pending()), (None, 0));
+    for change in [Change::Again(store.now()), Change::Failed, Change::Cancel, Change::Retry] {
+        note(&store, 1, change, "late").await;
+    }
+    add(&store, vec![letter(1, OutboxKind::Receipt, store.now())]).await;
+    store.close().await;
+    let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
+    assert_eq!(store.outbox().pending(), 0);
+    let rows = listed(directory.path(), "2026-09-01T00:10:00Z");
+    assert_eq!((rows.len(), rows[0].state, rows[0].attempts), (1, State::Sent, 1));
+    assert_eq!(rows[0].history.len(), 1, "{:?}", rows[0].history);
+    store.close().await;
+}
+
+#[tokio::test]
+async fn people_cancel_and_retry() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, clock) = clock(AUGUST);
+    let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
+    add(&store, vec![letter(1, OutboxKind::Receipt, store.now())]).await;
+    note(&store, 1, Change::Cancel, "").await;
+    assert_eq!(store.outbox().pending(), 0);
+    note(&store, 1, Change::Retry, "").await;
+    let lease = store.outbox().take(store.now()).unwrap();
+    note(&store, 1, Change::Failed, "550 5.1.1 no such user").await;
+    store.outbox().release(&lease.key);
+    assert_eq!(store.outbox().pending(), 0);
+    note(&store, 1, Change::Retry, "").await;
+    assert_eq!(store.outbox().take(store.now()).map(|lease| lease.attempts), Some(0));
+    // A cancel that comes while it is being sent comes too late, if the server takes it.
+    note(&store, 1, Change::Cancel, "").await;
+    note(&store, 1, Change::Sent, "250 2.0.0 Ok").await;
+    let states: Vec<State> =
+        listed(directory.path(), AUGUST)[0].history.iter().map(|(_, state, _)| *state).collect();
+    let expected =
+        [State::Cancelled, State::Pending, State::Failed, State::Pending, State::Cancelled, State::Sent];
+    assert_eq!(states, expected);
+    store.close().await;
+}
