@@ -7,23 +7,18 @@
 
 pub mod attachment;
 pub mod authentication;
-mod defects;
 pub mod direction;
 pub mod extract;
 pub mod forwarding;
 pub mod grammar;
 mod header;
 pub mod identity;
-mod lines;
-mod parameters;
-mod parts;
-mod section;
+pub mod opened;
+pub mod passage;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
-mod transfer;
-mod words;
 
 use std::sync::Arc;
 
@@ -31,11 +26,13 @@ use jiff::Timestamp;
 
 use crate::address::{Address, ReversePath};
 use crate::mail::{Client, Direction};
+pub use crate::mime::Defect;
 use crate::organisation::Organisation;
-use attachment::Attachment;
+use attachment::{Attachment, Unopened};
 use authentication::Authentication;
 use forwarding::Trace;
 use identity::Identity;
+use passage::Passage;
 
 /// A fact that the world outside the mail must give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,8 +89,10 @@ impl Cause {
 pub struct Needs {
     /// The body and what is in it: the attachments, which the log needs.
     pub body: bool,
-    /// Decoded text of the body.
+    /// The text of the message: subject, people, body, names of attachments.
     pub text: bool,
+    /// What is written in documents, which a process of its own reads.
+    pub documents: bool,
     /// The memory of messages that came from outside.
     pub seen: bool,
     /// Which domains vouch for a mail from outside.
@@ -102,7 +101,8 @@ pub struct Needs {
 
 impl Needs {
     /// Nothing.
-    pub const NONE: Self = Self { body: false, text: false, seen: false, authentication: false };
+    pub const NONE: Self =
+        Self { body: false, text: false, documents: false, seen: false, authentication: false };
 
     /// What either of the two needs.
     #[must_use]
@@ -110,6 +110,7 @@ impl Needs {
         Self {
             body: self.body || other.body,
             text: self.text || other.text,
+            documents: self.documents || other.documents,
             seen: self.seen || other.seen,
             authentication: self.authentication || other.authentication,
         }
@@ -141,8 +142,10 @@ pub struct Facts {
     pub header: Header,
     /// Named parts and everything else that is not the text of the message, nested ones too.
     pub attachments: Vec<Attachment>,
-    /// Decoded text parts; gathered where a rule needs them.
-    pub text: Vec<String>,
+    /// Attachments that were not read yet, where a rule needs what is written in them.
+    pub unopened: Vec<Unopened>,
+    /// The text of the message, and of what it carries; where a rule needs it.
+    pub passages: Vec<Passage>,
     /// What the header section tells about automatic forwarding.
     pub traces: Vec<Trace>,
     /// What a message is remembered by; absent without Message-ID, or where no rule needs the memory.
@@ -249,47 +252,4 @@ pub struct Seen {
     pub mailboxes: Vec<Address>,
     /// Its envelope sender; `None` for the null sender.
     pub sender: Option<Address>,
-}
-
-/// Something odd about a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Defect {
-    /// The message is larger than what is kept for reading.
-    Truncated,
-    /// MIME parts are nested deeper than the limit; what lies deeper was not read.
-    TooDeep,
-    /// There are more MIME parts than the limit; the rest was not read.
-    TooManyParts,
-    /// There are more attachments than are recorded.
-    TooManyAttachments,
-    /// A part's transfer encoding was broken, and read as mail programs read it, or nobody knows it.
-    BrokenEncoding,
-    /// A multipart's parts could not be told apart: it names no boundary, or its boundary never comes.
-    BrokenStructure,
-    /// The header section could not be read as one.
-    BrokenHeader,
-    /// There is no From field, there are several, or it names no mailbox.
-    OddFrom,
-    /// There is no Message-ID, there are several, or it is not one id in angle brackets.
-    OddMessageId,
-    /// A value was cut at its limit.
-    Cut,
-}
-
-impl Defect {
-    /// The word for it in the log and in `--json`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Truncated => "truncated",
-            Self::TooDeep => "too-deep",
-            Self::TooManyParts => "too-many-parts",
-            Self::TooManyAttachments => "too-many-attachments",
-            Self::BrokenEncoding => "broken-encoding",
-            Self::BrokenStructure => "broken-structure",
-            Self::BrokenHeader => "broken-header",
-            Self::OddFrom => "odd-from",
-            Self::OddMessageId => "odd-message-id",
-            Self::Cut => "cut",
-        }
-    }
 }

@@ -21,6 +21,10 @@ pub mod letter;
 // The wire.
 pub mod milter;
 
+// What can be read: of a message, of the documents it carries.
+pub mod mime;
+pub mod documents;
+
 // What is true of a mail.
 pub mod facts;
 

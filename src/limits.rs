@@ -100,6 +100,25 @@ pub const HEADER_ITEMS: usize = 1_000;
 /// Messages larger than this many octets are read on a thread of their own, so that no connection waits for another.
 pub const INLINE_OCTETS: usize = 128 << 10;
 
+/// Octets of a message's own text that are read, over all its parts.
+pub const TEXT_OCTETS: usize = 32 << 20;
+
+// --- Documents ------------------------------------------------------------------------------------------------
+
+/// Octets that may be unpacked out of one document, over everything inside it. A process that may use 512 MB must
+/// hold them, and read them in two seconds.
+pub const DOCUMENT_OCTETS: usize = 128 << 20;
+/// Octets that may be unpacked out of the smallest document.
+pub const DOCUMENT_OCTETS_SMALL: usize = 32 << 20;
+/// Octets that may be unpacked for each octet of a document. Tables of numbers reach a hundred; DEFLATE can do 1,032.
+pub const DOCUMENT_RATIO: usize = 200;
+/// Octets of text that are kept of one document; a book has half a megabyte.
+pub const DOCUMENT_TEXT_OCTETS: usize = 16 << 20;
+/// Entries of one document, over everything inside it.
+pub const DOCUMENT_ENTRIES: usize = 10_000;
+/// Documents inside one another: a ZIP in a ZIP in a ZIP has three.
+pub const DOCUMENT_DEPTH: usize = 8;
+
 // --- Store ----------------------------------------------------------------------------------------------------
 
 /// Records waiting for the writer; a full queue makes the mail wait, and then 451 4.3.0.

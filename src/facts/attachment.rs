@@ -2,58 +2,71 @@
 
 #![deny(clippy::disallowed_methods)]
 
-/// One attachment.
+use bytes::Bytes;
+
+use crate::documents::State;
+use crate::documents::kind::Kind;
+use crate::mime::piece::{Piece, Role};
+
+/// One attachment, or one thing inside an attachment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attachment {
-    /// Its place: `2` is the second part, `2.1` the first part inside it (as IMAP numbers them, RFC 9051 §6.4.5).
+    /// Its place: `2` is the second part, `2.1` the first part inside it (as IMAP numbers them, RFC 9051 §6.4.5);
+    /// `2/1` is the first entry of the archive that is the second part.
     pub path: String,
     /// Its decoded name as sent (RFC 2231, RFC 2047 in the wild), directories and all, on one line; empty where it
     /// has none. A message has its subject for a name if it has no other, as mail programs show it: `Subject.eml`.
     pub name: String,
     /// The declared media type, lower case, without parameters.
     pub media_type: String,
+    /// What it is by its first octets, whatever it says; what is inside an archive is known better once that was
+    /// read.
+    pub kind: Kind,
     /// Octets after the transfer encoding is undone.
     pub size: u64,
     /// Whether its content can be read.
     pub state: State,
+    /// Whether it carries macros; known once it was read.
+    pub macros: bool,
 }
 
-/// Whether the content of a part can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// In the clear.
-    Plain,
-    /// It could not be read, for this reason.
-    Uninspectable(Reason),
-}
-
-/// Why a part could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    /// Nobody knows its transfer encoding.
-    Encoding,
-    /// It is a multipart whose parts cannot be told apart.
-    Structure,
-    /// It lies beyond a limit.
-    Limit,
-}
-
-impl State {
-    /// The word for it in `--json`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Uninspectable(_) => "uninspectable",
-        }
+impl Attachment {
+    /// Whether it is a part of the message, and not something inside a document.
+    pub fn is_a_part(&self) -> bool {
+        !self.path.contains('/')
     }
+}
 
-    /// The reason's word, where there is one.
-    pub fn reason(self) -> Option<&'static str> {
-        match self {
-            Self::Plain => None,
-            Self::Uninspectable(Reason::Encoding) => Some("encoding"),
-            Self::Uninspectable(Reason::Structure) => Some("structure"),
-            Self::Uninspectable(Reason::Limit) => Some("limit"),
+/// An attachment whose content is still to be read, by a process that may fail.
+#[derive(Clone, Debug)]
+pub struct Unopened {
+    /// Which of the facts' attachments it is.
+    pub attachment: usize,
+    /// Its octets.
+    pub content: Bytes,
+}
+
+/// The attachments among the pieces; and, where documents are wanted, those that may hold text.
+pub(super) fn attachments(pieces: &[Piece], documents: bool) -> (Vec<Attachment>, Vec<Unopened>) {
+    let (mut attachments, mut unopened) = (Vec::new(), Vec::new());
+    for piece in pieces.iter().filter(|piece| matches!(piece.role, Role::Attached | Role::Message)) {
+        let kind = match piece.role {
+            Role::Message => Kind::Message,
+            _ => Kind::of(&piece.beginning(), &piece.name, &piece.media_type),
+        };
+        let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
+        if documents && piece.role == Role::Attached && piece.unread.is_none() && kind.may_hold_text() {
+            unopened.push(Unopened { attachment: attachments.len(), content: piece.content() });
         }
+        attachments.push(Attachment {
+            path: piece.path.clone(),
+            name: piece.name.clone(),
+            media_type: piece.media_type.clone(),
+            kind,
+            size: piece.size as u64,
+            state,
+            macros: false,
+        });
     }
+    (attachments, unopened)
 }

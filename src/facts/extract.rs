@@ -4,11 +4,11 @@
 
 use std::sync::Arc;
 
-use super::defects::Defects;
-use super::parts::{self, Parts};
-use super::section::Section;
-use super::{Defect, Fact, Facts, Header, Needs, Recipient, direction, forwarding};
+use super::{Defect, Fact, Facts, Header, Needs, Recipient, attachment, direction, forwarding, passage};
 use crate::mail::Mail;
+use crate::mime::defects::Defects;
+use crate::mime::parts::{self, Want};
+use crate::mime::section::Section;
 use crate::organisation::Organisation;
 
 /// The facts of a mail: all that stand in the mail itself. Whether the message was seen before is not asked here.
@@ -22,11 +22,13 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         Section::split(message.bytes.get(..message.body_at).unwrap_or(&message.bytes), 0, |_| false);
     section.body_at = message.body_at;
     let header = Header::read(&section, &mut defects);
-    let parts = if needs.body || needs.text {
-        parts::walk(&message.bytes, &section, needs.text, &mut defects)
-    } else {
-        Parts::default()
+    let pieces = match needs {
+        Needs { text: true, .. } => parts::walk(&message.bytes, &section, Want::All, &mut defects),
+        Needs { body: true, .. } => parts::walk(&message.bytes, &section, Want::Attached, &mut defects),
+        _ => Vec::new(),
     };
+    let (attachments, unopened) = attachment::attachments(&pieces, needs.documents);
+    let passages = if needs.text { passage::passages(&pieces, &mut defects) } else { Vec::new() };
     let recipients: Vec<_> = mail
         .envelope
         .recipients
@@ -49,8 +51,9 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         size: message.size,
         traces: forwarding::traces(&header, &mail.envelope.sender),
         header,
-        attachments: parts.attachments,
-        text: parts.text,
+        attachments,
+        unopened,
+        passages,
         identity: None,
         seen: Fact::NotGathered,
         answered: Fact::NotGathered,

@@ -1,10 +1,8 @@
-//! Grammar that a library reads for us: addresses and charsets. The only file that names `mail_parser`.
+//! Grammar that a library reads for us: addresses. One of two files that name `mail_parser`.
 
 #![deny(clippy::disallowed_methods)]
 
 use mail_parser::HeaderValue;
-use mail_parser::decoders::charsets::DecoderFnc;
-use mail_parser::decoders::charsets::map::charset_decoder;
 use mail_parser::parsers::MessageStream;
 
 use crate::address::Address;
@@ -17,9 +15,4 @@ pub fn addresses(value: &str) -> Vec<Address> {
     let parsed = MessageStream::new(value.as_bytes()).parse_address();
     let HeaderValue::Address(list) = parsed else { return Vec::new() };
     list.iter().filter_map(|mailbox| Address::parse(mailbox.address()?)).collect()
-}
-
-/// The decoder for the charset of that label.
-pub(super) fn charset(label: &[u8]) -> Option<DecoderFnc> {
-    charset_decoder(label)
 }

@@ -2,11 +2,12 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::defects::Defects;
-use super::section::Section;
-use super::{Defect, Field, Header, grammar, words};
+use super::{Defect, Field, Header, grammar};
 use crate::address::Address;
-use crate::{limits, text};
+use crate::limits;
+use crate::mime::defects::Defects;
+use crate::mime::section::Section;
+use crate::mime::words;
 
 impl Header {
     /// Reads the section; the envelope sender tells notifications apart.
@@ -17,7 +18,7 @@ impl Header {
             .map(|field| Field { name: words::text(field.name).into(), value: words::line(field.value) })
             .collect();
         let mut header = Self { fields, ..Self::default() };
-        if section.junk {
+        if section.junk() && !section.cut {
             defects.add(Defect::BrokenHeader);
         }
         if section.cut {
@@ -29,7 +30,7 @@ impl Header {
         }
         header.sender = header.addresses("Sender", defects).into_iter().next();
         header.reply_to = header.addresses("Reply-To", defects);
-        header.subject = header.first("Subject").map(|value| subject(value, defects));
+        header.subject = header.first("Subject").map(|value| words::subject(value, defects));
         header.message_id = header.message_id(defects);
         header.references = header.references(defects);
         header.date = header.first("Date").map(str::to_owned);
@@ -70,17 +71,6 @@ impl Header {
         cut(&mut found, defects);
         found
     }
-}
-
-/// A subject as people see it.
-pub(super) fn subject(value: &str, defects: &mut Defects) -> String {
-    // Sixteen written octets for one read are more than any encoding needs.
-    let written = text::truncate(value, 16 * limits::SUBJECT_OCTETS);
-    if written.len() < value.len() {
-        defects.add(Defect::Cut);
-    }
-    let decoded = words::decode(written);
-    defects.cut(words::clean(&decoded).trim(), limits::SUBJECT_OCTETS)
 }
 
 /// The ids in angle brackets.

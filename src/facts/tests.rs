@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::attachment::State;
 use super::extract::extract;
+use super::passage::Place;
 use super::{Defect, Facts, Needs};
 use crate::address::{Address, ReversePath};
+use crate::documents::State;
 use crate::limits;
 use crate::mail::{Client, Envelope, Mail, Message};
 
@@ -34,6 +35,12 @@ fn mail(message: &[u8]) -> Mail {
 
 fn facts(message: impl AsRef<[u8]>, needs: Needs) -> Facts {
     extract(&mail(message.as_ref()), &Arc::default(), needs)
+}
+
+/// The text of the message itself.
+fn text(facts: &Facts) -> Vec<&str> {
+    let own = |place| matches!(place, Place::Body | Place::Residue);
+    facts.passages.iter().filter(|passage| own(passage.place)).map(|passage| &*passage.text).collect()
 }
 
 /// The attachments, one a line: `path name type size state`.
@@ -114,11 +121,11 @@ fn text_is_decoded() {
         ("Content-Type: multipart/x\n\nhidden", vec!["hidden"]),
         ("Content-Type: text/plain; name=a.txt\n\nhej", vec![]),
     ] {
-        assert_eq!(facts(message, TEXT).text, expected, "{message}");
+        assert_eq!(text(&facts(message, TEXT)), expected, "{message}");
     }
-    let long = facts(format!("A: b\n\n{}", "å".repeat(limits::RULE_TEXT_OCTETS)), TEXT);
-    assert_eq!(long.text.concat().len(), limits::RULE_TEXT_OCTETS);
-    assert!(long.defects.contains(&Defect::Cut));
+    let long = facts(format!("A: b\n\n{}", "å".repeat(limits::TEXT_OCTETS)), TEXT);
+    assert_eq!(text(&long).concat().len(), limits::TEXT_OCTETS);
+    assert!(long.defects.contains(&Defect::TextCut));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use postvakt::facts::{Facts, Needs, extract::extract};
 use postvakt::mail::{Mail, Message};
 use postvakt::organisation::Organisation;
 
-const ALL: Needs = Needs { body: true, text: true, seen: true, ..Needs::NONE };
+const ALL: Needs = Needs { body: true, text: true, documents: true, seen: true, ..Needs::NONE };
 
 #[test]
 fn the_wire_and_explain_say_what_every_case_expects() {
@@ -40,7 +40,7 @@ fn text_is_gathered_only_where_it_is_needed() {
         let mail = case.mail(Timestamp::UNIX_EPOCH);
         let body = extract(&mail, &organisation(), Needs { body: true, ..Needs::default() });
         let all = extract(&mail, &organisation(), ALL);
-        assert!(body.text.is_empty());
+        assert!(body.passages.is_empty());
         assert_eq!(body.attachments, all.attachments, "{}", case.name);
         assert_eq!(body.defects, all.defects, "{}", case.name);
         assert!(extract(&mail, &organisation(), Needs::default()).attachments.is_empty());

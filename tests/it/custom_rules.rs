@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use postvakt::address::{Address, ReversePath};
 use postvakt::config::{Config, Surroundings};
-use postvakt::facts::attachment::{Attachment, Reason, State};
+use postvakt::documents::{Reason, State, kind::Kind};
+use postvakt::facts::attachment::Attachment;
+use postvakt::facts::passage::{Passage, Place};
 use postvakt::facts::{Cause, Defect, Fact, Facts, Field, Header, Needs, Recipient};
 use postvakt::limits;
 use postvakt::mail::{Client, Direction};
@@ -34,9 +36,15 @@ fn attachment(name: &str, media_type: &str, size: u64) -> Attachment {
         path: "2".into(),
         name: name.into(),
         media_type: media_type.into(),
+        kind: Kind::Unknown,
         size,
         state: State::Plain,
+        macros: false,
     }
+}
+
+fn body(text: &str) -> Passage {
+    Passage { part: "1".into(), name: String::new(), place: Place::Body, text: text.into() }
 }
 
 /// An inbound mail with one attachment.
@@ -57,7 +65,8 @@ fn facts() -> Facts {
             ..Header::default()
         },
         attachments: vec![attachment("Räkning.EXE", "application/octet-stream", 3_000_000)],
-        text: vec!["Hej".into(), "Här är lösenordet".into()],
+        unopened: Vec::new(),
+        passages: vec![body("Hej"), body("Här är lösenordet")],
         traces: Vec::new(),
         identity: None,
         seen: Fact::NotGathered,
@@ -136,7 +145,7 @@ fn recipients_are_named_where_they_are_asked_for() {
 #[test]
 fn limits_make_unknown_what_they_hide() {
     let defect =
-        |defect| Facts { defects: vec![defect], attachments: Vec::new(), text: Vec::new(), ..facts() };
+        |defect| Facts { defects: vec![defect], attachments: Vec::new(), passages: Vec::new(), ..facts() };
     let (name, size, text) =
         ("attachment_name = 'exe$'", "attachment_size_above = '1 MB'", "text = 'secret'");
     for (when, hidden) in [
@@ -145,11 +154,17 @@ fn limits_make_unknown_what_they_hide() {
         (name, defect(Defect::TooManyAttachments)),
         (text, defect(Defect::TooManyParts)),
         (text, defect(Defect::BrokenEncoding)),
-        (text, Facts { text: vec!["x".repeat(limits::RULE_TEXT_OCTETS) + " secret"], ..facts() }),
-        (text, Facts { text: vec!["x".repeat(limits::RULE_TEXT_OCTETS), "secret".to_owned()], ..facts() }),
+        (
+            text,
+            Facts { passages: vec![body(&("x".repeat(limits::RULE_TEXT_OCTETS) + " secret"))], ..facts() },
+        ),
+        (
+            text,
+            Facts { passages: vec![body(&"x".repeat(limits::RULE_TEXT_OCTETS)), body("secret")], ..facts() },
+        ),
         (name, with_attachment("a".repeat(limits::ATTACHMENT_NAME_OCTETS), "x/y", State::Plain)),
         (name, with_attachment("a.eml".into(), "message/rfc822", State::Uninspectable(Reason::Encoding))),
-        (name, with_attachment("a.zip".into(), "x/y", State::Uninspectable(Reason::Limit))),
+        (name, with_attachment("a.eml".into(), "message/rfc822", State::Uninspectable(Reason::Limit))),
         (size, with_attachment("a.zip".into(), "x/y", State::Uninspectable(Reason::Limit))),
     ] {
         assert_eq!(found(when, &hidden), "unknown", "{when} {:?}", hidden.defects);
@@ -175,7 +190,7 @@ fn limits_make_unknown_what_they_hide() {
 }
 
 fn with_attachment(name: String, media_type: &str, state: State) -> Facts {
-    let attachment = Attachment { path: "2".into(), name, media_type: media_type.into(), size: 10, state };
+    let attachment = Attachment { name, state, ..attachment("", media_type, 10) };
     Facts { attachments: vec![attachment], ..facts() }
 }
 

@@ -8,7 +8,8 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Crates that one place alone may name.
 const HOMES: &[(&str, &[&str])] = &[
-    ("mail_parser", &["src/facts/grammar.rs"]),
+    ("mail_parser", &["src/facts/grammar.rs", "src/mime/charset.rs"]),
+    ("flate2", &["src/documents/gzip.rs"]),
     ("prometheus", &["src/metrics.rs"]),
     ("minijinja", &["src/templates.rs"]),
     ("lru", &["src/gather/seen.rs"]),

@@ -3,7 +3,9 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::pattern::{Case, Patterns};
-use crate::facts::attachment::{Attachment, Reason, State};
+use crate::documents::{Reason, State};
+use crate::facts::attachment::Attachment;
+use crate::facts::passage::Place;
 use crate::facts::{Defect, Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
@@ -223,7 +225,8 @@ fn subject(any: &Patterns, facts: &Facts) -> Held {
 
 fn text(any: &Patterns, facts: &Facts) -> Held {
     let mut left = limits::RULE_TEXT_OCTETS;
-    for part in &facts.text {
+    let own = |place| matches!(place, Place::Body | Place::Residue);
+    for part in facts.passages.iter().filter(|passage| own(passage.place)).map(|passage| &*passage.text) {
         let read = crate::text::truncate(part, left);
         if any.match_in(read) {
             return Held::Yes;
@@ -238,7 +241,8 @@ fn text(any: &Patterns, facts: &Facts) -> Held {
         | Defect::TooDeep
         | Defect::TooManyParts
         | Defect::BrokenEncoding
-        | Defect::BrokenStructure => true,
+        | Defect::BrokenStructure
+        | Defect::TextCut => true,
         Defect::TooManyAttachments
         | Defect::BrokenHeader
         | Defect::OddFrom
@@ -266,12 +270,13 @@ impl AttachmentIs {
             | Defect::TooManyAttachments
             | Defect::BrokenStructure => true,
             Defect::BrokenEncoding
+            | Defect::TextCut
             | Defect::BrokenHeader
             | Defect::OddFrom
             | Defect::OddMessageId
             | Defect::Cut => false,
         });
-        for attachment in &facts.attachments {
+        for attachment in facts.attachments.iter().filter(|attachment| attachment.is_a_part()) {
             match self.holds_of(attachment) {
                 Held::Yes | Held::For(_) => return Held::Yes,
                 Held::Unknown => unknown = true,
@@ -299,9 +304,10 @@ impl AttachmentIs {
         if let Some(size) = self.size_above
             && attachment.size <= size
         {
-            match attachment.state {
-                State::Uninspectable(Reason::Limit) => unknown = true,
-                State::Plain | State::Uninspectable(Reason::Encoding | Reason::Structure) => return Held::No,
+            if attachment.state == State::Uninspectable(Reason::Limit) {
+                unknown = true;
+            } else {
+                return Held::No;
             }
         }
         if unknown { Held::Unknown } else { Held::Yes }
@@ -310,11 +316,10 @@ impl AttachmentIs {
 
 /// Whether there may be attachments inside this one that nobody could see.
 fn hides_others(attachment: &Attachment) -> bool {
-    match attachment.state {
-        State::Plain => false,
-        State::Uninspectable(Reason::Limit | Reason::Structure) => true,
-        State::Uninspectable(Reason::Encoding) => {
-            attachment.media_type.starts_with("message/") || attachment.media_type.starts_with("multipart/")
-        }
-    }
+    let unread = matches!(
+        attachment.state,
+        State::Uninspectable(Reason::Limit | Reason::Structure | Reason::Encoding)
+    );
+    unread
+        && (attachment.media_type.starts_with("message/") || attachment.media_type.starts_with("multipart/"))
 }

@@ -5,27 +5,39 @@
 
 use std::borrow::Cow;
 
-use super::grammar;
+use super::charset;
+use super::defects::{Defect, Defects};
 use super::transfer::{self, Encoding};
+use crate::limits;
 
 /// Text for bytes that name no charset: UTF-8 (RFC 6532), else windows-1252, which old programs write unlabelled.
-pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(in_charset(b"windows-1252", bytes)),
     }
 }
 
+/// Text for a file that names no charset: by its byte order mark, or as [`text`] has it.
+pub(crate) fn unlabelled(bytes: &[u8]) -> Cow<'_, str> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => text(rest),
+        [0xff, 0xfe, rest @ ..] => Cow::Owned(in_charset(b"utf-16le", rest)),
+        [0xfe, 0xff, rest @ ..] => Cow::Owned(in_charset(b"utf-16be", rest)),
+        _ => text(bytes),
+    }
+}
+
 /// Text for bytes in the charset of that label; a label that nobody knows, or UTF-8 that is none, is read as
 /// unlabelled text.
-pub(super) fn in_charset(label: &[u8], bytes: &[u8]) -> String {
+pub(crate) fn in_charset(label: &[u8], bytes: &[u8]) -> String {
     let label = label.trim_ascii();
-    let decode = if is_utf8(label) { None } else { grammar::charset(label) };
+    let decode = if is_utf8(label) { None } else { charset::decoder(label) };
     decode.map_or_else(|| text(bytes).into_owned(), |decode| decode(bytes))
 }
 
 /// A field's value as one line of text: unfolded, trimmed, every control character a space.
-pub(super) fn line(value: &[u8]) -> Box<str> {
+pub(crate) fn line(value: &[u8]) -> Box<str> {
     if value.iter().all(|byte| (b' '..=b'~').contains(byte)) {
         return text(value).into();
     }
@@ -40,9 +52,20 @@ pub(super) fn line(value: &[u8]) -> Box<str> {
 
 /// The text with a space for every control character and every other line break: whatever was encoded, what comes
 /// out is one line.
-pub(super) fn clean(text: &str) -> Cow<'_, str> {
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let bad = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     if text.contains(bad) { Cow::Owned(text.replace(bad, " ")) } else { Cow::Borrowed(text) }
+}
+
+/// A subject as people see it.
+pub(crate) fn subject(value: &str, defects: &mut Defects) -> String {
+    // Sixteen written octets for one read are more than any encoding needs.
+    let written = crate::text::truncate(value, 16 * limits::SUBJECT_OCTETS);
+    if written.len() < value.len() {
+        defects.add(Defect::Cut);
+    }
+    let decoded = decode(written);
+    defects.cut(clean(&decoded).trim(), limits::SUBJECT_OCTETS)
 }
 
 /// The text with its encoded words decoded, those inside quotes and those that touch their neighbours too, as mail
@@ -50,7 +73,7 @@ pub(super) fn clean(text: &str) -> Cow<'_, str> {
 ///
 /// The octets of adjacent words in one charset are joined before they become text: many programs cut a word in the
 /// middle of a character, which RFC 2047 §5 forbids.
-pub(super) fn decode(text: &str) -> Cow<'_, str> {
+pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains("=?") {
         return Cow::Borrowed(text);
     }

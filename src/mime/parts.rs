@@ -3,39 +3,42 @@
 //! An own walk, since mail-parser's is recursive, takes a boundary in the middle of a line for one, and reads
 //! encoded messages three deep at most: each of these hides attachments. Here boundaries are whole lines (RFC 2046
 //! §5.1.1), an outer one ends whatever is inside it, and a part after the closing boundary is still a part, because
-//! some programs show it. Absent: what is neither a part nor its header, such as a multipart's preamble.
+//! some programs show it. What is neither a part nor its header, such as a multipart's preamble, is residue: nothing
+//! of a message is left out.
 
 #![deny(clippy::disallowed_methods)]
 
-use super::attachment::{Attachment, Reason, State};
+use bytes::Bytes;
+
 use super::defects::Defects;
 use super::parameters::Parameters;
+use super::piece::{Piece, Role, Unread};
 use super::section::Section;
 use super::transfer::{self, Encoding};
-use super::{Defect, header, lines, words};
-use crate::{limits, text};
+use super::{Defect, lines, uuencode, words};
+use crate::limits;
 
-/// What a walk found.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    pub(super) attachments: Vec<Attachment>,
-    pub(super) text: Vec<String>,
+/// Whether a walk gives text too, or what is attached alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    Attached,
+    All,
 }
 
 /// Walks a message with that header section.
-pub(super) fn walk(bytes: &[u8], section: &Section<'_>, want_text: bool, defects: &mut Defects) -> Parts {
-    let text_room = want_text.then_some(limits::RULE_TEXT_OCTETS);
-    let mut walk = Walk { found: Parts::default(), parts: 0, text_room, defects };
+pub(crate) fn walk(bytes: &Bytes, section: &Section<'_>, want: Want, defects: &mut Defects) -> Vec<Piece> {
+    let mut walk = Walk { pieces: Vec::new(), parts: 0, attached: 0, want, defects };
+    walk.header(bytes, section, "");
     let root = Part::read(section, Untyped::Text, walk.defects);
     walk.message(bytes, root, section.body_at, Place::default());
-    walk.found
+    walk.pieces
 }
 
 struct Walk<'d> {
-    found: Parts,
+    pieces: Vec<Piece>,
     parts: usize,
-    /// Octets of text that may still be kept, if text is wanted.
-    text_room: Option<usize>,
+    attached: usize,
+    want: Want,
     defects: &'d mut Defects,
 }
 
@@ -58,6 +61,7 @@ enum Untyped {
 }
 
 /// What a part's header section says about it.
+#[derive(Clone)]
 struct Part {
     media_type: String,
     boundary: Option<Vec<u8>>,
@@ -75,8 +79,8 @@ struct Open {
     children: usize,
     /// Whether its closing boundary was seen.
     closed: bool,
-    /// Where the attachment is that it is, if it is a message.
-    attachment: Option<usize>,
+    /// Where its piece is, if it is a message.
+    piece: Option<usize>,
 }
 
 /// A boundary line.
@@ -92,7 +96,7 @@ struct Delimiter {
 
 impl Walk<'_> {
     /// The message whose root part is `part`, with its body at `at`, and which goes to the end of `bytes`.
-    fn message(&mut self, bytes: &[u8], part: Part, at: usize, place: Place) {
+    fn message(&mut self, bytes: &Bytes, part: Part, at: usize, place: Place) {
         let mut open: Vec<Open> = Vec::new();
         let (mut part, mut at) = (part, at);
         let mut place = Place { inner: true, ..place };
@@ -100,43 +104,52 @@ impl Walk<'_> {
             if part.is_message() && part.encoding == Encoding::Identity && place.depth < limits::MIME_DEPTH {
                 place = place.settled();
                 let section = Section::split(bytes, at, |line| delimits(line, &open).is_some());
-                let attachment = self.attach_message(&part, &section, &place);
+                let piece = self.push_message(&part, &section, &place);
+                self.header(bytes, &section, &place.path);
                 let inner = Place { depth: place.depth + 1, inner: true, ..place.clone() };
-                open.push(Open { part, place, body_at: at, children: 0, closed: false, attachment });
+                open.push(Open { part, place, body_at: at, children: 0, closed: false, piece });
                 part = Part::read(&section, Untyped::Text, self.defects);
                 (at, place) = (section.body_at, inner);
                 continue;
             }
-            let Some(next) = self.content(bytes, part, at, place, &mut open) else { return };
+            let Some(delimiter) = self.content(bytes, part, at, place, &mut open) else { return };
+            let next = delimiter.next;
             self.parts += 1;
             if self.parts > limits::MIME_PARTS {
                 self.defects.add(Defect::TooManyParts);
+                self.residue("", slice(bytes, next, bytes.len()));
                 self.close(bytes, &mut open, 0, next);
                 return;
             }
             let Some(owner) = open.last_mut() else { return };
             owner.children += 1;
+            if owner.children == 1 {
+                let preamble = slice(bytes, owner.body_at, delimiter.content_end);
+                let path = owner.place.path.clone();
+                self.residue(&path, preamble);
+            }
             place = owner.place.child(owner.children);
             let untyped =
                 if owner.part.media_type == "multipart/digest" { Untyped::Message } else { Untyped::Text };
             let section = Section::split(bytes, next, |line| delimits(line, &open).is_some());
+            self.odd_lines(bytes, &section, &place.path);
             part = Part::read(&section, untyped, self.defects);
             at = section.body_at;
         }
     }
 
-    /// Reads the content of a part up to the boundary line that begins another part; says where that part begins.
+    /// Reads the content of a part up to the boundary line that begins another part, which it gives.
     fn content(
         &mut self,
-        bytes: &[u8],
+        bytes: &Bytes,
         part: Part,
         at: usize,
         place: Place,
         open: &mut Vec<Open>,
-    ) -> Option<usize> {
+    ) -> Option<Delimiter> {
         let mut leaf = None;
         if part.boundary.is_some() && place.depth < limits::MIME_DEPTH {
-            open.push(Open { part, place, body_at: at, children: 0, closed: false, attachment: None });
+            open.push(Open { part, place, body_at: at, children: 0, closed: false, piece: None });
         } else {
             leaf = Some((part, place.settled()));
         }
@@ -145,12 +158,14 @@ impl Walk<'_> {
             let delimiter = next_delimiter(bytes, from, open);
             let end = delimiter.as_ref().map_or(bytes.len(), |delimiter| delimiter.content_end);
             if let Some((part, place)) = leaf.take() {
-                self.leaf(&part, bytes.get(at..end).unwrap_or_default(), &place);
+                self.leaf(&part, &slice(bytes, at, end), &place, open);
+            } else if let Some(owner) = open.last().filter(|owner| owner.children > 0) {
+                self.residue(&owner.place.path, slice(bytes, from, end));
             }
             self.close(bytes, open, delimiter.as_ref().map_or(0, |delimiter| delimiter.owner + 1), end);
             let delimiter = delimiter?;
             if !delimiter.closing {
-                return Some(delimiter.next);
+                return Some(delimiter);
             }
             if let Some(owner) = open.last_mut() {
                 owner.closed = true;
@@ -160,118 +175,229 @@ impl Walk<'_> {
     }
 
     /// Closes all but the first `keep` open parts: what they contain ends at `end`.
-    fn close(&mut self, bytes: &[u8], open: &mut Vec<Open>, keep: usize, end: usize) {
+    fn close(&mut self, bytes: &Bytes, open: &mut Vec<Open>, keep: usize, end: usize) {
         while open.len() > keep
             && let Some(done) = open.pop()
         {
-            let body = bytes.get(done.body_at..end).unwrap_or_default();
-            if let Some(attachment) = done.attachment.and_then(|at| self.found.attachments.get_mut(at)) {
-                attachment.size = body.len() as u64;
+            let body = slice(bytes, done.body_at, end);
+            if let Some(piece) = done.piece.and_then(|at| self.pieces.get_mut(at)) {
+                piece.size = body.len();
+                piece.bytes = body;
             } else if done.part.boundary.is_some() && done.children == 0 && !body.trim_ascii().is_empty() {
-                self.leaf(&done.part, body, &done.place.settled());
+                self.leaf(&done.part, &body, &done.place.settled(), open);
             }
         }
     }
 
     /// A part without parts, or one whose parts cannot be told apart.
-    fn leaf(&mut self, part: &Part, body: &[u8], place: &Place) {
-        if part.is_message() && place.depth < limits::MIME_DEPTH && part.encoding != Encoding::Unknown {
+    fn leaf(&mut self, part: &Part, body: &Bytes, place: &Place, open: &[Open]) {
+        let deep = place.depth >= limits::MIME_DEPTH;
+        if part.is_message() && !deep && part.encoding != Encoding::Unknown {
             return self.encoded_message(part, body, place);
+        }
+        let multipart = part.media_type.starts_with("multipart/");
+        if multipart
+            && !deep
+            && let Some(boundary) = guessed_boundary(body)
+        {
+            self.defects.add(Defect::BrokenStructure);
+            let guessed = Part { boundary: Some(boundary), ..part.clone() };
+            return self.message(body, guessed, 0, place.clone());
         }
         let (size, broken) = transfer::measure(part.encoding, body);
         if broken || part.encoding == Encoding::Unknown {
             self.defects.add(Defect::BrokenEncoding);
         }
-        let multipart = part.media_type.starts_with("multipart/");
-        if part.is_text() || multipart {
-            self.keep_text(part, body);
-        }
-        let state = if place.depth >= limits::MIME_DEPTH && (multipart || part.is_message()) {
+        let unread = if deep && (multipart || part.is_message()) {
             self.defects.add(Defect::TooDeep);
-            State::Uninspectable(Reason::Limit)
+            Some(Unread::Limit)
         } else if multipart {
             self.defects.add(Defect::BrokenStructure);
-            State::Uninspectable(Reason::Structure)
+            Some(Unread::Structure)
         } else if part.encoding == Encoding::Unknown {
-            State::Uninspectable(Reason::Encoding)
+            Some(Unread::Encoding)
         } else {
-            State::Plain
+            None
         };
-        if !part.is_text() {
-            self.attach(part.name.clone(), part, place, size, state);
+        if part.is_text() {
+            self.text(part, body, place);
+        } else {
+            self.push(part, Role::Attached, &part.name, place, body, size, unread);
+        }
+        if unread.is_some() || broken {
+            self.residue(&place.path, body.clone());
+        }
+        self.behind_a_boundary(body, place, open);
+    }
+
+    /// Text, and the files that old programs wrote into it.
+    fn text(&mut self, part: &Part, body: &Bytes, place: &Place) {
+        if self.want == Want::Attached && !may_hold_a_file(part.encoding, body) {
+            return;
+        }
+        let (content, _) = transfer::decoded(part.encoding, body);
+        let plain = Part { encoding: Encoding::Identity, ..part.clone() };
+        if self.want == Want::All {
+            self.push(&plain, Role::Text, "", place, &content, content.len(), None);
+        }
+        for (number, file) in uuencode::files(&content).enumerate() {
+            self.parts += 1;
+            if self.parts > limits::MIME_PARTS {
+                self.defects.add(Defect::TooManyParts);
+                return;
+            }
+            let name = self
+                .defects
+                .cut(words::clean(&words::text(file.name)).trim(), limits::ATTACHMENT_NAME_OCTETS);
+            let (octets, broken) = uuencode::decode(file.lines);
+            if broken {
+                self.defects.add(Defect::BrokenEncoding);
+            }
+            let inside =
+                Part { media_type: "application/octet-stream".into(), charset: None, ..plain.clone() };
+            let size = octets.len();
+            self.push(&inside, Role::Attached, &name, &place.child(number + 1), &octets.into(), size, None);
         }
     }
 
+    /// Some programs take a boundary in the middle of a line for one, and show what comes after it as another part.
+    fn behind_a_boundary(&mut self, body: &Bytes, place: &Place, open: &[Open]) {
+        let Some(boundary) = open.iter().rev().find_map(|open| open.part.boundary.as_deref()) else { return };
+        let Some(at) = lines::boundary_within(body, boundary) else { return };
+        let section = Section::split(body, lines::end(body, at), |_| false);
+        let hidden = Part::read(&section, Untyped::Text, self.defects);
+        let read_already = hidden.is_text() && hidden.encoding == Encoding::Identity;
+        if section.fields.is_empty() || read_already || place.depth >= limits::MIME_DEPTH {
+            return;
+        }
+        self.parts += 1;
+        if self.parts > limits::MIME_PARTS {
+            return self.defects.add(Defect::TooManyParts);
+        }
+        self.defects.add(Defect::BrokenStructure);
+        let rest = slice(body, section.body_at, body.len());
+        let inner = Place { depth: place.depth + 1, ..place.child(1) };
+        self.leaf(&hidden, &rest, &inner, open);
+    }
+
     /// A message under a transfer encoding: forbidden (RFC 2046 §5.2.1), and read by every mail program.
-    fn encoded_message(&mut self, part: &Part, body: &[u8], place: &Place) {
-        let (decoded, broken) = transfer::decode(part.encoding, body);
+    fn encoded_message(&mut self, part: &Part, body: &Bytes, place: &Place) {
+        let (decoded, broken) = transfer::decoded(part.encoding, body);
         if broken {
             self.defects.add(Defect::BrokenEncoding);
+            self.residue(&place.path, body.clone());
         }
         let section = Section::split(&decoded, 0, |_| false);
-        if let Some(at) = self.attach_message(part, &section, place)
-            && let Some(attachment) = self.found.attachments.get_mut(at)
+        if let Some(at) = self.push_message(part, &section, place)
+            && let Some(piece) = self.pieces.get_mut(at)
         {
-            attachment.size = decoded.len() as u64;
+            (piece.size, piece.bytes) = (decoded.len(), decoded.clone());
         }
+        self.header(&decoded, &section, &place.path);
         let root = Part::read(&section, Untyped::Text, self.defects);
         let inner = Place { depth: place.depth + 1, ..place.clone() };
         self.message(&decoded, root, section.body_at, inner);
     }
 
     /// A message is named as mail programs show it: by its file name, else by its subject.
-    fn attach_message(&mut self, part: &Part, section: &Section<'_>, place: &Place) -> Option<usize> {
+    fn push_message(&mut self, part: &Part, section: &Section<'_>, place: &Place) -> Option<usize> {
         let name = match section.first("Subject") {
             Some(value) if part.name.is_empty() => {
-                let subject = header::subject(&words::line(value), self.defects);
+                let subject = words::subject(&words::line(value), self.defects);
                 let stem = self.defects.cut(&subject, limits::ATTACHMENT_NAME_OCTETS - ".eml".len());
                 if stem.is_empty() { stem } else { stem + ".eml" }
             }
             _ => part.name.clone(),
         };
-        self.attach(name, part, place, 0, State::Plain)
+        let plain = Part { encoding: Encoding::Identity, ..part.clone() };
+        self.push(&plain, Role::Message, &name, place, &Bytes::new(), 0, None)
     }
 
-    fn attach(
-        &mut self,
-        name: String,
-        part: &Part,
-        place: &Place,
-        size: usize,
-        state: State,
-    ) -> Option<usize> {
-        let at = self.found.attachments.len();
-        if at >= limits::ATTACHMENTS {
-            self.defects.add(Defect::TooManyAttachments);
-            return None;
+    /// What people read of a message's header section, and what stands in it without being a field.
+    fn header(&mut self, bytes: &Bytes, section: &Section<'_>, path: &str) {
+        if self.want == Want::Attached {
+            return;
         }
-        self.found.attachments.push(Attachment {
-            path: place.path.clone(),
-            name,
-            media_type: part.media_type.clone(),
-            size: size as u64,
-            state,
+        for field in &section.fields {
+            let named =
+                |names: &[&str]| names.iter().any(|name| field.name.eq_ignore_ascii_case(name.as_bytes()));
+            if named(&["Subject", "Thread-Topic"]) {
+                self.words(Role::Subject, path, field.value);
+            } else if named(&["From", "Sender", "Reply-To", "To", "Cc", "Bcc"]) {
+                self.words(Role::People, path, field.value);
+            }
+        }
+        self.odd_lines(bytes, section, path);
+    }
+
+    fn odd_lines(&mut self, bytes: &Bytes, section: &Section<'_>, path: &str) {
+        if self.want == Want::Attached {
+            return;
+        }
+        for field in
+            section.fields.iter().filter(|field| field.name.eq_ignore_ascii_case(b"Content-Description"))
+        {
+            self.words(Role::Description, path, field.value);
+        }
+        for range in &section.odd {
+            self.residue(path, slice(bytes, range.start, range.end));
+        }
+    }
+
+    fn words(&mut self, role: Role, path: &str, value: &[u8]) {
+        self.plain(role, path, Bytes::copy_from_slice(value));
+    }
+
+    fn residue(&mut self, path: &str, octets: Bytes) {
+        if self.want == Want::All && !octets.trim_ascii().is_empty() {
+            self.plain(Role::Residue, path, octets);
+        }
+    }
+
+    fn plain(&mut self, role: Role, path: &str, octets: Bytes) {
+        self.pieces.push(Piece {
+            path: path.to_owned(),
+            role,
+            name: String::new(),
+            media_type: "text/plain".to_owned(),
+            charset: None,
+            encoding: Encoding::Identity,
+            size: octets.len(),
+            bytes: octets,
+            unread: None,
         });
-        Some(at)
     }
 
-    fn keep_text(&mut self, part: &Part, body: &[u8]) {
-        let Some(room) = self.text_room else { return };
-        // No encoding writes more than three octets for one.
-        let written = body.get(..room.saturating_mul(3)).unwrap_or(body);
-        let (decoded, _) = transfer::decode(part.encoding, written);
-        let content = match &part.charset {
-            Some(label) => words::in_charset(label, &decoded),
-            None => words::text(&decoded).into_owned(),
-        };
-        let kept = text::truncate(&content, room);
-        if kept.len() < content.len() || written.len() < body.len() {
-            self.defects.add(Defect::Cut);
+    #[allow(clippy::too_many_arguments, reason = "each is one field of the piece")]
+    fn push(
+        &mut self,
+        part: &Part,
+        role: Role,
+        name: &str,
+        place: &Place,
+        bytes: &Bytes,
+        size: usize,
+        unread: Option<Unread>,
+    ) -> Option<usize> {
+        if matches!(role, Role::Attached | Role::Message) {
+            if self.attached >= limits::ATTACHMENTS {
+                self.defects.add(Defect::TooManyAttachments);
+                return None;
+            }
+            self.attached += 1;
         }
-        self.text_room = Some(room - kept.len());
-        if !kept.is_empty() {
-            self.found.text.push(kept.to_owned());
-        }
+        self.pieces.push(Piece {
+            path: place.path.clone(),
+            role,
+            name: name.to_owned(),
+            media_type: part.media_type.clone(),
+            charset: part.charset.clone(),
+            encoding: part.encoding,
+            bytes: bytes.clone(),
+            size,
+            unread,
+        });
+        Some(self.pieces.len() - 1)
     }
 }
 
@@ -337,6 +463,33 @@ fn is_media_type(value: &str) -> bool {
     let named =
         |name: &str| (1..=127).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
     value.split_once('/').is_some_and(|(kind, subtype)| named(kind) && named(subtype))
+}
+
+fn slice(bytes: &Bytes, from: usize, to: usize) -> Bytes {
+    let to = to.min(bytes.len());
+    bytes.slice(from.min(to)..to)
+}
+
+/// Whether a search for uuencoded files may find one.
+fn may_hold_a_file(encoding: Encoding, body: &[u8]) -> bool {
+    match encoding {
+        Encoding::Identity | Encoding::QuotedPrintable => uuencode::files(body).next().is_some(),
+        Encoding::Base64 => true,
+        Encoding::Uuencode | Encoding::Unknown => false,
+    }
+}
+
+/// The boundary of a multipart that names none, or one that never comes: the first line that looks like one.
+fn guessed_boundary(body: &[u8]) -> Option<Vec<u8>> {
+    let mut from = 0;
+    loop {
+        let at = lines::dashes(body, from)?;
+        from = lines::end(body, at);
+        let line = body.get(at + 2..from)?.trim_ascii_end();
+        if !line.is_empty() && !line.starts_with(b" ") && !line.ends_with(b"--") {
+            return Some(line.to_vec());
+        }
+    }
 }
 
 fn next_delimiter(bytes: &[u8], from: usize, open: &[Open]) -> Option<Delimiter> {

@@ -5,33 +5,35 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::ops::Range;
+
 use super::lines;
 use crate::limits;
 
 /// One field: its name, and its value with its folds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct RawField<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(crate) struct RawField<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 /// A header section.
 #[derive(Debug)]
-pub(super) struct Section<'a> {
-    pub(super) fields: Vec<RawField<'a>>,
-    /// Whether a line was no field.
-    pub(super) junk: bool,
+pub(crate) struct Section<'a> {
+    pub(crate) fields: Vec<RawField<'a>>,
+    /// Where lines are that are no fields, or fields above the limit.
+    pub(crate) odd: Vec<Range<usize>>,
     /// Whether there were more fields than the limit.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
     /// Where the body begins.
-    pub(super) body_at: usize,
+    pub(crate) body_at: usize,
 }
 
 impl<'a> Section<'a> {
     /// The section that begins at `at` and ends with an empty line, or before a line for which `ends` is true.
-    pub(super) fn split(bytes: &'a [u8], at: usize, ends: impl Fn(&[u8]) -> bool) -> Self {
+    pub(crate) fn split(bytes: &'a [u8], at: usize, ends: impl Fn(&[u8]) -> bool) -> Self {
         let mut section =
-            Self { fields: Vec::with_capacity(24), junk: false, cut: false, body_at: bytes.len() };
+            Self { fields: Vec::with_capacity(24), odd: Vec::new(), cut: false, body_at: bytes.len() };
         let mut at = at;
         while at < bytes.len() {
             let mut end = lines::end(bytes, at);
@@ -47,29 +49,32 @@ impl<'a> Section<'a> {
             while matches!(bytes.get(end), Some(b' ' | b'\t')) {
                 end = lines::end(bytes, end);
             }
-            section.push(bytes.get(at..end).unwrap_or_default());
+            section.push(bytes.get(at..end).unwrap_or_default(), at..end);
             at = end;
         }
         section
     }
 
     /// The value of the first field of that name.
-    pub(super) fn first(&self, name: &str) -> Option<&'a [u8]> {
+    pub(crate) fn first(&self, name: &str) -> Option<&'a [u8]> {
         self.fields
             .iter()
             .find(|field| field.name.eq_ignore_ascii_case(name.as_bytes()))
             .map(|field| field.value)
     }
 
-    fn push(&mut self, line: &'a [u8]) {
-        let Some(field) = field(line) else {
-            self.junk = true;
-            return;
-        };
-        if self.fields.len() < limits::HEADER_FIELDS {
-            self.fields.push(field);
-        } else {
-            self.cut = true;
+    /// Whether a line was no field.
+    pub(crate) fn junk(&self) -> bool {
+        !self.odd.is_empty()
+    }
+
+    fn push(&mut self, line: &'a [u8], place: Range<usize>) {
+        let field = field(line);
+        self.cut |= field.is_some() && self.fields.len() >= limits::HEADER_FIELDS;
+        match (field, self.odd.last_mut()) {
+            (Some(field), _) if !self.cut => self.fields.push(field),
+            (_, Some(last)) if last.end == place.start => last.end = place.end,
+            (_, _) => self.odd.push(place),
         }
     }
 }
@@ -98,14 +103,14 @@ mod tests {
         assert_eq!(names(&section), ["A", "B", "C"]);
         assert_eq!(section.first("b"), Some(&b"2\n\t3"[..]));
         assert_eq!(section.first("c"), Some(&b""[..]));
-        assert_eq!((section.junk, section.body_at), (false, 19));
+        assert_eq!((section.junk(), section.body_at), (false, 19));
     }
 
     #[test]
     fn lines_that_are_no_fields_hide_nothing() {
         let section =
             Section::split(b"From x Thu 1 Jan 00:00:00\r\n: empty\r\nno colon\r\nA: 1\r\n", 0, |_| false);
-        assert_eq!((names(&section), section.junk), (vec!["A".to_owned()], true));
+        assert_eq!((names(&section), section.junk()), (vec!["A".to_owned()], true));
     }
 
     #[test]

@@ -4,20 +4,26 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
+
+use super::uuencode;
+
 /// How a part is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Encoding {
+pub(crate) enum Encoding {
     /// 7bit, 8bit, binary, or nothing said.
     Identity,
     Base64,
     QuotedPrintable,
+    /// Older than MIME, and still written in some places.
+    Uuencode,
     /// Something else; its content cannot be read.
     Unknown,
 }
 
 impl Encoding {
     /// The encoding that a Content-Transfer-Encoding names.
-    pub(super) fn named(value: &[u8]) -> Self {
+    pub(crate) fn named(value: &[u8]) -> Self {
         let value = value.trim_ascii();
         // Comments, parameters and the like come after the token; the oldest programs wrote `8-bit`.
         let token = value.split(|byte| matches!(byte, b' ' | b'\t' | b';' | b'(' | b'\r' | b'\n')).next();
@@ -26,6 +32,7 @@ impl Encoding {
         match () {
             () if is("base64") => Self::Base64,
             () if is("quoted-printable") => Self::QuotedPrintable,
+            () if ["x-uuencode", "x-uue", "uuencode"].iter().any(|name| is(name)) => Self::Uuencode,
             () if ["", "7bit", "8bit", "binary", "7-bit", "8-bit"].iter().any(|name| is(name)) => {
                 Self::Identity
             }
@@ -35,7 +42,7 @@ impl Encoding {
 }
 
 /// The decoded octets, and whether the encoding was broken somewhere.
-pub(super) fn decode(encoding: Encoding, bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
+pub(crate) fn decode(encoding: Encoding, bytes: &[u8]) -> (Cow<'_, [u8]>, bool) {
     match encoding {
         Encoding::Identity | Encoding::Unknown => (Cow::Borrowed(bytes), false),
         Encoding::Base64 => {
@@ -48,11 +55,23 @@ pub(super) fn decode(encoding: Encoding, bytes: &[u8]) -> (Cow<'_, [u8]>, bool) 
             let broken = quoted_printable(bytes, |octet| out.push(octet));
             (Cow::Owned(out), broken)
         }
+        Encoding::Uuencode => {
+            let (out, broken) = uuencode::decode(bytes);
+            (Cow::Owned(out), broken)
+        }
+    }
+}
+
+/// The decoded octets, shared with the written ones where they are the same; and whether the encoding was broken.
+pub(crate) fn decoded(encoding: Encoding, bytes: &Bytes) -> (Bytes, bool) {
+    match decode(encoding, bytes) {
+        (Cow::Borrowed(_), broken) => (bytes.clone(), broken),
+        (Cow::Owned(out), broken) => (out.into(), broken),
     }
 }
 
 /// How many octets `decode` would give, and whether the encoding is broken.
-pub(super) fn measure(encoding: Encoding, bytes: &[u8]) -> (usize, bool) {
+pub(crate) fn measure(encoding: Encoding, bytes: &[u8]) -> (usize, bool) {
     let mut length = 0;
     match encoding {
         Encoding::Identity | Encoding::Unknown => (bytes.len(), false),
@@ -66,6 +85,10 @@ pub(super) fn measure(encoding: Encoding, bytes: &[u8]) -> (usize, bool) {
         Encoding::QuotedPrintable => {
             let broken = quoted_printable(bytes, |_| length += 1);
             (length, broken)
+        }
+        Encoding::Uuencode => {
+            let (out, broken) = uuencode::decode(bytes);
+            (out.len(), broken)
         }
     }
 }
@@ -171,7 +194,7 @@ fn soft_break(after: &[u8]) -> Option<&[u8]> {
 }
 
 /// The value of a hexadecimal digit.
-pub(super) fn hex(byte: u8) -> Option<u8> {
+pub(crate) fn hex(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
@@ -206,7 +229,8 @@ mod tests {
             (" quoted-printable (a comment)", Encoding::QuotedPrintable),
             ("8Bit;", Encoding::Identity),
             ("", Encoding::Identity),
-            ("x-uuencode", Encoding::Unknown),
+            ("x-uuencode", Encoding::Uuencode),
+            ("x-nobody", Encoding::Unknown),
         ] {
             assert_eq!(Encoding::named(written.as_bytes()), encoding, "{written}");
         }

@@ -8,9 +8,9 @@ use crate::limits;
 
 /// A field's value and its parameters.
 #[derive(Debug, Default)]
-pub(super) struct Parameters {
+pub(crate) struct Parameters {
     /// The word before the first `;`, lower case.
-    pub(super) value: String,
+    pub(crate) value: String,
     list: Vec<Parameter>,
 }
 
@@ -27,7 +27,7 @@ struct Parameter {
 
 impl Parameters {
     /// Reads a value, folds and all; what is over the limit is left out.
-    pub(super) fn parse(value: &[u8]) -> Self {
+    pub(crate) fn parse(value: &[u8]) -> Self {
         let value = value.get(..limits::MIME_FIELD_OCTETS).unwrap_or(value);
         let unfolded: Vec<u8> = value.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
         let end = unfolded.iter().position(|byte| *byte == b';').unwrap_or(unfolded.len());
@@ -44,13 +44,13 @@ impl Parameters {
     }
 
     /// The octets of a plain parameter.
-    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+    pub(crate) fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.list.iter().find(|parameter| parameter.name == name).map(|parameter| &*parameter.bytes)
     }
 
     /// A parameter that people read: the extended form before the plain one, as RFC 6266 §4.3 has it for the same
     /// grammar. Encoded words are not allowed here (RFC 2047 §5), and common.
-    pub(super) fn text(&self, name: &str) -> Option<String> {
+    pub(crate) fn text(&self, name: &str) -> Option<String> {
         let named = || self.list.iter().filter(|parameter| parameter.name == name);
         if let Some(extended) = named().find(|parameter| parameter.extended && parameter.index.is_none()) {
             return Some(join(&[extended]));

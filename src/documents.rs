@@ -1,0 +1,188 @@
+//! Documents: what is written in an attachment, and whether it can be read at all.
+//!
+//! Pure, and bounded by a [`Budget`]: the same octets give the same reading, and no document can ask for more than
+//! the limits. What cannot be read is [`State::Uninspectable`] with its reason, and never quietly empty. It runs in a
+//! process of its own, since the libraries that read formats for us may fail in ways that nothing in a process
+//! survives.
+
+#![deny(clippy::disallowed_methods)]
+
+mod budget;
+mod document;
+mod gzip;
+pub mod kind;
+mod magic;
+mod message;
+mod plain;
+mod strings;
+
+use serde::{Deserialize, Serialize};
+
+pub use budget::Budget;
+use document::Document;
+use kind::Kind;
+
+/// A document to read.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Its name as sent.
+    pub name: &'a str,
+    /// Its declared media type; a hint, as the name is.
+    pub media_type: &'a str,
+    /// Its octets.
+    pub bytes: &'a [u8],
+}
+
+/// What was read of a document: itself first, then what is inside it, each before its own contents.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reading {
+    /// At least one.
+    pub items: Vec<Item>,
+}
+
+/// A document, or something inside one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its place in the document: empty for the document itself, `2` for its second entry, `2/1` for an entry of
+    /// that.
+    pub path: String,
+    /// Its name, directories and all, on one line; people can read it even where the content is encrypted.
+    pub name: String,
+    /// What it is, by its content.
+    pub kind: Kind,
+    /// Octets, where they are known.
+    pub size: u64,
+    /// Whether its content could be read.
+    pub state: State,
+    /// Whether it carries macros.
+    pub macros: bool,
+    /// What is written in it, as people read it.
+    pub text: String,
+}
+
+/// Whether the content of something can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// In the clear: whatever is written in it was read.
+    Plain,
+    /// Encrypted, so that only those with the key can read it.
+    Encrypted(Scheme),
+    /// Called encrypted, and readable by anyone: with a password that everyone knows, or none.
+    Readable(Scheme),
+    /// It could not be read, or not all of it, for this reason.
+    Uninspectable(Reason),
+}
+
+/// What something is encrypted with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// ZIP with AES.
+    Zip,
+    /// ZIP with its first cipher, which can be broken; it keeps the passer-by out.
+    ZipWeak,
+    /// 7z.
+    SevenZip,
+    /// RAR.
+    Rar,
+    /// PDF.
+    Pdf,
+    /// Office documents, new and old.
+    Office,
+    /// `OpenDocument`.
+    OpenDocument,
+    /// S/MIME.
+    Smime,
+    /// `OpenPGP`.
+    Pgp,
+    /// Microsoft rights management (Purview).
+    Rights,
+}
+
+/// Why something could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// Nobody knows its transfer encoding.
+    Encoding,
+    /// It is a multipart whose parts cannot be told apart.
+    Structure,
+    /// It lies beyond a limit, or some of it does.
+    Limit,
+    /// Nothing here reads this format.
+    Format,
+    /// It is not as its format has it.
+    Damaged,
+    /// It consists of images of text.
+    ImageOnly,
+    /// Reading it took too long.
+    Time,
+    /// The process that read it failed.
+    Crash,
+    /// No process could be had to read it.
+    Unavailable,
+}
+
+impl State {
+    /// The word for it in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Encrypted(_) => "encrypted",
+            Self::Readable(_) => "readable",
+            Self::Uninspectable(_) => "uninspectable",
+        }
+    }
+
+    /// The word for how it is encrypted, or why it could not be read.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Self::Plain => None,
+            Self::Encrypted(scheme) | Self::Readable(scheme) => Some(scheme.as_str()),
+            Self::Uninspectable(reason) => Some(reason.as_str()),
+        }
+    }
+}
+
+impl Scheme {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::ZipWeak => "zip-weak",
+            Self::SevenZip => "7z",
+            Self::Rar => "rar",
+            Self::Pdf => "pdf",
+            Self::Office => "office",
+            Self::OpenDocument => "opendocument",
+            Self::Smime => "smime",
+            Self::Pgp => "pgp",
+            Self::Rights => "rights",
+        }
+    }
+}
+
+impl Reason {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Encoding => "encoding",
+            Self::Structure => "structure",
+            Self::Limit => "limit",
+            Self::Format => "format",
+            Self::Damaged => "damaged",
+            Self::ImageOnly => "image-only",
+            Self::Time => "time",
+            Self::Crash => "crash",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// Reads a document and what is inside it, as far as the budget goes.
+pub fn read(input: &Input<'_>, budget: &mut Budget) -> Reading {
+    let mut items = Vec::new();
+    Document::read(&mut items, budget, input);
+    Reading { items }
+}

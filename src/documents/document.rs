@@ -1,0 +1,121 @@
+//! A document while it is read: the one way in which readers of formats say what they found.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::kind::Kind;
+use super::{Budget, Input, Item, Reason, State};
+use crate::mime::words;
+use crate::{limits, text};
+
+/// What a reader says of its document when it is done; an `Err` is a document that could not be read, or not to its
+/// end.
+pub(super) type Outcome = Result<State, Reason>;
+
+/// A document, or something inside one, while its reader is at work.
+pub(super) struct Document<'r> {
+    items: &'r mut Vec<Item>,
+    budget: &'r mut Budget,
+    /// Where its item is.
+    at: usize,
+    depth: usize,
+    children: usize,
+}
+
+impl<'r> Document<'r> {
+    /// Reads the outermost document.
+    pub(super) fn read(items: &'r mut Vec<Item>, budget: &'r mut Budget, input: &Input<'_>) {
+        let mut document = Self::enter(items, budget, String::new(), 0, input.name);
+        document.open(input);
+    }
+
+    fn enter(
+        items: &'r mut Vec<Item>,
+        budget: &'r mut Budget,
+        path: String,
+        depth: usize,
+        name: &str,
+    ) -> Self {
+        let name = text::truncate(words::clean(name).trim(), limits::ATTACHMENT_NAME_OCTETS).to_owned();
+        let at = items.len();
+        let (kind, state) = (Kind::Unknown, State::Plain);
+        items.push(Item { path, name, kind, size: 0, state, macros: false, text: String::new() });
+        Self { items, budget, at, depth, children: 0 }
+    }
+
+    fn open(&mut self, input: &Input<'_>) {
+        let kind = Kind::of(input.bytes, input.name, input.media_type);
+        self.kind(kind);
+        if let Some(item) = self.item() {
+            item.size = input.bytes.len() as u64;
+        }
+        let state = kind.reader()(self, input.bytes).unwrap_or_else(State::Uninspectable);
+
+        self.state(state);
+    }
+
+    fn item(&mut self) -> Option<&mut Item> {
+        self.items.get_mut(self.at)
+    }
+
+    /// It is known better now what this is.
+    pub(super) fn kind(&mut self, kind: Kind) {
+        if let Some(item) = self.item() {
+            item.kind = kind;
+        }
+    }
+
+    fn state(&mut self, state: State) {
+        if let Some(item) = self.item() {
+            item.state = state;
+        }
+    }
+
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        self.items.get(self.at).map_or("", |item| &item.name)
+    }
+
+    pub(super) fn budget(&mut self) -> &mut Budget {
+        self.budget
+    }
+
+    /// What is written in it next.
+    pub(super) fn text(&mut self, text: &str) -> Result<(), Reason> {
+        let kept = self.budget.keep(text);
+        if let Some(item) = self.items.get_mut(self.at) {
+            item.text.push_str(kept);
+        }
+        if kept.len() < text.len() { Err(Reason::Limit) } else { Ok(()) }
+    }
+
+    /// Something inside it, which is read at once.
+    pub(super) fn inside(&mut self, name: &str, media_type: &str, bytes: &[u8]) -> Result<(), Reason> {
+        let mut inner = self.child(name)?;
+        if inner.depth > limits::DOCUMENT_DEPTH {
+            inner.kind(Kind::of(bytes, name, media_type));
+            inner.state(State::Uninspectable(Reason::Limit));
+        } else {
+            inner.open(&Input { name, media_type, bytes });
+        }
+        Ok(())
+    }
+
+    /// Something inside it that is not read, and why: its name can be.
+    pub(super) fn unread(&mut self, name: &str, size: u64, state: State) -> Result<(), Reason> {
+        let kind = Kind::of(&[], name, "");
+        let mut inner = self.child(name)?;
+        if let Some(item) = inner.item() {
+            (item.kind, item.size, item.state) = (kind, size, state);
+        }
+        Ok(())
+    }
+
+    fn child(&mut self, name: &str) -> Result<Document<'_>, Reason> {
+        self.budget.enter()?;
+        self.children += 1;
+        let outer = self.items.get(self.at).map_or("", |item| &item.path);
+        let number = self.children;
+        let path = if outer.is_empty() { number.to_string() } else { format!("{outer}/{number}") };
+        Ok(Document::enter(self.items, self.budget, path, self.depth + 1, name))
+    }
+}

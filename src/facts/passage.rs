@@ -1,0 +1,87 @@
+//! Passages: the text of a mail, piece by piece, each with the place where it stands. What looks for something in
+//! text looks here, and nowhere else.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::limits;
+use crate::mime::defects::Defects;
+use crate::mime::piece::{Piece, Role};
+use crate::mime::{Defect, words};
+use crate::text;
+
+/// One stretch of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The part that it stands in: empty for the message itself, `1.2` as IMAP numbers parts (RFC 9051 §6.4.5), and
+    /// `1.2/1` for what is inside a document.
+    pub part: String,
+    /// The name of the part, where it has one.
+    pub name: String,
+    /// What kind of text it is.
+    pub place: Place,
+    /// The text as people read it: decoded, without tags.
+    pub text: String,
+}
+
+/// What kind of text a passage is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The subject of the message, or of one inside it.
+    Subject,
+    /// A field that names people: display names and addresses.
+    DisplayName,
+    /// The text of the message.
+    Body,
+    /// The name of an attachment, or of what is inside one.
+    AttachmentName,
+    /// What is written in an attachment.
+    Attachment,
+    /// What mail programs pass over: before the first part, after the last, in no part at all.
+    Residue,
+}
+
+impl Place {
+    /// The word for it in evidence and in `--json`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::DisplayName => "display-name",
+            Self::Body => "body",
+            Self::AttachmentName => "attachment-name",
+            Self::Attachment => "attachment",
+            Self::Residue => "residue",
+        }
+    }
+}
+
+/// The passages of a message. More text than the limit is a defect.
+pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> {
+    let mut room = limits::TEXT_OCTETS;
+    let mut found = Vec::new();
+    for piece in pieces {
+        let (place, read) = match piece.role {
+            Role::Subject => (Place::Subject, value(&piece.bytes)),
+            Role::People => (Place::DisplayName, value(&piece.bytes)),
+            Role::Description => (Place::AttachmentName, value(&piece.bytes)),
+            Role::Attached | Role::Message => (Place::AttachmentName, piece.name.clone()),
+            Role::Text => (Place::Body, piece.text()),
+            Role::Residue => (Place::Residue, piece.text()),
+        };
+        let kept = text::truncate(&read, room);
+        if kept.len() < read.len() {
+            defects.add(Defect::TextCut);
+        }
+        room -= kept.len();
+        if !kept.trim_ascii().is_empty() {
+            let kept = kept.to_owned();
+            found.push(Passage { part: piece.path.clone(), name: piece.name.clone(), place, text: kept });
+        }
+    }
+    found
+}
+
+/// A field's value as people read it.
+fn value(octets: &[u8]) -> String {
+    let line = words::line(octets);
+    words::clean(&words::decode(&line)).into_owned()
+}

@@ -1,0 +1,81 @@
+//! Pieces: what a message consists of, one after the other. Together they cover it: what lies between them is
+//! boundary lines and header fields that no one reads as text.
+
+#![deny(clippy::disallowed_methods)]
+
+use bytes::Bytes;
+
+use super::transfer::{self, Encoding};
+use super::words;
+
+/// One piece of a message.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    /// IMAP's number of the part that it is of (RFC 9051 §6.4.5); empty for the message itself.
+    pub(crate) path: String,
+    pub(crate) role: Role,
+    /// The decoded name of an attachment.
+    pub(crate) name: String,
+    /// The declared type, lower case.
+    pub(crate) media_type: String,
+    pub(crate) charset: Option<Vec<u8>>,
+    /// How `bytes` is encoded: text is decoded already, an attachment is as it was written.
+    pub(crate) encoding: Encoding,
+    pub(crate) bytes: Bytes,
+    /// Octets after the transfer encoding is undone.
+    pub(crate) size: usize,
+    /// Why its content cannot be read.
+    pub(crate) unread: Option<Unread>,
+}
+
+/// What a piece is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The value of a Subject.
+    Subject,
+    /// The value of a field that names people: From, To and the like.
+    People,
+    /// What a part is said to be, for people: Content-Description.
+    Description,
+    /// Text that mail programs show.
+    Text,
+    /// A part that is not the text of the message.
+    Attached,
+    /// A message within the message; its content follows in pieces of its own.
+    Message,
+    /// What mail programs pass over: preambles, epilogues, lines in a header section that are no fields, and the
+    /// octets of what could not be read otherwise.
+    Residue,
+}
+
+/// Why a piece could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    /// Nobody knows its transfer encoding.
+    Encoding,
+    /// Its parts cannot be told apart.
+    Structure,
+    /// It lies beyond a limit.
+    Limit,
+}
+
+impl Piece {
+    /// Its octets without transfer encoding.
+    pub(crate) fn content(&self) -> Bytes {
+        transfer::decoded(self.encoding, &self.bytes).0
+    }
+
+    /// Its first octets, without transfer encoding: enough to tell what it is.
+    pub(crate) fn beginning(&self) -> Bytes {
+        let written = self.bytes.slice(..self.bytes.len().min(2 << 10));
+        transfer::decoded(self.encoding, &written).0
+    }
+
+    /// Its text, for the roles that are text.
+    pub(crate) fn text(&self) -> String {
+        match &self.charset {
+            Some(label) => words::in_charset(label, &self.bytes),
+            None => words::text(&self.bytes).into_owned(),
+        }
+    }
+}
