@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
+use crate::courier;
 use crate::gather::Sources;
 use crate::limits;
 use crate::metrics::METRICS;
@@ -50,6 +51,7 @@ pub struct Daemon {
     pipeline: Arc<Pipeline>,
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    courier: JoinHandle<()>,
     exceptions: JoinHandle<()>,
 }
 
@@ -63,10 +65,17 @@ impl Daemon {
             Some(address) => Some(web::bind(address).await?),
             None => None,
         };
+        courier::requests::prepare(&config.store.directory)
+            .with_context(|| format!("{}: cannot be written", config.store.directory.display()))?;
         announce(&config);
+        let directory = config.store.directory.clone();
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
+        let way = pipeline.clone();
+        let way: courier::Way = Arc::new(move || way.config.load().smtp.clone());
+        let courier = courier::run(pipeline.store.clone(), directory, way, stop.clone());
+        let courier = tokio::spawn(courier);
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
         }
@@ -76,7 +85,7 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::default());
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving, exceptions })
+        Ok(Self { pipeline, stopping, serving, courier, exceptions })
     }
 
     /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
@@ -114,6 +123,10 @@ impl Daemon {
         let _ = self.stopping.send(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listeners did not end well");
+        }
+        // A letter under way has a little time: cut off, it might go twice.
+        if tokio::time::timeout(limits::DRAIN_TIME, self.courier).await.is_err() {
+            tracing::warn!("a letter under way was cut off; it goes again after the next start");
         }
         self.exceptions.abort();
         self.pipeline.store.close().await;

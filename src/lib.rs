@@ -45,6 +45,7 @@ pub mod store;
 pub mod export;
 pub mod gather;
 pub mod pipeline;
+pub mod courier;
 
 // The house.
 pub mod daemon;

@@ -173,6 +173,18 @@ pub const OUTBOX_AGE: Duration = Duration::from_hours(14 * 24);
 pub const COURIER_PAUSE: Duration = Duration::from_hours(1);
 /// The longest wait for a reply that a config may ask for (RFC 5321 §4.5.3.2.6 has ten minutes for the final dot).
 pub const COURIER_TIME: Duration = Duration::from_mins(10);
+/// Letters that are sent at once. A kill may make each of them go twice, so they are few.
+pub const COURIER_SESSIONS: usize = 4;
+/// Between two looks for something to do: a wake-up that was missed, or a request of a person.
+pub const COURIER_LOOK: Duration = Duration::from_secs(1);
+/// The shortest wait for a letter that is due.
+pub const COURIER_BREATH: Duration = Duration::from_millis(5);
+/// The first pause when the server cannot be reached; each one after it is twice as long, up to 32 times.
+pub const COURIER_REST: Duration = Duration::from_secs(1);
+/// Until the server has said goodbye.
+pub const COURIER_QUIT_TIME: Duration = Duration::from_secs(1);
+/// Octets of one reply of the server's.
+pub const COURIER_REPLY_OCTETS: u64 = 16 << 10;
 /// What one rendering of a template may do, in steps of the engine; a letter needs some hundred.
 pub const TEMPLATE_STEPS: u64 = 20_000;
 /// Octets of one field of a template.

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub store_unlogged: IntCounter,
     pub outbox_pending: IntGauge,
     pub outbox_oldest: IntGauge,
+    pub letters: IntCounterVec,
+    pub letter_tries: IntCounterVec,
     pub letter_faults: IntCounter,
     pub fact_unavailable: IntCounterVec,
     pub config_reloads: IntCounterVec,
@@ -108,6 +110,16 @@ impl Metrics {
             outbox_oldest: new.gauge(
                 "outbox_oldest_timestamp_seconds",
                 "When the mail came that the oldest waiting receipt or notice is about; 0 where none waits.",
+            ),
+            letters: new.counters(
+                "letters_total",
+                "Receipts and notices, by what came of a try: sent, again (it is tried later), failed.",
+                &["kind", "outcome"],
+            ),
+            letter_tries: new.counters(
+                "letter_tries_total",
+                "Tries to hand a letter over: sent, later, unknown (it may have been taken), refused, unreachable.",
+                &["result"],
             ),
             letter_faults: new.counter(
                 "letter_faults_total",

@@ -3,6 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod mta;
 pub(crate) mod program;
+pub(crate) mod sink;
 
 use std::fs;
 use std::net::TcpListener;

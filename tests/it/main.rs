@@ -10,6 +10,7 @@
 
 mod cases;
 mod config;
+mod courier;
 mod custom_rules;
 mod dialogs;
 mod faults;

@@ -18,7 +18,7 @@ use postvakt::record::{Outcome, Record, SeenRow};
 use postvakt::store::search::{Found, Log, Query};
 use postvakt::store::{Clock, CommitError, Entry, OpenError, Store};
 
-fn record(subject: &str) -> Record {
+pub(crate) fn record(subject: &str) -> Record {
     Record {
         time: Timestamp::from_second(1_787_310_309).expect("a time in August 2026"),
         direction: Some(Direction::Inbound),

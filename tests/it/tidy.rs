@@ -39,6 +39,7 @@ const SHELL: &[&str] = &[
     "src/export",
     "src/gather",
     "src/pipeline",
+    "src/courier",
     "src/daemon",
     "src/cli",
 ];

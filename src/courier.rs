@@ -1,0 +1,268 @@
+//! The courier: takes letters from the outbox to the MTA, until each is sent, refused, too old or cancelled.
+//!
+//! Contract: what came of a try is on the disk before anything else is done with the letter, so no letter is sent twice
+//! but for one reason: the process or the connection ended between the server's acceptance and that. Then it goes again
+//! with the same Message-ID. A server that cannot be reached costs the letters nothing: all wait together.
+
+pub mod requests;
+mod smtp;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::config::Smtp;
+use crate::limits;
+use crate::metrics::METRICS;
+use crate::record::OutboxRow;
+use crate::store::outbox::{Change, Event, Lease};
+use crate::store::{CommitError, Store};
+use requests::Wish;
+use smtp::{Failure, Session};
+
+/// How letters are handed over, as the config in force says; `None` where it says nothing.
+pub type Way = Arc<dyn Fn() -> Option<Smtp> + Send + Sync>;
+
+/// What all sessions share.
+struct Courier {
+    store: Store,
+    directory: PathBuf,
+    way: Way,
+    pause: Mutex<Pause>,
+}
+
+/// While the server cannot be reached.
+#[derive(Debug, Default)]
+struct Pause {
+    until: Option<Instant>,
+    failures: u32,
+}
+
+/// Works until `stop` says so; then what is under way is brought to its end.
+pub async fn run(store: Store, directory: PathBuf, way: Way, mut stop: watch::Receiver<bool>) {
+    let courier = Arc::new(Courier { store, directory, way, pause: Mutex::default() });
+    let mut tasks = JoinSet::new();
+    for _ in 0..limits::COURIER_SESSIONS {
+        tasks.spawn(courier.clone().carry(stop.clone()));
+    }
+    tasks.spawn(courier.listen(stop.clone()));
+    // An error is a daemon that is gone: nobody will tell us any more.
+    let _ = stop.wait_for(|stopping| *stopping).await;
+    while let Some(ended) = tasks.join_next().await {
+        if let Err(error) = ended {
+            METRICS.panics.inc();
+            tracing::error!(%error, "a part of the courier has ended; letters wait for a restart");
+        }
+    }
+}
+
+impl Courier {
+    /// Sends one letter after the other over one session.
+    async fn carry(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut session = None;
+        while !*stop.borrow() {
+            let due = self.ready().and_then(|smtp| Some((self.store.outbox().take(self.store.now())?, smtp)));
+            if let Some((lease, smtp)) = due {
+                self.deliver(lease, &smtp, &mut session).await;
+                continue;
+            }
+            if let Some(session) = session.take() {
+                Session::quit(session).await;
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stopping| *stopping) => {}
+                () = self.store.outbox().changed() => {}
+                () = sleep_until(self.next_look()) => {}
+            }
+        }
+        if let Some(session) = session.take() {
+            Session::quit(session).await;
+        }
+    }
+
+    /// The way, if there is one and the server is not being left alone.
+    fn ready(&self) -> Option<Smtp> {
+        let pausing = self.pause().until.is_some_and(|until| Instant::now() < until);
+        if pausing { None } else { (self.way)() }
+    }
+
+    /// When something may be due: a wake-up that is missed costs a second.
+    fn next_look(&self) -> Instant {
+        let now = Instant::now();
+        let look = now + limits::COURIER_LOOK;
+        if let Some(until) = self.pause().until.filter(|until| *until > now) {
+            return until.min(look);
+        }
+        let wait = self.store.outbox().next_due().map(|due| due.duration_since(self.store.now()));
+        let wait = wait.map(|wait| Duration::try_from(wait).unwrap_or_default().max(limits::COURIER_BREATH));
+        wait.map_or(look, |wait| (now + wait).min(look))
+    }
+
+    async fn deliver(&self, lease: Lease, smtp: &Smtp, session: &mut Option<Session>) {
+        let row = match self.read(lease).await {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::error!(error, "a letter cannot be read from the log; it is tried again");
+                self.store.outbox().release(&lease.key);
+                return self.leave_alone();
+            }
+        };
+        if self.store.now() > lease.until {
+            let reply = "too old: it was not possible to send it in time".to_owned();
+            return self.note(lease, &row, Change::Failed, reply).await;
+        }
+        let result = self.hand_over(&row, smtp, session).await;
+        METRICS
+            .letter_tries
+            .with_label_values(&[result.as_ref().map_or_else(Failure::as_str, |_| "sent")])
+            .inc();
+        match result {
+            Ok(reply) => {
+                *self.pause() = Pause::default();
+                self.note(lease, &row, Change::Sent, reply).await;
+            }
+            Err(Failure::Unreachable(what)) => {
+                if self.pause().failures == 0 {
+                    tracing::warn!(what, "letters cannot be handed over; they wait");
+                }
+                self.store.outbox().release(&lease.key);
+                self.leave_alone();
+            }
+            Err(Failure::Later(reply) | Failure::Unknown(reply)) => {
+                let pause = pause_after(lease.attempts, lease.key, smtp.retry);
+                let again = self.store.now().saturating_add(pause).unwrap_or(lease.until);
+                self.note(lease, &row, Change::Again(again), reply).await;
+            }
+            Err(Failure::Refused(reply)) => self.note(lease, &row, Change::Failed, reply).await,
+        }
+    }
+
+    /// Sends over the open session, or over a new one. A server may end a session between two letters; that says
+    /// nothing about the second.
+    async fn hand_over(
+        &self,
+        row: &OutboxRow,
+        smtp: &Smtp,
+        session: &mut Option<Session>,
+    ) -> Result<String, Failure> {
+        if let Some(mut open) = session.take() {
+            match open.send(&row.recipient, &row.message).await {
+                Err(Failure::Unreachable(_)) => {}
+                result => {
+                    *session = Some(open).filter(|_| result.is_ok());
+                    return result;
+                }
+            }
+        }
+        let mut open = Session::open(smtp.submit, smtp.timeout).await?;
+        let reply = open.send(&row.recipient, &row.message).await?;
+        *session = Some(open);
+        Ok(reply)
+    }
+
+    async fn read(&self, lease: Lease) -> Result<OutboxRow, String> {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || store.leased(&lease)).await {
+            Ok(Ok(stored)) => Ok(stored.row),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Writes down what came of a try, however long that takes, and ends the lease.
+    async fn note(&self, lease: Lease, row: &OutboxRow, change: Change, reply: String) {
+        let (kind, reference) = (lease.kind.as_str(), &row.reference);
+        match change {
+            Change::Failed => tracing::error!(reference, kind, reply, "a letter is given up"),
+            Change::Again(_) => tracing::warn!(reference, kind, reply, "a letter is tried again later"),
+            Change::Sent | Change::Cancel | Change::Retry => {
+                tracing::debug!(reference, kind, "a letter is sent");
+            }
+        }
+        let event = Event { key: lease.key, at: self.store.now(), change, reply };
+        if self.written(event).await {
+            let outcome = match change {
+                Change::Sent => "sent",
+                Change::Failed => "failed",
+                Change::Again(_) | Change::Cancel | Change::Retry => "again",
+            };
+            METRICS.letters.with_label_values(&[kind, outcome]).inc();
+            self.store.outbox().release(&lease.key);
+        }
+    }
+
+    /// Whether the event is on the disk; not if the store is closed.
+    async fn written(&self, event: Event) -> bool {
+        loop {
+            match self.store.note(event.clone()).await {
+                Ok(()) => return true,
+                Err(CommitError::Closed | CommitError::WriterDied) => return false,
+                Err(CommitError::Failed(_) | CommitError::Late) => sleep(limits::COURIER_LOOK).await,
+            }
+        }
+    }
+
+    /// Carries out what people ask.
+    async fn listen(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        loop {
+            let courier = self.clone();
+            let waiting = tokio::task::spawn_blocking(move || requests::waiting(&courier.directory)).await;
+            match waiting {
+                Ok(Ok(wishes)) => {
+                    for (path, key, wish) in wishes {
+                        self.grant(path, key, wish).await;
+                    }
+                }
+                Ok(Err(error)) => tracing::debug!(%error, "the requests for the outbox cannot be read"),
+                Err(error) => tracing::error!(%error, "the requests for the outbox cannot be read"),
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stopping| *stopping) => return,
+                () = sleep(limits::COURIER_LOOK) => {}
+            }
+        }
+    }
+
+    async fn grant(&self, path: PathBuf, key: [u8; 16], wish: Wish) {
+        let change = match wish {
+            Wish::Retry => Change::Retry,
+            Wish::Cancel => Change::Cancel,
+        };
+        let reply = format!("{} by command", wish.as_str());
+        if self.written(Event { key, at: self.store.now(), change, reply }).await
+            && let Err(error) =
+                tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await.unwrap_or(Ok(()))
+        {
+            tracing::warn!(%error, "a request for the outbox stays after it was carried out");
+        }
+    }
+
+    /// Nobody goes to the server for a while, longer each time.
+    fn leave_alone(&self) {
+        let mut pause = self.pause();
+        if pause.until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        let length = limits::COURIER_REST * 2_u32.saturating_pow(pause.failures.min(5));
+        pause.until = Some(Instant::now() + length);
+        pause.failures = pause.failures.saturating_add(1);
+    }
+
+    fn pause(&self) -> MutexGuard<'_, Pause> {
+        self.pause.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The pause after a try that failed: twice as long each time, up to an hour, and a quarter more or less, so that
+/// letters that failed together do not come back together. The quarter is the letter's own.
+fn pause_after(attempts: u32, key: [u8; 16], first: Duration) -> SignedDuration {
+    let doubled = first.saturating_mul(2_u32.saturating_pow(attempts.min(16))).min(limits::COURIER_PAUSE);
+    let byte = key.get(attempts as usize % 16).copied().unwrap_or_default();
+    let share = 0.75 + f64::from(byte) / 510.0;
+    SignedDuration::try_from(doubled.mul_f64(share)).unwrap_or(SignedDuration::from_hours(1))
+}

@@ -1,0 +1,78 @@
+//! What people ask of the outbox while the program runs: a file for each wish, in a directory beside the log.
+//!
+//! One process writes the store, so `postvakt receipts retry` and `cancel` do not. They leave a file whose name is the
+//! whole wish; the courier has it written into the store and removes it. A wish that is carried out twice is carried out
+//! once: what was sent stays sent.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use crate::record::OutboxKey;
+
+const FOLDER: &str = "requests";
+
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Send it now, even if it failed or was cancelled.
+    Retry,
+    /// Do not send it.
+    Cancel,
+}
+
+impl Wish {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retry => "retry",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+/// Makes the directory for wishes. The program does so at its start, so that it may remove what others put there.
+pub fn prepare(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory.join(FOLDER))
+}
+
+/// Leaves a wish; the file is gone when it is carried out.
+pub fn leave(directory: &Path, key: &OutboxKey, wish: Wish) -> io::Result<PathBuf> {
+    prepare(directory)?;
+    let path = directory.join(FOLDER).join(format!("{:032x}.{}", u128::from_be_bytes(*key), wish.as_str()));
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?.sync_all()?;
+    Ok(path)
+}
+
+/// The wishes that wait. What is none is left where it is.
+pub(super) fn waiting(directory: &Path) -> io::Result<Vec<(PathBuf, OutboxKey, Wish)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory.join(FOLDER))? {
+        let path = entry?.path();
+        let wish = path
+            .extension()
+            .and_then(|ending| [Wish::Retry, Wish::Cancel].into_iter().find(|wish| ending == wish.as_str()));
+        let key = path.file_stem().and_then(|stem| u128::from_str_radix(stem.to_str()?, 16).ok());
+        if let Some((key, wish)) = key.zip(wish) {
+            found.push((path, key.to_be_bytes(), wish));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wish_is_read_as_it_was_left() {
+        let directory = tempfile::tempdir().unwrap();
+        prepare(directory.path()).unwrap();
+        let key = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
+        let path = leave(directory.path(), &key, Wish::Cancel).unwrap();
+        leave(directory.path(), &key, Wish::Cancel).unwrap();
+        fs::write(directory.path().join("requests/readme"), "").unwrap();
+        assert_eq!(waiting(directory.path()).unwrap(), [(path, key, Wish::Cancel)]);
+    }
+}

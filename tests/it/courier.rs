@@ -1,0 +1,232 @@
+//! The courier: whatever the server does, each letter goes once, and what is known of it is on the disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use postvakt::config::Smtp;
+use postvakt::courier::{self, requests};
+use postvakt::record::{OutboxKind, OutboxRow};
+use postvakt::store::outbox::{Listed, State, list};
+use postvakt::store::{Entry, Store};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::lab::sink::{Act, Sink, Stage};
+
+/// A store with a courier at work.
+struct Post {
+    store: Store,
+    stop: watch::Sender<bool>,
+    courier: JoinHandle<()>,
+    directory: tempfile::TempDir,
+}
+
+impl Post {
+    fn start(port: u16) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), "gw1").unwrap();
+        let (stop, stopped) = watch::channel(false);
+        let smtp = Smtp {
+            submit: ([127, 0, 0, 1], port).into(),
+            retry: Duration::from_millis(20),
+            max_age: Duration::from_mins(1),
+            timeout: Duration::from_millis(500),
+        };
+        let way: courier::Way = Arc::new(move || Some(smtp.clone()));
+        requests::prepare(directory.path()).unwrap();
+        let courier = tokio::spawn(courier::run(store.clone(), directory.path().to_owned(), way, stopped));
+        Self { store, stop, courier, directory }
+    }
+
+    async fn write(&self, rows: Vec<OutboxRow>) {
+        let record = crate::store::record("case");
+        let entry = Entry { record, findings: Vec::new(), seen: None, outbox: rows };
+        self.store.commit(entry).await.unwrap();
+    }
+
+    /// The letters, once each of them fits.
+    async fn until(&self, fits: impl Fn(&Listed) -> bool) -> Vec<Listed> {
+        for _ in 0..3_000 {
+            let all = listed(self.directory.path());
+            if all.iter().all(&fits) {
+                return all;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("waited in vain: {:#?}", listed(self.directory.path()));
+    }
+
+    async fn end(self) {
+        self.stop.send(true).unwrap();
+        self.courier.await.unwrap();
+        self.store.close().await;
+    }
+}
+
+fn listed(directory: &Path) -> Vec<Listed> {
+    list(directory, Timestamp::now()).unwrap()
+}
+
+fn letter(n: u8, recipient: &str) -> OutboxRow {
+    let now = Timestamp::now();
+    OutboxRow {
+        key: [n; 16],
+        kind: OutboxKind::Receipt,
+        at: now,
+        due: now,
+        until: now + Duration::from_mins(1),
+        mailbox: "registrator@exempelby.se".into(),
+        recipient: recipient.into(),
+        reference: format!("PV-2026-{n:06}"),
+        message: format!("Message-ID: <receipt.{n}@exempelby.se>\r\n\r\n.Hej\r\n"),
+    }
+}
+
+fn is(state: State) -> impl Fn(&Listed) -> bool {
+    move |listed| listed.state == state
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_goes_with_the_null_sender_and_asks_for_no_bounce() {
+    let sink = Sink::start(|_| Act::Well);
+    let post = Post::start(sink.port);
+    post.write((1..=50).map(|n| letter(n, "x@example.org")).collect()).await;
+    let sent = post.until(is(State::Sent)).await;
+    assert!(sent.iter().all(|listed| listed.attempts == 1 && listed.history.len() == 1));
+    assert_eq!(sent[0].history[0].2, "250 2.0.0 Ok: queued as SINK");
+    let taken = sink.taken();
+    assert_eq!(taken.len(), 50);
+    assert_eq!(
+        (&*taken[0].mail, &*taken[0].recipient),
+        ("MAIL FROM:<>", "RCPT TO:<x@example.org> NOTIFY=NEVER")
+    );
+    assert!(taken[0].message.ends_with("\r\n\r\n.Hej\r\n"));
+    post.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_says_decides() {
+    // At which stage what is said, and what becomes of the letter: never, or later.
+    for (stage, words, state) in [
+        (Stage::Recipient, "550 5.1.1 no such user", State::Failed),
+        (Stage::Recipient, "450 4.2.0 not now", State::Sent),
+        (Stage::Mail, "550 5.7.1 who are you?", State::Sent),
+        (Stage::Mail, "421 4.3.2 closing", State::Sent),
+        (Stage::Data, "554 5.5.1 no valid recipients", State::Failed),
+        (Stage::Dot, "554 5.6.0 no", State::Failed),
+        (Stage::Dot, "451 4.3.0 not now", State::Sent),
+        (Stage::Connected, "554 5.7.1 go away", State::Sent),
+        (Stage::Hello, "502 5.5.1 what?", State::Sent),
+        (Stage::Recipient, "this is no reply", State::Sent),
+    ] {
+        let times = AtomicUsize::new(0);
+        // It says so once.
+        let sink = Sink::start(move |at| {
+            if at == stage && times.fetch_add(1, Ordering::Relaxed) == 0 {
+                Act::Say(words)
+            } else {
+                Act::Well
+            }
+        });
+        let post = Post::start(sink.port);
+        post.write(vec![letter(1, "x@example.org")]).await;
+        let ended = post.until(|listed| listed.state != State::Pending).await.remove(0);
+        assert_eq!(ended.state, state, "{stage:?} {words}: {ended:?}");
+        assert_eq!(sink.taken().len(), usize::from(state == State::Sent), "{stage:?} {words}");
+        if state == State::Failed {
+            assert_eq!(ended.history[0].2, words);
+        }
+        post.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_or_drops_costs_no_letter() {
+    for stage in [Stage::Connected, Stage::Hello, Stage::Mail, Stage::Recipient, Stage::Data, Stage::Dot] {
+        for act in [Act::Drop, Act::Wait(Duration::from_secs(1)), Act::TakeAndDrop] {
+            // A letter that the server took without saying so comes twice, with one Message-ID.
+            let twice = stage == Stage::Dot && !matches!(act, Act::Drop);
+            let (times, what) = (AtomicUsize::new(0), act.clone());
+            let sink = Sink::start(move |at| {
+                if at == stage && times.fetch_add(1, Ordering::Relaxed) == 0 {
+                    what.clone()
+                } else {
+                    Act::Well
+                }
+            });
+            let post = Post::start(sink.port);
+            post.write(vec![letter(1, "x@example.org")]).await;
+            post.until(is(State::Sent)).await;
+            let ids: Vec<_> = sink.taken().iter().map(|taken| taken.field("Message-ID").unwrap()).collect();
+            assert_eq!(sink.taken().iter().filter(|taken| taken.said).count(), 1);
+            assert_eq!(ids, vec!["<receipt.1@exempelby.se>"; if twice { 2 } else { 1 }], "{stage:?} {act:?}");
+            post.end().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_nobody_listens_all_wait_together_and_no_try_is_counted() {
+    let nobody = crate::lab::free_port();
+    let post = Post::start(nobody);
+    post.write((1..=5).map(|n| letter(n, "x@example.org")).collect()).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(listed(post.directory.path()).iter().all(|listed| listed.history.is_empty()));
+    let sink = Sink::start_at(nobody, |_| Act::Well);
+    assert!(post.until(is(State::Sent)).await.iter().all(|listed| listed.attempts == 1));
+    assert_eq!(sink.taken().len(), 5);
+    post.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_or_cannot_be_written_is_given_up() {
+    let sink = Sink::start(|_| Act::Well);
+    let post = Post::start(sink.port);
+    let old = OutboxRow { until: Timestamp::now() - Duration::from_secs(1), ..letter(1, "x@example.org") };
+    let rows = vec![
+        old,
+        letter(2, "x@example.org> SIZE=1"),
+        letter(3, "a b@example.org"),
+        letter(4, "å@example.org"),
+    ];
+    post.write(rows).await;
+    let all = post.until(|listed| listed.state != State::Pending).await;
+    let states: Vec<State> = all.iter().map(|listed| listed.state).collect();
+    assert_eq!(states, [State::Failed, State::Failed, State::Failed, State::Sent]);
+    assert!(all[0].history[0].2.starts_with("too old"), "{:?}", all[0]);
+    let taken = sink.taken().remove(0);
+    assert_eq!(
+        (&*taken.mail, &*taken.recipient),
+        ("MAIL FROM:<> SMTPUTF8", "RCPT TO:<å@example.org> NOTIFY=NEVER")
+    );
+    post.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_ask_beside_a_running_program() {
+    let sink =
+        Sink::start(|stage| if stage == Stage::Recipient { Act::Say("550 5.1.1 no") } else { Act::Well });
+    let post = Post::start(sink.port);
+    let later = OutboxRow { due: Timestamp::now() + Duration::from_secs(50), ..letter(2, "x@example.org") };
+    post.write(vec![letter(1, "x@example.org"), later]).await;
+    requests::leave(post.directory.path(), &[2; 16], requests::Wish::Cancel).unwrap();
+    let states = |all: &[Listed]| all.iter().map(|listed| listed.state).collect::<Vec<_>>();
+    let all = post.until(|listed| listed.state != State::Pending).await;
+    assert_eq!(states(&all), [State::Failed, State::Cancelled]);
+    sink.behave(|_| Act::Well);
+    for key in [[1; 16], [2; 16]] {
+        requests::leave(post.directory.path(), &key, requests::Wish::Retry).unwrap();
+    }
+    post.until(is(State::Sent)).await;
+    let left = || std::fs::read_dir(post.directory.path().join("requests")).unwrap().count();
+    for _ in 0..100 {
+        if left() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    assert_eq!((sink.taken().len(), left()), (2, 0));
+    post.end().await;
+}
