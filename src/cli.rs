@@ -137,6 +137,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Rules { id, json } => reference::run(id.as_deref(), json),
         Command::Log(args) => {
             start_log(false, "warn");
+            if args.is_offline() {
+                return log::run_offline(&args);
+            }
             let path = args.config.clone();
             with_config(&path, |config, _| log::run(&args, &config))
         }

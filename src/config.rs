@@ -26,6 +26,7 @@ use jiff::tz::TimeZone;
 
 use crate::facts::Needs;
 use crate::letter::Stationery;
+use crate::limits;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::organisation::Organisation;
 use crate::policy::{Actions, Exception, Mode, RulePolicy};
@@ -72,6 +73,25 @@ pub struct Server {
 pub struct Store {
     /// Where the log's files are.
     pub directory: PathBuf,
+    /// Its tree heads.
+    pub heads: Heads,
+}
+
+/// `[store.heads]`: what proves later that the log is as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// How often one is signed, if there is anything new.
+    pub every: Duration,
+    /// Where each is copied to.
+    pub file: Option<PathBuf>,
+    /// The private key; without it the store makes its own.
+    pub key: Option<PathBuf>,
+}
+
+impl Default for Heads {
+    fn default() -> Self {
+        Self { every: limits::HEADS_EVERY, file: None, key: None }
+    }
 }
 
 /// `[smtp]`.

@@ -58,7 +58,9 @@ pub struct Daemon {
 impl Daemon {
     /// Opens the store and the sockets; every failure here names what to do about it.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let store = Store::open(&config.store.directory, &config.server.node)?;
+        let clock = Arc::new(jiff::Timestamp::now);
+        let heads = config.store.heads.clone();
+        let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
         let sources = Sources::of(&store).context("the memory of seen messages cannot be read")?;
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {

@@ -17,6 +17,8 @@ pub mod mail;
 pub mod settings;
 pub mod templates;
 pub mod letter;
+pub mod merkle;
+pub mod note;
 
 // The wire.
 pub mod milter;

@@ -150,6 +150,21 @@ pub const WAL_OCTETS: i64 = 64 << 20;
 pub const CHECK_OCTETS: u64 = 4 << 30;
 /// Between two looks at the free space where the log is.
 pub const SPACE_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two tree heads, where the config does not say.
+pub const HEADS_EVERY: Duration = Duration::from_mins(5);
+/// Between two tree heads at the most.
+pub const HEADS_LONGEST: Duration = Duration::from_hours(24);
+/// Between two looks at whether a tree head is due; none is wanted more often.
+pub const HEADS_LOOK: Duration = Duration::from_mins(1);
+/// Records after which a tree head is signed before its time: in a flood, no more than these are without one.
+pub const HEAD_RECORDS: u64 = 65_536;
+/// Until the last tree head is signed and copied, when the store closes.
+pub const HEADS_END_TIME: Duration = Duration::from_secs(5);
+/// Tree heads that wait for their copy's place to be there again; at one in five minutes a month. They stay beside the
+/// log in any case.
+pub const HEADS_WAITING: usize = 10_000;
+/// Records that one thread verifies at a time.
+pub const VERIFY_RECORDS: usize = 10_000;
 /// Records that one read transaction of a search covers, so that no reader keeps a checkpoint waiting.
 pub const SEARCH_RECORDS: i64 = 10_000;
 /// Octets of found records that a search holds before it hands them on.

@@ -39,6 +39,10 @@ pub struct Metrics {
     pub letters: IntCounterVec,
     pub letter_tries: IntCounterVec,
     pub letter_faults: IntCounter,
+    pub heads: IntCounterVec,
+    pub head_time: IntGauge,
+    pub head_copy_time: IntGauge,
+    pub log_rollbacks: IntCounter,
     pub fact_unavailable: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
@@ -124,6 +128,16 @@ impl Metrics {
             letter_faults: new.counter(
                 "letter_faults_total",
                 "Receipts and notices that could not be written as the config says.",
+            ),
+            heads: new.counters("log_heads_total", "Tree heads, by what became of them.", &["result"]),
+            head_time: new.gauge("log_last_head_timestamp_seconds", "When the newest tree head was signed."),
+            head_copy_time: new.gauge(
+                "log_last_head_copy_timestamp_seconds",
+                "When the newest tree head was copied off the store's directory.",
+            ),
+            log_rollbacks: new.counter(
+                "log_rollbacks_total",
+                "Starts at which the log was not what its newest tree head says.",
             ),
             fact_unavailable: new.counters(
                 "facts_unavailable_total",

@@ -6,14 +6,18 @@
 
 pub mod access;
 mod epoch;
+pub mod heads;
 pub mod month;
 pub mod outbox;
 mod row;
 pub mod schema;
 pub mod search;
 mod seen;
+mod tree;
+pub mod verify;
 mod writer;
 
+use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -25,13 +29,16 @@ use std::thread;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config::Heads;
 use crate::limits;
+use crate::merkle::Salt;
 use crate::metrics::METRICS;
 use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
-use month::Month;
+use epoch::Start;
+use heads::Keeper;
 use outbox::{Event, Lease, Outbox, Stored};
+pub use row::FIELDS;
 use row::RecordRow;
-use schema::About;
 pub use schema::OpenError;
 pub use writer::Clock;
 use writer::{Job, Message, Writer};
@@ -106,16 +113,35 @@ impl Store {
 
     /// [`Store::open`] with a clock.
     pub fn open_at(directory: &Path, node: &str, clock: Clock) -> Result<Self, OpenError> {
+        Self::open_with(directory, node, Heads::default(), clock)
+    }
+
+    /// [`Store::open`] with a clock and with what is set about tree heads.
+    pub fn open_with(directory: &Path, node: &str, settings: Heads, clock: Clock) -> Result<Self, OpenError> {
         make_directory(directory)?;
         let lock = lock(directory)?;
-        let (about, floor) = look_through(directory, node)?;
+        let Start { about, floor, tree } = epoch::look_through(directory, node, &settings)?;
         let seen_key = seen_key(directory)?;
         let failing = Arc::new(AtomicBool::new(false));
         let outbox = Arc::new(Outbox::load(directory, clock())?);
         let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
+        let (heads, told) = std::sync::mpsc::channel();
+        let keeper = Keeper {
+            directory: directory.into(),
+            node: node.into(),
+            settings,
+            queue: queue.downgrade(),
+            waiting: VecDeque::new(),
+            accesses: 0,
+        };
+        let thread = thread::Builder::new().name("log-heads".into());
+        thread.spawn(move || keeper.run(&told)).map_err(OpenError::Thread)?;
         let writer = Writer {
             directory: directory.into(),
             about,
+            tree,
+            headed: None,
+            heads,
             floor,
             file: None,
             outbox: Arc::clone(&outbox),
@@ -135,7 +161,7 @@ impl Store {
     /// Stores an entry. When this returns the record's id, the record is on the disk.
     pub async fn commit(&self, entry: Entry) -> Result<RecordId, CommitError> {
         let (waiter, answer) = oneshot::channel();
-        self.confirmed(message(entry, Some(waiter)), answer).await
+        self.confirmed(message(entry, Some(waiter))?, answer).await
     }
 
     /// Stores what happened to a mail of our own. When this returns, it is on the disk.
@@ -176,7 +202,8 @@ impl Store {
 
     /// Stores an entry for which no client waits. Where that is not possible it is counted: nothing was accepted.
     pub fn enqueue(&self, entry: Entry) {
-        if self.0.queue.try_send(message(entry, None)).is_err() {
+        let sent = message(entry, None).is_ok_and(|message| self.0.queue.try_send(message).is_ok());
+        if !sent {
             METRICS.store_unlogged.inc();
             tracing::warn!("an incomplete mail has no record: the log's queue is full or closed");
         }
@@ -219,15 +246,21 @@ impl Store {
     }
 }
 
-fn message(mut entry: Entry, waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>) -> Message {
+/// The entry on its way, with its leaf: hashing is the work of whoever has the mail, so that the writer only writes.
+fn message(
+    mut entry: Entry,
+    waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
+) -> Result<Message, CommitError> {
+    let mut salt = Salt::default();
+    getrandom::fill(&mut salt).map_err(|error| CommitError::Failed(error.to_string().into()))?;
     entry.findings.iter_mut().for_each(row::cut_finding);
-    Message::Store(Box::new(Job {
-        row: RecordRow::new(entry.record),
+    Ok(Message::Store(Box::new(Job {
+        row: RecordRow::new(entry.record, &entry.findings, salt),
         findings: entry.findings,
         seen: entry.seen,
         outbox: entry.outbox,
         waiter,
-    }))
+    })))
 }
 
 fn make_directory(directory: &Path) -> Result<(), OpenError> {
@@ -252,38 +285,6 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: directory.into() }),
         Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
     }
-}
-
-/// Looks at every month file and tells where the log goes on.
-fn look_through(directory: &Path, node: &str) -> Result<(About, Option<Month>), OpenError> {
-    let months =
-        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-    let mut newest = None;
-    for month in &months {
-        let path = month.path(directory);
-        let small = schema::octets(&path).is_some_and(|octets| octets <= limits::CHECK_OCTETS);
-        let thorough = months.last() == Some(month) && small;
-        if months.last() == Some(month) && !small {
-            tracing::warn!(path = %path.display(), "too large to look through at the start; `PRAGMA quick_check` does it");
-        }
-        match schema::inspect(&path, thorough)? {
-            Some(about) if about.node == node => newest = Some((*month, about)),
-            Some(About { node: found, .. }) => {
-                return Err(OpenError::Node { path, found, wanted: node.into() });
-            }
-            None => tracing::warn!(path = %path.display(), "an empty file of the log is taken for a new one"),
-        }
-    }
-    Ok(match (newest, epoch::read(directory)?) {
-        (Some((month, about)), None) => (about, Some(month)),
-        (Some((month, about)), Some((_, written))) if month >= written => (about, Some(month)),
-        (newest, Some((epoch, written))) => {
-            let epoch = newest.map_or(epoch, |(_, about)| about.epoch.max(epoch)) + 1;
-            tracing::warn!(epoch, missing = %written, "a month of the log is missing; the log begins a new epoch");
-            (About { node: node.into(), epoch, last: 0 }, Some(written))
-        }
-        (None, None) => (About { node: node.into(), epoch: 1, last: 0 }, None),
-    })
 }
 
 /// The key of the seen messages, made once.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::{Config, ListenAddress, Server, Store, Surroundings, letters, listen, policies};
+use super::{Config, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::organisation::Organisation;
@@ -199,7 +199,21 @@ fn store(section: &mut Settings<'_>) -> Option<Store> {
             "write \"tempfail\": the client keeps the mail and tries again",
         )),
     });
-    directory.map(|directory| Store { directory })
+    let heads = section.table("heads", heads).unwrap_or_default();
+    directory.map(|directory| Store { directory, heads })
+}
+
+fn heads(section: &mut Settings<'_>) -> Heads {
+    let every = section.optional("every", |value| {
+        let every = parse::duration_up_to(limits::HEADS_LONGEST)(value)?;
+        if every >= limits::HEADS_LOOK {
+            return Ok(every);
+        }
+        Err(Fault::new("is shorter than a minute", "write every = \"5 min\""))
+    });
+    let file = section.optional("file", absolute);
+    let key = section.optional("key", absolute);
+    Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, key }
 }
 
 fn absolute(value: &Value) -> Result<PathBuf, Fault> {

@@ -1,6 +1,5 @@
 //! Export files: each appears whole or not at all, with its manifest beside it.
 
-use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -8,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
+
+use crate::text::hex;
 
 /// A file that gets its name when it is complete; dropped before that, it is gone.
 pub struct NewFile {
@@ -32,7 +33,7 @@ pub struct Manifest<'a> {
     pub decision: &'a str,
     pub exported_at: String,
     pub exported_by: &'a crate::store::access::Reader,
-    pub access: i64,
+    pub access: u64,
     pub organisation: &'a str,
     pub node: &'a str,
     pub config: &'a str,
@@ -64,11 +65,7 @@ impl NewFile {
     pub fn seal(&mut self) -> io::Result<String> {
         self.out.flush()?;
         self.out.get_ref().sync_all()?;
-        let hash = self.hash.clone().finalize();
-        Ok(hash.iter().fold(String::with_capacity(64), |mut hex, octet| {
-            let _ = write!(hex, "{octet:02x}");
-            hex
-        }))
+        Ok(hex(&self.hash.clone().finalize()))
     }
 
     /// Gives the file its name.

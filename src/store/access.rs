@@ -1,8 +1,9 @@
-//! The access log: who read the log, what, when and why.
+//! The access log: who read the log, what, when and why, and what was decided about it.
 //!
 //! Contract: an access is on the disk before the first row is shown, also one that is refused; what cannot be written
-//! here is not shown. Rows are added and never changed (a trigger refuses it): what came of an access is a row of its
-//! own, so that each can become a leaf of a tamper-evident chain.
+//! here is not shown. Entries are added and never changed (a trigger refuses it): what came of an access, the end of a
+//! decision, the release of a hold are entries of their own. Each is a leaf of a Merkle tree, whose heads the daemon
+//! signs.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -11,25 +12,24 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
+use super::{schema, tree};
 use crate::limits;
+use crate::merkle::{self, Hash, Salt, Tree};
 
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 const TABLES: &str = "
-    CREATE TABLE access (
-        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, uid INTEGER NOT NULL, user TEXT NOT NULL, login TEXT NOT NULL,
-        verb TEXT NOT NULL, query TEXT NOT NULL, purpose TEXT NOT NULL, decision TEXT NOT NULL, refused TEXT NOT NULL
+    CREATE TABLE entry (
+        n INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, salt BLOB NOT NULL,
+        leaf BLOB NOT NULL
     ) STRICT;
-    CREATE TABLE result (
-        access INTEGER PRIMARY KEY, time INTEGER NOT NULL, rows INTEGER NOT NULL, outcome TEXT NOT NULL
-    ) STRICT;
-    CREATE TRIGGER access_stays BEFORE UPDATE ON access BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
-    CREATE TRIGGER access_keeps BEFORE DELETE ON access BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
-    CREATE TRIGGER result_stays BEFORE UPDATE ON result BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
-    CREATE TRIGGER result_keeps BEFORE DELETE ON result BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
+    CREATE TABLE tree (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, frontier BLOB NOT NULL) STRICT;
+    CREATE TRIGGER entry_stays BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
+    CREATE TRIGGER entry_keeps BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
 ";
 
 /// Why an access cannot be logged, and is therefore not given.
@@ -42,10 +42,81 @@ pub enum AccessError {
     Write { path: PathBuf, source: rusqlite::Error },
     #[error("{}: this is not an access log that this postvakt knows, so nothing is shown", path.display())]
     Foreign { path: PathBuf },
+    #[error("the system gives no random octets, so nothing is shown: {0}")]
+    Random(getrandom::Error),
+}
+
+/// What an entry tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Somebody asked to read, and may or may not.
+    Access,
+    /// What came of it.
+    Result,
+    /// A decision was registered.
+    Decision,
+    /// A decision holds no longer.
+    Close,
+    /// Records are kept, whatever retention says.
+    Hold,
+    /// They are no longer.
+    Release,
+    /// Retention took records away.
+    Retention,
+    /// A config came into force, or was refused.
+    Config,
+}
+
+impl Kind {
+    /// All.
+    pub const ALL: [Self; 8] = [
+        Self::Access,
+        Self::Result,
+        Self::Decision,
+        Self::Close,
+        Self::Hold,
+        Self::Release,
+        Self::Retention,
+        Self::Config,
+    ];
+
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Result => "result",
+            Self::Decision => "decision",
+            Self::Close => "close",
+            Self::Hold => "hold",
+            Self::Release => "release",
+            Self::Retention => "retention",
+            Self::Config => "config",
+        }
+    }
+}
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its number, from 1.
+    pub n: u64,
+    /// When.
+    pub time: Timestamp,
+    /// What it tells of.
+    pub kind: String,
+    /// What it tells, as JSON.
+    pub body: String,
+}
+
+impl Entry {
+    /// What it tells, if it is of that kind.
+    pub fn read<T: DeserializeOwned>(&self, kind: Kind) -> Option<T> {
+        (self.kind == kind.as_str()).then(|| serde_json::from_str(&self.body).ok())?
+    }
 }
 
 /// An access, as it begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// When.
     #[serde(skip)]
@@ -66,7 +137,7 @@ pub struct Access {
 }
 
 /// Who reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reader {
     /// The user id of the process.
     pub uid: u32,
@@ -76,11 +147,42 @@ pub struct Reader {
     pub login: String,
 }
 
+/// What came of an access.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Ended {
+    access: u64,
+    rows: u64,
+    how: String,
+}
+
+/// A retention run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Who ran it.
+    #[serde(flatten)]
+    pub reader: Reader,
+    /// By which decision.
+    pub decision: String,
+    /// What it took from each month.
+    pub files: Vec<Taken>,
+}
+
+/// What a retention run takes from a month.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// The month.
+    pub month: String,
+    /// How many records.
+    pub records: u64,
+    /// SHA-256 over their numbers, eight octets each.
+    pub digest: String,
+}
+
 /// An access with what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub struct Done {
     /// Its number.
-    pub id: i64,
+    pub n: u64,
     /// The access.
     pub access: Access,
     /// Rows shown and how it ended; absent where it was refused, still goes on, or was broken off.
@@ -127,51 +229,70 @@ impl AccessLog {
         Ok(Self { path, connection })
     }
 
+    /// Writes an entry. Its number.
+    pub fn add(&mut self, kind: Kind, time: Timestamp, body: &impl Serialize) -> Result<u64, AccessError> {
+        let mut salt = Salt::default();
+        getrandom::fill(&mut salt).map_err(AccessError::Random)?;
+        // Strings, numbers and lists of them always have a JSON form.
+        let body = serde_json::to_string(body).unwrap_or_default();
+        let hash = hash(&salt, time.as_millisecond(), kind.as_str(), &body);
+        let mut add = || {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut tree = tree::read(&transaction, tree::NOW)?;
+            let n = tree.size() + 1;
+            let leaf = merkle::leaf(n, &hash);
+            tree.push(leaf);
+            let values =
+                rusqlite::params![n.cast_signed(), time.as_millisecond(), kind.as_str(), body, salt, leaf];
+            transaction.execute("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values)?;
+            tree::write(&transaction, tree::NOW, &tree)?;
+            transaction.commit()?;
+            Ok(n)
+        };
+        add().map_err(|source| AccessError::Write { path: self.path.clone(), source })
+    }
+
     /// Writes that an access begins, or that it is refused. Its number.
-    pub fn begin(&self, access: &Access) -> Result<i64, AccessError> {
-        let sql = "INSERT INTO access (time, uid, user, login, verb, query, purpose, decision, refused)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-        let Access { time, reader, verb, query, purpose, decision, refused } = access;
-        let time = time.as_millisecond();
-        let values = rusqlite::params![
-            time,
-            reader.uid,
-            reader.user,
-            reader.login,
-            verb,
-            query,
-            purpose,
-            decision,
-            refused
-        ];
-        self.connection.execute(sql, values).map_err(|source| self.failed(source))?;
-        Ok(self.connection.last_insert_rowid())
+    pub fn begin(&mut self, access: &Access) -> Result<u64, AccessError> {
+        self.add(Kind::Access, access.time, access)
     }
 
     /// Writes what came of it.
-    pub fn end(&self, access: i64, time: Timestamp, rows: u64, outcome: &str) -> Result<(), AccessError> {
-        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-        let values = (access, time.as_millisecond(), rows, outcome);
-        let done = self.connection.execute("INSERT INTO result VALUES (?1, ?2, ?3, ?4)", values);
-        done.map(drop).map_err(|source| self.failed(source))
+    pub fn end(&mut self, access: u64, time: Timestamp, rows: u64, how: &str) -> Result<(), AccessError> {
+        self.add(Kind::Result, time, &Ended { access, rows, how: how.to_owned() }).map(drop)
     }
 
-    /// The accesses between two times, in order.
-    pub fn list(
-        &self,
-        since: Option<Timestamp>,
-        until: Option<Timestamp>,
-    ) -> Result<Vec<Entry>, AccessError> {
-        let sql =
-            "SELECT id, access.time, uid, user, login, verb, query, purpose, decision, refused, rows, outcome
-                   FROM access LEFT JOIN result ON access = id
-                   WHERE access.time >= ?1 AND access.time < ?2 ORDER BY id";
-        let since = since.map_or(i64::MIN, Timestamp::as_millisecond);
-        let until = until.map_or(i64::MAX, Timestamp::as_millisecond);
+    /// All entries of these kinds, in order.
+    pub fn entries(&self, kinds: &[Kind]) -> Result<Vec<Entry>, AccessError> {
         let list = || -> rusqlite::Result<Vec<Entry>> {
-            self.connection.prepare(sql)?.query_map((since, until), entry)?.collect()
+            let mut statement =
+                self.connection.prepare("SELECT n, time, kind, body FROM entry ORDER BY n")?;
+            let wanted = |entry: &rusqlite::Result<Entry>| {
+                entry.as_ref().map_or(true, |entry| kinds.iter().any(|kind| kind.as_str() == entry.kind))
+            };
+            statement.query_map([], entry)?.filter(wanted).collect()
         };
         list().map_err(|source| self.failed(source))
+    }
+
+    /// The accesses between two times with what came of them, in order.
+    pub fn list(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Vec<Done>, AccessError> {
+        let mut done: Vec<Done> = Vec::new();
+        for entry in self.entries(&[Kind::Access, Kind::Result])? {
+            if let Some(access) = entry.read::<Access>(Kind::Access) {
+                done.push(Done { n: entry.n, access: Access { time: entry.time, ..access }, result: None });
+            } else if let Some(ended) = entry.read::<Ended>(Kind::Result)
+                && let Ok(at) = done.binary_search_by_key(&ended.access, |done| done.n)
+                && let Some(done) = done.get_mut(at)
+            {
+                done.result = Some((ended.rows, ended.how));
+            }
+        }
+        done.retain(|done| {
+            since.is_none_or(|since| done.access.time >= since)
+                && until.is_none_or(|until| done.access.time < until)
+        });
+        Ok(done)
     }
 
     fn failed(&self, source: rusqlite::Error) -> AccessError {
@@ -212,6 +333,7 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.execute_batch(TABLES)?;
+        tree::write(&transaction, tree::NOW, &Tree::default())?;
     }
     transaction.commit()?;
     let known = number(&connection, "application_id")? == APPLICATION_ID
@@ -220,21 +342,31 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let rows: Option<i64> = row.get(10)?;
-    let outcome: Option<String> = row.get(11)?;
     Ok(Entry {
-        id: row.get(0)?,
-        access: Access {
-            time: Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN),
-            reader: Reader { uid: row.get(2)?, user: row.get(3)?, login: row.get(4)? },
-            verb: row.get(5)?,
-            query: row.get(6)?,
-            purpose: row.get(7)?,
-            decision: row.get(8)?,
-            refused: row.get(9)?,
-        },
-        result: rows.map(i64::unsigned_abs).zip(outcome),
+        n: row.get::<_, i64>(0)?.unsigned_abs(),
+        time: Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN),
+        kind: row.get(2)?,
+        body: row.get(3)?,
     })
+}
+
+/// What the leaf of an entry is made of.
+pub(super) fn hash(salt: &Salt, time: i64, kind: &str, body: &str) -> Hash {
+    merkle::hash_of(salt, &[time.to_string().as_bytes(), kind.as_bytes(), body.as_bytes()])
+}
+
+/// The tree of the access log in `directory`; `None` where nobody has read the log yet.
+pub(super) fn tree(directory: &Path) -> rusqlite::Result<Option<Tree>> {
+    match open_to_read(directory)? {
+        Some(connection) => tree::read(&connection, tree::NOW).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// The access log in `directory`, for reading alone.
+pub(super) fn open_to_read(directory: &Path) -> rusqlite::Result<Option<Connection>> {
+    let path = directory.join("access.db");
+    path.exists().then(|| schema::open_to_read_any(&path)).transpose()
 }
 
 #[cfg(test)]
@@ -256,15 +388,15 @@ mod tests {
     #[test]
     fn what_is_written_stays_as_it_is() {
         let directory = tempfile::tempdir().unwrap();
-        let log = AccessLog::open(directory.path()).unwrap();
+        let mut log = AccessLog::open(directory.path()).unwrap();
         let first = log.begin(&access("a")).unwrap();
         log.end(first, Timestamp::UNIX_EPOCH, 7, "done").unwrap();
         log.begin(&access("b")).unwrap();
-        for change in ["UPDATE access SET purpose = 'c'", "DELETE FROM access", "UPDATE result SET rows = 0"]
-        {
+        for change in ["UPDATE entry SET body = 'c'", "DELETE FROM entry WHERE n = 2"] {
             assert!(log.connection.execute(change, []).unwrap_err().to_string().contains("only grows"));
         }
         drop(log);
+        assert_eq!(tree(directory.path()).unwrap().unwrap().size(), 3);
         let entries = AccessLog::open(directory.path()).unwrap().list(None, None).unwrap();
         assert_eq!(entries[0].access, access("a"));
         assert_eq!(entries[0].result, Some((7, "done".into())));

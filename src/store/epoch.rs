@@ -1,19 +1,146 @@
-//! The epoch file: the newest month that was ever written to, so that a month file that is taken away is missed.
+//! Where the log goes on: in its newest file, or in a new epoch where what is there is not all that there was.
 //!
-//! Without it the numbers of a lost file would be given a second time. With it, the log begins a new epoch.
+//! A file that was taken away is missed by the file `epoch`, one that was replaced by an older copy of itself by the
+//! tree heads. In both cases numbers would be given twice and a second tree would grow out of the first one, so the
+//! log begins a new epoch: the numbers begin at 1, the tree is empty, and the file is a new one.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use super::heads;
 use super::month::Month;
-use super::schema::{OpenError, sync_directory};
+use super::schema::{self, About, OpenError, sync_directory};
+use super::tree;
+use crate::config::Heads;
+use crate::limits;
+use crate::merkle::Tree;
+use crate::metrics::METRICS;
+use crate::note::TreeHead;
 
 const NAME: &str = "epoch";
 
+/// Where the log goes on.
+#[derive(Debug)]
+pub(super) struct Start {
+    /// Who writes, in which epoch, after which number.
+    pub(super) about: About,
+    /// No file before this month is written to.
+    pub(super) floor: Option<Month>,
+    /// The epoch's tree.
+    pub(super) tree: Tree,
+}
+
+/// Looks at every month file and tells where the log goes on.
+pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Result<Start, OpenError> {
+    let months =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let mut newest = None;
+    for month in &months {
+        let path = month.path(directory);
+        let small = schema::octets(&path).is_some_and(|octets| octets <= limits::CHECK_OCTETS);
+        let thorough = months.last() == Some(month) && small;
+        if months.last() == Some(month) && !small {
+            tracing::warn!(path = %path.display(), "too large to look through at the start; `PRAGMA quick_check` does it");
+        }
+        match schema::inspect(&path, thorough)? {
+            Some(about) if about.node == node => newest = Some((*month, about)),
+            Some(About { node: found, .. }) => {
+                return Err(OpenError::Node { path, found, wanted: node.into() });
+            }
+            None => tracing::warn!(path = %path.display(), "an empty file of the log is taken for a new one"),
+        }
+    }
+    let (written, head) = (read(directory)?, heads::newest(directory, settings, node));
+    let begin = |floor: Option<Month>, known: Option<u32>| {
+        let epochs = [known, written.map(|(epoch, _)| epoch), head.as_ref().map(|(epoch, _)| *epoch)];
+        let epoch = epochs.into_iter().flatten().max().unwrap_or(0) + 1;
+        Start { about: About { node: node.into(), epoch, last: 0 }, floor, tree: Tree::default() }
+    };
+    let Some((month, about)) = newest else {
+        let start = begin(written.map(|(_, month)| month.next_part()), None);
+        if start.about.epoch > 1 {
+            announce(&start, "the log's files are missing");
+        }
+        return Ok(start);
+    };
+    let mut start = begin(Some(month.next_part()), Some(about.epoch));
+    if let Some((_, missing)) = written.filter(|(_, written)| *written > month) {
+        start.floor = Some(missing.next_part());
+        announce(&start, "a month of the log is missing");
+        return Ok(start);
+    }
+    let Some(tree) = own_tree(directory, month)? else {
+        announce(&start, "the newest file was written by an older postvakt, without a tree");
+        return Ok(start);
+    };
+    if let Some((epoch, head)) = &head
+        && !agrees(directory, &months, &about, *epoch, head)?
+    {
+        METRICS.log_rollbacks.inc();
+        announce(
+            &start,
+            "the log is not what its newest tree head says: it was restored from an older copy, or changed",
+        );
+        return Ok(start);
+    }
+    Ok(Start { about, floor: Some(month), tree })
+}
+
+fn announce(start: &Start, why: &str) {
+    tracing::warn!(epoch = start.about.epoch, why, "the log begins a new epoch");
+}
+
+/// The tree of the newest file; `None` in one without.
+fn own_tree(directory: &Path, month: Month) -> Result<Option<Tree>, OpenError> {
+    let path = month.path(directory);
+    let read = || {
+        let connection = schema::open_to_read(&path)?;
+        match schema::version(&connection)? {
+            ..schema::TREE_VERSION => Ok(None),
+            _ => tree::read(&connection, tree::NOW).map(Some),
+        }
+    };
+    read().map_err(|source| OpenError::Sqlite { path: path.clone(), source })
+}
+
+/// Whether the log still is what the newest head says.
+fn agrees(
+    directory: &Path,
+    months: &[Month],
+    about: &About,
+    epoch: u32,
+    head: &TreeHead,
+) -> Result<bool, OpenError> {
+    if epoch != about.epoch {
+        // A head of an epoch that began later than all there is; an earlier one was left behind on purpose.
+        return Ok(epoch < about.epoch);
+    }
+    if head.size > about.last {
+        return Ok(false);
+    }
+    for month in months.iter().rev() {
+        let path = month.path(directory);
+        let read = || {
+            let connection = schema::open_to_read(&path)?;
+            if schema::version(&connection)? < schema::TREE_VERSION
+                || schema::about(&connection)?.epoch != epoch
+            {
+                return Ok(None);
+            }
+            tree::at(&connection, head.size)
+        };
+        let found = read().map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
+        if let Some(tree) = found {
+            return Ok(tree.root() == head.root);
+        }
+    }
+    Ok(false)
+}
+
 /// The epoch and the month that were written last; `None` in a new store.
-pub(super) fn read(directory: &Path) -> Result<Option<(u32, Month)>, OpenError> {
+fn read(directory: &Path) -> Result<Option<(u32, Month)>, OpenError> {
     let path = directory.join(NAME);
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,

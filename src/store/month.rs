@@ -7,29 +7,50 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A month of the UTC calendar; it names one file of the log.
+/// A month of the UTC calendar, or a later part of it; it names one file of the log. A month has more than one part
+/// where the log began a new epoch within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Month {
     year: i16,
-    month: i8,
+    number: i8,
+    part: u32,
 }
 
 impl Month {
     /// The month of a moment.
     pub fn of(at: Timestamp) -> Self {
         let date = TimeZone::UTC.to_datetime(at).date();
-        Self { year: date.year(), month: date.month() }
+        Self { year: date.year(), number: date.month(), part: 1 }
     }
 
-    /// The month that `YYYY-MM` names.
+    /// What comes after this part of the month.
+    #[must_use]
+    pub fn next_part(self) -> Self {
+        Self { part: self.part.saturating_add(1), ..self }
+    }
+
+    /// The month that `YYYY-MM` names, or the part of one that `YYYY-MM-2` does.
     pub fn parse(text: &str) -> Option<Self> {
-        let (year, month) = text.split_once('-')?;
-        let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-        if year.len() != 4 || month.len() != 2 || !digits(year) || !digits(month) {
+        let mut fields = text.split('-');
+        let (year, month) = (fields.next()?, fields.next()?);
+        let digits = |field: &&str| field.bytes().all(|b| b.is_ascii_digit());
+        if year.len() != 4 || month.len() != 2 || !digits(&year) || !digits(&month) {
             return None;
         }
         let month: i8 = month.parse().ok()?;
-        (1..=12).contains(&month).then_some(Self { year: year.parse().ok()?, month })
+        let part = match (fields.next(), fields.next()) {
+            (None, _) => 1,
+            (Some(part), None) => {
+                part.parse().ok().filter(|number: &u32| *number > 1 && number.to_string() == part)?
+            }
+            (Some(_), Some(_)) => return None,
+        };
+        (1..=12).contains(&month).then_some(Self { year: year.parse().ok()?, number: month, part })
+    }
+
+    /// The month whose file this is, by its name.
+    pub fn of_file(path: &Path) -> Option<Self> {
+        Self::parse(path.file_name()?.to_str()?.strip_prefix("log-")?.strip_suffix(".db")?)
     }
 
     /// Its file in the store's directory.
@@ -41,9 +62,7 @@ impl Month {
     pub fn list(directory: &Path) -> io::Result<Vec<Self>> {
         let mut months = Vec::new();
         for entry in std::fs::read_dir(directory)? {
-            let name = entry?.file_name();
-            let month = name.to_str().and_then(|name| name.strip_prefix("log-")?.strip_suffix(".db"));
-            months.extend(month.and_then(Self::parse));
+            months.extend(Self::of_file(&entry?.path()));
         }
         months.sort_unstable();
         Ok(months)
@@ -52,7 +71,8 @@ impl Month {
 
 impl fmt::Display for Month {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:04}-{:02}", self.year, self.month)
+        write!(f, "{:04}-{:02}", self.year, self.number)?;
+        if self.part > 1 { write!(f, "-{}", self.part) } else { Ok(()) }
     }
 }
 
@@ -64,8 +84,12 @@ mod tests {
     fn months_are_read_as_they_are_written() {
         let month = Month::of("2026-08-31T23:59:59Z".parse().unwrap());
         assert_eq!((month.to_string().as_str(), Month::parse("2026-08")), ("2026-08", Some(month)));
-        assert!(month < Month::of("2026-09-01T00:00:00Z".parse().unwrap()));
-        for wrong in ["2026-13", "2026-8", "26-08", "2026-00", "+026-08", "2026-08-e2"] {
+        assert!(month < Month::of("2026-09-01T00:00:00Z".parse().unwrap()) && month < month.next_part());
+        assert_eq!(Month::parse("2026-08-2"), Some(month.next_part()));
+        assert_eq!(month.next_part().to_string(), "2026-08-2");
+        for wrong in
+            ["2026-13", "2026-8", "26-08", "2026-00", "+026-08", "2026-08-e2", "2026-08-1", "2026-08-02"]
+        {
             assert_eq!(Month::parse(wrong), None, "{wrong}");
         }
     }

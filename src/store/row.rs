@@ -5,6 +5,7 @@ use rusqlite::{Row, Statement, types::Type};
 
 use crate::limits;
 use crate::mail::Direction;
+use crate::merkle::{self, Hash, Salt};
 use crate::metrics::METRICS;
 use crate::record::{FindingRow, Outcome, Record};
 use crate::text;
@@ -14,8 +15,32 @@ pub(super) const COLUMNS: &str = "time, direction, sender, recipients, header_fr
      findings, would, queue_id, message_id, client, helo, auth_user, tls, config, receipt";
 
 /// The statement that [`RecordRow::insert`] runs.
-pub(super) const INSERT: &str =
-    "INSERT INTO record VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20)";
+pub(super) const INSERT: &str = "INSERT INTO record \
+     VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)";
+
+/// The fields that a leaf commits to, in their order: the columns of the record, then all that rules found.
+pub const FIELDS: [&str; 20] = [
+    "time",
+    "direction",
+    "sender",
+    "recipients",
+    "header_from",
+    "subject",
+    "size",
+    "attachments",
+    "verdict",
+    "findings",
+    "would",
+    "queue_id",
+    "message_id",
+    "client",
+    "helo",
+    "auth_user",
+    "tls",
+    "config",
+    "receipt",
+    "evidence",
+];
 
 /// A record, ready to be bound: lists are JSON. It is made by the task that has the mail, so that the writer's one
 /// thread does nothing but write.
@@ -26,11 +51,14 @@ pub(super) struct RecordRow {
     attachments: String,
     findings: String,
     would: String,
+    salt: Salt,
+    /// What its leaf is made of, when it has a number.
+    pub(super) hash: Hash,
 }
 
 impl RecordRow {
-    /// The row of a record. What goes over its limit is cut, marked with `…`, and counted.
-    pub(super) fn new(mut record: Record) -> Self {
+    /// The row of a record with what rules found in it. What goes over its limit is cut, marked with `…`, and counted.
+    pub(super) fn new(mut record: Record, found: &[FindingRow], salt: Salt) -> Self {
         let mut cut = false;
         for field in [
             &mut record.sender,
@@ -60,13 +88,45 @@ impl RecordRow {
         if cut {
             METRICS.limits_exceeded.with_label_values(&["record_field"]).inc();
         }
-        Self {
+        let mut row = Self {
             recipients: json(&record.recipients),
             attachments: json(&record.attachments),
             findings: json(&record.findings),
             would: json(&record.would),
             record,
-        }
+            salt,
+            hash: Hash::default(),
+        };
+        row.hash = row.hash_with(&evidence(found.iter().map(FoundText::of)));
+        row
+    }
+
+    fn hash_with(&self, evidence: &str) -> Hash {
+        let record = &self.record;
+        let (time, size) = (record.time.as_millisecond().to_string(), octets(record.size).to_string());
+        let values: [&str; FIELDS.len()] = [
+            &time,
+            record.direction.map_or("", Direction::as_str),
+            &record.sender,
+            &self.recipients,
+            &record.header_from,
+            &record.subject,
+            &size,
+            &self.attachments,
+            record.outcome.as_str(),
+            &self.findings,
+            &self.would,
+            &record.queue_id,
+            &record.message_id,
+            &record.client,
+            &record.helo,
+            &record.auth_user,
+            &record.tls,
+            &record.config,
+            &record.receipt,
+            evidence,
+        ];
+        merkle::hash_of(&self.salt, &values.map(str::as_bytes))
     }
 
     /// Octets of its longest columns: what the writer counts to know when to checkpoint.
@@ -75,7 +135,12 @@ impl RecordRow {
     }
 
     /// Runs [`INSERT`].
-    pub(super) fn insert(&self, statement: &mut Statement<'_>, seq: i64) -> rusqlite::Result<()> {
+    pub(super) fn insert(
+        &self,
+        statement: &mut Statement<'_>,
+        seq: i64,
+        leaf: &Hash,
+    ) -> rusqlite::Result<()> {
         let record = &self.record;
         statement
             .execute(rusqlite::params![
@@ -86,7 +151,7 @@ impl RecordRow {
                 self.recipients,
                 record.header_from,
                 record.subject,
-                i64::try_from(record.size).unwrap_or(i64::MAX),
+                octets(record.size),
                 self.attachments,
                 record.outcome.as_str(),
                 self.findings,
@@ -99,9 +164,34 @@ impl RecordRow {
                 record.tls,
                 record.config,
                 record.receipt,
+                self.salt,
+                leaf,
             ])
             .map(drop)
     }
+}
+
+/// A size as the column holds it.
+fn octets(size: u64) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// What a row of the table `finding` holds, in the order of its columns after its number.
+#[derive(Debug, serde::Serialize)]
+pub(super) struct FoundText(pub(super) [String; 8]);
+
+impl FoundText {
+    pub(super) fn of(found: &FindingRow) -> Self {
+        let FindingRow { rule, grade, evidence, mode, verdict, decision, mailboxes, recipients } = found;
+        let text = [rule, grade, evidence, mode, verdict, decision].map(Clone::clone);
+        let [rule, grade, evidence, mode, verdict, decision] = text;
+        Self([rule, grade, evidence, mode, verdict, decision, json(mailboxes), json(recipients)])
+    }
+}
+
+/// What rules found in one mail, as its leaf has it.
+pub(super) fn evidence(found: impl IntoIterator<Item = FoundText>) -> String {
+    json(&found.into_iter().collect::<Vec<_>>())
 }
 
 /// The record in a row of `SELECT seq, `[`COLUMNS`].

@@ -12,12 +12,16 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::month::Month;
+use super::tree;
 use crate::limits;
+use crate::merkle::Tree;
 
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 3;
+pub const VERSION: i32 = 4;
+/// The first version with a tree. What is older is read, never written on: the log goes on in a new epoch.
+pub const TREE_VERSION: usize = 4;
 /// Octets of a page; measured in `benches/store.rs`.
 pub const PAGE_OCTETS: u32 = 4096;
 
@@ -54,6 +58,17 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     CREATE TABLE dispatch (
         id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL, state TEXT NOT NULL,
         attempts INTEGER NOT NULL, due INTEGER NOT NULL, until INTEGER NOT NULL, reply TEXT NOT NULL
+    ) STRICT;",
+    // The tree: 0 is what it was before the file's first record, 1 what it is now; `head` is what was signed. What
+    // retention took away leaves its leaf and the run that took it. See `docs/decisions/045-tree.md`.
+    "ALTER TABLE record ADD COLUMN salt BLOB NOT NULL DEFAULT x'';
+    ALTER TABLE record ADD COLUMN leaf BLOB NOT NULL DEFAULT x'';
+    CREATE TABLE tree (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, frontier BLOB NOT NULL) STRICT;
+    CREATE TABLE head (size INTEGER PRIMARY KEY, time INTEGER NOT NULL, frontier BLOB NOT NULL) STRICT;
+    CREATE TABLE pruned (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, run INTEGER NOT NULL) STRICT;
+    CREATE TABLE run (
+        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, decision TEXT NOT NULL, records INTEGER NOT NULL,
+        digest BLOB NOT NULL
     ) STRICT;",
 ];
 
@@ -135,7 +150,11 @@ pub fn inspect(path: &Path, thorough: bool) -> Result<Option<About>, OpenError> 
 pub fn about(connection: &Connection) -> rusqlite::Result<About> {
     let meta =
         |key: &str| connection.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
-    let last: Option<i64> = connection.query_row("SELECT max(seq) FROM record", [], |row| row.get(0))?;
+    let sql = match version(connection)? {
+        ..TREE_VERSION => "SELECT max(seq) FROM record",
+        _ => "SELECT size FROM tree WHERE id = 1",
+    };
+    let last: Option<i64> = connection.query_row(sql, [], |row| row.get(0))?;
     let first: String = meta("first")?;
     let number = |text: &str| text.parse::<u64>().map_err(|_| rusqlite::Error::InvalidQuery);
     Ok(About {
@@ -148,8 +167,9 @@ pub fn about(connection: &Connection) -> rusqlite::Result<About> {
     })
 }
 
-/// Makes a month file, whole or not at all: it gets its name when it is complete and on the disk.
-pub fn create(directory: &Path, month: Month, about: &About) -> Result<(), OpenError> {
+/// Makes a month file in which the tree goes on, whole or not at all: it gets its name when it is complete and on
+/// the disk.
+pub fn create(directory: &Path, month: Month, about: &About, tree: &Tree) -> Result<(), OpenError> {
     let path = month.path(directory);
     let new = path.with_extension("db.new");
     let sqlite = |source| OpenError::Sqlite { path: new.clone(), source };
@@ -165,6 +185,8 @@ pub fn create(directory: &Path, month: Month, about: &About) -> Result<(), OpenE
         insert.execute(("node", &about.node))?;
         insert.execute(("epoch", about.epoch.to_string()))?;
         insert.execute(("first", (about.last + 1).to_string()))?;
+        tree::write(&connection, tree::START, tree)?;
+        tree::write(&connection, tree::NOW, tree)?;
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
     };
     make().map_err(sqlite)?;
@@ -207,10 +229,19 @@ pub fn open_to_write(path: &Path) -> rusqlite::Result<Connection> {
 
 /// A connection that reads and never writes, not even a checkpoint.
 pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    open_and_try(path, "SELECT count(*) FROM meta")
+}
+
+/// The same of a file of another kind: the access log.
+pub fn open_to_read_any(path: &Path) -> rusqlite::Result<Connection> {
+    open_and_try(path, "SELECT count(*) FROM sqlite_schema")
+}
+
+fn open_and_try(path: &Path, sql: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(limits::COMMIT_TIME / 2)?;
-    match connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, i64>(0)) {
+    match connection.query_row(sql, [], |row| row.get::<_, i64>(0)) {
         Ok(_) => Ok(connection),
         // A copy on a medium that cannot be written to, where SQLite cannot make its -shm: nobody else writes either.
         Err(error)

@@ -15,13 +15,16 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
+use super::heads::{self, Told};
 use super::month::Month;
 use super::outbox::{Changes, Event, Outbox};
 use super::row::{self, RecordRow};
 use super::schema::{self, About, OpenError};
-use super::{CommitError, epoch};
+use super::{CommitError, epoch, tree};
 use crate::limits;
+use crate::merkle::{self, Tree};
 use crate::metrics::METRICS;
+use crate::note::TreeHead;
 use crate::record::{FindingRow, OutboxRow, RecordId, SeenRow};
 
 /// The clock of a store; tests bring their own.
@@ -34,6 +37,8 @@ pub(super) enum Message {
     Store(Box<Job>),
     /// Store what happened to a mail of our own.
     Note(Box<Note>),
+    /// Have a tree head signed, if there is anything new.
+    Head,
     /// Store what waits, take no more, close, and say so.
     Close(oneshot::Sender<()>),
 }
@@ -62,6 +67,12 @@ pub(super) struct Writer {
     pub(super) directory: PathBuf,
     /// Who writes, in which epoch, and the number given last.
     pub(super) about: About,
+    /// The tree of the epoch.
+    pub(super) tree: Tree,
+    /// How many leaves the newest head of this process covers.
+    pub(super) headed: Option<u64>,
+    /// Who signs heads.
+    pub(super) heads: std::sync::mpsc::Sender<Told>,
     /// No file before this month is written to, whatever the clock says.
     pub(super) floor: Option<Month>,
     /// The open file; none before the first record and after a failure.
@@ -86,6 +97,7 @@ impl Writer {
         let mut notes = Vec::new();
         let mut closing = Vec::new();
         let mut written = 0;
+        let mut head_wanted = false;
         self.measure_space();
         let mut measured = Instant::now();
         while queue.blocking_recv_many(&mut messages, limits::STORE_BATCH) > 0 {
@@ -93,6 +105,7 @@ impl Writer {
                 match message {
                     Message::Store(job) => jobs.push(*job),
                     Message::Note(note) => notes.push(*note),
+                    Message::Head => head_wanted = true,
                     Message::Close(done) => {
                         queue.close();
                         closing.push(done);
@@ -101,6 +114,9 @@ impl Writer {
             }
             METRICS.store_queue_records.set(i64::try_from(queue.len()).unwrap_or(i64::MAX));
             written += self.commit(&mut jobs, &mut notes);
+            if std::mem::take(&mut head_wanted) || self.head_is_due() {
+                self.make_head();
+            }
             if written > limits::CHECKPOINT_OCTETS {
                 self.checkpoint();
                 written = 0;
@@ -110,7 +126,9 @@ impl Writer {
                 measured = Instant::now();
             }
         }
+        self.make_head();
         self.close_file();
+        self.end_heads();
         // Said aloud, because a process that is being forked just now has the descriptor too. Failing, it goes with it.
         let _ = self.lock.unlock();
         for done in closing {
@@ -154,9 +172,11 @@ impl Writer {
         self.open_file()?;
         let first = self.about.last + 1;
         if let Some((month, connection)) = &mut self.file {
-            let changes = insert(connection, first, jobs, notes, (&self.outbox, *month))
-                .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
+            let (changes, tree) =
+                insert(connection, first, jobs, notes, (&self.outbox, *month), self.tree.clone())
+                    .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
             self.about.last += jobs.len() as u64;
+            self.tree = tree;
             self.outbox.apply(changes);
         }
         Ok(first)
@@ -170,8 +190,9 @@ impl Writer {
             return Ok(());
         }
         let path = month.path(&self.directory);
+        self.make_head();
         if schema::octets(&path).unwrap_or(0) == 0 {
-            schema::create(&self.directory, month, &self.about)?;
+            schema::create(&self.directory, month, &self.about, &self.tree)?;
             epoch::write(&self.directory, self.about.epoch, month)?;
         }
         self.close_file();
@@ -182,15 +203,50 @@ impl Writer {
             if self.doubtful {
                 self.outbox.look_again(&connection, month)?;
             }
-            Ok((connection, about))
+            let tree = tree::read(&connection, tree::NOW)?;
+            Ok((connection, about, tree))
         };
-        let (connection, about) =
+        let (connection, about, tree) =
             open().map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
         self.about = about;
         self.doubtful = false;
+        self.tree = tree;
         self.floor = Some(month);
         self.file = Some((month, connection));
         Ok(())
+    }
+
+    fn head_is_due(&self) -> bool {
+        match self.headed {
+            None => self.file.is_some(),
+            Some(headed) => self.tree.size() - headed.min(self.tree.size()) >= limits::HEAD_RECORDS,
+        }
+    }
+
+    /// Notes in the file what is to be signed, so that a later start can tell whether the log still is what a head
+    /// says, and hands it on. Failing is no fault of the records: the next head covers them.
+    fn make_head(&mut self) {
+        let Some((month, connection)) = &self.file else { return };
+        if self.headed == Some(self.tree.size()) {
+            return;
+        }
+        let time = (self.clock)();
+        if let Err(error) = tree::note_head(connection, time, &self.tree) {
+            tracing::warn!(%month, %error, "the tree head has to wait");
+            return;
+        }
+        self.headed = Some(self.tree.size());
+        let (origin, size) = (heads::origin(&self.about.node, self.about.epoch), self.tree.size());
+        // Without its thread no head is signed; that is told of where it ended.
+        let _ = self.heads.send(Told::Head(TreeHead { origin, size, root: self.tree.root(), time }));
+    }
+
+    /// Waits until the last head is signed and copied, but not for ever.
+    fn end_heads(&self) {
+        let (done, ended) = std::sync::mpsc::sync_channel(1);
+        if self.heads.send(Told::End(done)).is_ok() && ended.recv_timeout(limits::HEADS_END_TIME).is_err() {
+            tracing::warn!("the last tree head may not have been copied");
+        }
     }
 
     /// Moves the write-ahead log into the file, as far as no reader needs it. Failing is no fault: the records are
@@ -240,14 +296,15 @@ impl Writer {
     }
 }
 
-/// One transaction.
+/// One transaction. What it changes in the outbox, and what the tree is after it.
 fn insert(
     connection: &mut Connection,
     first: u64,
     jobs: &[Job],
     notes: &[Note],
     (outbox, month): (&Outbox, Month),
-) -> rusqlite::Result<Changes> {
+    mut tree: Tree,
+) -> rusqlite::Result<(Changes, Tree)> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut changes = Changes::default();
     {
@@ -256,7 +313,9 @@ fn insert(
             transaction.prepare_cached("INSERT INTO finding VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
         let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
-            job.row.insert(&mut records, seq)?;
+            let leaf = merkle::leaf(seq.unsigned_abs(), &job.row.hash);
+            job.row.insert(&mut records, seq, &leaf)?;
+            tree.push(leaf);
             for (number, found) in (0_i64..).zip(&job.findings) {
                 let (mailboxes, recipients) = (row::json(&found.mailboxes), row::json(&found.recipients));
                 findings.execute(rusqlite::params![
@@ -285,8 +344,9 @@ fn insert(
             outbox.note(&transaction, event, &mut changes)?;
         }
     }
+    tree::write(&transaction, tree::NOW, &tree)?;
     transaction.commit()?;
-    Ok(changes)
+    Ok((changes, tree))
 }
 
 /// Pages that every commit writes, however few its records: the file's header, the last leaves and what is above them.

@@ -6,6 +6,7 @@ mod faults;
 mod forwarders;
 mod outbox;
 mod upgrade;
+mod verify;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use jiff::Timestamp;
 use postvakt::facts::identity::Identity;
 use postvakt::mail::Direction;
 use postvakt::record::{Outcome, Record, SeenRow};
+use postvakt::store::access::AccessLog;
 use postvakt::store::search::{Found, Log, Query};
 use postvakt::store::{Clock, CommitError, Entry, OpenError, Store};
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Granted, Reason, USAGE};
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::Entry;
+use crate::store::access::Done;
 use crate::store::search::Query;
 
 /// Prints the accesses of a period; this one, too, is an access.
@@ -37,19 +37,19 @@ pub(super) fn list(
     access.end(entries.len() as u64, result.map_err(anyhow::Error::from))
 }
 
-fn json_line(entry: &Entry, config: &Config) -> Value {
-    let Entry { id, access, result } = entry;
+fn json_line(entry: &Done, config: &Config) -> Value {
+    let Done { n, access, result } = entry;
     let query = serde_json::from_str(&access.query).unwrap_or(Value::Null);
     json!({
-        "id": id, "time": local(access.time, &config.time_zone), "uid": access.reader.uid,
+        "id": n, "time": local(access.time, &config.time_zone), "uid": access.reader.uid,
         "user": access.reader.user, "login": access.reader.login, "verb": access.verb, "query": query,
         "purpose": access.purpose, "decision": access.decision, "refused": access.refused,
         "rows": result.as_ref().map(|(rows, _)| rows), "outcome": ended(entry),
     })
 }
 
-fn text_line(entry: &Entry, config: &Config) -> String {
-    let Entry { access, result, .. } = entry;
+fn text_line(entry: &Done, config: &Config) -> String {
+    let Done { access, result, .. } = entry;
     let user = if access.reader.login.is_empty() || access.reader.login == access.reader.user {
         access.reader.user.clone()
     } else {
@@ -72,7 +72,7 @@ fn text_line(entry: &Entry, config: &Config) -> String {
 }
 
 /// How an access ended, in a word.
-fn ended(entry: &Entry) -> &str {
+fn ended(entry: &Done) -> &str {
     match &entry.result {
         _ if !entry.access.refused.is_empty() => "refused",
         Some((_, outcome)) => outcome,

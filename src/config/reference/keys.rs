@@ -106,6 +106,39 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
         ],
     ),
     (
+        "[store.heads]",
+        "Signed tree heads: what proves later that the log is as it was. The whole table may be absent.",
+        &[
+            Key {
+                name: "every",
+                kind: "duration",
+                default: Fallback::Value("\"5 min\""),
+                example: "\"5 min\"",
+                meaning: "How often a head is signed, if there is anything new; also when a day or a month ends, and at a stop.",
+                why: "Whoever has this host can change what came after the newest head that was copied off it, and no more.",
+                keys: &[],
+            },
+            Key {
+                name: "file",
+                kind: "absolute path",
+                default: Fallback::Off,
+                example: "\"/mnt/other-host/postvakt-heads\"",
+                meaning: "Where each head is copied to: a file on another host, which this host can add to.",
+                why: "Only the organisation knows a place that this host's owner does not reach. Without one, a restored older copy of the whole directory is not recognised.",
+                keys: &[],
+            },
+            Key {
+                name: "key",
+                kind: "absolute path",
+                default: Fallback::Found("heads.key in the store's directory, made at the first start"),
+                example: "\"/run/credentials/postvakt.service/heads.key\"",
+                meaning: "The private key, a file of 32 random octets.",
+                why: "A key of its own needs no care to begin with; one that systemd hands in is not in the log's backups.",
+                keys: &[],
+            },
+        ],
+    ),
+    (
         "[smtp]",
         "Where receipts and notices are handed over. The whole table may be absent; then nothing is sent.",
         &[

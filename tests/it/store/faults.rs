@@ -75,6 +75,7 @@ async fn a_foreign_lock_is_waited_for_and_then_told_of() {
     let store = Store::open_at(directory.path(), "gw1", clock("2026-08-21T00:00:00Z").1).unwrap();
     store.commit(entry("before")).await.unwrap();
     let foreign = rusqlite::Connection::open(directory.path().join("log-2026-08.db")).unwrap();
+    foreign.busy_timeout(Duration::from_secs(5)).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = store.commit(entry("during")).await.unwrap_err().to_string();
     assert!(refused.contains("locked"), "{refused}");

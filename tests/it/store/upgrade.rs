@@ -1,4 +1,4 @@
-//! Files of earlier versions: what they hold stays, and the newest one is written on.
+//! Files of earlier versions: what they hold stays and is read; the log goes on in a new epoch.
 
 use rusqlite::Connection;
 
@@ -30,7 +30,7 @@ const VERSION_1: &str = "
     PRAGMA journal_mode = wal;";
 
 #[tokio::test]
-async fn a_file_of_version_1_is_written_on() {
+async fn a_file_without_a_tree_stays_and_a_new_epoch_begins() {
     let directory = tempfile::tempdir().unwrap();
     for month in ["2026-07", "2026-08"] {
         let old = Connection::open(directory.path().join(format!("log-{month}.db"))).unwrap();
@@ -49,7 +49,7 @@ async fn a_file_of_version_1_is_written_on() {
         recipients: vec!["x@example.net".into()],
     };
     let id = store.commit(Entry { findings: vec![found], ..entry("new") }).await.unwrap();
-    assert_eq!(id.to_string(), "gw1-1-000000000008");
+    assert_eq!(id.to_string(), "gw1-2-000000000001", "one tree for each epoch");
     store.close().await;
     let subjects: Vec<_> = all(directory.path()).into_iter().map(|found| found.record.subject).collect();
     assert_eq!(subjects, ["old", "old", "new"], "an older month stays as it is, and is read");

@@ -1,0 +1,239 @@
+//! Tree heads: signed and kept beside the log, and copied to where the owner of this host's disk does not reach.
+//!
+//! A thread of its own does that, so that no mail waits for a signature or for a copy's disk. Heads are signed of what
+//! is durable alone, so they never say more than the log holds; a log that holds less than they say was tampered with
+//! or restored from an older copy.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tokio::sync::mpsc::WeakSender;
+
+use super::access;
+use super::writer::Message;
+use crate::config::Heads;
+use crate::limits;
+use crate::metrics::METRICS;
+use crate::note::{Note, Signer, TreeHead, Verifier};
+
+/// The signed heads, in the store's directory.
+pub const FILE: &str = "heads";
+/// The public key, in the store's directory.
+pub const PUBLIC_KEY: &str = "heads.pub";
+/// The private key, in the store's directory unless the config names another file.
+const PRIVATE_KEY: &str = "heads.key";
+
+/// The name of a node's key, with which the origins of its trees begin.
+pub fn name(node: &str) -> String {
+    format!("postvakt/{node}")
+}
+
+/// The origin of the tree of an epoch.
+pub fn origin(node: &str, epoch: u32) -> String {
+    format!("{}/{epoch}", name(node))
+}
+
+/// The origin of the tree of accesses.
+pub fn access_origin(node: &str) -> String {
+    format!("{}/access", name(node))
+}
+
+/// What the thread is told.
+pub(super) enum Told {
+    /// Sign this.
+    Head(TreeHead),
+    /// Nothing follows; say when all is done.
+    End(SyncSender<()>),
+}
+
+/// The thread's state.
+pub(super) struct Keeper {
+    pub(super) directory: PathBuf,
+    pub(super) node: String,
+    pub(super) settings: Heads,
+    pub(super) queue: WeakSender<Message>,
+    /// Notes that the copy does not have yet.
+    pub(super) waiting: VecDeque<Note>,
+    /// Leaves of the access log in the newest head.
+    pub(super) accesses: u64,
+}
+
+impl Keeper {
+    /// Signs what it is told to, and asks for a head when one is due.
+    pub(super) fn run(mut self, told: &Receiver<Told>) {
+        let mut last = (Instant::now(), today());
+        loop {
+            match told.recv_timeout(limits::HEADS_LOOK.min(self.settings.every)) {
+                Ok(Told::Head(head)) => {
+                    self.publish(&head);
+                    last = (Instant::now(), today());
+                }
+                Ok(Told::End(done)) => {
+                    self.publish_accesses();
+                    // The writer may have stopped waiting.
+                    let _ = done.send(());
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if last.0.elapsed() >= self.settings.every || last.1 != today() {
+                        last = (Instant::now(), today());
+                        self.publish_accesses();
+                        // A full queue is asked again at the next look.
+                        let _ = self.queue.upgrade().map(|queue| queue.try_send(Message::Head));
+                    }
+                    self.copy();
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// The head of the access log, if anybody has read the log since the last one.
+    fn publish_accesses(&mut self) {
+        match access::tree(&self.directory) {
+            Ok(Some(tree)) if tree.size() != self.accesses => {
+                self.accesses = tree.size();
+                let (origin, time) = (access_origin(&self.node), Timestamp::now());
+                self.publish(&TreeHead { origin, size: tree.size(), root: tree.root(), time });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "no tree head of the access log can be signed"),
+        }
+    }
+
+    fn publish(&mut self, head: &TreeHead) {
+        let signed = self.signer().map(|signer| signer.sign(head.text()));
+        let kept = signed.and_then(|note| append(&self.directory.join(FILE), &note).map(|()| note));
+        match kept {
+            Ok(note) => {
+                METRICS.heads.with_label_values(&["signed"]).inc();
+                METRICS.head_time.set(head.time.as_second());
+                // Where the operational log goes to another host, so does the head.
+                tracing::info!(head = note.to_string(), "tree head");
+                self.waiting.push_back(note);
+                if self.waiting.len() > limits::HEADS_WAITING {
+                    self.waiting.pop_front();
+                }
+                self.copy();
+            }
+            Err(error) => {
+                METRICS.heads.with_label_values(&["failed"]).inc();
+                tracing::error!(%error, "no tree head was signed: until one is, what is newer can be changed unseen");
+            }
+        }
+    }
+
+    /// Brings the copy up to date, as far as it can be reached.
+    fn copy(&mut self) {
+        let Some(path) = &self.settings.file else {
+            self.waiting.clear();
+            return;
+        };
+        while let Some(note) = self.waiting.front() {
+            if let Err(error) = append(path, note) {
+                METRICS.heads.with_label_values(&["not_copied"]).inc();
+                tracing::warn!(path = %path.display(), %error, "the copy of the tree heads has to wait");
+                return;
+            }
+            METRICS.head_copy_time.set(Timestamp::now().as_second());
+            self.waiting.pop_front();
+        }
+    }
+
+    fn signer(&self) -> io::Result<Signer> {
+        signer(&self.directory, &self.settings, &self.node)
+    }
+}
+
+/// The node's key, which is made where there is none.
+pub fn signer(directory: &Path, settings: &Heads, node: &str) -> io::Result<Signer> {
+    let own = directory.join(PRIVATE_KEY);
+    let path = settings.key.as_ref().unwrap_or(&own);
+    let seed = match read_key(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && settings.key.is_none() => make_key(path)?,
+        other => other.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?,
+    };
+    let signer = Signer::new(&name(node), &seed);
+    let public = directory.join(PUBLIC_KEY);
+    let text = format!("{}\n", signer.verifier());
+    if fs::read_to_string(&public).ok().as_deref() != Some(&text) {
+        write_whole(&public, text.as_bytes())?;
+    }
+    Ok(signer)
+}
+
+fn read_key(path: &Path) -> io::Result<[u8; 32]> {
+    let mut octets = Vec::new();
+    File::open(path)?.take(1024).read_to_end(&mut octets)?;
+    let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "a key has 32 octets");
+    octets.as_slice().try_into().map_err(wrong)
+}
+
+fn make_key(path: &Path) -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(io::Error::other)?;
+    write_whole(path, &seed)?;
+    Ok(seed)
+}
+
+fn write_whole(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(octets)?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+/// Adds a note to a file and makes it durable; a blank line keeps it from what a broken write left.
+fn append(path: &Path, note: &Note) -> io::Result<()> {
+    let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all(format!("{note}\n").as_bytes())?;
+    file.sync_data()
+}
+
+/// The newest head of the node's records that these files have, with its epoch. A file that is not there has none.
+pub(super) fn newest(directory: &Path, settings: &Heads, node: &str) -> Option<(u32, TreeHead)> {
+    let key = verifier(directory);
+    let mut newest: Option<(u32, TreeHead)> = None;
+    for path in std::iter::once(directory.join(FILE)).chain(settings.file.clone()) {
+        let text = match fs::read(&path) {
+            Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "tree heads that cannot be read are not compared");
+                continue;
+            }
+        };
+        for note in Note::all(&text) {
+            let head = match &key {
+                Some(key) => key.head(&note).ok(),
+                None => TreeHead::parse(&note.text),
+            };
+            let Some(head) = head else { continue };
+            let epoch = head.origin.strip_prefix(&name(node)).and_then(|rest| rest.strip_prefix('/'));
+            let Some(epoch) = epoch.and_then(|epoch| epoch.parse().ok()) else { continue };
+            if newest.as_ref().is_none_or(|(known, at)| (*known, at.size) <= (epoch, head.size)) {
+                newest = Some((epoch, head));
+            }
+        }
+    }
+    newest
+}
+
+/// The public key beside the log, if it is there and whole.
+pub fn verifier(directory: &Path) -> Option<Verifier> {
+    fs::read_to_string(directory.join(PUBLIC_KEY)).ok()?.parse().ok()
+}
+
+fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
+}
