@@ -18,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::daemon;
+use crate::worker::{pool, serve};
 
 /// 0: yes.
 pub const YES: u8 = 0;
@@ -75,6 +76,9 @@ enum Command {
     },
     /// Read the log.
     Log(Box<log::Args>),
+    /// Read documents for the program that started this one.
+    #[command(hide = true, name = pool::COMMAND)]
+    Worker,
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {
@@ -143,6 +147,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
             let path = args.config.clone();
             with_config(&path, |config, _| log::run(&args, &config))
         }
+        Command::Worker => Ok(serve::run()),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());
             Ok(YES)

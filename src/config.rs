@@ -75,6 +75,8 @@ pub struct Store {
     pub directory: PathBuf,
     /// Its tree heads.
     pub heads: Heads,
+    /// Whether the names of what is inside archives are recorded too.
+    pub nested: bool,
 }
 
 /// `[store.heads]`: what proves later that the log is as it was.
@@ -134,9 +136,11 @@ impl Config {
         }
     }
 
-    /// What the enabled rules need.
+    /// What the enabled rules and the log need. The log records size and attachment names of every mail, so every body
+    /// is read.
     pub fn needs(&self) -> Needs {
-        self.rules.iter().fold(Needs::default(), |needs, (rule, _)| needs.union(rule.needs()))
+        let log = Needs { body: true, archives: self.store.nested, ..Needs::NONE };
+        self.rules.iter().fold(log, |needs, (rule, _)| needs.union(rule.needs()))
     }
 
     /// Whether any rule acts.

@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::courier;
 use crate::gather::Sources;
 use crate::limits;
@@ -21,6 +21,7 @@ use crate::milter::listener;
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
+use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
@@ -31,7 +32,7 @@ pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
         let mut reload = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let daemon = Daemon::start(config).await?;
+        let daemon = Daemon::start(config, Workers::own()).await?;
         notify(&[sd_notify::NotifyState::Ready]);
         loop {
             tokio::select! {
@@ -57,11 +58,11 @@ pub struct Daemon {
 
 impl Daemon {
     /// Opens the store and the sockets; every failure here names what to do about it.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
+    pub async fn start(config: Config, workers: Workers) -> anyhow::Result<Self> {
         let clock = Arc::new(jiff::Timestamp::now);
         let heads = config.store.heads.clone();
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
-        let sources = Sources::of(&store).context("the memory of seen messages cannot be read")?;
+        let sources = Sources::of(&store, workers).context("the memory of seen messages cannot be read")?;
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address).await?),
@@ -110,7 +111,8 @@ impl Daemon {
 
     fn take(&self, config: Config) {
         let old = self.pipeline.config.load();
-        if config.server != old.server || config.store != old.store {
+        let store = config::Store { nested: old.store.nested, ..config.store.clone() };
+        if config.server != old.server || store != old.store {
             tracing::warn!("[server] and [store] take effect at the next start only; the rest is taken now");
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
@@ -131,6 +133,7 @@ impl Daemon {
             tracing::warn!("a letter under way was cut off; it goes again after the next start");
         }
         self.exceptions.abort();
+        self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
         tracing::info!("stopped; every record is on the disk");
     }

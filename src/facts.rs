@@ -91,7 +91,9 @@ pub struct Needs {
     pub body: bool,
     /// The text of the message: subject, people, body, names of attachments.
     pub text: bool,
-    /// What is written in documents, which a process of its own reads.
+    /// The names of what is inside archives, for which a process of its own opens them.
+    pub archives: bool,
+    /// What is written in documents, which the same process reads.
     pub documents: bool,
     /// The memory of messages that came from outside.
     pub seen: bool,
@@ -101,8 +103,14 @@ pub struct Needs {
 
 impl Needs {
     /// Nothing.
-    pub const NONE: Self =
-        Self { body: false, text: false, documents: false, seen: false, authentication: false };
+    pub const NONE: Self = Self {
+        body: false,
+        text: false,
+        archives: false,
+        documents: false,
+        seen: false,
+        authentication: false,
+    };
 
     /// What either of the two needs.
     #[must_use]
@@ -110,6 +118,7 @@ impl Needs {
         Self {
             body: self.body || other.body,
             text: self.text || other.text,
+            archives: self.archives || other.archives,
             documents: self.documents || other.documents,
             seen: self.seen || other.seen,
             authentication: self.authentication || other.authentication,

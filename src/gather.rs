@@ -1,6 +1,7 @@
 //! Gathering: facts that the world outside the mail must give. Trouble here never ends a mail: the fact becomes
 //! unavailable, and the config says what follows from that.
 
+mod documents;
 pub mod seen;
 
 use std::sync::Arc;
@@ -10,23 +11,26 @@ use crate::facts::{Cause, Fact, Facts, Needs, Seen};
 use crate::mail::{Direction, Mail};
 use crate::metrics::METRICS;
 use crate::store::{OpenError, Store};
+use crate::worker::pool::Workers;
 use seen::Memory;
 
 /// Whom the facts are asked of that do not stand in the mail itself.
 pub struct Sources {
     /// The messages that came from outside.
     pub memory: Memory,
+    /// Who reads documents.
+    pub workers: Workers,
 }
 
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
-    pub fn volatile() -> Self {
-        Self { memory: Memory::volatile() }
+    pub fn volatile(workers: Workers) -> Self {
+        Self { memory: Memory::volatile(), workers }
     }
 
     /// Sources that remember in the store.
-    pub fn of(store: &Store) -> Result<Self, OpenError> {
-        Ok(Self { memory: Memory::of(store)? })
+    pub fn of(store: &Store, workers: Workers) -> Result<Self, OpenError> {
+        Ok(Self { memory: Memory::of(store)?, workers })
     }
 }
 
@@ -41,6 +45,7 @@ pub async fn gather(
     if needs.seen {
         seen(facts, &sources.memory).await;
     }
+    documents::open(facts, needs, &sources.workers).await;
 }
 
 /// Whether the message came from outside before, and what it answers.

@@ -45,6 +45,7 @@ pub mod config;
 // The shell: the world.
 pub mod store;
 pub mod export;
+pub mod worker;
 pub mod gather;
 pub mod pipeline;
 pub mod courier;

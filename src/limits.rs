@@ -119,6 +119,29 @@ pub const DOCUMENT_ENTRIES: usize = 10_000;
 /// Documents inside one another: a ZIP in a ZIP in a ZIP has three.
 pub const DOCUMENT_DEPTH: usize = 8;
 
+// --- Workers ---------------------------------------------------------------------------------------------------
+
+/// Until a document must have been read; then its worker is killed.
+pub const DOCUMENT_TIME: Duration = Duration::from_secs(2);
+/// Until all documents of one mail must have been read, the wait for a worker included; those that were not by then
+/// count as unreadable. Well below `VERDICT_TIME`.
+pub const DOCUMENTS_TIME: Duration = Duration::from_secs(20);
+/// Octets of memory of one worker, its program included: for a document, what is unpacked of it, and its text.
+pub const WORKER_MEMORY_OCTETS: u64 = 512 << 20;
+/// Processor time of one worker over its life; only one whose filter is gone comes near.
+pub const WORKER_CPU_TIME: Duration = Duration::from_secs(30);
+/// Time that a worker spends on documents before it is replaced; less than its processor time by more than one
+/// document's.
+pub const WORKER_BUSY_TIME: Duration = Duration::from_secs(20);
+/// Documents that a worker reads before it is replaced: what one may leave behind in it, others do not meet for long.
+pub const WORKER_DOCUMENTS: u32 = 500;
+/// Until a worker that was ended must be gone.
+pub const WORKER_END_TIME: Duration = Duration::from_secs(1);
+/// Octets of a failed worker's complaint that are looked at for the cause.
+pub const COMPLAINT_OCTETS: u64 = 4 << 10;
+/// Octets of what a worker says of one document: its text, its entries' names, and what JSON needs for both.
+pub const READING_OCTETS: usize = 64 << 20;
+
 // --- Store ----------------------------------------------------------------------------------------------------
 
 /// Records waiting for the writer; a full queue makes the mail wait, and then 451 4.3.0.

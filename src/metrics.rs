@@ -50,6 +50,9 @@ pub struct Metrics {
     pub exceptions_expired: IntGauge,
     pub exceptions_ending: IntGauge,
     pub stage_seconds: HistogramVec,
+    pub documents: IntCounterVec,
+    pub document_seconds: Histogram,
+    pub workers_started: IntCounter,
 }
 
 impl Metrics {
@@ -163,6 +166,17 @@ impl Metrics {
                 &["stage"],
                 &fast,
             ),
+            documents: new.counters(
+                "documents_total",
+                "Documents given to workers, by what came of it.",
+                &["result"],
+            ),
+            document_seconds: new.histogram(
+                "document_duration_seconds",
+                "Time of one document at a worker.",
+                &fast,
+            ),
+            workers_started: new.counter("workers_started_total", "Processes started to read documents."),
             registry,
         }
     }

@@ -20,7 +20,7 @@ use crate::record::{OutboxRow, Outcome, RecordId};
 use crate::store::{Entry, Store};
 use crate::{effects, limits};
 
-/// The log records size and attachment names of every mail, so every body is read.
+/// What the log has of a mail that never came to its end: nothing of it is opened.
 const LOG_NEEDS: Needs = Needs { body: true, ..Needs::NONE };
 
 /// Everything that judges mail; shared by all connections.
@@ -50,7 +50,7 @@ pub struct Fault;
 /// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on.
 pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> Result<Assessment, Fault> {
     let mut facts = read(mail, config).await?;
-    gather::gather(&mut facts, config.needs().union(LOG_NEEDS), mail, config, sources).await;
+    gather::gather(&mut facts, config.needs(), mail, config, sources).await;
     let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
     caught(|| {
         let findings = config.rules.iter().flat_map(|(rule, policy)| {
@@ -63,7 +63,7 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
 
 impl Handler for Pipeline {
     fn wants(&self) -> Wants {
-        Wants { message: LOG_NEEDS.body }
+        Wants { message: self.config.load().needs().body }
     }
 
     async fn judge(&self, mail: Mail) -> Answer {
@@ -127,7 +127,7 @@ impl Pipeline {
 
 /// Facts from the mail alone; of a large one on a thread of its own, so that no connection waits for another.
 async fn read(mail: &Arc<Mail>, config: &Arc<Config>) -> Result<Facts, Fault> {
-    let needs = config.needs().union(LOG_NEEDS);
+    let needs = config.needs();
     if mail.message.bytes.len() <= limits::INLINE_OCTETS {
         return caught(|| extract::extract(mail, &config.organisation, needs));
     }

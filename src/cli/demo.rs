@@ -23,6 +23,7 @@ use crate::gather::Sources;
 use crate::mail::Direction;
 use crate::policy::Ruling;
 use crate::record::RecordId;
+use crate::worker::pool::{OWN_PROGRAM, Workers};
 use case::Case;
 use mta::{Heard, Mta};
 
@@ -53,7 +54,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let played = runtime.block_on(play_corpus(config, &directory))?;
+    let played = runtime.block_on(play_corpus(config, &directory, Path::new(OWN_PROGRAM)))?;
     let failures: Vec<&Played> = played.iter().filter(|played| !played.wrong.is_empty()).collect();
     if args.json {
         let mut out = io::stdout().lock();
@@ -85,13 +86,13 @@ pub struct Played {
     pub wrong: Vec<String>,
 }
 
-/// Starts the server, plays every case, and stops it.
-pub async fn play_corpus(config: Config, directory: &Path) -> anyhow::Result<Vec<Played>> {
+/// Starts the server, plays every case, and stops it. `program` is this program, for its workers.
+pub async fn play_corpus(config: Config, directory: &Path, program: &Path) -> anyhow::Result<Vec<Played>> {
     let again = Arc::new(
         Config::load(&directory.join("postvakt.toml")).map_err(|problems| anyhow::anyhow!("{problems}"))?,
     );
-    let daemon = Daemon::start(config).await?;
-    let sources = Sources::volatile();
+    let daemon = Daemon::start(config, Workers::of(program)).await?;
+    let sources = Sources::volatile(Workers::of(program));
     let cases = Case::all()?;
     let count = cases.len();
     let mut all = Vec::with_capacity(count);

@@ -16,6 +16,7 @@ use crate::gather::Sources;
 use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
 use crate::record::RecordId;
+use crate::worker::pool::Workers;
 
 use super::YES;
 use super::transaction::Transaction;
@@ -39,7 +40,7 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args, config: Config) -> anyhow::Result<u8> {
     let config = Arc::new(config);
-    let sources = Sources::volatile();
+    let sources = Sources::volatile(Workers::own());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
     for file in &args.files {

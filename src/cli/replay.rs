@@ -14,6 +14,7 @@ use super::transaction::Transaction;
 use super::{NO, USAGE, YES, mailbox, print_table};
 use crate::config::Config;
 use crate::gather::Sources;
+use crate::worker::pool::Workers;
 
 /// Mails between two lines of progress on a terminal.
 const PROGRESS: u64 = 100;
@@ -62,7 +63,7 @@ struct Side {
 
 impl Side {
     fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), sources: Sources::volatile() }
+        Self { config: Arc::new(config), sources: Sources::volatile(Workers::own()) }
     }
 
     fn judge(&self, runtime: &Runtime, name: &str, message: &[u8]) -> anyhow::Result<Value> {

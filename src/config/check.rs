@@ -200,7 +200,15 @@ fn store(section: &mut Settings<'_>) -> Option<Store> {
         )),
     });
     let heads = section.table("heads", heads).unwrap_or_default();
-    directory.map(|directory| Store { directory, heads })
+    let nested = section.optional("attachments", |value| match parse::text(value)? {
+        "nested" => Ok(true),
+        "outer" => Ok(false),
+        other => Err(Fault::new(
+            format!("{} does not exist", parse::shown(other)),
+            "write \"nested\" for the names inside archives too, or \"outer\" for those of the message alone",
+        )),
+    });
+    directory.map(|directory| Store { directory, heads, nested: nested.unwrap_or(true) })
 }
 
 fn heads(section: &mut Settings<'_>) -> Heads {

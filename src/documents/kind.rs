@@ -103,6 +103,47 @@ impl Kind {
         }
     }
 
+    /// Whether it is a container of files with names. Office documents are ZIP files too, and what is inside them
+    /// was never anybody's file.
+    pub fn is_archive(self, name: &str) -> bool {
+        const OFFICE: [&str; 4] = ["doc", "xls", "ppt", "od"];
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.trim_end().to_ascii_lowercase());
+        match self {
+            Self::Zip => !ending.is_some_and(|ending| OFFICE.iter().any(|office| ending.starts_with(office))),
+            Self::SevenZip
+            | Self::Rar
+            | Self::Tar
+            | Self::Gzip
+            | Self::Bzip2
+            | Self::Xz
+            | Self::Cabinet
+            | Self::DiskImage
+            | Self::Tnef
+            | Self::Message => true,
+            Self::Text
+            | Self::Html
+            | Self::Csv
+            | Self::Calendar
+            | Self::Card
+            | Self::Rtf
+            | Self::Pdf
+            | Self::Ooxml
+            | Self::OpenDocument
+            | Self::Compound
+            | Self::OneNote
+            | Self::Smime
+            | Self::Pgp
+            | Self::Rights
+            | Self::Executable
+            | Self::Shortcut
+            | Self::Image
+            | Self::Audio
+            | Self::Video
+            | Self::Font
+            | Self::Unknown => false,
+        }
+    }
+
     /// Whether there may be text in it.
     pub fn may_hold_text(self) -> bool {
         match self {

@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use super::Needs;
 use crate::documents::State;
 use crate::documents::kind::Kind;
 use crate::mime::piece::{Piece, Role};
@@ -46,8 +47,8 @@ pub struct Unopened {
     pub content: Bytes,
 }
 
-/// The attachments among the pieces; and, where documents are wanted, those that may hold text.
-pub(super) fn attachments(pieces: &[Piece], documents: bool) -> (Vec<Attachment>, Vec<Unopened>) {
+/// The attachments among the pieces, and those of them that are to be opened: whatever may hold text, or archives.
+pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, Vec<Unopened>) {
     let (mut attachments, mut unopened) = (Vec::new(), Vec::new());
     for piece in pieces.iter().filter(|piece| matches!(piece.role, Role::Attached | Role::Message)) {
         let kind = match piece.role {
@@ -55,7 +56,9 @@ pub(super) fn attachments(pieces: &[Piece], documents: bool) -> (Vec<Attachment>
             _ => Kind::of(&piece.beginning(), &piece.name, &piece.media_type),
         };
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
-        if documents && piece.role == Role::Attached && piece.unread.is_none() && kind.may_hold_text() {
+        let wanted =
+            needs.documents && kind.may_hold_text() || needs.archives && kind.is_archive(&piece.name);
+        if wanted && piece.role == Role::Attached && piece.unread.is_none() {
             unopened.push(Unopened { attachment: attachments.len(), content: piece.content() });
         }
         attachments.push(Attachment {

@@ -2,6 +2,7 @@
 //! keeps its facts away.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,6 +11,8 @@ use postvakt::config::Config;
 use postvakt::facts::{Facts, Needs, extract::extract};
 use postvakt::mail::{Mail, Message};
 use postvakt::organisation::Organisation;
+
+use crate::lab::program::PROGRAM;
 
 const ALL: Needs = Needs { body: true, text: true, documents: true, seen: true, ..Needs::NONE };
 
@@ -20,7 +23,7 @@ fn the_wire_and_explain_say_what_every_case_expects() {
     std::fs::write(&path, demo::config_text(directory.path()).unwrap()).unwrap();
     let config = Config::load(&path).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let played = runtime.block_on(demo::play_corpus(config, directory.path())).unwrap();
+    let played = runtime.block_on(demo::play_corpus(config, directory.path(), Path::new(PROGRAM))).unwrap();
     assert!(played.len() >= 40);
     let wrong = played
         .iter()

@@ -27,6 +27,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("base64", &["src/note.rs"]),
     ("arc_swap", &["src/pipeline.rs", "src/daemon.rs"]),
     ("sd_notify", &["src/daemon.rs"]),
+    ("seccompiler", &["src/worker/confine.rs"]),
+    ("libc", &["src/worker/confine.rs"]),
 ];
 
 /// The modules that touch the world; all others are pure and say so.
@@ -41,6 +43,7 @@ const SHELL: &[&str] = &[
     "src/store",
     "src/export",
     "src/gather",
+    "src/worker",
     "src/pipeline",
     "src/courier",
     "src/daemon",

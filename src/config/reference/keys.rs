@@ -103,6 +103,15 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 why: "There is nothing else: accepted, it would leave no trace; refused, it would be lost.",
                 keys: &[],
             },
+            Key {
+                name: "attachments",
+                kind: "nested | outer",
+                default: Fallback::Value("\"nested\""),
+                example: "\"nested\"",
+                meaning: "Whose names are recorded: also those of files inside attached archives, or only those of the message.",
+                why: "A file is sent whether it was packed or not, and the log is asked for it by its name.",
+                keys: &[],
+            },
         ],
     ),
     (

@@ -30,7 +30,7 @@ fn config(directory: &Path) -> Config {
         organisation: organisation.into(),
         time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
         server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None },
-        store: config::Store { directory: directory.into(), heads: config::Heads::default() },
+        store: config::Store { directory: directory.into(), heads: config::Heads::default(), nested: true },
         smtp: None,
         stationery: None,
         rules: Vec::new(),

@@ -1,0 +1,123 @@
+//! Confinement: what a worker can still do once it has begun is read and write its pipes, and use some memory.
+
+use std::collections::BTreeMap;
+
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, Signal, set_dumpable_behavior, set_parent_process_death_signal,
+    setrlimit,
+};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+
+use crate::limits;
+
+/// Why the process could not be confined; it must then not read anything.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A limit could not be set.
+    #[error("a limit of the process cannot be set: {0}")]
+    Limit(#[from] rustix::io::Errno),
+    /// The kernel or the machine has no filter of system calls.
+    #[error("system calls cannot be filtered: {0}")]
+    Filter(String),
+}
+
+/// What reading a document from a pipe needs, and no more: no file, no socket, no process, no other's memory.
+const CALLS: &[libc::c_long] = &[
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_close,
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_futex,
+    libc::SYS_getrandom,
+    libc::SYS_clock_gettime,
+    libc::SYS_sched_yield,
+    libc::SYS_sigaltstack,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_getpid,
+    libc::SYS_gettid,
+    libc::SYS_tgkill,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+];
+
+/// Allowed as long as nothing becomes executable; their third argument says so.
+const MAPPING_CALLS: &[libc::c_long] = &[libc::SYS_mmap, libc::SYS_mprotect];
+
+/// Confines this process, for good.
+pub fn confine() -> Result<(), Error> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    limit(Resource::As, limits::WORKER_MEMORY_OCTETS)?;
+    limit(Resource::Cpu, limits::WORKER_CPU_TIME.as_secs())?;
+    limit(Resource::Core, 0)?;
+    limit(Resource::Fsize, 0)?;
+    limit(Resource::Nproc, 0)?;
+    // Those that are open stay open.
+    limit(Resource::Nofile, 0)?;
+    rustix::thread::set_no_new_privs(true)?;
+    filter_calls().map_err(|error| Error::Filter(error.to_string()))
+}
+
+fn limit(resource: Resource, most: u64) -> Result<(), rustix::io::Errno> {
+    setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
+}
+
+/// A call that is not on the lists fails as not permitted: a library that asks for what it can do without goes on.
+fn filter_calls() -> Result<(), seccompiler::Error> {
+    let executable = u64::from(rustix::mm::ProtFlags::EXEC.bits());
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
+    for call in MAPPING_CALLS {
+        let never_executable =
+            SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(executable), 0)?;
+        rules.insert(*call, vec![SeccompRule::new(vec![never_executable])?]);
+    }
+    let refused = SeccompAction::Errno(rustix::io::Errno::PERM.raw_os_error().unsigned_abs());
+    let filter =
+        SeccompFilter::new(rules, refused, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?;
+    let program: BpfProgram = filter.try_into()?;
+    apply_filter(&program)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::process::Command;
+
+    /// Confines a process for good, so it runs in one of its own: the test below starts it.
+    #[test]
+    #[ignore = "started by confined_for_good"]
+    fn inside() {
+        super::confine().unwrap();
+        let denied = |what: &str, error: Option<std::io::Error>| {
+            let kind = error.map(|error| error.kind());
+            assert_eq!(kind, Some(std::io::ErrorKind::PermissionDenied), "{what}");
+        };
+        denied("reading a file", std::fs::read("/etc/passwd").err());
+        denied("writing a file", std::fs::write("/tmp/postvakt-confined", "x").err());
+        denied("listening", TcpListener::bind("127.0.0.1:0").err());
+        denied("a socket", std::os::unix::net::UnixStream::connect("/run/x").err());
+        denied("a program", Command::new("/bin/true").spawn().err());
+        denied("a thread", std::thread::Builder::new().spawn(|| ()).err());
+        let mut large: Vec<u8> = Vec::new();
+        assert!(large.try_reserve(1 << 30).is_err(), "more memory than the limit");
+        assert!(large.try_reserve(8 << 20).is_ok(), "memory below the limit");
+    }
+
+    #[test]
+    fn confined_for_good() {
+        let name = "worker::confine::tests::inside";
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        let output = command.args(["--exact", name, "--ignored", "--nocapture"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && said.contains("1 passed"), "{said}{output:?}");
+    }
+}

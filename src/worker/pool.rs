@@ -1,0 +1,273 @@
+//! The filter's side: some workers, each with one document at a time, and what becomes of those that fail.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::serve;
+use super::wire::{self, Head};
+use crate::documents::Reading;
+use crate::limits;
+use crate::metrics::METRICS;
+
+/// The hidden command that makes this program a worker.
+pub const COMMAND: &str = "worker";
+
+/// This program, whatever became of its file: an upgrade while it runs does not mix two versions.
+pub const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// Why a document has no reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Failure {
+    /// It took longer than a document may.
+    #[error("late")]
+    Timeout,
+    /// It needed more memory than a worker has.
+    #[error("out of memory")]
+    Memory,
+    /// The worker had used more processor time than a worker may.
+    #[error("out of processor time")]
+    Cpu,
+    /// The worker ended for another reason, or answered nonsense.
+    #[error("crashed")]
+    Crash,
+    /// No worker could be started.
+    #[error("no worker")]
+    Unavailable,
+}
+
+impl Failure {
+    /// The word for it in metrics and in the operational log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Memory => "memory",
+            Self::Cpu => "cpu",
+            Self::Crash => "crash",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// The workers: started when there is something to read, as many as there are cores.
+#[derive(Debug)]
+pub struct Workers {
+    program: PathBuf,
+    room: Semaphore,
+    idle: Mutex<Vec<Worker>>,
+}
+
+/// One worker, with nothing to read. Dropped, it is killed.
+#[derive(Debug)]
+struct Worker {
+    process: Child,
+    input: ChildStdin,
+    output: ChildStdout,
+    complaints: ChildStderr,
+    documents: u32,
+    busy: Duration,
+}
+
+impl Workers {
+    /// Workers that run `program`, which must be this program.
+    pub fn of(program: impl AsRef<Path>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            program: program.as_ref().to_owned(),
+            room: Semaphore::new(cores),
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Workers that run the program which this is.
+    pub fn own() -> Self {
+        Self::of(OWN_PROGRAM)
+    }
+
+    /// What is in the document. Waits for a free worker as long as the caller does.
+    pub async fn read(&self, head: &Head, bytes: &[u8]) -> Result<Reading, Failure> {
+        // Closed is a program that stops.
+        let _room = self.room.acquire().await.map_err(|_| Failure::Unavailable)?;
+        let started = Instant::now();
+        let read = self.read_by_one(head, bytes).await;
+        METRICS.document_seconds.observe(started.elapsed().as_secs_f64());
+        METRICS.documents.with_label_values(&[read.as_ref().map_or_else(|f| f.as_str(), |_| "read")]).inc();
+        read
+    }
+
+    async fn read_by_one(&self, head: &Head, bytes: &[u8]) -> Result<Reading, Failure> {
+        let mut worker = self.take()?;
+        let started = Instant::now();
+        match timeout(limits::DOCUMENT_TIME, worker.read(head, bytes)).await {
+            Ok(Ok(reading)) => {
+                worker.documents += 1;
+                worker.busy += started.elapsed();
+                if worker.has_served() {
+                    worker.end().await;
+                } else {
+                    self.idle().push(worker);
+                }
+                Ok(reading)
+            }
+            Ok(Err(error)) => Err(worker.autopsy(&error).await),
+            Err(_) => {
+                tracing::warn!(octets = bytes.len(), "a document took too long to read; its worker is ended");
+                worker.end().await;
+                Err(Failure::Timeout)
+            }
+        }
+    }
+
+    /// Ends every worker that waits; there will be no more.
+    pub async fn stop(&self) {
+        self.room.close();
+        let idle = std::mem::take(&mut *self.idle());
+        for worker in idle {
+            worker.end().await;
+        }
+    }
+
+    /// An idle worker that is alive, or a new one.
+    fn take(&self) -> Result<Worker, Failure> {
+        while let Some(mut worker) = self.idle().pop() {
+            if matches!(worker.process.try_wait(), Ok(None)) {
+                return Ok(worker);
+            }
+        }
+        METRICS.workers_started.inc();
+        Worker::start(self.program.as_os_str()).map_err(|error| {
+            tracing::error!(%error, program = %self.program.display(), "no worker can be started");
+            Failure::Unavailable
+        })
+    }
+
+    /// A panic while the lock was held leaves a list that is still a list.
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Worker {
+    /// Called from a thread that lives as long as the runtime: the worker ends with the thread that started it.
+    fn start(program: &OsStr) -> io::Result<Self> {
+        let mut process = Command::new(program)
+            .arg0("postvakt")
+            .arg(COMMAND)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let pipes = process.stdin.take().zip(process.stdout.take()).zip(process.stderr.take());
+        let ((input, output), complaints) =
+            pipes.ok_or_else(|| io::Error::other("a process without pipes"))?;
+        Ok(Self { process, input, output, complaints, documents: 0, busy: Duration::ZERO })
+    }
+
+    async fn read(&mut self, head: &Head, bytes: &[u8]) -> io::Result<Reading> {
+        wire::write_request(&mut self.input, head, bytes).await?;
+        wire::read_reading(&mut self.output).await
+    }
+
+    /// Whatever documents left behind in it goes with it.
+    fn has_served(&self) -> bool {
+        self.documents >= limits::WORKER_DOCUMENTS || self.busy >= limits::WORKER_BUSY_TIME
+    }
+
+    /// Kills it and waits until it is gone.
+    async fn end(mut self) {
+        if let Err(error) = self.process.kill().await {
+            tracing::error!(%error, "a worker cannot be ended");
+        }
+    }
+
+    /// What became of a worker that did not answer. What it complained of is read for that, and never shown: a panic's
+    /// message may have a piece of the document in it.
+    async fn autopsy(mut self, error: &io::Error) -> Failure {
+        let mut complaint = Vec::new();
+        // One that is alive and talks nonsense keeps this end open until it is killed.
+        let ended = async {
+            let read =
+                (&mut self.complaints).take(limits::COMPLAINT_OCTETS).read_to_end(&mut complaint).await;
+            read.and(self.process.wait().await)
+        };
+        let status = timeout(limits::WORKER_END_TIME, ended).await.ok().and_then(Result::ok);
+        self.end().await;
+        let complaint = String::from_utf8_lossy(&complaint);
+        let failure = cause_of_death(status, &complaint);
+        let status = status.map(|status| status.to_string());
+        let place = place_of_panic(&complaint);
+        tracing::error!(%failure, %error, status, place, "a worker ended while it read a document");
+        failure
+    }
+}
+
+fn cause_of_death(status: Option<ExitStatus>, complaint: &str) -> Failure {
+    let Some(status) = status else { return Failure::Crash };
+    if status.code().is_some_and(|code| code == i32::from(serve::NOT_CONFINED)) {
+        return Failure::Unavailable;
+    }
+    if complaint.contains("memory allocation of") {
+        return Failure::Memory;
+    }
+    match status.signal().and_then(Signal::from_named_raw) {
+        Some(Signal::XCPU) => Failure::Cpu,
+        _ => Failure::Crash,
+    }
+}
+
+/// `src/documents/….rs:12:5` in the first line of a panic's message; what follows that line may be the document's.
+fn place_of_panic(complaint: &str) -> Option<&str> {
+    let (_, place) =
+        complaint.lines().find(|line| line.starts_with("thread "))?.split_once("panicked at ")?;
+    Some(place.trim_end_matches(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_worker_died_of() {
+        let by = |signal: Signal| Some(ExitStatus::from_raw(signal.as_raw()));
+        let with = |code: i32| Some(ExitStatus::from_raw(code << 8));
+        for (status, complaint, failure) in [
+            (by(Signal::ABORT), "memory allocation of 99 bytes failed", Failure::Memory),
+            (by(Signal::ABORT), "thread 'main' has overflowed its stack", Failure::Crash),
+            (by(Signal::XCPU), "", Failure::Cpu),
+            (by(Signal::KILL), "", Failure::Crash),
+            (with(101), "thread 'main' panicked at src/x.rs:1:2:\nboo", Failure::Crash),
+            (with(71), "postvakt: system calls cannot be filtered", Failure::Unavailable),
+            (None, "", Failure::Crash),
+        ] {
+            assert_eq!(cause_of_death(status, complaint), failure, "{status:?} {complaint}");
+        }
+    }
+
+    #[test]
+    fn a_panic_says_where_and_no_more() {
+        let said =
+            "\nthread 'main' (7) panicked at src/documents/pdf.rs:1:2:\nno boundary in `811228-9874`\n";
+        assert_eq!(place_of_panic(said), Some("src/documents/pdf.rs:1:2"));
+        assert_eq!(place_of_panic("811228-9874 panicked at home:"), None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_none_is_unavailable() {
+        let workers = Workers::of("/nonexistent/postvakt");
+        let read = workers.read(&Head::default(), b"x").await;
+        assert_eq!(read.unwrap_err(), Failure::Unavailable);
+    }
+}

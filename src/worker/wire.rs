@@ -1,0 +1,87 @@
+//! What filter and worker say to each other. A request is a head in JSON and the document's octets; the answer is the
+//! reading in JSON. Before each of these stands its length, four octets, the highest first.
+//!
+//! The filter trusts nothing that comes back: a worker may have been taken over by what it read.
+
+use std::io::{self, Read, Write};
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::documents::Reading;
+use crate::limits;
+
+/// What is known of a document beside its octets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Head {
+    /// Its name.
+    pub name: String,
+    /// Its declared media type.
+    pub media_type: String,
+}
+
+/// A document to read.
+#[derive(Debug)]
+pub struct Request {
+    /// What is known of it.
+    pub head: Head,
+    /// Its octets.
+    pub bytes: Vec<u8>,
+}
+
+/// The next request; `None` once the filter has closed its end.
+pub fn read_request(input: &mut impl Read) -> io::Result<Option<Request>> {
+    let Some(head) = read_part(input)? else { return Ok(None) };
+    let bytes = read_part(input)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(Some(Request { head: serde_json::from_slice(&head)?, bytes }))
+}
+
+fn read_part(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    if let Err(error) = input.read_exact(&mut length) {
+        return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
+    }
+    let mut part = vec![0; usize::try_from(u32::from_be_bytes(length)).map_err(io::Error::other)?];
+    input.read_exact(&mut part)?;
+    Ok(Some(part))
+}
+
+/// Answers a request.
+pub fn write_reading(output: &mut impl Write, reading: &Reading) -> io::Result<()> {
+    let reading = serde_json::to_vec(reading)?;
+    output.write_all(&length(&reading)?)?;
+    output.write_all(&reading)?;
+    output.flush()
+}
+
+/// Asks for a reading.
+pub async fn write_request(
+    output: &mut (impl AsyncWrite + Unpin),
+    head: &Head,
+    bytes: &[u8],
+) -> io::Result<()> {
+    let head = serde_json::to_vec(head)?;
+    output.write_all(&length(&head)?).await?;
+    output.write_all(&head).await?;
+    output.write_all(&length(bytes)?).await?;
+    output.write_all(bytes).await
+}
+
+/// The answer to a request.
+pub async fn read_reading(input: &mut (impl AsyncRead + Unpin)) -> io::Result<Reading> {
+    let length = usize::try_from(input.read_u32().await?).map_err(io::Error::other)?;
+    if length > limits::READING_OCTETS {
+        return Err(io::Error::other("a reading longer than any can be"));
+    }
+    let mut reading = vec![0; length];
+    input.read_exact(&mut reading).await?;
+    if length <= limits::INLINE_OCTETS {
+        return Ok(serde_json::from_slice(&reading)?);
+    }
+    let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&reading)).await;
+    Ok(parsed.map_err(io::Error::other)??)
+}
+
+fn length(part: &[u8]) -> io::Result<[u8; 4]> {
+    u32::try_from(part.len()).map(u32::to_be_bytes).map_err(io::Error::other)
+}
