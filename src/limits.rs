@@ -192,6 +192,11 @@ pub const VERIFY_RECORDS: usize = 10_000;
 pub const SEARCH_RECORDS: i64 = 10_000;
 /// Octets of found records that a search holds before it hands them on.
 pub const SEARCH_OCTETS: usize = 16 << 20;
+/// Records of a segment that a side file may name; where it names more, reading all of them in order is quicker.
+pub const SEARCH_NAMED: usize = 16_384;
+/// Octets of records that a segment of a side file is made of, above which it says nothing and its records are read:
+/// 65,536 usual ones have 20 MiB.
+pub const INDEX_OCTETS: usize = 256 << 20;
 /// Until the access log is free: another search holds it for the time of one fsync.
 pub const ACCESS_TIME: Duration = Duration::from_secs(10);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.

@@ -43,6 +43,7 @@ pub struct Metrics {
     pub head_time: IntGauge,
     pub head_copy_time: IntGauge,
     pub log_rollbacks: IntCounter,
+    pub index_segments: IntCounterVec,
     pub fact_unavailable: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
@@ -142,6 +143,11 @@ impl Metrics {
             log_rollbacks: new.counter(
                 "log_rollbacks_total",
                 "Starts at which the log was not what its newest tree head says.",
+            ),
+            index_segments: new.counters(
+                "log_index_segments_total",
+                "Segments of the log's side files for search, by result.",
+                &["result"],
             ),
             fact_unavailable: new.counters(
                 "facts_unavailable_total",

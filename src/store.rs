@@ -7,6 +7,7 @@
 pub mod access;
 mod epoch;
 pub mod heads;
+pub mod index;
 pub mod month;
 pub mod outbox;
 mod row;
@@ -36,6 +37,7 @@ use crate::metrics::METRICS;
 use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
 use heads::Keeper;
+use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
 pub use row::FIELDS;
 use row::RecordRow;
@@ -149,6 +151,7 @@ impl Store {
             clock: Arc::clone(&clock),
             failing: Arc::clone(&failing),
             lock,
+            indexer: Some(Indexer::start(directory).map_err(OpenError::Thread)?),
         };
         let thread = thread::Builder::new().name("log-writer".into());
         thread.spawn(move || writer.run(jobs)).map_err(OpenError::Thread)?;

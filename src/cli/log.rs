@@ -141,6 +141,12 @@ struct QueryArgs {
     /// The MTA's queue id.
     #[arg(long, value_name = "Q")]
     queue_id: Option<String>,
+    /// Message-ID, with its angle brackets or without.
+    #[arg(long, value_name = "ID")]
+    message_id: Option<String>,
+    /// Read every record, also where a side file says which ones may fit.
+    #[arg(long)]
+    scan: bool,
 }
 
 /// Why the log is read.
@@ -253,6 +259,8 @@ impl QueryArgs {
             rule: self.rule.clone(),
             record: self.record.clone(),
             queue_id: self.queue_id.clone(),
+            message_id: self.message_id.clone(),
+            scan: self.scan,
             ..period(self.since.as_deref(), self.until.as_deref(), config)?
         })
     }

@@ -1,11 +1,15 @@
 //! Search: records by what is known of them, in the order in which they were stored.
 //!
-//! A search reads every record between its times: the files have no index but that of the times. It reads in strides,
-//! each a short read transaction of its own, so that it never keeps the daemon from checkpointing.
+//! Where a month has a side file, it names the records that may fit; where it has none, every record between the
+//! times is read. Either way each record is looked at before it is given. A search reads in strides, each a short read
+//! transaction of its own, so that it never keeps the daemon from checkpointing.
 
 pub mod findings;
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -13,9 +17,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
+use super::index::lookup::{Plan, Side};
 use super::month::Month;
 use super::schema::{self, OpenError};
-use super::{ReadError, row};
+use super::{ReadError, index, row};
 use crate::address::{Address, Domain};
 use crate::limits;
 use crate::record::{Outcome, Record, RecordId};
@@ -54,6 +59,15 @@ pub struct Query {
     /// The MTA's queue id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queue_id: Option<String>,
+    /// Message-ID, with angle brackets or without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// A person by any of their addresses, as envelope sender, recipient or author.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub person: Vec<Address>,
+    /// Every record is read, whatever side files say.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scan: bool,
 }
 
 /// Who is searched for. There is no search for a part of an address: it would name a person without saying so.
@@ -108,9 +122,10 @@ impl Log {
         mut each: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<Vec<OpenError>, E> {
         let mut faults = Vec::new();
+        let plan = Plan::new(query, times(query));
         for month in &self.months {
             let path = month.path(&self.directory);
-            match open(&path, query) {
+            match open(&path, query, plan.as_ref()) {
                 Ok(None) => {}
                 Ok(Some(mut file)) => {
                     while let ControlFlow::Continue(()) = file.stride(query) {
@@ -127,18 +142,23 @@ impl Log {
 }
 
 /// A month file that is being read.
-struct Open {
+struct Open<'a> {
     connection: Connection,
     node: Box<str>,
     epoch: u32,
     next: i64,
     last: i64,
+    side: Option<(&'a Plan, Side)>,
+    /// What the side file names in the segment before `next`.
+    named: VecDeque<i64>,
+    /// The last number of a segment of which every record is to be read.
+    whole: i64,
     found: Vec<Found>,
     fault: Option<rusqlite::Error>,
 }
 
-/// Opens a month file where it may hold what is searched for.
-fn open(path: &Path, query: &Query) -> Result<Option<Open>, OpenError> {
+/// Opens a month file where it may hold what is searched for, and its side file where that has something to say.
+fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option<Open<'a>>, OpenError> {
     let Some(about) = schema::inspect(path, false)? else { return Ok(None) };
     if let Some(id) = &query.record
         && (id.node.as_ref() != about.node || id.epoch != about.epoch)
@@ -147,13 +167,21 @@ fn open(path: &Path, query: &Query) -> Result<Option<Open>, OpenError> {
     }
     let open = || {
         let connection = schema::open_to_read(path)?;
-        let range = range(&connection, query)?;
+        let side = plan.and_then(|plan| Some((plan, side(path, &connection)?)));
+        // A side file knows the times of its segments; looking for them takes as long as there are records.
+        let range = match &query.record {
+            None if side.is_some() => ends(&connection)?,
+            _ => range(&connection, query)?,
+        };
         Ok(range.map(|(next, last)| Open {
             connection,
             node: about.node.into(),
             epoch: about.epoch,
             next,
             last,
+            side,
+            named: VecDeque::new(),
+            whole: 0,
             found: Vec::new(),
             fault: None,
         }))
@@ -161,19 +189,40 @@ fn open(path: &Path, query: &Query) -> Result<Option<Open>, OpenError> {
     open().map_err(|source| ReadError { path: path.into(), source }.into())
 }
 
+/// The side file of a month file, if there is one that can be read.
+fn side(path: &Path, connection: &Connection) -> Option<Side> {
+    let path = path.with_extension(index::EXTENSION);
+    match File::open(&path).and_then(|file| Side::read(file, connection)) {
+        Ok(side) => Some(side),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => {
+            tracing::warn!(path = %path.display(), %error, "not used; every record of the month is read");
+            None
+        }
+    }
+}
+
 /// The first and the last number that can fit.
 fn range(connection: &Connection, query: &Query) -> rusqlite::Result<Option<(i64, i64)>> {
     if let Some(id) = &query.record {
         return Ok(Some((id.seq.cast_signed(), id.seq.cast_signed())));
     }
-    let ends = |row: &Row<'_>| Ok(row.get::<_, Option<i64>>(0)?.zip(row.get::<_, Option<i64>>(1)?));
     if query.since.is_none() && query.until.is_none() {
-        // Two queries in one, because SQLite finds both ends at once only one at a time.
-        let sql = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)";
-        return connection.query_row(sql, [], ends);
+        return ends(connection);
     }
     let sql = "SELECT min(seq), max(seq) FROM record WHERE time >= ?1 AND time < ?2";
-    connection.query_row(sql, times(query), ends)
+    connection.query_row(sql, times(query), both)
+}
+
+/// The first and the last number of a file.
+pub(super) fn ends(connection: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
+    // Two queries in one, because SQLite finds both ends at once only one at a time.
+    let sql = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)";
+    connection.query_row(sql, [], both)
+}
+
+fn both(row: &Row<'_>) -> rusqlite::Result<Option<(i64, i64)>> {
+    Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?))
 }
 
 /// The query's times in milliseconds. A record is as old as its millisecond says.
@@ -182,18 +231,14 @@ fn times(query: &Query) -> (i64, i64) {
     (since, query.until.map_or(i64::MAX, Timestamp::as_millisecond))
 }
 
-impl Open {
+impl Open<'_> {
     /// Reads the next stride into `found`.
     fn stride(&mut self, query: &Query) -> ControlFlow<()> {
-        if self.next > self.last {
+        if self.next > self.last && self.named.is_empty() {
             return ControlFlow::Break(());
         }
-        let end = self.next.saturating_add(limits::SEARCH_RECORDS).min(self.last);
-        match self.read(query, end) {
-            Ok(next) => {
-                self.next = next;
-                ControlFlow::Continue(())
-            }
+        match self.read(query) {
+            Ok(()) => ControlFlow::Continue(()),
             Err(error) => {
                 self.fault = Some(error);
                 ControlFlow::Break(())
@@ -201,26 +246,92 @@ impl Open {
         }
     }
 
-    fn read(&mut self, query: &Query, end: i64) -> rusqlite::Result<i64> {
+    fn read(&mut self, query: &Query) -> rusqlite::Result<()> {
+        if !self.named.is_empty() {
+            return self.read_named(query);
+        }
+        let end = self.next.saturating_add(limits::SEARCH_RECORDS).min(self.last);
+        if self.side.is_none() {
+            self.next = self.read_all(query, end)?;
+        } else if self.next > self.whole {
+            self.ask();
+        } else {
+            // Up to where the side file has something to say again.
+            self.next = self.read_all(query, end.min(self.whole))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the side file about the segment that begins here, or in which this is.
+    fn ask(&mut self) {
+        let Some((plan, side)) = &self.side else { return };
+        let Some(segment) = side.segment(self.next) else {
+            self.whole = i64::MAX;
+            return;
+        };
+        let (from, to) = (self.next, segment.last.min(self.last));
+        match side.rows(segment, plan) {
+            // Where it names many, reading all of them in their order is quicker.
+            Ok(Some(rows)) if rows.len() <= limits::SEARCH_NAMED => {
+                let first = segment.first;
+                let named = rows.into_iter().map(|row| first + i64::from(row));
+                self.named.extend(named.filter(|seq| (from..=to).contains(seq)));
+                self.next = to + 1;
+            }
+            Ok(_) => self.whole = to,
+            Err(error) => {
+                tracing::warn!(%error, "a side file of the log cannot be read; every record is");
+                self.whole = to;
+            }
+        }
+    }
+
+    fn read_all(&mut self, query: &Query, end: i64) -> rusqlite::Result<i64> {
         let sql =
             format!("SELECT seq, {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", row::COLUMNS);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query((self.next, end))?;
         let mut octets = 0;
         while let Some(row) = rows.next()? {
-            if !fits(query, row)? {
-                continue;
-            }
-            let seq: i64 = row.get(0)?;
-            let id = RecordId { node: self.node.clone(), epoch: self.epoch, seq: seq.unsigned_abs() };
-            octets += row.get_ref(4)?.as_str()?.len() + row.get_ref(8)?.as_str()?.len() + 1_024;
-            self.found.push(Found { id, record: row::record(row)? });
-            if octets > limits::SEARCH_OCTETS {
-                return Ok(seq + 1);
+            if fits(query, row)? {
+                let (found, size) = found(row, &self.node, self.epoch)?;
+                octets += size;
+                let seq = found.id.seq.cast_signed();
+                self.found.push(found);
+                if octets > limits::SEARCH_OCTETS {
+                    return Ok(seq + 1);
+                }
             }
         }
         Ok(end + 1)
     }
+
+    fn read_named(&mut self, query: &Query) -> rusqlite::Result<()> {
+        let sql = format!("SELECT seq, {} FROM record WHERE seq = ?1", row::COLUMNS);
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut octets = 0;
+        while octets <= limits::SEARCH_OCTETS
+            && let Some(seq) = self.named.pop_front()
+        {
+            let mut rows = statement.query([seq])?;
+            if let Some(row) = rows.next()?
+                && fits(query, row)?
+            {
+                let (found, size) = found(row, &self.node, self.epoch)?;
+                octets += size;
+                self.found.push(found);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The record in a row, and about how many octets it has.
+fn found(row: &Row<'_>, node: &str, epoch: u32) -> rusqlite::Result<(Found, usize)> {
+    let seq: i64 = row.get(0)?;
+    let octets = row.get_ref(4)?.as_str()?.len() + row.get_ref(8)?.as_str()?.len() + 1_024;
+    let id = RecordId { node: node.into(), epoch, seq: seq.unsigned_abs() };
+    Ok((Found { id, record: row::record(row)? }, octets))
 }
 
 /// Whether the row is what the query asks for; the columns are those of [`row::COLUMNS`], the cheap ones first.
@@ -231,6 +342,7 @@ fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
     Ok((since..until).contains(&time)
         && given(query.verdict.as_ref(), |verdict| Ok(text(9)? == verdict.as_str()))?
         && given(query.queue_id.as_ref(), |id| Ok(text(12)? == id))?
+        && given(query.message_id.as_ref(), |id| Ok(index::bare(text(13)?) == index::bare(id)))?
         && given(query.sender.as_ref(), |party| Ok(party.is(text(3)?)))?
         && given(query.subject.as_ref(), |needle| Ok(needle.is_in(text(6)?)))?
         && given(query.rule.as_ref(), |rule| {
@@ -244,7 +356,12 @@ fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
         && given(query.attachment.as_ref(), |needle| {
             let attachments: Vec<(String, u64)> = row::parsed(row, 8)?;
             Ok(attachments.iter().any(|(name, _)| needle.is_in(name)))
-        })?)
+        })?
+        && (query.person.is_empty() || {
+            let recipients: Vec<String> = row::parsed(row, 4)?;
+            let parties = recipients.iter().map(String::as_str).chain([text(3)?]).chain(text(5)?.split(", "));
+            parties.into_iter().any(|party| query.person.iter().any(|own| is_address(own, party)))
+        }))
 }
 
 fn given<T>(wanted: Option<&T>, fits: impl FnOnce(&T) -> rusqlite::Result<bool>) -> rusqlite::Result<bool> {
@@ -278,12 +395,14 @@ impl Party {
             Self::Domain(domain) => {
                 text.rsplit_once('@').is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain.as_str()))
             }
-            Self::Address(address) => {
-                text.eq_ignore_ascii_case(address.key())
-                    || (!text.is_ascii() && text.to_lowercase() == address.key())
-            }
+            Self::Address(address) => is_address(address, text),
         }
     }
+}
+
+/// Whether the text of a record is this address.
+fn is_address(address: &Address, text: &str) -> bool {
+    text.eq_ignore_ascii_case(address.key()) || (!text.is_ascii() && text.to_lowercase() == address.key())
 }
 
 impl Serialize for Party {
@@ -302,6 +421,11 @@ impl Needle {
         Self { text: text.into(), folded: folded(text).into_owned() }
     }
 
+    /// The form in which it is looked for.
+    pub(super) fn folded(&self) -> &str {
+        &self.folded
+    }
+
     fn is_in(&self, text: &str) -> bool {
         folded(text).contains(&self.folded)
     }
@@ -314,7 +438,7 @@ impl Serialize for Needle {
 }
 
 /// Lower case, and the letters of the Nordic languages composed: a Mac writes `å` in a file's name as two characters.
-fn folded(text: &str) -> Cow<'_, str> {
+pub(super) fn folded(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         return Cow::Borrowed(text);
     }
@@ -339,6 +463,10 @@ fn as_text<S: serde::Serializer>(id: &Option<RecordId>, serializer: S) -> Result
         Some(id) => serializer.collect_str(id),
         None => serializer.serialize_none(),
     }
+}
+
+fn as_texts<S: serde::Serializer>(addresses: &[Address], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(Address::as_str))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
 use super::heads::{self, Told};
+use super::index::{self, Indexer};
 use super::month::Month;
 use super::outbox::{Changes, Event, Outbox};
 use super::row::{self, RecordRow};
@@ -87,6 +88,8 @@ pub(super) struct Writer {
     pub(super) failing: Arc<AtomicBool>,
     /// Held as long as this may write.
     pub(super) lock: File,
+    /// Makes side files; none when the log closes.
+    pub(super) indexer: Option<Indexer>,
 }
 
 impl Writer {
@@ -127,6 +130,10 @@ impl Writer {
             }
         }
         self.make_head();
+        // Its reader goes first, so that the file can be closed without its -wal.
+        if let Some(indexer) = self.indexer.take() {
+            indexer.stop();
+        }
         self.close_file();
         self.end_heads();
         // Said aloud, because a process that is being forked just now has the descriptor too. Failing, it goes with it.
@@ -175,9 +182,15 @@ impl Writer {
             let (changes, tree) =
                 insert(connection, first, jobs, notes, (&self.outbox, *month), self.tree.clone())
                     .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
+            let before = self.about.last;
             self.about.last += jobs.len() as u64;
             self.tree = tree;
             self.outbox.apply(changes);
+            if index::is_due(before, self.about.last)
+                && let Some(indexer) = &self.indexer
+            {
+                indexer.wake();
+            }
         }
         Ok(first)
     }
@@ -212,6 +225,10 @@ impl Writer {
         self.doubtful = false;
         self.tree = tree;
         self.floor = Some(month);
+        // The month before is complete.
+        if let Some(indexer) = &self.indexer {
+            indexer.wake();
+        }
         self.file = Some((month, connection));
         Ok(())
     }

@@ -4,6 +4,7 @@ mod cli;
 mod damage;
 mod faults;
 mod forwarders;
+mod index;
 mod outbox;
 mod upgrade;
 mod verify;

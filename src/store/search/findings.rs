@@ -33,7 +33,7 @@ impl Log {
         let mut faults = Vec::new();
         for month in &self.months {
             let path = month.path(&self.directory);
-            match open(&path, &query) {
+            match open(&path, &query, None) {
                 Ok(None) => {}
                 Ok(Some(file)) => {
                     let read = read(&file, rule, until, &mut each);
@@ -48,7 +48,7 @@ impl Log {
 
 /// Reads in strides, as a search does.
 fn read(
-    file: &Open,
+    file: &Open<'_>,
     rule: &str,
     until: Option<Timestamp>,
     each: &mut impl FnMut(Finding),

@@ -104,7 +104,7 @@ async fn records_are_found_by_what_is_known_of_them() {
     store(directory.path()).await;
     let (inbound, outbound, bounce) =
         ("Ansökan om bygglov", "=HYPERLINK(\"http://example.org\")", "Undelivered");
-    let cases: [(&[&str], &[&str]); 17] = [
+    let cases: [(&[&str], &[&str]); 19] = [
         (&[], &[inbound, outbound, bounce]),
         (&["--sender", "anna@exempelby.se"], &[outbound]),
         (&["--sender", "@example.org"], &[inbound]),
@@ -118,6 +118,8 @@ async fn records_are_found_by_what_is_known_of_them() {
         (&["--record", "gw1-1-000000000002"], &[outbound]),
         (&["--record", "gw2-1-000000000002"], &[]),
         (&["--queue-id", "4fKr"], &[outbound]),
+        (&["--message-id", "1@example.org", "--verdict", "held"], &[outbound]),
+        (&["--subject", "bygglov", "--scan"], &[inbound]),
         (&["--since", "2026-09-01"], &[bounce]),
         (&["--until", "2026-09-01"], &[inbound, outbound]),
         (&["--since", "2026-09-02 08:00", "--until", "2026-09-02"], &[bounce]),

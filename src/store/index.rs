@@ -1,0 +1,181 @@
+//! The side files of search, `log-2026-08.idx`: which records may be what is asked for, in segments of 65,536.
+//!
+//! Contract: they are derived. Nothing is lost with one but time, nothing is shown because of one (each record that
+//! one names is read and looked at), and one that does not belong to its month file is not used. The daemon makes
+//! them on a thread of their own, off the mail's way: a segment when it is full, the last one of a month when the
+//! next month has begun. A record that was pruned must not be found here either: [`forget`] is for who prunes.
+
+pub(super) mod lookup;
+mod segment;
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use rusqlite::Connection;
+
+use super::month::Month;
+use super::{row, schema, search};
+use crate::limits;
+use crate::metrics::METRICS;
+use lookup::Side;
+use segment::Builder;
+pub(super) use segment::bare;
+
+/// Removes the side file of a month. To be called when records of that month were changed or pruned, after the
+/// transaction: a segment that is being made just now is waited for and removed too. The daemon makes the file anew.
+pub fn forget(directory: &Path, month: Month) -> io::Result<()> {
+    let _lock = lock(directory)?;
+    match fs::remove_file(path(directory, month)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => File::open(directory)?.sync_all(),
+    }
+}
+
+/// What a side file's name ends with.
+pub(super) const EXTENSION: &str = "idx";
+
+/// The side file of a month.
+fn path(directory: &Path, month: Month) -> PathBuf {
+    month.path(directory).with_extension(EXTENSION)
+}
+
+/// Whether a segment may have become full between two numbers: sixteen times for each one, so that it is not late.
+pub(super) fn is_due(before: u64, after: u64) -> bool {
+    let step = segment::ROWS.unsigned_abs() / 16;
+    before / step != after / step
+}
+
+/// The thread that makes side files.
+#[derive(Debug)]
+pub(super) struct Indexer {
+    wake: SyncSender<()>,
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Indexer {
+    /// Begins, with whatever has no side file yet.
+    pub(super) fn start(directory: &Path) -> io::Result<Self> {
+        let (wake, waker) = sync_channel(1);
+        let stop = Arc::new(AtomicBool::new(false));
+        let work = Work { directory: directory.into(), stop: Arc::clone(&stop) };
+        let thread = thread::Builder::new().name("log-indexer".into()).spawn(move || work.run(&waker))?;
+        let indexer = Self { wake, stop, thread };
+        indexer.wake();
+        Ok(indexer)
+    }
+
+    /// There may be something to do. Never waits.
+    pub(super) fn wake(&self) {
+        // Full: it has been told already.
+        let _ = self.wake.try_send(());
+    }
+
+    /// Ends within a stride; a segment that is being made is left undone.
+    pub(super) fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.wake);
+        if self.thread.join().is_err() {
+            tracing::error!(
+                "the thread that makes the log's side files has died; search is slower, nothing is lost"
+            );
+        }
+    }
+}
+
+struct Work {
+    directory: PathBuf,
+    stop: Arc<AtomicBool>,
+}
+
+/// Why a side file is not made.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}
+
+impl Work {
+    fn run(&self, waker: &Receiver<()>) {
+        while waker.recv().is_ok() && !self.stopped() {
+            let Ok(months) = Month::list(&self.directory) else { continue };
+            for month in &months {
+                let closed = months.last() != Some(month);
+                if let Err(fault) = self.extend(*month, closed) {
+                    METRICS.index_segments.with_label_values(&["failed"]).inc();
+                    tracing::warn!(%month, %fault, "the log's side file cannot be made: search reads every record");
+                }
+            }
+        }
+    }
+
+    fn stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Makes the segments that are missing; in a month that goes on, only full ones.
+    fn extend(&self, month: Month, closed: bool) -> Result<(), Fault> {
+        let source = month.path(&self.directory);
+        if schema::octets(&source).unwrap_or(0) == 0 {
+            return Ok(());
+        }
+        let connection = schema::open_to_read(&source)?;
+        let Some((begin, last)) = search::ends(&connection)? else { return Ok(()) };
+        let target = path(&self.directory, month);
+        loop {
+            // Held from the first row that is read until the segment is in the file: whoever prunes rows waits, and
+            // then removes what was made of them.
+            let lock = lock(&self.directory)?;
+            let mut options = OpenOptions::new();
+            let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+            let side = Side::read(options.open(&target)?, &connection)?;
+            let first = side.next().unwrap_or(begin);
+            let rows = (last - first + 1).min(segment::ROWS);
+            if first > last || (rows < segment::ROWS && !closed) {
+                return Ok(());
+            }
+            let Some(built) = self.build(&connection, first, first + rows - 1)? else { return Ok(()) };
+            side.append(&built)?;
+            METRICS.index_segments.with_label_values(&["made"]).inc();
+            drop(lock);
+        }
+    }
+
+    /// Reads in strides, as a search does. `None` when it is to stop.
+    fn build(&self, connection: &Connection, first: i64, last: i64) -> rusqlite::Result<Option<Builder>> {
+        let mut builder = Builder::new(first, last);
+        let sql =
+            format!("SELECT seq, {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", row::COLUMNS);
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut next = first;
+        while next <= last {
+            if self.stopped() {
+                return Ok(None);
+            }
+            let end = (next + limits::SEARCH_RECORDS).min(last);
+            let mut rows = statement.query((next, end))?;
+            while let Some(row) = rows.next()? {
+                builder.add(row)?;
+            }
+            next = end + 1;
+        }
+        Ok(Some(builder))
+    }
+}
+
+/// Held by who changes a side file: the daemon, or who prunes.
+fn lock(directory: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file =
+        options.write(true).create(true).truncate(false).mode(0o600).open(directory.join("index.lock"))?;
+    file.lock()?;
+    Ok(file)
+}

@@ -1,0 +1,168 @@
+//! Side files: they make search quicker and change nothing of what it finds, whatever becomes of them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use postvakt::address::Address;
+use postvakt::store::index;
+use postvakt::store::month::Month;
+use postvakt::store::search::{Needle, Party};
+
+use super::*;
+
+const RECORDS: u32 = 400;
+
+/// A month of records and one of the month after, which closes it.
+async fn store(directory: &Path) {
+    let (time, clock) = clock("2026-08-21T00:00:00Z");
+    let store = Store::open_at(directory, "gw1", clock).unwrap();
+    for n in 0..RECORDS {
+        store.enqueue(Entry { record: mail(n), ..entry("") });
+    }
+    store.commit(entry("the last one of the month")).await.unwrap();
+    time.store(second("2026-09-02T06:00:00Z"), Ordering::SeqCst);
+    store.commit(entry("of the next month")).await.unwrap();
+    while !whole(&side(directory)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    store.close().await;
+}
+
+fn side(directory: &Path) -> PathBuf {
+    directory.join("log-2026-08.idx")
+}
+
+/// Whether the header has been written, which comes last.
+fn whole(path: &Path) -> bool {
+    fs::read(path).is_ok_and(|octets| octets.starts_with(b"PVIX"))
+}
+
+fn mail(n: u32) -> Record {
+    let mut record = Record {
+        time: Timestamp::from_second(second("2026-08-21T00:00:00Z") + i64::from(n) * 60).unwrap(),
+        sender: format!("Avsandare{}@d{}.example", n % 37, n % 5),
+        recipients: (0..=n % 3).map(|more| format!("handlaggare{}@exempelby.se", (n + more) % 11)).collect(),
+        header_from: format!("avsandare{}@d{}.example, annan{}@example.net", n % 37, n % 5, n % 50),
+        subject: format!("{} nummer {n}", ["Ansökan", "ÄRENDE", "Möte\nvecka"][n as usize % 3]),
+        queue_id: format!("4f{n:04X}"),
+        message_id: format!("<{n}@example.org>"),
+        ..record("")
+    };
+    if n.is_multiple_of(7) {
+        record.outcome = Outcome::Held;
+        record.would = vec!["custom.no-exe=marked".into()];
+        record.attachments = vec![(format!("Ritning {n}.PDF"), 1), ("bild.png".into(), 2)];
+    }
+    record
+}
+
+fn queries() -> Vec<Query> {
+    let party = |text: &str| Some(Party::parse(text).unwrap());
+    let text = |text: &str| Some(Needle::new(text));
+    let at = |text: &str| Some(text.parse().unwrap());
+    vec![
+        Query { sender: party("avsandare5@D0.example"), ..Query::default() },
+        Query { sender: party("@d3.example"), ..Query::default() },
+        Query { sender: party("<>"), ..Query::default() },
+        Query { recipient: party("HANDLAGGARE7@exempelby.se"), ..Query::default() },
+        Query { recipient: party("ingen@exempelby.se"), ..Query::default() },
+        Query { person: vec![Address::parse("annan9@example.net").unwrap()], ..Query::default() },
+        Query { subject: text("ÄRENDE nummer 3"), ..Query::default() },
+        Query { subject: text("möte\nvecka nummer 2"), ..Query::default() },
+        Query { subject: text("e"), ..Query::default() },
+        Query { subject: text(""), ..Query::default() },
+        Query { attachment: text("ritning 14.pdf"), ..Query::default() },
+        Query { attachment: text(".png"), verdict: Some(Outcome::Held), ..Query::default() },
+        Query { verdict: Some(Outcome::Held), subject: text("möte"), ..Query::default() },
+        Query { rule: Some("custom.no-exe".into()), ..Query::default() },
+        Query { rule: Some("custom".into()), ..Query::default() },
+        Query { queue_id: Some("4f0011".into()), ..Query::default() },
+        Query { message_id: Some("17@example.org".into()), ..Query::default() },
+        Query {
+            record: Some("gw1-1-000000000012".parse().unwrap()),
+            subject: text("nummer"),
+            ..Query::default()
+        },
+        Query { record: Some("gw1-1-000000000012".parse().unwrap()), ..Query::default() },
+        Query { since: at("2026-08-21T01:00:00Z"), until: at("2026-08-21T02:00:00Z"), ..Query::default() },
+        Query { since: at("2026-08-21T03:00:00Z"), subject: text("ansökan"), ..Query::default() },
+        Query { until: at("2026-08-01T00:00:00Z"), subject: text("ansökan"), ..Query::default() },
+        Query { subject: text("of the next month"), ..Query::default() },
+    ]
+}
+
+/// The same is found as by reading every record.
+fn assert_same(directory: &Path) {
+    let mut hits = 0;
+    for query in queries() {
+        let scan = Query { scan: true, ..query.clone() };
+        let (found, read) = (find(directory, &query), find(directory, &scan));
+        assert_eq!(found, read, "{}", serde_json::to_string(&query).unwrap());
+        hits += usize::from(!read.is_empty());
+    }
+    assert!(hits > 15, "{hits} queries find something");
+}
+
+#[tokio::test]
+async fn what_side_files_name_is_what_reading_everything_finds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    store(path).await;
+    assert_same(path);
+    // Another record now has what the side file says of this one: what it names is looked at before it is shown.
+    let file = rusqlite::Connection::open(path.join("log-2026-08.db")).unwrap();
+    file.execute("UPDATE record SET queue_id = 'gone' WHERE queue_id = '4f0011'", []).unwrap();
+    let gone = Query { queue_id: Some("4f0011".into()), ..Query::default() };
+    assert_eq!(find(path, &gone), []);
+}
+
+#[tokio::test]
+async fn a_side_file_that_is_damaged_cut_or_of_another_file_is_not_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    store(path).await;
+    let octets = fs::read(side(path)).unwrap();
+    for octet in [0, 7, 9, 17, 25, 33, 41, 49, 90, 140] {
+        let mut changed = octets.clone();
+        changed[octet] ^= 0x20;
+        fs::write(side(path), &changed).unwrap();
+        assert_same(path);
+    }
+    for length in [0, 100, 144, octets.len() / 2, octets.len() - 1] {
+        fs::write(side(path), &octets[..length]).unwrap();
+        assert_same(path);
+    }
+    fs::write(side(path), &octets).unwrap();
+    let file = rusqlite::Connection::open(path.join("log-2026-08.db")).unwrap();
+    file.execute("UPDATE record SET time = time + 1, sender = 'other@d0.example'", []).unwrap();
+    assert_same(path);
+    file.execute("DELETE FROM record WHERE seq > 100", []).unwrap();
+    assert_same(path);
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_gone_and_made_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    store(path).await;
+    let has = |text: &str| {
+        let octets = fs::read(side(path)).unwrap();
+        octets.windows(text.len()).any(|window| window == text.as_bytes())
+    };
+    assert!(has("ansökan nummer 3\n"), "{}", side(path).display());
+    let file = rusqlite::Connection::open(path.join("log-2026-08.db")).unwrap();
+    file.execute("UPDATE record SET subject = '' WHERE seq = 4", []).unwrap();
+    drop(file);
+    index::forget(path, Month::parse("2026-08").unwrap()).unwrap();
+    index::forget(path, Month::parse("2026-08").unwrap()).unwrap();
+    assert!(!side(path).exists());
+    assert_same(path);
+    let store = Store::open(path, "gw1").unwrap();
+    while !whole(&side(path)) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    store.close().await;
+    assert!(!has("ansökan nummer 3\n") && has("ansökan nummer 6\n"));
+    assert_same(path);
+}
