@@ -45,6 +45,8 @@ pub struct Config {
     pub server: Server,
     /// The log.
     pub store: Store,
+    /// What is masked where a record leaves the organisation.
+    pub disclosure: Disclosure,
     /// Where receipts and notices are handed over.
     pub smtp: Option<Smtp>,
     /// How they are written; absent where nothing is sent.
@@ -94,6 +96,13 @@ impl Default for Heads {
     fn default() -> Self {
         Self { every: limits::HEADS_EVERY, file: None, key: None }
     }
+}
+
+/// `[disclosure]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Disclosure {
+    /// Words that an export with the profile `disclose` masks.
+    pub words: Vec<String>,
 }
 
 /// `[smtp]`.

@@ -2,10 +2,16 @@
 
 pub mod csv;
 pub mod file;
+pub mod html;
+pub mod identity;
 pub mod jsonl;
+pub mod page;
+pub mod profile;
+pub mod xlsx;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
@@ -45,28 +51,52 @@ pub const COLUMNS: [&str; 22] = [
 pub enum Format {
     /// For Swedish Excel.
     Csv,
+    /// A workbook.
+    Xlsx,
     /// JSON Lines in the names of the Elastic Common Schema.
     Jsonl,
+    /// A page to be read and printed.
+    Html,
+}
+
+/// What a file says of itself, where its form lets it.
+#[derive(Debug)]
+pub struct Heading<'a> {
+    /// Whose log it is.
+    pub organisation: &'a str,
+    /// What was asked, why, when and by whom, as people read it.
+    pub about: Vec<(&'static str, String)>,
+    /// Where parts of a file may be while it is made.
+    pub scratch: &'a Path,
 }
 
 impl Format {
     /// All, as the command line names them.
-    pub const ALL: [Self; 2] = [Self::Csv, Self::Jsonl];
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Jsonl, Self::Html];
 
     /// The name.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
+            Self::Xlsx => "xlsx",
             Self::Jsonl => "jsonl",
+            Self::Html => "html",
         }
     }
 
-    /// What begins the file.
-    pub fn start<W: Write>(self, out: W) -> io::Result<Exporter<W>> {
-        match self {
-            Self::Csv => csv::Writer::start(out).map(Box::new).map(Exporter::Csv),
-            Self::Jsonl => Ok(Exporter::Jsonl(out)),
-        }
+    /// Begins a file.
+    pub fn start<W: Write + Send>(
+        self,
+        out: W,
+        heading: &Heading<'_>,
+        zone: &TimeZone,
+    ) -> io::Result<Exporter<W>> {
+        Ok(match self {
+            Self::Csv => Exporter::Csv(Box::new(csv::Writer::start(out)?)),
+            Self::Xlsx => Exporter::Xlsx(Box::new(xlsx::Writer::start(out, heading)?)),
+            Self::Jsonl => Exporter::Jsonl(out),
+            Self::Html => Exporter::Html(html::Writer::start(out, heading, zone)?),
+        })
     }
 }
 
@@ -74,24 +104,32 @@ impl Format {
 pub enum Exporter<W: Write> {
     /// CSV.
     Csv(Box<csv::Writer<W>>),
+    /// A workbook.
+    Xlsx(Box<xlsx::Writer<W>>),
     /// JSON Lines.
     Jsonl(W),
+    /// A page.
+    Html(html::Writer<W>),
 }
 
-impl<W: Write> Exporter<W> {
+impl<W: Write + Send> Exporter<W> {
     /// Adds a record.
     pub fn add(&mut self, found: &Found, zone: &TimeZone) -> io::Result<()> {
         match self {
             Self::Csv(writer) => writer.add(&Line::new(found, zone)),
+            Self::Xlsx(writer) => writer.add(&Line::new(found, zone)),
             Self::Jsonl(out) => writeln!(out, "{}", jsonl::event(found)),
+            Self::Html(writer) => writer.add(found),
         }
     }
 
-    /// Writes what is left and gives the output back.
-    pub fn finish(self) -> io::Result<W> {
+    /// Writes what is left and gives the output back, and how many cells the form has no room for.
+    pub fn finish(self) -> io::Result<(W, u64)> {
         match self {
-            Self::Csv(writer) => writer.finish(),
-            Self::Jsonl(mut out) => out.flush().map(|()| out),
+            Self::Csv(writer) => Ok((writer.finish()?, 0)),
+            Self::Xlsx(writer) => writer.finish(),
+            Self::Jsonl(mut out) => out.flush().map(|()| (out, 0)),
+            Self::Html(writer) => Ok((writer.finish()?, 0)),
         }
     }
 }
@@ -231,6 +269,11 @@ pub(crate) mod tests {
     use super::*;
     use crate::mail::Direction;
     use crate::record::{Outcome, Record, RecordId};
+
+    pub(crate) fn heading() -> Heading<'static> {
+        let about = vec![("Ändamål", "utlämnande".to_owned())];
+        Heading { organisation: "Exempelby kommun", about, scratch: Path::new("/tmp") }
+    }
 
     pub(crate) fn found(subject: &str) -> Found {
         let text = String::from;

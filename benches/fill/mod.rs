@@ -18,7 +18,7 @@ const DAYS: i64 = 115;
 const CHUNK: u64 = 10_000;
 
 /// Writes `records` records into a store in `directory`, which is made. Gives the open store.
-pub async fn fill(directory: &Path, records: u64) -> Store {
+pub(crate) async fn fill(directory: &Path, records: u64) -> Store {
     let begin: Timestamp = BEGIN.parse().unwrap();
     let at = move |n: u64| {
         let milliseconds = i64::try_from(u128::from(n) * (DAYS as u128 * 86_400_000) / u128::from(records));
@@ -43,7 +43,7 @@ pub async fn fill(directory: &Path, records: u64) -> Store {
 }
 
 /// The mail with a number.
-pub fn entry(n: u64, at: Timestamp) -> Entry {
+pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
     let mut dice = Dice(n);
     let inside = mailbox(&mut dice);
     let outside = outsider(&mut dice);
@@ -175,7 +175,7 @@ fn attachment(dice: &mut Dice) -> String {
     format!("{what} {}.{kind}", dice.below(100_000))
 }
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Dice(u64);
 
 impl Dice {
@@ -187,7 +187,7 @@ impl Dice {
     }
 
     fn below(&mut self, end: u64) -> u64 {
-        (u128::from(self.next()) * u128::from(end) >> 64) as u64
+        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
     }
 
     /// Small ones come more often.

@@ -1,6 +1,7 @@
 //! `postvakt log`: search and export the log, and see who did. No row is shown before its access is logged.
 
 mod accesses;
+mod export;
 mod forwarders;
 mod moment;
 mod table;
@@ -9,13 +10,12 @@ mod verify;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::export::file::{Manifest, NewFile, manifest_path};
-use crate::export::{COLUMNS, Format, Line, local};
+use crate::export::Line;
 use crate::record::{Outcome, RecordId};
 use crate::rules::Grade;
 use crate::store::OpenError;
@@ -55,21 +55,7 @@ enum LogCommand {
         reason: Reason,
     },
     /// Write the records that fit to a file, with a manifest beside it.
-    Export {
-        #[command(flatten)]
-        query: QueryArgs,
-        #[command(flatten)]
-        reason: Reason,
-        /// The form of the file: csv opens in Excel, jsonl has the names of the Elastic Common Schema.
-        #[arg(long, value_parser = one_of(&Format::ALL.map(Format::as_str)))]
-        format: String,
-        /// The file.
-        #[arg(long, value_name = "F")]
-        output: PathBuf,
-        /// Replace the file if it exists.
-        #[arg(long)]
-        force: bool,
-    },
+    Export(export::Args),
     /// Show what the log tells as a whole.
     Report {
         #[command(subcommand)]
@@ -195,17 +181,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             let mut table = Table::new(BufWriter::new(out), terminal, terminal);
             search(&log, &query, config, args.json, &mut table, access)
         }
-        LogCommand::Export { query, reason, format, output, force } => {
-            let query = query.query(config)?;
-            let format = Format::ALL.into_iter().find(|known| known.as_str() == format);
-            let format = format.context("an unknown format")?;
-            let more = json!({ "format": format.as_str(), "output": output.display().to_string() });
-            let Some(access) = Granted::ask(directory, config, "export", &query, more, reason)? else {
-                return Ok(USAGE);
-            };
-            let export = Export { log: &log, query: &query, config, format, output, force: *force };
-            export.run(access, args.json, out)
-        }
+        LogCommand::Export(export) => export::run(export, directory, &log, config, args.json, out),
         LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
             let asked = period(since.as_deref(), until.as_deref(), config)?;
             let mut report = Forwarders::new(asked, grade, config)?;
@@ -366,70 +342,4 @@ fn search<W: Write>(
     });
     let result = result.and_then(|faults| table.flush().map(|()| faults));
     access.end(rows, result.map_err(anyhow::Error::from))
-}
-
-/// An export, ready to be run.
-struct Export<'a> {
-    log: &'a Log,
-    query: &'a Query,
-    config: &'a Config,
-    format: Format,
-    output: &'a Path,
-    force: bool,
-}
-
-impl Export<'_> {
-    fn run(&self, access: Granted, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
-        let mut rows = 0;
-        let result = self.write(&access, &mut rows);
-        let result = result.with_context(|| format!("{}: not exported", self.output.display()));
-        let (manifest, result) = match result {
-            Ok((manifest, faults)) => (Some(manifest), Ok(faults)),
-            Err(error) => (None, Err(error)),
-        };
-        let code = access.end(rows, result)?;
-        match manifest {
-            Some(manifest) if json => writeln!(out, "{manifest}")?,
-            Some(_) => writeln!(out, "{}: {rows} records", self.output.display())?,
-            None => {}
-        }
-        Ok(code)
-    }
-
-    fn write(&self, access: &Granted, rows: &mut u64) -> anyhow::Result<(Value, Vec<OpenError>)> {
-        let manifest_path = manifest_path(self.output);
-        let mut manifest_file = NewFile::create(&manifest_path, self.force)?;
-        let mut exporter = self.format.start(NewFile::create(self.output, self.force)?)?;
-        let faults = self.log.search(self.query, |found| {
-            *rows += 1;
-            exporter.add(&found, &self.config.time_zone)
-        })?;
-        let mut file = exporter.finish()?;
-        let sha256 = file.seal()?;
-        let name = self.output.file_name().map(|name| name.to_string_lossy().into_owned());
-        let manifest = serde_json::to_value(Manifest {
-            file: &name.unwrap_or_default(),
-            sha256: &sha256,
-            rows: *rows,
-            left_out: faults.iter().map(ToString::to_string).collect(),
-            format: self.format.as_str(),
-            columns: &COLUMNS,
-            query: serde_json::to_value(self.query)?,
-            purpose: &access.access.purpose,
-            decision: &access.access.decision,
-            exported_at: local(access.access.time, &self.config.time_zone),
-            exported_by: &access.access.reader,
-            access: access.id,
-            organisation: &self.config.organisation.name,
-            node: &self.config.server.node,
-            config: &self.config.hash,
-            postvakt: env!("CARGO_PKG_VERSION"),
-        })?;
-        writeln!(manifest_file, "{manifest:#}")?;
-        manifest_file.seal()?;
-        // The file comes last: where it is, its manifest is.
-        manifest_file.publish()?;
-        file.publish()?;
-        Ok((manifest, faults))
-    }
 }

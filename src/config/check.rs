@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::{Config, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies};
+use super::{Config, Disclosure, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::organisation::Organisation;
@@ -32,6 +32,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let smtp = root.table("smtp", letters::smtp).flatten();
         let (organisation, time_zone) = organisation.unzip();
         let organisation = organisation.flatten().map(Arc::new);
+        let disclosure = root.table("disclosure", disclosure).unwrap_or_default();
         let stationery =
             letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
@@ -42,6 +43,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             time_zone: time_zone?,
             server: server??,
             store: store??,
+            disclosure,
             smtp,
             stationery,
             rules: rules.unwrap_or_default(),
@@ -222,6 +224,21 @@ fn heads(section: &mut Settings<'_>) -> Heads {
     let file = section.optional("file", absolute);
     let key = section.optional("key", absolute);
     Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, key }
+}
+
+fn disclosure(section: &mut Settings<'_>) -> Disclosure {
+    let words = section.list("words").unwrap_or_default();
+    let word = |value: &Value| {
+        let given = parse::text(value)?.trim();
+        if given.chars().count() >= 2 {
+            return Ok(given.to_owned());
+        }
+        let problem = format!("{} would be masked in nearly every subject", parse::shown(given));
+        Err(Fault::new(problem, "write words of at least two letters"))
+    };
+    Disclosure {
+        words: words.iter().filter_map(|value| section.accept("words", value.at, word(value))).collect(),
+    }
 }
 
 fn absolute(value: &Value) -> Result<PathBuf, Fault> {

@@ -11,22 +11,31 @@ use super::{COLUMNS, Line, visible};
 pub struct Writer<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Writer<W> {
+    /// Begins a file of records.
+    pub fn start(out: W) -> io::Result<Self> {
+        Self::with_head(out, &COLUMNS)
+    }
+
     /// Begins a file: the byte order mark, then the names of the columns.
-    pub fn start(mut out: W) -> io::Result<Self> {
+    pub fn with_head(mut out: W, columns: &[&str]) -> io::Result<Self> {
         out.write_all("\u{FEFF}".as_bytes())?;
         let mut writer = WriterBuilder::new()
             .delimiter(b';')
             .terminator(Terminator::CRLF)
             .quote_style(QuoteStyle::Always)
             .from_writer(out);
-        writer.write_record(COLUMNS)?;
+        writer.write_record(columns)?;
         Ok(Self(writer))
     }
 
     /// Adds a record.
     pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let cells = line.cells();
-        Ok(self.0.write_record(cells.iter().map(|cell| safe(cell).into_owned()))?)
+        self.row(&line.cells())
+    }
+
+    /// Adds a row.
+    pub fn row(&mut self, cells: &[impl AsRef<str>]) -> io::Result<()> {
+        Ok(self.0.write_record(cells.iter().map(|cell| safe(cell.as_ref()).into_owned()))?)
     }
 
     /// Writes what is left and gives the output back.

@@ -1,5 +1,6 @@
 //! Export files: each appears whole or not at all, with its manifest beside it.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -27,6 +28,10 @@ pub struct Manifest<'a> {
     pub rows: u64,
     pub left_out: Vec<String>,
     pub format: &'a str,
+    pub profile: &'a str,
+    pub masked: &'a BTreeMap<String, u64>,
+    pub review: Option<String>,
+    pub cells_cut: u64,
     pub columns: &'a [&'a str],
     pub query: serde_json::Value,
     pub purpose: &'a str,
@@ -42,8 +47,13 @@ pub struct Manifest<'a> {
 
 /// Where the manifest of an exported file is.
 pub fn manifest_path(path: &Path) -> PathBuf {
+    beside(path, ".manifest.json")
+}
+
+/// The file beside a file whose name goes on so.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".manifest.json");
+    name.push(ending);
     name.into()
 }
 

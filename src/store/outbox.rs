@@ -19,7 +19,7 @@ use crate::metrics::METRICS;
 use crate::record::{OutboxKey, OutboxKind, OutboxRow};
 
 /// The version of the schema that has the outbox.
-const SINCE_VERSION: usize = 3;
+pub(super) const SINCE_VERSION: usize = 3;
 
 /// What became of a mail of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 //! transaction of its own, so that it never keeps the daemon from checkpointing.
 
 pub mod findings;
+pub mod totals;
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -437,24 +438,38 @@ impl Serialize for Needle {
     }
 }
 
-/// Lower case, and the letters of the Nordic languages composed: a Mac writes `å` in a file's name as two characters.
+/// Lower case, and composed.
 pub(super) fn folded(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
         return Cow::Borrowed(text);
     }
     let lower = text.to_lowercase();
-    if !lower.contains(['\u{300}', '\u{301}', '\u{308}', '\u{30A}']) {
-        return Cow::Owned(lower);
+    match composed(&lower) {
+        Cow::Borrowed(_) => Cow::Owned(lower),
+        Cow::Owned(composed) => Cow::Owned(composed),
     }
-    let composed = [
+}
+
+/// The letters of the Nordic languages as one character each: a Mac writes `å` in a file's name as two.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\u{300}', '\u{301}', '\u{308}', '\u{30A}']) {
+        return Cow::Borrowed(text);
+    }
+    let letters = [
         ("a\u{30A}", "å"),
         ("a\u{308}", "ä"),
         ("o\u{308}", "ö"),
         ("u\u{308}", "ü"),
         ("e\u{301}", "é"),
         ("a\u{300}", "à"),
+        ("A\u{30A}", "Å"),
+        ("A\u{308}", "Ä"),
+        ("O\u{308}", "Ö"),
+        ("U\u{308}", "Ü"),
+        ("E\u{301}", "É"),
+        ("A\u{300}", "À"),
     ];
-    Cow::Owned(composed.iter().fold(lower, |text, (two, one)| text.replace(two, one)))
+    Cow::Owned(letters.iter().fold(text.to_owned(), |text, (two, one)| text.replace(two, one)))
 }
 
 #[expect(clippy::ref_option, reason = "serde's way to call it")]

@@ -22,7 +22,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("idna", &["src/address.rs"]),
     ("hmac", &["src/facts/identity.rs"]),
     ("csv", &["src/export"]),
-    ("rust_xlsxwriter", &["src/export"]),
+    ("rust_xlsxwriter", &["src/export/xlsx.rs"]),
     ("ed25519_dalek", &["src/note.rs"]),
     ("base64", &["src/note.rs"]),
     ("arc_swap", &["src/pipeline.rs", "src/daemon.rs"]),

@@ -148,6 +148,19 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
         ],
     ),
     (
+        "[disclosure]",
+        "What is masked in an export of the log with the profile disclose, beside personnummer and samordningsnummer. The whole table may be absent.",
+        &[Key {
+            name: "words",
+            kind: "list of texts",
+            default: Fallback::Value("[]"),
+            example: "[\"skyddad identitet\"]",
+            meaning: "Words that are masked wherever they stand in a record, in upper or lower case, also inside other words.",
+            why: "Only the organisation knows which of its cases must not be told of; what was masked is listed for a person to look at.",
+            keys: &[],
+        }],
+    ),
+    (
         "[smtp]",
         "Where receipts and notices are handed over. The whole table may be absent; then nothing is sent.",
         &[

@@ -9,7 +9,7 @@ use crate::record::FindingRow;
 use crate::store::{OpenError, ReadError, row, schema};
 
 /// The version of the files that have findings.
-const SINCE_VERSION: usize = 2;
+pub(super) const SINCE_VERSION: usize = 2;
 
 /// One finding of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

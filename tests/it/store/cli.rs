@@ -31,6 +31,7 @@ fn config(directory: &Path) -> Config {
         time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
         server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None },
         store: config::Store { directory: directory.into(), heads: config::Heads::default(), nested: true },
+        disclosure: config::Disclosure::default(),
         smtp: None,
         stationery: None,
         rules: Vec::new(),

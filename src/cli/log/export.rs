@@ -1,0 +1,270 @@
+//! `postvakt log export`: records into a file, masked as its profile says, with a manifest and a list for review.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use serde_json::{Value, json};
+
+use super::{Granted, QueryArgs, Reason, USAGE, one_of};
+use crate::config::Config;
+use crate::export::csv::Writer as Csv;
+use crate::export::file::{Manifest, NewFile, beside, manifest_path};
+use crate::export::html::made;
+use crate::export::profile::{Column, Mask, NUMBERS, Profile, Pseudonyms, Tally};
+use crate::export::{COLUMNS, Format, Heading, local};
+use crate::store::OpenError;
+use crate::store::search::{Found, Log, Query};
+
+/// What to export, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    query: QueryArgs,
+    #[command(flatten)]
+    reason: Reason,
+    /// The form of the file: csv and xlsx open in Excel, jsonl has the names of the Elastic Common Schema, html is
+    /// for reading and printing.
+    #[arg(long, value_parser = one_of(&Format::ALL.map(Format::as_str)))]
+    format: String,
+    /// The file.
+    #[arg(long, value_name = "F")]
+    output: PathBuf,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+    /// For whom it is: internal has everything, disclose masks identity numbers and the words of the config,
+    /// pseudonym tells of whom no record is.
+    #[arg(long, value_name = "P", default_value = "internal", value_parser = one_of(&Profile::ALL.map(Profile::as_str)))]
+    profile: String,
+    /// Mask these as well: personnummer, or whole columns by their names.
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    mask: Vec<String>,
+}
+
+/// An export, ready to be run.
+struct Export<'a> {
+    args: &'a Args,
+    config: &'a Config,
+    query: Query,
+    format: Format,
+    profile: Profile,
+    mask: Mask<'a>,
+}
+
+/// What became of it.
+struct Written {
+    manifest: Value,
+    faults: Vec<OpenError>,
+    cut: u64,
+}
+
+/// Runs the command.
+pub(super) fn run(
+    args: &Args,
+    directory: &Path,
+    log: &Log,
+    config: &Config,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let export = Export::new(args, config)?;
+    let more = json!({
+        "format": export.format.as_str(),
+        "output": args.output.display().to_string(),
+        "profile": export.profile.as_str(),
+        "mask": args.mask,
+    });
+    let Some(access) = Granted::ask(directory, config, "export", &export.query, more, &args.reason)? else {
+        return Ok(USAGE);
+    };
+    let mut rows = 0;
+    let written = export.write(log, &access, &mut rows);
+    let written = written.with_context(|| format!("{}: not exported", args.output.display()));
+    let (manifest, result) = match written {
+        Ok(Written { manifest, faults, cut }) => {
+            if cut > 0 {
+                eprintln!(
+                    "postvakt: {cut} cells are too long for a workbook, and say how much is missing; csv has all of it"
+                );
+            }
+            (Some(manifest), Ok(faults))
+        }
+        Err(error) => (None, Err(error)),
+    };
+    let code = access.end(rows, result)?;
+    match manifest {
+        Some(manifest) if json => writeln!(out, "{manifest}")?,
+        Some(_) => writeln!(out, "{}: {rows} records", args.output.display())?,
+        None => {}
+    }
+    Ok(code)
+}
+
+impl<'a> Export<'a> {
+    fn new(args: &'a Args, config: &'a Config) -> anyhow::Result<Self> {
+        let query = args.query.query(config)?;
+        let format = Format::ALL.into_iter().find(|known| known.as_str() == args.format);
+        let format = format.context("an unknown format")?;
+        let profile = Profile::ALL.into_iter().find(|known| known.as_str() == args.profile);
+        let profile = profile.context("an unknown profile")?;
+        for name in &args.mask {
+            if name != NUMBERS && !Column::ALL.iter().any(|column| column.as_str() == name) {
+                let all = Column::ALL.map(Column::as_str).join(", ");
+                bail!("--mask {name}: write {NUMBERS}, or a column: {all}");
+            }
+        }
+        // Nobody has the key when the export is made: what it does not tell cannot be asked for later.
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).context("the system gives no random octets")?;
+        let own = Pseudonyms { key, organisation: &config.organisation };
+        let mask = Mask::new(profile, &args.mask, &config.disclosure.words, Some(own));
+        Ok(Self { args, config, query, format, profile, mask })
+    }
+
+    fn write(&self, log: &Log, access: &Granted, rows: &mut u64) -> anyhow::Result<Written> {
+        let Self { args, config, .. } = self;
+        let output = &args.output;
+        let zone = &config.time_zone;
+        let mut manifest_file = NewFile::create(&manifest_path(output), args.force)?;
+        let review_path = beside(output, ".review.csv");
+        let mut review = match self.profile {
+            Profile::Disclose => Some(Csv::with_head(NewFile::create(&review_path, args.force)?, &REVIEW)?),
+            Profile::Internal | Profile::Pseudonym => None,
+        };
+        let heading = self.heading(access);
+        let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading, zone)?;
+        let mut tally = Tally::default();
+        let faults = log.search(&self.query, |mut found| {
+            *rows += 1;
+            let marks = self.mask.apply(&mut found);
+            tally.add(&marks);
+            if let Some(review) = &mut review {
+                for mark in &marks {
+                    review.row(&review_cells(&found, mark, config))?;
+                }
+            }
+            exporter.add(&found, zone)
+        })?;
+        let (mut file, cut) = exporter.finish()?;
+        let sha256 = file.seal()?;
+        let manifest = serde_json::to_value(Manifest {
+            file: &name_of(output),
+            sha256: &sha256,
+            rows: *rows,
+            left_out: faults.iter().map(ToString::to_string).collect(),
+            format: self.format.as_str(),
+            profile: self.profile.as_str(),
+            masked: tally.counts(),
+            review: review.as_ref().map(|_| name_of(&review_path)),
+            cells_cut: cut,
+            columns: &COLUMNS,
+            query: serde_json::to_value(&self.query)?,
+            purpose: &access.access.purpose,
+            decision: &access.access.decision,
+            exported_at: local(access.access.time, zone),
+            exported_by: &access.access.reader,
+            access: access.id,
+            organisation: &config.organisation.name,
+            node: &config.server.node,
+            config: &config.hash,
+            postvakt: env!("CARGO_PKG_VERSION"),
+        })?;
+        writeln!(manifest_file, "{manifest:#}")?;
+        manifest_file.seal()?;
+        // The file comes last: where it is, its manifest and its review list are.
+        manifest_file.publish()?;
+        if let Some(review) = review {
+            let mut review = review.finish()?;
+            review.seal()?;
+            review.publish()?;
+        }
+        file.publish()?;
+        Ok(Written { manifest, faults, cut })
+    }
+
+    fn heading(&self, access: &Granted) -> Heading<'_> {
+        let access = &access.access;
+        let mut about = vec![
+            ("Urval", asked(&self.query, self.config)),
+            ("Ändamål", access.purpose.clone()),
+            ("Beslut", access.decision.clone()),
+            ("Uttaget", made(access.time, &self.config.time_zone)),
+            ("Av", access.reader.user.clone()),
+            ("Maskning", masking(self.profile, &self.args.mask)),
+        ];
+        about.retain(|(_, value)| !value.is_empty());
+        let scratch = self.args.output.parent().filter(|parent| !parent.as_os_str().is_empty());
+        Heading {
+            organisation: &self.config.organisation.name,
+            about,
+            scratch: scratch.unwrap_or(Path::new(".")),
+        }
+    }
+}
+
+/// The columns of the list for review.
+const REVIEW: [&str; 6] = ["record", "time", "column", "what", "masked", "text"];
+
+fn review_cells(found: &Found, mark: &crate::export::profile::Mark, config: &Config) -> [String; 6] {
+    [
+        found.id.to_string(),
+        local(found.record.time, &config.time_zone),
+        mark.column.as_str().to_owned(),
+        mark.what.clone(),
+        if mark.masked { "yes" } else { "no" }.to_owned(),
+        mark.text.clone(),
+    ]
+}
+
+fn masking(profile: Profile, more: &[String]) -> String {
+    let own = match profile {
+        Profile::Internal => "",
+        Profile::Disclose => "personnummer och ord enligt konfigurationen",
+        Profile::Pseudonym => "pseudonymer i stället för adresser",
+    };
+    let parts: Vec<&str> =
+        std::iter::once(own).chain(more.iter().map(String::as_str)).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { "ingen".to_owned() } else { parts.join(", ") }
+}
+
+/// A query in words.
+pub(super) fn asked(query: &Query, config: &Config) -> String {
+    let word = |name: &str| match name {
+        "since" => "från",
+        "until" => "till",
+        "sender" => "avsändare",
+        "recipient" => "mottagare",
+        "subject" => "ämne",
+        "attachment" => "bilaga",
+        "verdict" => "utfall",
+        "rule" => "regel",
+        "record" => "post",
+        "queue_id" => "kö-id",
+        "message_id" => "Message-ID",
+        "person" => "person",
+        _ => "övrigt",
+    };
+    let Ok(Value::Object(parts)) = serde_json::to_value(query) else { return String::new() };
+    let parts: Vec<String> = parts
+        .iter()
+        .map(|(name, value)| {
+            let time = match name.as_str() {
+                "since" => query.since,
+                "until" => query.until,
+                _ => None,
+            };
+            let shown = match (time, value) {
+                (Some(time), _) => config.time_zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string(),
+                (None, Value::String(text)) => text.clone(),
+                (None, other) => other.to_string(),
+            };
+            format!("{} {shown}", word(name))
+        })
+        .collect();
+    if parts.is_empty() { "hela loggen".to_owned() } else { parts.join("; ") }
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}

@@ -1,0 +1,217 @@
+//! A page for people and for paper: who wrote to whom, when and about what, and below each line the rest of its
+//! record. It needs nothing from outside.
+
+use std::io::{self, Write};
+
+use jiff::tz::TimeZone;
+
+use super::{Heading, Line, local, visible};
+use crate::store::search::Found;
+
+/// What the page looks like; [`crate::export::page`] has what all pages have in common.
+const STYLE: &str = "
+@page{size:A4 landscape}
+table{table-layout:fixed;width:100%}
+col.t{width:11%}col.d{width:8%}col.p{width:19%}col.s{width:25%}col.a{width:18%}col.v{width:9%}
+tbody{break-inside:avoid}
+tbody tr:first-child td{padding-bottom:0;border-bottom:0}
+tr.more td{padding-top:.1rem;color:var(--soft);font-size:.72rem;line-height:1.35}
+tr.more dt,tr.more dd{display:inline;margin:0}
+tr.more dt{font-weight:600}
+tr.more dd::after{content:'  '}
+td{overflow-wrap:anywhere}
+.held,.rejected,.deferred{font-weight:600}";
+
+/// A file that is being written.
+pub struct Writer<W: Write> {
+    out: W,
+    zone: TimeZone,
+    rows: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins the page.
+    pub fn start(mut out: W, heading: &Heading<'_>, zone: &TimeZone) -> io::Result<Self> {
+        let title = format!("E-postlogg, {}", heading.organisation);
+        super::page::start(&mut out, &title, STYLE)?;
+        writeln!(
+            out,
+            "<header><p class=org>{}</p><h1>E-postlogg <span lang=en>E-mail log</span></h1>",
+            escaped(heading.organisation)
+        )?;
+        writeln!(out, "<dl class=about>")?;
+        for (name, value) in &heading.about {
+            writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value))?;
+        }
+        writeln!(
+            out,
+            "</dl></header><table><colgroup><col class=t><col class=d><col class=p><col class=p><col class=s><col class=a><col class=v></colgroup>"
+        )?;
+        writeln!(
+            out,
+            "<thead><tr><th scope=col>Tid<th scope=col>Riktning<th scope=col>Från<th scope=col>Till<th scope=col>Ämne\
+             <th scope=col>Bilagor<th scope=col>Utfall</tr></thead>"
+        )?;
+        Ok(Self { out, zone: zone.clone(), rows: 0 })
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, found: &Found) -> io::Result<()> {
+        self.rows += 1;
+        let line = Line::new(found, &self.zone);
+        let day = self.zone.to_datetime(found.record.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let attachments = found.record.attachments.iter();
+        let attachments: Vec<String> =
+            attachments.map(|(name, size)| format!("{} ({})", escaped(name), octets(*size))).collect();
+        let lines =
+            |items: &[String]| items.iter().map(|item| escaped(item)).collect::<Vec<_>>().join("<br>");
+        writeln!(
+            self.out,
+            "<tbody><tr><td><time datetime=\"{}\">{day}</time><td>{}<td>{}<td>{}<td>{}<td>{}<td class={}>{}</tr>",
+            line.time,
+            direction(line.direction),
+            escaped(line.sender),
+            lines(line.recipients),
+            escaped(line.subject),
+            attachments.join("<br>"),
+            line.verdict,
+            verdict(line.verdict),
+        )?;
+        write!(self.out, "<tr class=more><td colspan=7><dl>")?;
+        let (findings, would) = (line.findings.join("; "), line.would.join("; "));
+        let size = octets(line.size);
+        let rest = [
+            ("Post", line.record.as_str()),
+            ("UTC", line.time_utc.as_str()),
+            ("Avsändare i brevet", line.header_from),
+            ("Storlek", size.as_str()),
+            ("Fynd", findings.as_str()),
+            ("Skulle ha", would.as_str()),
+            ("Kö-id", line.queue_id),
+            ("Message-ID", line.message_id),
+            ("Klient", line.client),
+            ("HELO", line.helo),
+            ("Inloggad", line.auth_user),
+            ("TLS", line.tls),
+            ("Konfiguration", line.config),
+            ("Kvitto", line.receipt),
+        ];
+        for (name, value) in rest.iter().filter(|(_, value)| !value.is_empty()) {
+            write!(self.out, "<dt>{name}:</dt> <dd>{}</dd> ", escaped(value))?;
+        }
+        writeln!(self.out, "</dl></tbody>")
+    }
+
+    /// Writes what is left and gives the output back.
+    pub fn finish(mut self) -> io::Result<W> {
+        writeln!(
+            self.out,
+            "</table><footer>{} {}. Slut på förteckningen.</footer>",
+            self.rows,
+            if self.rows == 1 { "post" } else { "poster" }
+        )?;
+        super::page::end(&mut self.out)?;
+        self.out.flush()?;
+        Ok(self.out)
+    }
+}
+
+/// Text for a page: what cannot be seen written out, and nothing of it markup.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// A size as people read it: 1 kB is 1,000 octets, as on a Swedish desktop, with a decimal comma.
+pub fn octets(octets: u64) -> String {
+    let (mut value, mut unit) = (octets as f64, "B");
+    for larger in ["kB", "MB", "GB", "TB"] {
+        if value < 1_000.0 {
+            break;
+        }
+        value /= 1_000.0;
+        unit = larger;
+    }
+    if unit == "B" || value >= 100.0 {
+        format!("{value:.0} {unit}")
+    } else {
+        format!("{value:.1} {unit}").replace('.', ",")
+    }
+}
+
+/// The Swedish word for a direction.
+pub fn direction(word: Option<&str>) -> &'static str {
+    match word {
+        Some("inbound") => "Inkommande",
+        Some("outbound") => "Utgående",
+        Some("internal") => "Internt",
+        _ => "–",
+    }
+}
+
+/// The Swedish word for what became of a mail.
+pub fn verdict(word: &str) -> &'static str {
+    match word {
+        "accepted" => "Godtaget",
+        "marked" => "Märkt",
+        "held" => "Kvarhållet",
+        "deferred" => "Uppskjutet",
+        "rejected" => "Avvisat",
+        "incomplete" => "Ofullständigt",
+        _ => "–",
+    }
+}
+
+/// When a page was made, as it says.
+pub fn made(time: jiff::Timestamp, zone: &TimeZone) -> String {
+    local(time, zone).replacen('T', " ", 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{found, heading};
+    use super::*;
+
+    #[test]
+    fn a_page_shows_all_and_runs_nothing() {
+        let zone = TimeZone::get("Europe/Stockholm").unwrap();
+        let mut writer = Writer::start(Vec::new(), &heading(), &zone).unwrap();
+        writer.add(&found("<script>alert('å')</script> \u{202E}")).unwrap();
+        let page = String::from_utf8(writer.finish().unwrap()).unwrap();
+        assert!(
+            page.contains("&lt;script&gt;alert(&#39;å&#39;)&lt;/script&gt; \\u{202e}")
+                && !page.contains("<script")
+        );
+        for wanted in [
+            "2026-08-21 13:05:09",
+            "Inkommande",
+            "Ansökan.pdf (1,0 kB)<br>b.txt (12 B)",
+            "Märkt",
+            "4fKq",
+            "&lt;1@example.org&gt;",
+            "1 post.",
+        ] {
+            assert!(page.contains(wanted), "{wanted}: {page}");
+        }
+        assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("url("));
+    }
+
+    #[test]
+    fn sizes() {
+        for (size, wanted) in
+            [(0, "0 B"), (999, "999 B"), (1_000, "1,0 kB"), (123_456, "123 kB"), (15_000_000, "15,0 MB")]
+        {
+            assert_eq!(octets(size), wanted);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Profiles: what of a record an export gives away. Whatever is masked is counted, and can be listed for review.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use sha2::{Digest as _, Sha256};
+
+use super::identity::{self, Kind};
+use crate::address::Address;
+use crate::organisation::Organisation;
+use crate::record::Record;
+use crate::store::search::{Found, composed};
+
+/// What stands where a whole field was.
+pub const MASKED: &str = "[maskerat]";
+
+/// For whom an export is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The organisation itself: everything.
+    Internal,
+    /// Whoever asks for a public record: identity numbers and configured words are masked, with a list for review.
+    Disclose,
+    /// Statistics and follow-up: no address, subject, name of an attachment or id tells of whom it is.
+    Pseudonym,
+}
+
+impl Profile {
+    /// All, as the command line names them.
+    pub const ALL: [Self; 3] = [Self::Internal, Self::Disclose, Self::Pseudonym];
+
+    /// The name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Internal => "internal",
+            Self::Disclose => "disclose",
+            Self::Pseudonym => "pseudonym",
+        }
+    }
+}
+
+/// A column that can be masked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names are those of the columns")]
+pub enum Column {
+    Sender,
+    Recipients,
+    HeaderFrom,
+    Subject,
+    Attachments,
+    QueueId,
+    MessageId,
+    Client,
+    Helo,
+    AuthUser,
+}
+
+impl Column {
+    /// All.
+    pub const ALL: [Self; 10] = [
+        Self::Sender,
+        Self::Recipients,
+        Self::HeaderFrom,
+        Self::Subject,
+        Self::Attachments,
+        Self::QueueId,
+        Self::MessageId,
+        Self::Client,
+        Self::Helo,
+        Self::AuthUser,
+    ];
+
+    /// Its name in exports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Recipients => "recipients",
+            Self::HeaderFrom => "header_from",
+            Self::Subject => "subject",
+            Self::Attachments => "attachments",
+            Self::QueueId => "queue_id",
+            Self::MessageId => "message_id",
+            Self::Client => "client",
+            Self::Helo => "helo",
+            Self::AuthUser => "auth_user",
+        }
+    }
+
+    /// Gives each text of the column to `change`.
+    fn each(self, record: &mut Record, mut change: impl FnMut(&mut String)) {
+        match self {
+            Self::Sender => change(&mut record.sender),
+            Self::Recipients => record.recipients.iter_mut().for_each(change),
+            Self::HeaderFrom => change(&mut record.header_from),
+            Self::Subject => change(&mut record.subject),
+            Self::Attachments => record.attachments.iter_mut().for_each(|(name, _)| change(name)),
+            Self::QueueId => change(&mut record.queue_id),
+            Self::MessageId => change(&mut record.message_id),
+            Self::Client => change(&mut record.client),
+            Self::Helo => change(&mut record.helo),
+            Self::AuthUser => change(&mut record.auth_user),
+        }
+    }
+}
+
+/// Something that was masked, or that a person should look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Where.
+    pub column: Column,
+    /// What it is: `personnummer`, `word 3`, `column`.
+    pub what: String,
+    /// Whether it was masked; else it stands there still.
+    pub masked: bool,
+    /// The text as it is exported.
+    pub text: String,
+}
+
+/// What is done to each record before it is exported.
+#[derive(Debug)]
+pub struct Mask<'a> {
+    columns: Vec<Column>,
+    numbers: bool,
+    words: &'a [String],
+    pseudonyms: Option<Pseudonyms<'a>>,
+}
+
+impl<'a> Mask<'a> {
+    /// What a profile masks, and `more`: names of columns, and `personnummer`.
+    pub fn new(profile: Profile, more: &[String], words: &'a [String], own: Option<Pseudonyms<'a>>) -> Self {
+        let named = |column: &Column| more.iter().any(|name| name == column.as_str());
+        Self {
+            columns: Column::ALL.into_iter().filter(named).collect(),
+            numbers: profile == Profile::Disclose || more.iter().any(|name| name == NUMBERS),
+            words: if profile == Profile::Disclose { words } else { &[] },
+            pseudonyms: own.filter(|_| profile == Profile::Pseudonym),
+        }
+    }
+
+    /// Masks a record. What was masked in it, and what a person should look at.
+    pub fn apply(&self, found: &mut Found) -> Vec<Mark> {
+        let mut marks = Vec::new();
+        if let Some(pseudonyms) = &self.pseudonyms {
+            pseudonyms.apply(&mut found.record);
+        }
+        for column in Column::ALL {
+            let whole = self.columns.contains(&column);
+            column.each(&mut found.record, |text| {
+                if text.is_empty() {
+                    return;
+                }
+                if whole {
+                    MASKED.clone_into(text);
+                    marks.push(Mark { column, what: "column".into(), masked: true, text: text.clone() });
+                } else {
+                    self.mask_parts(column, text, &mut marks);
+                }
+            });
+        }
+        marks
+    }
+
+    fn mask_parts(&self, column: Column, text: &mut String, marks: &mut Vec<Mark>) {
+        let mut parts: Vec<(Range<usize>, String, bool)> = Vec::new();
+        if !self.words.is_empty() {
+            *text = composed(text).into_owned();
+        }
+        if self.numbers {
+            parts.extend(identity::find(text).into_iter().map(|(range, kind)| match kind {
+                Kind::Personnummer => (range, NUMBERS.to_owned(), true),
+                Kind::Samordningsnummer => (range, "samordningsnummer".to_owned(), true),
+                Kind::Lookalike => (range, "like a personnummer, with another check digit".to_owned(), false),
+            }));
+        }
+        for (number, word) in (1..).zip(self.words) {
+            parts.extend(
+                find_word(text, word).into_iter().map(|range| (range, format!("word {number}"), true)),
+            );
+        }
+        if parts.is_empty() {
+            return;
+        }
+        // From the end, so that places stay what they are; of two that overlap the longer one is masked.
+        parts.sort_by_key(|(range, ..)| (std::cmp::Reverse(range.end), range.start));
+        let mut before = text.len();
+        for (range, what, masked) in &parts {
+            if *masked && range.end <= before {
+                let shown = if what.starts_with("word") { MASKED.to_owned() } else { format!("[{what}]") };
+                text.replace_range(range.clone(), &shown);
+                before = range.start;
+            } else if *masked && range.start < before {
+                text.replace_range(range.start..before, MASKED);
+                before = range.start;
+            }
+        }
+        let marks_of = parts.into_iter().rev();
+        marks.extend(marks_of.map(|(_, what, masked)| Mark { column, what, masked, text: text.clone() }));
+    }
+}
+
+/// The name under which identity numbers are masked.
+pub const NUMBERS: &str = "personnummer";
+
+/// Where a word stands in a text, in any case.
+fn find_word(text: &str, word: &str) -> Vec<Range<usize>> {
+    let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
+    let letters: Vec<(usize, char)> =
+        text.char_indices().flat_map(|(at, c)| c.to_lowercase().map(move |c| (at, c))).collect();
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for window in letters.windows(word.len().max(1)) {
+        let same = window.iter().map(|(_, c)| c).eq(word.iter());
+        if let (true, Some((begin, _)), Some((last, _))) = (same, window.first(), window.last()) {
+            let length = text.get(*last..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+            if found.last().is_none_or(|before| before.end <= *begin) {
+                found.push(*begin..last + length);
+            }
+        }
+    }
+    found
+}
+
+/// Pseudonyms by a key: the same address has the same one wherever the key is the same, and who does not have the key
+/// cannot find out whose it is by trying addresses.
+#[derive(Clone, Debug)]
+pub struct Pseudonyms<'a> {
+    /// The key.
+    pub key: [u8; 32],
+    /// Whose addresses keep their domain: it tells of no person.
+    pub organisation: &'a Organisation,
+}
+
+impl Pseudonyms<'_> {
+    /// The pseudonym of an address; `<>` is nobody's.
+    pub fn of(&self, address: &str) -> String {
+        let Some(address) = Address::parse(address) else { return address.to_owned() };
+        let own = format!("p-{}", self.hash("address", address.key()));
+        match address.domain() {
+            Some(domain) if self.organisation.owns(&address) => format!("{own}@{domain}"),
+            Some(domain) => format!("{own}@d-{}.invalid", self.hash("domain", domain.as_str())),
+            None => own,
+        }
+    }
+
+    fn hash(&self, what: &str, text: &str) -> String {
+        let hash =
+            Sha256::new().chain_update(self.key).chain_update(what).chain_update([0]).chain_update(text);
+        hash.finalize().iter().take(5).fold(String::new(), |mut hex, octet| {
+            let _ = write!(hex, "{octet:02x}");
+            hex
+        })
+    }
+
+    /// Replaces all that tells of whom a record is. Subjects and names keep their length and their kind.
+    fn apply(&self, record: &mut Record) {
+        record.sender = self.of(&record.sender);
+        for recipient in &mut record.recipients {
+            *recipient = self.of(recipient);
+        }
+        let authors: Vec<String> = record
+            .header_from
+            .split(", ")
+            .filter(|author| !author.is_empty())
+            .map(|author| self.of(author))
+            .collect();
+        record.header_from = authors.join(", ");
+        if !record.subject.is_empty() {
+            record.subject = format!("[{} tecken]", record.subject.chars().count());
+        }
+        for (name, _) in &mut record.attachments {
+            let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+            let plain = kind.len() <= 5 && kind.bytes().all(|octet| octet.is_ascii_alphanumeric());
+            *name = if plain && !kind.is_empty() { format!("*.{}", kind.to_lowercase()) } else { "*".into() };
+        }
+        for id in [
+            &mut record.queue_id,
+            &mut record.message_id,
+            &mut record.client,
+            &mut record.helo,
+            &mut record.auth_user,
+        ] {
+            if !id.is_empty() {
+                *id = self.hash("id", id);
+            }
+        }
+    }
+}
+
+/// How often each thing was masked, for the manifest.
+#[derive(Debug, Default)]
+pub struct Tally(BTreeMap<String, u64>);
+
+impl Tally {
+    /// Counts marks.
+    pub fn add(&mut self, marks: &[Mark]) {
+        for mark in marks {
+            let how = if mark.masked { "masked" } else { "to look at" };
+            *self.0.entry(format!("{}: {} {how}", mark.column.as_str(), mark.what)).or_default() += 1;
+        }
+    }
+
+    /// By what, how often.
+    pub fn counts(&self) -> &BTreeMap<String, u64> {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+    use super::*;
+    use crate::address::DomainPattern;
+
+    fn organisation() -> Organisation {
+        Organisation {
+            name: "Exempelby kommun".into(),
+            domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
+            internal_networks: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn numbers_and_words_are_masked_and_told_of() {
+        let words = ["skyddad identitet".to_owned(), "Lönnrot".to_owned()];
+        let mask = Mask::new(Profile::Disclose, &[], &words, None);
+        let mut one = found("SKYDDAD identitet 850709-9805, ärende lo\u{308}nnrot, 850709-9806");
+        let marks = mask.apply(&mut one);
+        assert_eq!(one.record.subject, "[maskerat] [personnummer], ärende [maskerat], 850709-9806");
+        let told: Vec<(&str, bool)> = marks.iter().map(|mark| (mark.what.as_str(), mark.masked)).collect();
+        let lookalike = "like a personnummer, with another check digit";
+        assert_eq!(told, [("word 1", true), ("personnummer", true), ("word 2", true), (lookalike, false)]);
+        let mut same = found("850709-9805");
+        assert_eq!(Mask::new(Profile::Internal, &[], &words, None).apply(&mut same), []);
+        assert_eq!(same, found("850709-9805"));
+    }
+
+    #[test]
+    fn overlapping_words_leave_nothing_between_them() {
+        let words = ["abcd".to_owned(), "cdef".to_owned(), "c".to_owned()];
+        let mut one = found("xabcdefx c");
+        Mask::new(Profile::Disclose, &[], &words, None).apply(&mut one);
+        assert!(!one.record.subject.contains(['a', 'b']) || one.record.subject.contains("maskerat"));
+        assert!(
+            !one.record.subject.contains("ef")
+                && !one.record.subject.contains("ab")
+                && one.record.subject.starts_with('x'),
+            "{}",
+            one.record.subject
+        );
+    }
+
+    #[test]
+    fn whole_columns_are_masked_by_name() {
+        let mask = Mask::new(Profile::Internal, &["subject".into(), "attachments".into()], &[], None);
+        let mut one = found("Hemligt");
+        mask.apply(&mut one);
+        assert_eq!((one.record.subject.as_str(), one.record.attachments[0].0.as_str()), (MASKED, MASKED));
+        assert_eq!(one.record.sender, "x@example.org");
+    }
+
+    #[test]
+    fn pseudonyms_are_stable_under_one_key_and_tell_nothing() {
+        let organisation = organisation();
+        let under = |key: u8| {
+            let own = Pseudonyms { key: [key; 32], organisation: &organisation };
+            let mut one = found("Ansökan från x@example.org");
+            Mask::new(Profile::Pseudonym, &[], &[], Some(own)).apply(&mut one);
+            one.record
+        };
+        let (first, again, other) = (under(1), under(1), under(2));
+        assert_eq!(first, again);
+        assert_ne!(first.sender, other.sender);
+        assert_eq!(first.sender, first.header_from);
+        let text = format!("{first:?}");
+        for secret in ["x@", "anna", "registrator", "example.org", "Ansökan", "4fKq", "192.0.2.1"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+        assert!(first.recipients[1].ends_with("@exempelby.se") && first.subject == "[26 tecken]");
+        assert_eq!(first.attachments[0].0, "*.pdf");
+    }
+}

@@ -1,0 +1,176 @@
+//! A workbook: the columns as text cells, a filter, a head that stays, and a new sheet where one is full. Rows go to
+//! the disk as they come, so memory does not grow with them.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use rust_xlsxwriter::{Color, Format, FormatBorder, IgnoreError, Workbook, XlsxError};
+
+use super::{COLUMNS, Heading, Line, visible};
+
+/// Rows of a sheet, its head among them: Excel has no more.
+const ROWS: u32 = 1 << 20;
+/// UTF-16 units of a cell: Excel has no more.
+const CELL_UNITS: usize = 32_767;
+/// The columns' widths, in characters.
+const WIDTHS: [f64; 22] = [
+    29.0, 24.0, 23.0, 10.0, 32.0, 40.0, 32.0, 56.0, 10.0, 40.0, 16.0, 11.0, 28.0, 28.0, 17.0, 40.0, 16.0,
+    24.0, 20.0, 20.0, 18.0, 20.0,
+];
+
+/// A file that is being written.
+pub struct Writer<W: Write> {
+    out: W,
+    book: Workbook,
+    head: Format,
+    text: Format,
+    rows_at_most: u32,
+    /// The sheet that is being written, and its next row.
+    sheet: usize,
+    row: u32,
+    cut: u64,
+}
+
+impl<W: Write + Send> Writer<W> {
+    /// Begins a file.
+    pub fn start(out: W, heading: &Heading<'_>) -> io::Result<Self> {
+        Self::with_rows(out, heading, ROWS)
+    }
+
+    fn with_rows(out: W, heading: &Heading<'_>, rows_at_most: u32) -> io::Result<Self> {
+        let mut book = Workbook::new();
+        // What is written before the end goes beside the file, where its reader keeps it, and has no name there.
+        book.set_tempdir(heading.scratch).map_err(fault)?;
+        let head = Format::new()
+            .set_bold()
+            .set_background_color(Color::RGB(0x00E4_E9F0))
+            .set_border_bottom(FormatBorder::Thin);
+        // `@`: a cell that somebody edits later is text, too.
+        let text = Format::new().set_num_format("@");
+        let mut writer = Self { out, book, head, text, rows_at_most, sheet: 0, row: 0, cut: 0 };
+        writer.add_sheet().map_err(fault)?;
+        Ok(writer)
+    }
+
+    /// Adds a record.
+    pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
+        if self.row == self.rows_at_most {
+            self.end_sheet().map_err(fault)?;
+            self.sheet += 1;
+            self.add_sheet().map_err(fault)?;
+        }
+        let cells = line.cells();
+        self.write(&cells).map_err(fault)
+    }
+
+    /// Writes what is left and gives the output back, and how many cells were too long for Excel.
+    pub fn finish(mut self) -> io::Result<(W, u64)> {
+        self.end_sheet().map_err(fault)?;
+        self.book.save_to_writer(&mut self.out).map_err(fault)?;
+        self.out.flush()?;
+        Ok((self.out, self.cut))
+    }
+
+    fn add_sheet(&mut self) -> Result<(), XlsxError> {
+        let name = if self.sheet == 0 { "Logg".to_owned() } else { format!("Logg {}", self.sheet + 1) };
+        let sheet = self.book.add_worksheet_with_constant_memory()?;
+        sheet.set_name(name)?.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
+        sheet.set_freeze_panes(1, 0)?.set_repeat_rows(0, 0)?;
+        for ((column, name), width) in (0..).zip(COLUMNS).zip(WIDTHS) {
+            sheet.set_column_width(column, width)?;
+            sheet.write_string_with_format(0, column, name, &self.head)?;
+        }
+        self.row = 1;
+        Ok(())
+    }
+
+    fn end_sheet(&mut self) -> Result<(), XlsxError> {
+        let last = self.row.saturating_sub(1);
+        let columns = u16::try_from(COLUMNS.len() - 1).unwrap_or(u16::MAX);
+        let sheet = self.book.worksheet_from_index(self.sheet)?;
+        sheet.autofilter(0, 0, last, columns)?;
+        // Sizes and ids are text on purpose; Excel need not mark each of them.
+        sheet.ignore_error_range(0, 0, last, columns, IgnoreError::NumberStoredAsText)?;
+        Ok(())
+    }
+
+    fn write(&mut self, cells: &[Cow<'_, str>]) -> Result<(), XlsxError> {
+        let sheet = self.book.worksheet_from_index(self.sheet)?;
+        for (column, cell) in (0..).zip(cells) {
+            let shown = visible(cell);
+            let fitting = fitting(&shown);
+            self.cut += u64::from(matches!(fitting, Cow::Owned(_)));
+            if !fitting.is_empty() {
+                sheet.write_string_with_format(self.row, column, fitting, &self.text)?;
+            }
+        }
+        self.row += 1;
+        Ok(())
+    }
+}
+
+/// The text, or as much of it as a cell holds and how much is missing.
+fn fitting(text: &str) -> Cow<'_, str> {
+    if text.len() <= CELL_UNITS || text.encode_utf16().count() <= CELL_UNITS {
+        return Cow::Borrowed(text);
+    }
+    let (mut units, room) = (0, CELL_UNITS - 80);
+    let kept: String = text
+        .chars()
+        .take_while(|c| {
+            units += c.len_utf16();
+            units <= room
+        })
+        .collect();
+    let missing = text.chars().count() - kept.chars().count();
+    Cow::Owned(format!("{kept}… [{missing} tecken till får inte plats i en cell; se CSV]"))
+}
+
+fn fault(error: XlsxError) -> io::Error {
+    match error {
+        XlsxError::IoError(error) => error,
+        other => io::Error::other(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::super::tests::{found, heading};
+    use super::*;
+
+    fn book(subjects: &[&str], rows: u32) -> (Vec<u8>, u64) {
+        let zone = TimeZone::get("Europe/Stockholm").unwrap();
+        let mut writer = Writer::with_rows(Vec::new(), &heading(), rows).unwrap();
+        for subject in subjects {
+            writer.add(&Line::new(&found(subject), &zone)).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn a_full_sheet_is_followed_by_another() {
+        let (octets, cut) = book(&["a", "b", "c", "=1+1", "e"], 3);
+        assert!(octets.starts_with(b"PK") && cut == 0);
+        let sheets =
+            |octets: &[u8]| octets.windows(15).filter(|name| name.starts_with(b"worksheets/shee")).count();
+        // Each name stands before the file in the archive and in its directory.
+        assert_eq!(sheets(&octets), 2 * 3);
+        assert_eq!(sheets(&book(&[], 3).0), 2);
+    }
+
+    #[test]
+    fn what_no_cell_holds_is_cut_and_counted() {
+        let long = "å".repeat(40_000);
+        assert_eq!(book(&[&long], ROWS).1, 1);
+        let cell = fitting(&long);
+        assert!(
+            cell.encode_utf16().count() <= CELL_UNITS
+                && cell.ends_with("7313 tecken till får inte plats i en cell; se CSV]"),
+            "{}",
+            &cell[cell.len() - 80..]
+        );
+        assert_eq!(fitting(&long[..60_000]).len(), 60_000);
+    }
+}
