@@ -9,7 +9,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
-use super::{Config, Disclosure, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies};
+use super::{
+    Config, Disclosure, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies,
+};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::organisation::Organisation;
