@@ -26,7 +26,7 @@ fn main() {
         internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
     });
     let body = Needs { body: true, ..Needs::default() };
-    let text = Needs { body: true, text: true, documents: true, seen: true, ..Needs::NONE };
+    let text = Needs { body: true, text: true, documents: true, seen_days: 1, ..Needs::NONE };
     println!("{:<34}{:>12}{:>14}{:>10}", "message", "octets", "ns/message", "MB/s");
     for (name, message, needs) in [
         ("text, 2 KB", plain(2_000), body),

@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use postvakt::facts::identity::Identity;
 use postvakt::mail::Direction;
 use postvakt::metrics::METRICS;
 use postvakt::record::{Outcome, Record, SeenRow};
@@ -119,8 +118,13 @@ fn entry(n: u64) -> Entry {
     let scattered = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
     let at = Timestamp::now();
     let mailboxes = vec!["registrator@exempelby.se".to_owned()];
-    let identity = Identity { key: scattered, fingerprint: [1; 8] };
-    let seen = SeenRow { identity, at, mailboxes: mailboxes.clone(), sender: "avsandare@example.org".into() };
+    let seen = SeenRow {
+        keys: vec![scattered, scattered, scattered],
+        fingerprint: [1; 8],
+        at,
+        mailboxes: mailboxes.clone(),
+        authors: vec!["avsandare@example.org".into()],
+    };
     let record = Record {
         time: at,
         direction: Some(Direction::Inbound),

@@ -62,7 +62,8 @@ impl Daemon {
         let clock = Arc::new(jiff::Timestamp::now);
         let heads = config.store.heads.clone();
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
-        let sources = Sources::of(&store, workers).context("the memory of seen messages cannot be read")?;
+        let sources = Sources::of(&store, config.needs(), workers)
+            .context("the memory of seen messages cannot be read")?;
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address).await?),
@@ -117,6 +118,7 @@ impl Daemon {
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
         announce(&config);
+        self.pipeline.sources.take(config.needs());
         self.pipeline.config.store(Arc::new(config));
     }
 

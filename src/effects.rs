@@ -7,6 +7,7 @@ pub mod letters;
 
 use std::collections::HashMap;
 
+use crate::address::Address;
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
@@ -107,7 +108,7 @@ pub fn unread(mail: &Mail, config_hash: &str) -> Record {
 
 /// What the memory keeps of a message from outside that was let in.
 pub fn remembered(facts: &Facts, decision: &Decision) -> Option<SeenRow> {
-    let identity = facts.identity?;
+    let identity = facts.identity.as_ref()?;
     if facts.direction != Direction::Inbound || decision.verdict > Verdict::Hold {
         return None;
     }
@@ -117,8 +118,18 @@ pub fn remembered(facts: &Facts, decision: &Decision) -> Option<SeenRow> {
         .filter(|recipient| recipient.inside)
         .map(|recipient| recipient.address.to_string())
         .collect();
-    let sender = facts.sender.address().map(ToString::to_string).unwrap_or_default();
-    (!mailboxes.is_empty()).then_some(SeenRow { identity, at: facts.arrived, mailboxes, sender })
+    let keys = identity.keys();
+    if mailboxes.is_empty() || keys.is_empty() {
+        return None;
+    }
+    let mut authors: Vec<&Address> = Vec::new();
+    for author in facts.sender.address().into_iter().chain(&facts.header.from).chain(&facts.header.reply_to) {
+        if authors.len() < limits::SEEN_AUTHORS && !authors.contains(&author) {
+            authors.push(author);
+        }
+    }
+    let authors = authors.into_iter().map(ToString::to_string).collect();
+    Some(SeenRow { keys, fingerprint: identity.fingerprint, at: facts.arrived, mailboxes, authors })
 }
 
 /// The answer to a judged mail whose record has this id.

@@ -7,6 +7,7 @@
 
 pub mod attachment;
 pub mod authentication;
+mod contents;
 pub mod direction;
 pub mod extract;
 pub mod forwarding;
@@ -15,6 +16,8 @@ mod header;
 pub mod identity;
 pub mod opened;
 pub mod passage;
+mod received;
+mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -31,7 +34,7 @@ use crate::organisation::Organisation;
 use attachment::{Attachment, Unopened};
 use authentication::Authentication;
 use forwarding::Trace;
-use identity::Identity;
+use identity::{By, Digest, Identity};
 use passage::Passage;
 
 /// A fact that the world outside the mail must give.
@@ -95,8 +98,8 @@ pub struct Needs {
     pub archives: bool,
     /// What is written in documents, which the same process reads.
     pub documents: bool,
-    /// The memory of messages that came from outside.
-    pub seen: bool,
+    /// The memory of messages that came from outside within so many days; 0 for not at all.
+    pub seen_days: u32,
     /// Which domains vouch for a mail from outside.
     pub authentication: bool,
 }
@@ -108,7 +111,7 @@ impl Needs {
         text: false,
         archives: false,
         documents: false,
-        seen: false,
+        seen_days: 0,
         authentication: false,
     };
 
@@ -120,7 +123,7 @@ impl Needs {
             text: self.text || other.text,
             archives: self.archives || other.archives,
             documents: self.documents || other.documents,
-            seen: self.seen || other.seen,
+            seen_days: self.seen_days.max(other.seen_days),
             authentication: self.authentication || other.authentication,
         }
     }
@@ -157,12 +160,18 @@ pub struct Facts {
     pub passages: Vec<Passage>,
     /// What the header section tells about automatic forwarding.
     pub traces: Vec<Trace>,
-    /// What a message is remembered by; absent without Message-ID, or where no rule needs the memory.
+    /// What of it may be recognised in another message; gathered where a rule needs the memory.
+    pub contents: Contents,
+    /// What the message is remembered by; absent where no rule needs the memory.
     pub identity: Option<Identity>,
     /// Whether the message came from outside before, and for whom.
     pub seen: Fact<Option<Seen>>,
-    /// The message from outside that this one answers, where a rule asks for it.
+    /// The message from outside that this one answers or forwards by what it refers to, where a rule asks for it.
     pub answered: Fact<Option<Seen>>,
+    /// The message from outside that is in this one, whole or by an attachment, where a rule asks for it.
+    pub contained: Fact<Option<Seen>>,
+    /// How often its sender sent something to one of its recipients lately that looked like a forward.
+    pub repeats: u32,
     /// Which domains vouch for it; gathered for mail from outside, where a rule needs it or the config asks for it.
     pub authentication: Fact<Authentication>,
     /// What was odd.
@@ -178,6 +187,13 @@ impl Facts {
     /// Whether the envelope sender is one of the organisation's addresses.
     pub fn sender_inside(&self) -> bool {
         self.sender.address().is_some_and(|sender| self.owns(sender))
+    }
+
+    /// The envelope sender, if it is a mailbox inside and not somebody else's address in a new form: then a bounce
+    /// goes to whoever sent the mail.
+    pub fn forwarder(&self) -> Option<&Address> {
+        let sender = self.sender.address()?;
+        (self.owns(sender) && forwarding::from_sender(sender).is_none()).then_some(sender)
     }
 
     /// Whether the message is a post of one of the organisation's own mailing lists.
@@ -215,8 +231,8 @@ pub struct Header {
     pub subject: Option<String>,
     /// Message-ID with its angle brackets, as written; the first, where it is odd.
     pub message_id: Option<String>,
-    /// The messages that this one follows, with their angle brackets: In-Reply-To, References, and Exchange's
-    /// `X-MS-Exchange-Parent-Message-Id`.
+    /// The messages that this one follows, with their angle brackets: In-Reply-To, References, Exchange's
+    /// `X-MS-Exchange-Parent-Message-Id` and Thunderbird's `X-Forwarded-Message-Id`.
     pub references: Vec<String>,
     /// Date as written.
     pub date: Option<String>,
@@ -252,13 +268,24 @@ pub struct Field {
     pub value: Box<str>,
 }
 
+/// What of a message may be recognised in another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// The Message-IDs of the messages in it, with their angle brackets.
+    pub messages: Vec<String>,
+    /// Hashes of its larger attachments, pictures left out: every mail of an organisation has the same ones.
+    pub attachments: Vec<Digest>,
+}
+
 /// A message that came from outside before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
+    /// By what it was recognised.
+    pub by: By,
     /// When it came.
     pub at: Timestamp,
     /// The local mailboxes that it came for.
     pub mailboxes: Vec<Address>,
-    /// Its envelope sender; `None` for the null sender.
-    pub sender: Option<Address>,
+    /// Who wrote it: its envelope sender, and who stands in From and Reply-To.
+    pub authors: Vec<Address>,
 }

@@ -2,16 +2,21 @@
 //! unavailable, and the config says what follows from that.
 
 mod documents;
+pub mod habits;
+mod recall;
 pub mod seen;
 
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::facts::{Cause, Fact, Facts, Needs, Seen};
-use crate::mail::{Direction, Mail};
-use crate::metrics::METRICS;
+use crate::facts::{Facts, Needs};
+use crate::limits;
+use crate::mail::Mail;
+use crate::policy::Decision;
+use crate::rules::{Finding, auto_forward};
 use crate::store::{OpenError, Store};
 use crate::worker::pool::Workers;
+use habits::Habits;
 use seen::Memory;
 
 /// Whom the facts are asked of that do not stand in the mail itself.
@@ -20,18 +25,41 @@ pub struct Sources {
     pub memory: Memory,
     /// Who reads documents.
     pub workers: Workers,
+    /// Who often sends whom what looks like a forward.
+    pub habits: Habits,
 }
 
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
     pub fn volatile(workers: Workers) -> Self {
-        Self { memory: Memory::volatile(), workers }
+        Self { memory: Memory::volatile(), workers, habits: Habits::new() }
     }
 
     /// Sources that remember in the store.
-    pub fn of(store: &Store, workers: Workers) -> Result<Self, OpenError> {
-        Ok(Self { memory: Memory::of(store)?, workers })
+    pub fn of(store: &Store, needs: Needs, workers: Workers) -> Result<Self, OpenError> {
+        Ok(Self { memory: Memory::of(store, days(needs))?, workers, habits: Habits::new() })
     }
+
+    /// Notes what looked like a forward, however little.
+    pub fn note(&self, facts: &Facts, decision: &Decision) {
+        let found = decision.rulings.iter().any(|ruling| {
+            ruling.rule == auto_forward::SPEC.id && matches!(ruling.finding, Finding::Match(_))
+        });
+        if let Some(sender) = facts.forwarder().filter(|_| found) {
+            let external = facts.recipients.iter().filter(|recipient| !recipient.inside);
+            self.habits.note(sender, external.map(|recipient| &recipient.address), facts.arrived);
+        }
+    }
+
+    /// Takes a new config's needs.
+    pub fn take(&self, needs: Needs) {
+        self.memory.keep(days(needs));
+    }
+}
+
+/// A rule that is off today may be asked tomorrow.
+fn days(needs: Needs) -> u32 {
+    if needs.seen_days == 0 { limits::SEEN_DAYS_USUAL } else { needs.seen_days }
 }
 
 /// Adds what `needs` asks for.
@@ -42,47 +70,8 @@ pub async fn gather(
     _config: &Arc<Config>,
     sources: &Sources,
 ) {
-    if needs.seen {
-        seen(facts, &sources.memory).await;
+    if needs.seen_days > 0 {
+        recall::recall(facts, needs.seen_days, &sources.memory, &sources.habits).await;
     }
     documents::open(facts, needs, &sources.workers).await;
-}
-
-/// Whether the message came from outside before, and what it answers.
-async fn seen(facts: &mut Facts, memory: &Memory) {
-    facts.identity = memory.key().of(&facts.header);
-    if facts.direction != Direction::Outbound {
-        return;
-    }
-    if let Some(identity) = facts.identity {
-        let same = |row: &crate::record::SeenRow| row.identity.fingerprint == identity.fingerprint;
-        facts.seen = as_fact(memory.find(&identity.key).await.map(|row| row.filter(same)), "seen");
-    } else {
-        facts.seen = Fact::Known(None);
-    }
-    // Only mail that carries traces of forwarding is asked what it answers.
-    if !facts.traces.is_empty() {
-        facts.answered = answered(facts, memory).await;
-    }
-}
-
-/// The newest message from outside among those that this one refers to; In-Reply-To stands first.
-async fn answered(facts: &Facts, memory: &Memory) -> Fact<Option<Seen>> {
-    for id in &facts.header.references {
-        let found = as_fact(memory.find(&memory.key().key_of(id)).await, "answered");
-        if !matches!(found, Fact::Known(None)) {
-            return found;
-        }
-    }
-    Fact::Known(None)
-}
-
-fn as_fact(found: Result<Option<crate::record::SeenRow>, Cause>, name: &str) -> Fact<Option<Seen>> {
-    match found {
-        Ok(row) => Fact::Known(row.map(Seen::from)),
-        Err(cause) => {
-            METRICS.fact_unavailable.with_label_values(&[name, cause.as_str()]).inc();
-            Fact::Unavailable(cause)
-        }
-    }
 }

@@ -150,13 +150,31 @@ pub const STORE_QUEUE: usize = 16_384;
 pub const STORE_BATCH: usize = 1_024;
 /// Until a commit is confirmed; then 451 4.3.0.
 pub const COMMIT_TIME: Duration = Duration::from_secs(10);
-/// Seen messages in memory; about 200 octets each, older ones are read from the store.
+/// Seen messages in memory; about 400 octets each, older ones are read from the store.
 pub const SEEN_IN_MEMORY: usize = 100_000;
-/// Seen messages whose place in the store is known in memory; at most 40 octets each. Above it the oldest day is
-/// forgotten.
-pub const SEEN_INDEXED: usize = 4_000_000;
-/// Days for which a message is remembered as seen.
-pub const SEEN_DAYS: u32 = 14;
+/// Keys of seen messages whose place in the store is known in memory, at most 28 octets each: about two million
+/// messages. Above it the oldest day is forgotten.
+pub const SEEN_INDEXED: usize = 8_000_000;
+/// Days for which a message can be remembered as seen.
+pub const SEEN_DAYS: u32 = 90;
+/// Days for which a message is remembered as seen where the config does not say.
+pub const SEEN_DAYS_USUAL: u32 = 14;
+/// DKIM signatures of one message that it is remembered by: the author's and one hop's.
+pub const SEEN_SIGNATURES: usize = 2;
+/// Attachments and messages in one message that it is remembered by, or recognised by.
+pub const SEEN_PARTS: usize = 4;
+/// Octets from which on an attachment is remembered, and of its beginning that count.
+pub const SEEN_PART_OCTETS: usize = 16 << 10;
+/// Authors of one seen message that are remembered: envelope sender, From, Reply-To.
+pub const SEEN_AUTHORS: usize = 5;
+/// Pairs of sender and recipient between whom something went that looked like a forward; about 250 octets each.
+pub const FORWARD_PAIRS: usize = 10_000;
+/// Until which a message that is sent on was sent on by a program: nobody reads, decides and addresses in less.
+pub const FORWARD_SOON: Duration = Duration::from_secs(30);
+/// From how many mails on that looked like forwards a pair of sender and recipient is a habit.
+pub const FORWARD_REPEATS: u32 = 5;
+/// Received fields of one message that are read, the newest first; more than 30 hops is a loop.
+pub const RECEIVED_READ: usize = 30;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.
 pub const SEEN_TIME: Duration = Duration::from_secs(2);
 /// Local mailboxes that are remembered of one seen message, over all the transactions in which it came; and those that

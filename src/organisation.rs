@@ -25,6 +25,18 @@ impl Organisation {
         self.domains.iter().any(|pattern| pattern.matches(domain))
     }
 
+    /// Whether a host of that name is the organisation's: its domains themselves, and whatever is below them.
+    pub fn owns_host(&self, name: &Domain) -> bool {
+        let mut rest = name.as_str();
+        loop {
+            if self.owns_domain(&Domain::new(rest)) {
+                return true;
+            }
+            let Some((_, parent)) = rest.split_once('.') else { return false };
+            rest = parent;
+        }
+    }
+
     /// Whether the address is inside. An address without a domain (`postmaster`, RFC 5321 §4.1.1.3) is this host's.
     pub fn owns(&self, address: &Address) -> bool {
         address.domain().is_none_or(|domain| self.owns_domain(&domain))
@@ -32,14 +44,7 @@ impl Organisation {
 
     /// Whether a List-Id (RFC 2919) names a list of the organisation's: the id is a name below its domain.
     pub fn owns_list(&self, list_id: &str) -> bool {
-        let mut rest = list_id;
-        while let Some((_, parent)) = rest.split_once('.') {
-            if self.owns_domain(&Domain::new(parent)) {
-                return true;
-            }
-            rest = parent;
-        }
-        false
+        list_id.split_once('.').is_some_and(|(_, parent)| self.owns_host(&Domain::new(parent)))
     }
 
     /// Whether the host is one of the organisation's own.
@@ -65,6 +70,9 @@ mod tests {
         assert!(!own.owns(&Address::parse("x@example.org").unwrap()));
         assert!(own.owns_list("nyheter.exempelby.se") && own.owns_list("a.b.exempelby.se"));
         assert!(!own.owns_list("exempelby.se.example.org") && !own.owns_list("nyheter"));
+        let host = |name| own.owns_host(&Domain::new(name));
+        assert!(host("exempelby.se") && host("mx.mail.exempelby.se"));
+        assert!(!host("se") && !host("storexempelby.se") && !host("exempelby.se.example.org"));
         assert!(own.contains_host("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!own.contains_host("192.0.2.1".parse().unwrap()));
     }

@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::config::Config;
 use crate::effects::letters;
 use crate::facts::{Facts, Needs, extract};
+use crate::gather::seen::Recollection as _;
 use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
@@ -109,6 +110,7 @@ impl Pipeline {
         if let Some(row) = seen {
             self.sources.memory.remember(id.seq, row);
         }
+        self.sources.note(facts, decision);
         count(facts.direction.as_str(), outcome);
         report(&id, assessment);
         effects::answer(facts, &mail.envelope, decision, &id)

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::identity::Identity;
+use crate::facts::identity::Key;
 use crate::mail::Direction;
 
 /// The name of a record: `gw1-1-000000123456`, node, epoch and sequence number. Unique for good, over all nodes.
@@ -153,14 +153,16 @@ pub struct FindingRow {
 /// What is remembered of a message from outside, by keyed hash alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRow {
-    /// Which message, and how to tell that it is the same one.
-    pub identity: Identity,
+    /// By what it is recognised; first what tells most, as its Message-ID.
+    pub keys: Vec<Key>,
+    /// What tells messages of one Message-ID apart.
+    pub fingerprint: [u8; 8],
     /// When it came.
     pub at: Timestamp,
     /// The local mailboxes that it came for.
     pub mailboxes: Vec<String>,
-    /// Its envelope sender; empty for the null sender.
-    pub sender: String,
+    /// Who wrote it.
+    pub authors: Vec<String>,
 }
 
 /// What makes a mail of our own the same one: no second one with this key is ever stored.

@@ -150,6 +150,11 @@ impl Evidence {
         self
     }
 
+    /// Whether it has the word already.
+    pub fn has(&self, word: &str) -> bool {
+        self.0.split(',').any(|own| own == word)
+    }
+
     /// The evidence as text, for a header, the log and people.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -31,7 +31,9 @@ impl Value {
     pub fn one_or_more(&self) -> &[Self] {
         match &self.kind {
             Kind::List(values) => values,
-            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Other(_) => std::slice::from_ref(self),
+            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
+                std::slice::from_ref(self)
+            }
         }
     }
 }
@@ -47,7 +49,9 @@ pub enum Kind {
     List(Vec<Value>),
     /// Keys with values.
     Table(Table),
-    /// Something that no setting is: a number, a boolean, a time; the word for it.
+    /// A whole number, without quotes.
+    Number(i64),
+    /// Something that no setting is: a fraction, a boolean, a time; the word for it.
     Other(&'static str),
 }
 
@@ -59,6 +63,7 @@ impl Kind {
             Self::Date(_) => "a date",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
+            Self::Number(_) => "a number",
             Self::Other(word) => word,
         }
     }
@@ -294,7 +299,7 @@ impl<'a> Settings<'a> {
                     format!("has {} values, and can have {} at the most", values.len(), limits::CONFIG_LIST);
                 Fault::new(problem, "join what belongs together")
             }
-            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Other(_) => {
+            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
                 Fault::new(format!("is {}, not a list", value.kind.word()), "put it in brackets: [ … ]")
             }
         };

@@ -27,10 +27,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Heads;
+use crate::facts::identity::Key;
 use crate::limits;
 use crate::merkle::Salt;
 use crate::metrics::METRICS;
@@ -217,15 +218,25 @@ impl Store {
         self.0.seen_key
     }
 
-    /// What is remembered of the message with that key, whose record has that number, within the last
-    /// [`limits::SEEN_DAYS`]. Blocks.
-    pub fn find_seen(&self, seq: u64, key: &[u8; 16]) -> Result<Option<SeenRow>, ReadError> {
-        self.0.readers.find(seq, key, (self.0.clock)())
+    /// What is remembered of the message with that key, whose record has that number, within the last `days`. Blocks.
+    pub fn find_seen(&self, seq: u64, key: &Key, days: u32) -> Result<Option<SeenRow>, ReadError> {
+        self.0.readers.find(seq, key, self.before(days))
     }
 
-    /// The newest `count` of what is remembered, with the numbers of their records, newest first. Blocks.
-    pub fn recent_seen(&self, count: usize, each: impl FnMut(u64, SeenRow)) -> Result<(), ReadError> {
-        self.0.readers.recent(count, (self.0.clock)(), each)
+    /// The newest `count` of what is remembered of the last `days`, with the numbers of their records, newest first.
+    /// Blocks.
+    pub fn recent_seen(
+        &self,
+        days: u32,
+        count: usize,
+        each: impl FnMut(u64, SeenRow),
+    ) -> Result<(), ReadError> {
+        self.0.readers.recent(count, self.before(days), each)
+    }
+
+    fn before(&self, days: u32) -> Timestamp {
+        let span = SignedDuration::from_hours(24 * i64::from(days));
+        (self.0.clock)().saturating_sub(span).unwrap_or(Timestamp::MIN)
     }
 
     /// Whether the writer lives and its last transaction succeeded.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::{Timestamp, ToSpan as _};
-use postvakt::facts::identity::Identity;
 use postvakt::mail::Direction;
 use postvakt::record::{FindingRow, Outcome, Record, SeenRow};
 use postvakt::store::{Clock, Entry, Store};
@@ -77,15 +76,13 @@ pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
         recipients: recipients.clone(),
     };
     let seen = (direction == Direction::Inbound).then(|| SeenRow {
-        identity: Identity {
-            key: u128::from(dice.next())
-                .wrapping_mul(0x1F3D_5B79_9BDF_1357_2468_ACE0_1357_9BDF)
-                .to_be_bytes(),
-            fingerprint: [1; 8],
-        },
+        keys: vec![
+            u128::from(dice.next()).wrapping_mul(0x1F3D_5B79_9BDF_1357_2468_ACE0_1357_9BDF).to_be_bytes(),
+        ],
+        fingerprint: [1; 8],
         at,
         mailboxes: recipients.clone(),
-        sender: sender.clone(),
+        authors: vec![sender.clone()],
     });
     let record = Record {
         time: at,

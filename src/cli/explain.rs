@@ -13,6 +13,7 @@ use crate::config::Config;
 use crate::effects;
 use crate::facts::Facts;
 use crate::gather::Sources;
+use crate::gather::seen::Recollection as _;
 use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
 use crate::record::RecordId;
@@ -70,8 +71,9 @@ pub struct Explained {
 pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
     let assessment = pipeline::assess(mail, config, sources).await?;
     if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
-        sources.memory.remember(0, sources.memory.joined(row));
+        sources.memory.remember_unstored(sources.memory.joined(row));
     }
+    sources.note(&assessment.facts, &assessment.decision);
     let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };
     let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id);
     Ok(Explained { assessment, answer })

@@ -2,7 +2,6 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -101,7 +100,9 @@ fn networks(section: &mut Settings<'_>) -> Vec<IpNet> {
     };
     let mut networks = Vec::new();
     for value in values {
-        let Some(network) = section.accept("internal_networks", value.at, network(value)) else { continue };
+        let Some(network) = section.accept("internal_networks", value.at, parse::network(value)) else {
+            continue;
+        };
         if network.prefix_len() == 0 {
             let fault = Fault::new(
                 format!("{network} is the whole internet: all mail would come from inside"),
@@ -112,32 +113,6 @@ fn networks(section: &mut Settings<'_>) -> Vec<IpNet> {
         networks.push(network);
     }
     networks
-}
-
-fn network(value: &Value) -> Result<IpNet, Fault> {
-    let given = parse::text(value)?;
-    let shown = parse::shown(given);
-    if let Ok(address) = given.parse::<IpAddr>() {
-        return Err(Fault::new(
-            format!("{shown} is an address, not a network"),
-            format!("write {}", IpNet::from(address)),
-        ));
-    }
-    match given.parse::<IpNet>() {
-        Ok(network) if network.addr() == network.network() => Ok(network),
-        Ok(network) => Err(Fault::new(
-            format!("{shown} is an address in a network"),
-            format!(
-                "write {} for the network, or {} for the address",
-                network.trunc(),
-                IpNet::from(network.addr())
-            ),
-        )),
-        Err(_) => Err(Fault::new(
-            format!("{shown} is not a network"),
-            "write address/length, as 10.0.0.0/8 or 2001:db8::/32",
-        )),
-    }
 }
 
 fn time_zone(value: &Value) -> Result<TimeZone, Fault> {

@@ -33,7 +33,7 @@ fn socket<'a>(server: &mut Settings<'a>, value: &'a Value) -> Option<Listen> {
             let direction = listen.optional("direction", parse::one_of(&Direction::ALL, Direction::as_str));
             socket.map(|address| Listen { address, direction })
         })?,
-        Kind::Text(_) | Kind::Date(_) | Kind::List(_) | Kind::Other(_) => server
+        Kind::Text(_) | Kind::Date(_) | Kind::List(_) | Kind::Number(_) | Kind::Other(_) => server
             .accept("listen", value.at, address(value))
             .map(|address| Listen { address, direction: None }),
     }?;

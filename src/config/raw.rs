@@ -163,7 +163,9 @@ fn table(from: &DeTable<'_>, at: usize) -> Table {
 fn value(from: &DeValue<'_>, at: usize) -> Value {
     let kind = match from {
         DeValue::String(text) => Kind::Text(text.to_string()),
-        DeValue::Integer(_) | DeValue::Float(_) => Kind::Other("a number"),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Kind::Other("a number without end"), Kind::Number),
+        DeValue::Float(_) => Kind::Other("a fraction"),
         DeValue::Boolean(_) => Kind::Other("true or false"),
         DeValue::Datetime(when) => match (when.date, when.time) {
             (Some(date), None) => day(date).map_or(Kind::Other("a day that no calendar has"), Kind::Date),

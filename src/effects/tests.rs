@@ -120,20 +120,25 @@ fn only_mail_from_outside_that_was_let_in_is_remembered() {
     let header = "From: medborgare@example.org\nMessage-ID: <1@example.org>";
     let key = crate::facts::identity::IdentityKey::new(&[1; 32]);
     let with_identity = |mut facts: Facts| {
-        facts.identity = key.of(&facts.header);
+        facts.identity = Some(key.of(&facts.header, &[]));
         facts
     };
     let inbound = with_identity(from_outside("<medborgare@example.org>", "anna@exempelby.se", header));
     let row = remembered(&inbound, &Decision::default()).unwrap();
     assert_eq!(
-        (row.mailboxes.join(" "), row.sender.as_str()),
-        ("anna@exempelby.se".into(), "medborgare@example.org")
+        (row.mailboxes.join(" "), row.authors.join(" ")),
+        ("anna@exempelby.se".to_owned(), "medborgare@example.org".to_owned())
     );
     assert_eq!(remembered(&inbound, &deciding(Verdict::Reject, Vec::new())), None);
     let outbound = with_identity(from_inside("<anna@exempelby.se>", "x@example.net", header));
     assert_eq!(remembered(&outbound, &Decision::default()), None);
     let nameless = from_outside("<medborgare@example.org>", "anna@exempelby.se", "From: a@example.org");
-    assert_eq!(remembered(&nameless, &Decision::default()), None);
+    assert_eq!(remembered(&with_identity(nameless), &Decision::default()), None);
+    let answered =
+        "From: Bo <Medborgare@example.org>, a@example.org\nReply-To: b@example.org\nMessage-ID: <1@a>";
+    let inbound = with_identity(from_outside("<medborgare@example.org>", "anna@exempelby.se", answered));
+    let authors = remembered(&inbound, &Decision::default()).unwrap().authors;
+    assert_eq!(authors, ["medborgare@example.org", "a@example.org", "b@example.org"]);
 }
 
 #[test]

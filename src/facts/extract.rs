@@ -4,8 +4,11 @@
 
 use std::sync::Arc;
 
-use super::{Defect, Fact, Facts, Header, Needs, Recipient, attachment, direction, forwarding, passage};
-use crate::mail::Mail;
+use super::{
+    Contents, Defect, Fact, Facts, Header, Needs, Recipient, attachment, contents, direction, forwarding,
+    passage,
+};
+use crate::mail::{Direction, Mail};
 use crate::mime::defects::Defects;
 use crate::mime::parts::{self, Want};
 use crate::mime::section::Section;
@@ -39,6 +42,15 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         })
         .collect();
     let (from_inside, direction) = direction::decide(mail, organisation, &recipients);
+    let contents = match direction {
+        Direction::Inbound | Direction::Outbound if needs.seen_days > 0 => contents::contents(&pieces),
+        Direction::Inbound | Direction::Outbound | Direction::Internal => Contents::default(),
+    };
+    // Only mail that leaves can be a forward.
+    let traces = match direction {
+        Direction::Outbound => forwarding::traces(&header, &mail.envelope.sender, organisation),
+        Direction::Inbound | Direction::Internal => Vec::new(),
+    };
     Facts {
         organisation: organisation.clone(),
         arrived: mail.arrived,
@@ -49,14 +61,17 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         sender: mail.envelope.sender.clone(),
         recipients,
         size: message.size,
-        traces: forwarding::traces(&header, &mail.envelope.sender),
+        traces,
         header,
         attachments,
         unopened,
         passages,
+        contents,
         identity: None,
         seen: Fact::NotGathered,
         answered: Fact::NotGathered,
+        contained: Fact::NotGathered,
+        repeats: 0,
         authentication: Fact::NotGathered,
         defects: defects.0,
     }

@@ -5,9 +5,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::{Header, grammar};
+use super::received::Received;
+use super::{Field, Header, grammar, signature};
 use crate::address::{Address, Domain, ReversePath};
 use crate::limits;
+use crate::organisation::Organisation;
 
 /// One trace that a forwarding mechanism left. It is true that it stands there; what it means is the rule's business.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,55 +21,145 @@ pub struct Trace {
 }
 
 /// What leaves traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mechanism {
     /// `X-MS-Exchange-Inbox-Rules-Loop`: an Exchange inbox rule; out-of-office replies have it too.
     ExchangeInboxRule,
     /// `X-MS-Exchange-ForwardingLoop`: Exchange mailbox forwarding.
     ExchangeForwarding,
+    /// `X-MS-Exchange-Transport-Rules-Loop`: an Exchange transport rule; names no mailbox.
+    ExchangeTransportRule,
+    /// `X-MS-Exchange-Organization-AutoForwarded: true`: a rule in Outlook; names no mailbox.
+    OutlookRule,
     /// `x-ms-mail-operation-type: Forward` of a Power Automate flow; names no mailbox.
     PowerAutomate,
     /// `X-Sieve-Redirected-From`: Pigeonhole.
     Sieve,
     /// `X-Zimbra-Forwarded`: a Zimbra filter; its replies have it too.
     Zimbra,
-    /// `Resent-From`: a redirect, by a rule or by a person.
-    Resent,
-    /// An envelope sender of the form `user+caf_=target=domain@…`: Gmail; the mailbox is the forwarding user's.
+    /// `X-Forwarded-For` and `X-Forwarded-To`, or an envelope sender of the form `user+caf_=target=domain@…`: Gmail.
+    /// The mailbox is the forwarding user's.
     Gmail,
     /// An envelope sender of the form `SRS0=…=domain=user@…` (Sender Rewriting Scheme); the mailbox is the original
     /// sender's.
     Srs,
+    /// `X-Yandex-Forward`; names no mailbox.
+    Yandex,
+    /// `X-MailRu-Forward`; names no mailbox.
+    MailRu,
+    /// `From-Rewrite: … forwarded message`: cPanel's Exim; names no mailbox.
+    Cpanel,
+    /// `Auto-Submitted: auto-forwarded`, which is no keyword of RFC 3834: small programs, list servers too.
+    AutoForwarded,
+    /// `X-MailFwdBy`: small programs.
+    MailFwdBy,
+    /// `Resent-From`: a redirect, by a rule or by a person.
+    Resent,
+    /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix' `local(8)`, which then
+    /// follows aliases and `.forward`.
+    Delivered,
+    /// `Received` by a host inside from a client outside, below the last hop: it came in, and now goes out.
+    InThenOut,
+    /// `DKIM-Signature` of a domain outside; names no mailbox.
+    ForeignSignature,
 }
 
-/// Every trace, in the order of `Mechanism`.
-pub(super) fn traces(header: &Header, sender: &ReversePath) -> Vec<Trace> {
-    let mut traces = Vec::new();
-    for (name, mechanism) in [
-        ("X-MS-Exchange-Inbox-Rules-Loop", Mechanism::ExchangeInboxRule),
-        ("X-MS-Exchange-ForwardingLoop", Mechanism::ExchangeForwarding),
-        ("X-Sieve-Redirected-From", Mechanism::Sieve),
-        ("X-Zimbra-Forwarded", Mechanism::Zimbra),
-        ("Resent-From", Mechanism::Resent),
-    ] {
-        traces.extend(header.all(name).map(|value| Trace { mechanism, mailbox: mailbox(mechanism, value) }));
+impl Mechanism {
+    /// The word for it in evidence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ExchangeInboxRule => "exchange-inbox-rule",
+            Self::ExchangeForwarding => "exchange-forwarding",
+            Self::ExchangeTransportRule => "exchange-transport-rule",
+            Self::OutlookRule => "outlook-rule",
+            Self::PowerAutomate => "power-automate",
+            Self::Sieve => "sieve",
+            Self::Zimbra => "zimbra",
+            Self::Gmail => "gmail",
+            Self::Srs => "srs",
+            Self::Yandex => "yandex",
+            Self::MailRu => "mail-ru",
+            Self::Cpanel => "cpanel",
+            Self::AutoForwarded => "auto-forwarded",
+            Self::MailFwdBy => "mail-fwd-by",
+            Self::Resent => "resent",
+            Self::Delivered => "delivered-to",
+            Self::InThenOut => "in-then-out",
+            Self::ForeignSignature => "foreign-dkim",
+        }
     }
+}
+
+/// Every trace, in the order of [`Mechanism`]; each once for one mailbox.
+pub(super) fn traces(header: &Header, sender: &ReversePath, organisation: &Organisation) -> Vec<Trace> {
+    let mut traces: Vec<Trace> = header.fields.iter().filter_map(of_field).collect();
+    let unnamed = |mechanism| Trace { mechanism, mailbox: None };
     if is_power_automate(header) {
-        traces.push(Trace { mechanism: Mechanism::PowerAutomate, mailbox: None });
+        traces.push(unnamed(Mechanism::PowerAutomate));
     }
+    traces.extend(gmail_pair(header));
     traces.extend(sender.address().and_then(from_sender));
+    traces.extend(came_in(header, organisation));
+    if signature::all(header).any(|signature| !organisation.owns_host(&signature.domain)) {
+        traces.push(unnamed(Mechanism::ForeignSignature));
+    }
+    traces.sort_by_key(|trace| trace.mechanism);
+    traces.dedup();
     traces.truncate(limits::HEADER_ITEMS);
     traces
+}
+
+/// Whether a subject begins as those of forwarded messages do, in the languages of the north and some others.
+pub fn is_forward_subject(subject: &str) -> bool {
+    let prefix = subject.split(':').next().unwrap_or_default().trim();
+    subject.contains(':')
+        && ["fw", "fwd", "vb", "vs", "wg", "tr", "vidarebefordrat", "videresendt"]
+            .iter()
+            .any(|own| prefix.eq_ignore_ascii_case(own))
+}
+
+/// The fields that are a trace by themselves; where a word stands too, their value has it.
+const FIELDS: &[(&str, &str, Mechanism)] = &[
+    ("X-MS-Exchange-Inbox-Rules-Loop", "", Mechanism::ExchangeInboxRule),
+    ("X-MS-Exchange-ForwardingLoop", "", Mechanism::ExchangeForwarding),
+    ("X-MS-Exchange-Transport-Rules-Loop", "", Mechanism::ExchangeTransportRule),
+    ("X-MS-Exchange-Organization-AutoForwarded", "true", Mechanism::OutlookRule),
+    ("X-Sieve-Redirected-From", "", Mechanism::Sieve),
+    ("X-Zimbra-Forwarded", "", Mechanism::Zimbra),
+    ("X-Yandex-Forward", "", Mechanism::Yandex),
+    ("X-MailRu-Forward", "", Mechanism::MailRu),
+    ("From-Rewrite", "forwarded", Mechanism::Cpanel),
+    ("Auto-Submitted", "auto-forwarded", Mechanism::AutoForwarded),
+    ("X-MailFwdBy", "", Mechanism::MailFwdBy),
+    ("Resent-From", "", Mechanism::Resent),
+    ("Delivered-To", "", Mechanism::Delivered),
+];
+
+/// The trace that a single field is.
+fn of_field(field: &Field) -> Option<Trace> {
+    let (_, word, mechanism) = FIELDS.iter().find(|(name, ..)| field.name.eq_ignore_ascii_case(name))?;
+    if !word.is_empty() && !field.value.to_ascii_lowercase().contains(word) {
+        return None;
+    }
+    Some(Trace { mechanism: *mechanism, mailbox: mailbox(*mechanism, &field.value) })
 }
 
 /// Exchange writes `anna@exempelby.se;` and a tenant's id, Pigeonhole the login name, which need not be an address;
 /// only where it may be one is a word without `@` a mailbox.
 fn mailbox(mechanism: Mechanism, value: &str) -> Option<Address> {
     let first = value.split(';').next().unwrap_or_default();
-    grammar::addresses(first).into_iter().next().or_else(|| match mechanism {
+    let address = || grammar::addresses(first).into_iter().next();
+    match mechanism {
         Mechanism::Sieve | Mechanism::Zimbra if !first.contains([' ', '@']) => Address::parse(first),
+        Mechanism::ExchangeInboxRule
+        | Mechanism::ExchangeForwarding
+        | Mechanism::Sieve
+        | Mechanism::Zimbra
+        | Mechanism::MailFwdBy
+        | Mechanism::Resent
+        | Mechanism::Delivered => address(),
         _ => None,
-    })
+    }
 }
 
 /// A flow names itself and what it does (`Send` and `Reply` are no forwards); a person's mail has neither field.
@@ -80,7 +172,29 @@ fn is_power_automate(header: &Header) -> bool {
         })
 }
 
-fn from_sender(sender: &Address) -> Option<Trace> {
+/// Gmail writes the target into one field, and the user before the target into another. Alone, a field of either name
+/// is no mail program's: proxies on the web write `X-Forwarded-For` too.
+fn gmail_pair(header: &Header) -> Option<Trace> {
+    header.first("X-Forwarded-To").filter(|to| to.contains('@'))?;
+    let words = |value: &str| value.split([' ', ',']).filter_map(Address::parse).collect::<Vec<_>>();
+    let users = header.all("X-Forwarded-For").map(words).find(|users| users.len() >= 2)?;
+    let mailbox = users.into_iter().next().filter(|user| user.domain().is_some())?;
+    Some(Trace { mechanism: Mechanism::Gmail, mailbox: Some(mailbox) })
+}
+
+/// The hops in which a host inside took the message from a client outside that was nobody's login. The newest hop is
+/// left out: a content filter hands mail in again on the gateway itself.
+fn came_in<'a>(header: &'a Header, organisation: &'a Organisation) -> impl Iterator<Item = Trace> + use<'a> {
+    let hops = header.all("Received").skip(1).take(limits::RECEIVED_READ).filter_map(Received::parse);
+    hops.filter(|hop| {
+        let outside = hop.from.is_some_and(|from| !organisation.contains_host(from));
+        outside && !hop.authenticated && organisation.owns_host(&hop.by)
+    })
+    .map(|hop| Trace { mechanism: Mechanism::InThenOut, mailbox: hop.recipient })
+}
+
+/// The trace that the envelope sender is, if it was rewritten.
+pub(super) fn from_sender(sender: &Address) -> Option<Trace> {
     let local = sender.local();
     if let Some((user, _)) = local.split_once("+caf_=") {
         let mailbox = sender.domain().map(|domain| Address::from_parts(user, &domain));
@@ -119,6 +233,7 @@ fn srs_original(rest: &str) -> Option<Address> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::testing::organisation;
 
     fn sender(local: &str) -> Option<String> {
         let address = Address::from_parts(local, &Domain::new("example.net"));
@@ -160,18 +275,84 @@ mod tests {
                 Some((Mechanism::ExchangeForwarding, "")),
             ),
             ("Resent-From", "Anna <anna@exempelby.se>", Some((Mechanism::Resent, "anna@exempelby.se"))),
+            ("X-MS-Exchange-Transport-Rules-Loop", "1", Some((Mechanism::ExchangeTransportRule, ""))),
+            ("X-MS-Exchange-Organization-AutoForwarded", "true", Some((Mechanism::OutlookRule, ""))),
+            ("X-MS-Exchange-Organization-AutoForwarded", "false", None),
+            ("X-Yandex-Forward", "0123456789abcdef", Some((Mechanism::Yandex, ""))),
+            ("X-MailRu-Forward", "1", Some((Mechanism::MailRu, ""))),
+            (
+                "From-Rewrite",
+                "rewritten was: [x@example.org], forwarded message",
+                Some((Mechanism::Cpanel, "")),
+            ),
+            ("From-Rewrite", "unmodified, no actual sender determined", None),
+            ("Auto-Submitted", "auto-forwarded", Some((Mechanism::AutoForwarded, ""))),
+            ("Auto-Submitted", "auto-replied", None),
+            ("X-MailFwdBy", "anna@exempelby.se", Some((Mechanism::MailFwdBy, "anna@exempelby.se"))),
+            ("Delivered-To", "anna@exempelby.se", Some((Mechanism::Delivered, "anna@exempelby.se"))),
+            ("DKIM-Signature", "v=1; d=example.org; b=Ab3+", Some((Mechanism::ForeignSignature, ""))),
+            ("DKIM-Signature", "v=1; d=mail.exempelby.se; b=Ab3+", None),
+            ("X-Forwarded-For", "anna@exempelby.se x@example.net", None),
+            ("X-Forwarded-To", "x@example.net", None),
             ("X-Forwarded-Encrypted", "i=1; abc@example.org", None),
             ("X-Forwarded-Message-Id", "<1@example.org>", None),
         ] {
             let field = super::super::Field { name: name.into(), value: value.into() };
             let header = Header { fields: vec![field], ..Header::default() };
-            let found = traces(&header, &ReversePath::Null).pop();
+            let found = traces(&header, &ReversePath::Null, &organisation()).pop();
             let found = found.map(|t| (t.mechanism, t.mailbox.map_or(String::new(), |m| m.to_string())));
             assert_eq!(
                 found,
                 trace.map(|(mechanism, mailbox)| (mechanism, mailbox.to_owned())),
                 "{name}: {value}"
             );
+        }
+    }
+
+    fn of(fields: &str) -> Vec<String> {
+        let facts = crate::facts::testing::from_inside("<x@example.org>", "x@example.net", fields);
+        let name = |trace: &Trace| trace.mailbox.as_ref().map_or(String::new(), ToString::to_string);
+        facts.traces.iter().map(|trace| format!("{} {}", trace.mechanism.as_str(), name(trace))).collect()
+    }
+
+    #[test]
+    fn both_fields_of_gmail() {
+        let pair = |user: &str| of(&format!("X-Forwarded-To: x@example.net\nX-Forwarded-For: {user}"));
+        assert_eq!(pair("anna@exempelby.se x@example.net"), ["gmail anna@exempelby.se"]);
+        assert!(pair("192.0.2.1, 198.51.100.7").is_empty() && pair("192.0.2.1").is_empty());
+    }
+
+    #[test]
+    fn hops_that_came_in() {
+        let hop = |by: &str, from: &str, with: &str| {
+            format!(
+                "Received: from a (a [{from}])\n by {by} (Postfix) with {with} id 1 for <anna@exempelby.se>; Mon\n"
+            )
+        };
+        let last = hop("mail.exempelby.se", "10.0.0.9", "ESMTP");
+        let both = |hop: String| of(format!("{last}{hop}").trim_end());
+        assert_eq!(both(hop("mx.exempelby.se", "192.0.2.1", "ESMTPS")), ["in-then-out anna@exempelby.se"]);
+        for hop in [
+            hop("mx.exempelby.se", "10.0.0.9", "ESMTPS"),
+            hop("mx.exempelby.se", "192.0.2.1", "ESMTPSA"),
+            hop("mx.example.org", "192.0.2.1", "ESMTPS"),
+        ] {
+            assert!(both(hop).is_empty());
+        }
+        assert!(of(hop("mx.exempelby.se", "192.0.2.1", "ESMTPS").trim_end()).is_empty(), "the last hop");
+    }
+
+    #[test]
+    fn subjects() {
+        for (subject, is) in [
+            ("VB: Fråga", true),
+            ("Fwd:Fråga", true),
+            ("fw: SV: Fråga", true),
+            ("SV: VB: Fråga", false),
+            ("Vb Fråga", false),
+            ("", false),
+        ] {
+            assert_eq!(is_forward_subject(subject), is, "{subject}");
         }
     }
 }

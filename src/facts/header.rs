@@ -64,7 +64,8 @@ impl Header {
 
     fn references(&self, defects: &mut Defects) -> Vec<String> {
         let mut found = Vec::new();
-        for name in ["In-Reply-To", "References", "X-MS-Exchange-Parent-Message-Id"] {
+        for name in ["In-Reply-To", "References", "X-MS-Exchange-Parent-Message-Id", "X-Forwarded-Message-Id"]
+        {
             let room = limits::HEADER_ITEMS + 1 - found.len();
             found.extend(self.all(name).flat_map(references).take(room).map(str::to_owned));
         }
@@ -74,7 +75,7 @@ impl Header {
 }
 
 /// The ids in angle brackets.
-fn ids(value: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ids(value: &str) -> impl Iterator<Item = &str> {
     let mut rest = value;
     std::iter::from_fn(move || {
         let from = rest.get(rest.find('<')?..)?;

@@ -6,13 +6,75 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 
-use super::Header;
+use super::{Header, signature};
+use crate::limits;
+
+/// A keyed hash that a message is remembered by.
+pub type Key = [u8; 16];
+
+/// The hash of an attachment: of its size and its beginning.
+pub type Digest = [u8; 32];
 
 /// The key of a store's memory.
 #[derive(Clone)]
 pub struct IdentityKey(Hmac<Sha256>);
+
+/// By what a message is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum By {
+    /// Its Message-ID, with From and Date.
+    MessageId,
+    /// A DKIM signature: whoever redirects a message keeps it, and no two messages have the same.
+    Signature,
+    /// Date, From and Subject.
+    Origin,
+    /// An attachment.
+    Attachment,
+}
+
+impl By {
+    /// The word for it in evidence.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MessageId => "message-id",
+            Self::Signature => "dkim-signature",
+            Self::Origin => "date-from-subject",
+            Self::Attachment => "attachment",
+        }
+    }
+}
+
+/// What a message is remembered by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Hash of the Message-ID.
+    pub message_id: Option<Key>,
+    /// Hashes of the first DKIM signatures.
+    pub signatures: Vec<Key>,
+    /// Hash of Date, From and Subject.
+    pub origin: Option<Key>,
+    /// Hashes of the larger attachments.
+    pub attachments: Vec<Key>,
+    /// Hash of From and Date: some senders give every message the same Message-ID, and those are not one message that
+    /// comes again.
+    pub fingerprint: [u8; 8],
+}
+
+impl Identity {
+    /// Each key of the message itself, what tells most first.
+    pub fn copies(&self) -> impl Iterator<Item = (By, Key)> {
+        let id = self.message_id.map(|key| (By::MessageId, key));
+        let signatures = self.signatures.iter().map(|key| (By::Signature, *key));
+        id.into_iter().chain(signatures).chain(self.origin.map(|key| (By::Origin, key)))
+    }
+
+    /// Every key.
+    pub fn keys(&self) -> Vec<Key> {
+        self.copies().map(|(_, key)| key).chain(self.attachments.iter().copied()).collect()
+    }
+}
 
 impl IdentityKey {
     /// A key of 32 octets.
@@ -23,23 +85,42 @@ impl IdentityKey {
         Self(Hmac::new(&block.into()))
     }
 
-    /// What the message is remembered by; `None` without Message-ID.
-    pub fn of(&self, header: &Header) -> Option<Identity> {
-        let id = header.message_id.as_deref()?;
-        let mut origin = self.0.clone();
+    /// What the message with that header section and those attachments is remembered by.
+    pub fn of(&self, header: &Header, attachments: &[Digest]) -> Identity {
+        let date = header.date.as_deref().unwrap_or_default();
+        let mut from = self.0.clone();
         for address in &header.from {
-            origin.update(address.key().as_bytes());
-            origin.update(b"\n");
+            from.update(address.key().as_bytes());
+            from.update(b"\n");
         }
-        origin.update(b"\0");
-        origin.update(header.date.as_deref().unwrap_or_default().as_bytes());
-        Some(Identity { key: self.key_of(id), fingerprint: cut(&origin.finalize().into_bytes()) })
+        from.update(b"\0");
+        from.update(date.as_bytes());
+        let origin = (!header.from.is_empty() && !date.is_empty()).then(|| {
+            let mut origin = from.clone();
+            origin.update(b"\0");
+            origin.update(untagged(header.subject.as_deref().unwrap_or_default()).as_bytes());
+            cut(&origin.finalize().into_bytes())
+        });
+        let signatures = signature::all(header).take(limits::SEEN_SIGNATURES);
+        Identity {
+            message_id: header.message_id.as_deref().map(|id| self.key_of(id)),
+            signatures: signatures.map(|signature| self.tagged(b"\x01", signature.data.as_bytes())).collect(),
+            origin,
+            attachments: attachments.iter().map(|digest| self.tagged(b"\x02", digest)).collect(),
+            fingerprint: cut(&from.finalize().into_bytes()),
+        }
     }
 
     /// The key of a Message-ID alone.
-    pub fn key_of(&self, message_id: &str) -> [u8; 16] {
+    pub fn key_of(&self, message_id: &str) -> Key {
+        self.tagged(b"", message_id.as_bytes())
+    }
+
+    /// No Message-ID begins with a control character, so that what is tagged with one is apart from them.
+    fn tagged(&self, tag: &[u8], value: &[u8]) -> Key {
         let mut mac = self.0.clone();
-        mac.update(message_id.as_bytes());
+        mac.update(tag);
+        mac.update(value);
         cut(&mac.finalize().into_bytes())
     }
 }
@@ -50,14 +131,19 @@ impl fmt::Debug for IdentityKey {
     }
 }
 
-/// What a message is remembered by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Keyed hash of the Message-ID.
-    pub key: [u8; 16],
-    /// Keyed hash of From and Date: some senders give every message the same Message-ID, and those are not one
-    /// message that comes again.
-    pub fingerprint: [u8; 8],
+/// The hash of an attachment of that size that begins so. More of it would cost time and tell no more: two documents
+/// of one size seldom begin alike.
+pub(super) fn digest(size: usize, beginning: &[u8]) -> Digest {
+    Sha256::new().chain_update((size as u64).to_be_bytes()).chain_update(beginning).finalize().into()
+}
+
+/// The subject without what filters on its way write before it, as `[SPAM]`.
+fn untagged(subject: &str) -> &str {
+    let mut rest = subject.trim();
+    while let Some(after) = rest.strip_prefix('[').and_then(|tag| tag.split_once(']')) {
+        rest = after.1.trim_start();
+    }
+    rest
 }
 
 fn cut<const N: usize>(hash: &[u8]) -> [u8; N] {
@@ -71,18 +157,50 @@ fn cut<const N: usize>(hash: &[u8]) -> [u8; N] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::testing::from_outside;
 
-    fn identity(id: &str, date: &str) -> Option<Identity> {
-        let header = Header { message_id: Some(id.into()), date: Some(date.into()), ..Header::default() };
-        IdentityKey::new(&[7; 32]).of(&header)
+    fn identity(header: &str) -> Identity {
+        let facts = from_outside("<x@example.org>", "anna@exempelby.se", header);
+        IdentityKey::new(&[7; 32]).of(&facts.header, &[])
     }
+
+    const MONDAY: &str = "From: x@example.org\nDate: Mon, 2 Mar 2026 10:00:00 +0100";
 
     #[test]
     fn the_same_message_is_recognised_and_a_reused_id_is_not() {
-        let first = identity("<1@example.org>", "Mon, 2 Mar 2026 10:00:00 +0100").unwrap();
-        assert_eq!(identity("<1@example.org>", "Mon, 2 Mar 2026 10:00:00 +0100"), Some(first));
-        let reused = identity("<1@example.org>", "Tue, 3 Mar 2026 10:00:00 +0100").unwrap();
-        assert!(reused.key == first.key && reused.fingerprint != first.fingerprint);
+        let first = identity(&format!("{MONDAY}\nMessage-ID: <1@example.org>"));
+        assert_eq!(identity(&format!("{MONDAY}\nMessage-ID: <1@example.org>")), first);
+        let reused = identity(
+            "From: x@example.org\nDate: Tue, 3 Mar 2026 10:00:00 +0100\nMessage-ID: <1@example.org>",
+        );
+        assert!(reused.message_id == first.message_id && reused.fingerprint != first.fingerprint);
+        assert_ne!(reused.origin, first.origin);
+    }
+
+    #[test]
+    fn date_from_and_subject_are_enough() {
+        let first = identity(&format!("{MONDAY}\nSubject: Hej"));
+        assert!(first.message_id.is_none() && first.origin.is_some());
+        let tagged =
+            identity(&format!("{MONDAY}\nSubject: [EXTERN] [SPAM?] =?utf-8?Q?Hej?=\nMessage-ID: <2@a>"));
+        assert_eq!(tagged.origin, first.origin);
+        assert_ne!(identity(&format!("{MONDAY}\nSubject: Hej igen")).origin, first.origin);
+        assert_eq!(
+            identity("From: x@example.org\nSubject: Hej").origin,
+            None,
+            "without a Date it is a sender"
+        );
+    }
+
+    #[test]
+    fn signatures_are_compared_without_folding_and_only_the_first_count() {
+        let signed = |b: &str| {
+            identity(&format!("{MONDAY}\nDKIM-Signature: v=1; d=example.org; bh=x=; h=from; b={b}"))
+        };
+        assert_eq!(signed("Ab3+\n\tcd=").signatures, signed("Ab3+cd= ").signatures);
+        assert_ne!(signed("Ab3+").signatures, signed("Ab3x").signatures);
+        let many = identity(&format!("{MONDAY}{}", "\nDKIM-Signature: d=a; b=c".repeat(50)));
+        assert_eq!(many.signatures.len(), limits::SEEN_SIGNATURES);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::address::{Address, DomainPattern, ReversePath};
 use crate::mail::{Client, Envelope, Mail, Message, Recipient};
 use crate::organisation::Organisation;
 
+use super::identity::By;
 use super::{Facts, Needs, Seen, extract};
 
 /// Exempelby, with the network 10.0.0.0/8.
@@ -57,8 +58,9 @@ pub(crate) fn from_outside(sender: &str, recipients: &str, header: &str) -> Fact
 /// A message that came from outside before.
 pub(crate) fn seen(sender: &str, mailboxes: &[&str]) -> Seen {
     Seen {
+        by: By::MessageId,
         at: "2026-03-02T08:00:00Z".parse().unwrap(),
         mailboxes: mailboxes.iter().map(|mailbox| Address::parse(mailbox).unwrap()).collect(),
-        sender: Address::parse(sender),
+        authors: Address::parse(sender).into_iter().collect(),
     }
 }

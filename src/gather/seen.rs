@@ -7,29 +7,46 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
 
-use crate::address::Address;
-use crate::facts::identity::IdentityKey;
-use crate::facts::{Cause, Seen};
+use crate::facts::Cause;
+use crate::facts::identity::{IdentityKey, Key};
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::record::SeenRow;
 use crate::store::{OpenError, Store};
 
-/// The memory.
+/// Where messages from outside are remembered. [`Memory`] is this node's own; one that several gateways share would be
+/// another.
+pub trait Recollection: Send + Sync {
+    /// The key of its hashes; who shares a memory shares it.
+    fn key(&self) -> &IdentityKey;
+    /// The row with the mailboxes that the same message came for before: it comes in a transaction for each.
+    #[must_use]
+    fn joined(&self, row: SeenRow) -> SeenRow;
+    /// Remembers a message that is on the disk already, with the record of this number.
+    fn remember(&self, seq: u64, row: SeenRow);
+    /// The newest message with this key.
+    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow>, Cause>> + Send;
+}
+
+/// The memory of this node.
 pub struct Memory {
     key: IdentityKey,
     store: Option<Store>,
     near: Mutex<Near>,
+    days: AtomicU32,
+    /// The number of the next message that no store has.
+    unstored: AtomicU64,
 }
 
 /// What is in memory.
 struct Near {
-    rows: LruCache<[u8; 16], SeenRow>,
+    rows: LruCache<u64, SeenRow>,
     index: Index,
 }
 
@@ -44,58 +61,77 @@ enum Recalled {
 impl Memory {
     /// A memory that ends with the process: for `explain` and `demo`.
     pub fn volatile() -> Self {
-        Self::new(IdentityKey::new(&[0; 32]), None)
+        Self::new(IdentityKey::new(&[0; 32]), None, limits::SEEN_DAYS)
     }
 
     /// The memory in the store, its newest part read at once.
-    pub fn of(store: &Store) -> Result<Self, OpenError> {
-        let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()));
-        store.recent_seen(limits::SEEN_INDEXED, |seq, row| memory.near().recall(seq, row))?;
+    pub fn of(store: &Store, days: u32) -> Result<Self, OpenError> {
+        let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()), days);
+        store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| memory.near().recall(seq, row, days))?;
         Ok(memory)
     }
 
-    fn new(key: IdentityKey, store: Option<Store>) -> Self {
+    fn new(key: IdentityKey, store: Option<Store>, days: u32) -> Self {
         let capacity = NonZeroUsize::new(limits::SEEN_IN_MEMORY).unwrap_or(NonZeroUsize::MIN);
         let near = Near { rows: LruCache::new(capacity), index: Index::default() };
-        Self { key, store, near: Mutex::new(near) }
+        Self { key, store, near: Mutex::new(near), days: AtomicU32::new(days), unstored: AtomicU64::new(0) }
     }
 
-    /// The key of its hashes.
-    pub fn key(&self) -> &IdentityKey {
+    /// Remembers for so many days from now on; what was forgotten comes back with the next start alone.
+    pub fn keep(&self, days: u32) {
+        self.days.store(days, Ordering::Relaxed);
+    }
+
+    /// Remembers a message that no store has.
+    pub fn remember_unstored(&self, row: SeenRow) {
+        self.remember(self.unstored.fetch_add(1, Ordering::Relaxed), row);
+    }
+
+    fn days(&self) -> u32 {
+        self.days.load(Ordering::Relaxed)
+    }
+
+    /// A panic while the lock was held leaves a cache that is still a cache.
+    fn near(&self) -> MutexGuard<'_, Near> {
+        self.near.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Recollection for Memory {
+    fn key(&self) -> &IdentityKey {
         &self.key
     }
 
-    /// The row with the mailboxes that the same message came for before: it comes in a transaction for each.
-    #[must_use]
-    pub fn joined(&self, mut row: SeenRow) -> SeenRow {
-        if let Some(before) = self.near().rows.peek(&row.identity.key)
-            && before.identity == row.identity
+    fn joined(&self, mut row: SeenRow) -> SeenRow {
+        if let Some(key) = row.keys.first()
+            && let Recalled::Came(before) = self.near().find(key)
+            && (before.keys.first(), before.fingerprint) == (Some(key), row.fingerprint)
         {
-            let more = before.mailboxes.iter().filter(|mailbox| !row.mailboxes.contains(mailbox));
-            let more: Vec<String> = more.take(limits::SEEN_MAILBOXES).cloned().collect();
+            let more = before.mailboxes.into_iter().filter(|mailbox| !row.mailboxes.contains(mailbox));
+            let more: Vec<String> = more.take(limits::SEEN_MAILBOXES).collect();
             row.mailboxes.extend(more);
         }
         row.mailboxes.truncate(limits::SEEN_MAILBOXES);
         row
     }
 
-    /// Remembers a message that the store has already, with the record of this number.
-    pub fn remember(&self, seq: u64, row: SeenRow) {
+    fn remember(&self, seq: u64, row: SeenRow) {
         let mut near = self.near();
-        near.index.add(&row.identity.key, row.at, seq);
-        near.rows.put(row.identity.key, row);
+        for key in &row.keys {
+            near.index.add(key, row.at, seq, self.days());
+        }
+        near.rows.put(seq, row);
     }
 
-    /// The message with this key, if it came within the last days.
-    pub async fn find(&self, key: &[u8; 16]) -> Result<Option<SeenRow>, Cause> {
+    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
         let seq = match self.near().find(key) {
             Recalled::Came(row) => return Ok(Some(row)),
             Recalled::Never => return Ok(None),
             Recalled::Stored(seq) => seq,
         };
         let Some(store) = self.store.clone() else { return Ok(None) };
-        let key = *key;
-        let search = tokio::task::spawn_blocking(move || store.find_seen(seq, &key));
+        let (key, days) = (*key, self.days());
+        let search = tokio::task::spawn_blocking(move || store.find_seen(seq, &key, days));
         match tokio::time::timeout(limits::SEEN_TIME, search).await {
             Ok(Ok(Ok(found))) => Ok(found),
             Ok(Ok(Err(error))) => {
@@ -106,54 +142,49 @@ impl Memory {
             Err(_) => Err(Cause::Deadline),
         }
     }
-
-    /// A panic while the lock was held leaves a cache that is still a cache.
-    fn near(&self) -> MutexGuard<'_, Near> {
-        self.near.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Near {
     /// Takes in a row of an earlier run; the newest come first, and must be the last to go.
-    fn recall(&mut self, seq: u64, row: SeenRow) {
-        let key = row.identity.key;
-        self.index.add_older(&key, row.at, seq);
-        if self.rows.len() < limits::SEEN_IN_MEMORY && !self.rows.contains(&key) {
-            self.rows.put(key, row);
-            self.rows.demote(&key);
+    fn recall(&mut self, seq: u64, row: SeenRow, days: u32) {
+        for key in &row.keys {
+            self.index.add_older(key, row.at, seq, days);
+        }
+        if self.rows.len() < limits::SEEN_IN_MEMORY && !self.rows.contains(&seq) {
+            self.rows.put(seq, row);
+            self.rows.demote(&seq);
         }
     }
 
-    fn find(&mut self, key: &[u8; 16]) -> Recalled {
-        match self.rows.get(key) {
-            Some(row) => Recalled::Came(row.clone()),
-            None => self.index.find(key).map_or(Recalled::Never, Recalled::Stored),
-        }
-    }
-}
-
-impl From<SeenRow> for Seen {
-    fn from(row: SeenRow) -> Self {
-        Self {
-            at: row.at,
-            mailboxes: row.mailboxes.iter().filter_map(|mailbox| Address::parse(mailbox)).collect(),
-            sender: Address::parse(&row.sender),
+    fn find(&mut self, key: &Key) -> Recalled {
+        let Some(seq) = self.index.find(key) else { return Recalled::Never };
+        match self.rows.get(&seq) {
+            Some(row) if row.keys.contains(key) => Recalled::Came(row.clone()),
+            // Part of the key is that of another message, or the number that of one in another epoch.
+            Some(_) | None => Recalled::Stored(seq),
         }
     }
 }
 
-/// Where in the store each message is, by half of its key and by day, so that days can be forgotten. The store checks
-/// the whole key.
+/// Where in the store each message is, by part of each of its keys and by day, so that days can be forgotten. Whoever
+/// looks there checks the whole key.
 #[derive(Default)]
 struct Index {
-    days: BTreeMap<i64, HashMap<u64, u64>>,
+    days: BTreeMap<i64, HashMap<Part, Number>>,
     len: usize,
 }
 
+/// The first octets of a key: of eight million keys a pair is alike once in nine times, and then one message is not
+/// recognised by one of its keys.
+type Part = [u8; 6];
+
+/// A record's number: 10^12 mails. With the part of a key 11 octets, where plain numbers would take 16.
+type Number = [u8; 5];
+
 impl Index {
     /// A message that came just now.
-    fn add(&mut self, key: &[u8; 16], at: Timestamp, seq: u64) {
-        let added = self.day(at).insert(half(key), seq).is_none();
+    fn add(&mut self, key: &Key, at: Timestamp, seq: u64, days: u32) {
+        let added = self.day(at, days).insert(part(key), number(seq)).is_none();
         self.len += usize::from(added);
         while self.len > limits::SEEN_INDEXED
             && let Some((_, forgotten)) = self.days.pop_first()
@@ -164,52 +195,71 @@ impl Index {
     }
 
     /// A message of an earlier run: what is known already is newer.
-    fn add_older(&mut self, key: &[u8; 16], at: Timestamp, seq: u64) {
-        if let Entry::Vacant(place) = self.day(at).entry(half(key)) {
-            place.insert(seq);
+    fn add_older(&mut self, key: &Key, at: Timestamp, seq: u64, days: u32) {
+        if self.len >= limits::SEEN_INDEXED {
+            return;
+        }
+        if let Entry::Vacant(place) = self.day(at, days).entry(part(key)) {
+            place.insert(number(seq));
             self.len += 1;
         }
     }
 
-    fn find(&self, key: &[u8; 16]) -> Option<u64> {
-        self.days.values().rev().find_map(|keys| keys.get(&half(key)).copied())
+    fn find(&self, key: &Key) -> Option<u64> {
+        self.days.values().rev().find_map(|keys| keys.get(&part(key)).map(|number| whole(*number)))
     }
 
     /// The keys of that day. With a new day the oldest ones go.
-    fn day(&mut self, at: Timestamp) -> &mut HashMap<u64, u64> {
+    fn day(&mut self, at: Timestamp, days: u32) -> &mut HashMap<Part, Number> {
         let day = at.as_second().div_euclid(SignedDuration::from_hours(24).as_secs());
         if self.days.last_key_value().is_some_and(|(newest, _)| *newest < day) {
-            self.days = self.days.split_off(&(day - i64::from(limits::SEEN_DAYS)));
+            self.days = self.days.split_off(&(day - i64::from(days)));
             self.len = self.days.values().map(HashMap::len).sum();
         }
         self.days.entry(day).or_default()
     }
 }
 
-fn half(key: &[u8; 16]) -> u64 {
-    key.first_chunk().map_or(0, |half| u64::from_le_bytes(*half))
+fn part(key: &Key) -> Part {
+    key.first_chunk().copied().unwrap_or_default()
+}
+
+fn number(seq: u64) -> Number {
+    seq.to_le_bytes().first_chunk().copied().unwrap_or_default()
+}
+
+fn whole(number: Number) -> u64 {
+    let mut octets = [0; 8];
+    octets.iter_mut().zip(number).for_each(|(to, from)| *to = from);
+    u64::from_le_bytes(octets)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::identity::Identity;
 
     fn row(id: u8, day: u32, mailbox: &str) -> SeenRow {
         SeenRow {
-            identity: Identity { key: [id; 16], fingerprint: [id; 8] },
+            keys: vec![[id; 16], [100 + id; 16]],
+            fingerprint: [id; 8],
             at: format!("2026-03-{day:02}T12:00:00Z").parse().unwrap(),
             mailboxes: vec![mailbox.to_owned()],
-            sender: "medborgare@example.org".to_owned(),
+            authors: vec!["medborgare@example.org".to_owned()],
         }
     }
 
     #[tokio::test]
-    async fn what_came_is_known_and_nothing_else() {
+    async fn what_came_is_known_by_each_key_and_nothing_else() {
         let memory = Memory::volatile();
-        memory.remember(1, row(1, 1, "anna@exempelby.se"));
-        assert_eq!(memory.find(&[1; 16]).await, Ok(Some(row(1, 1, "anna@exempelby.se"))));
-        assert_eq!(memory.find(&[2; 16]).await, Ok(None));
+        memory.remember_unstored(row(1, 1, "anna@exempelby.se"));
+        memory.remember_unstored(row(2, 1, "bertil@exempelby.se"));
+        for key in [[1; 16], [101; 16]] {
+            assert_eq!(memory.find(&key).await, Ok(Some(row(1, 1, "anna@exempelby.se"))));
+        }
+        assert_eq!(memory.find(&[3; 16]).await, Ok(None));
+        let mut alike = [1; 16];
+        alike[15] = 0;
+        assert_eq!(memory.find(&alike).await, Ok(None), "the whole key is compared");
     }
 
     #[test]
@@ -219,18 +269,22 @@ mod tests {
         let second = memory.joined(row(1, 1, "bertil@exempelby.se"));
         assert_eq!(second.mailboxes, ["bertil@exempelby.se", "anna@exempelby.se"]);
         assert_eq!(memory.joined(second.clone()), second);
+        let reused = SeenRow { fingerprint: [9; 8], ..row(1, 1, "kurt@exempelby.se") };
+        assert_eq!(memory.joined(reused.clone()), reused);
     }
 
     #[test]
     fn the_index_knows_the_newest_place_and_forgets_by_day() {
         let mut index = Index::default();
         let at = |day| row(0, day, "").at;
-        index.add(&[1; 16], at(1), 10);
-        index.add(&[1; 16], at(2), 20);
-        index.add_older(&[1; 16], at(2), 15);
-        index.add_older(&[2; 16], at(1), 11);
+        index.add(&[1; 16], at(1), 10, 14);
+        index.add(&[1; 16], at(2), 20, 14);
+        index.add_older(&[1; 16], at(2), 15, 14);
+        index.add_older(&[2; 16], at(1), 11, 14);
         assert_eq!((index.find(&[1; 16]), index.find(&[2; 16]), index.len), (Some(20), Some(11), 3));
-        index.add(&[3; 16], at(16), 30);
+        index.add(&[3; 16], at(16), 30, 14);
         assert_eq!((index.find(&[1; 16]), index.find(&[2; 16]), index.len), (Some(20), None, 2));
+        index.add(&[4; 16], at(18), 1 << 39, 3);
+        assert_eq!((index.find(&[1; 16]), index.find(&[4; 16]), index.len), (None, Some(1 << 39), 2));
     }
 }

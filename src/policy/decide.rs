@@ -9,7 +9,6 @@ use jiff::civil::Date;
 
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::facts::forwarding::Mechanism;
 use crate::rules::{Finding, Grade, Match};
 use crate::verdict::Verdict;
 
@@ -184,41 +183,50 @@ struct Stop<'a> {
 }
 
 impl Stop<'_> {
-    /// Adds what is done. Whose envelope sender it is decides whether a refusal is right: a bounce goes to the
-    /// envelope sender and names the recipient, and nobody but the forwarder himself may learn that.
+    /// Adds what is done. Where others remain they get the mail, and only the targets go. Whose envelope sender it is
+    /// decides whether a refusal is right: a bounce goes to the envelope sender and names the recipient, and nobody
+    /// but the forwarder himself may learn that.
     fn by(&self, action: ForwardAction, reroute_to: Option<&Address>, steps: &mut Vec<Step>) -> Verdict {
-        let remove = || self.targets.iter().copied().map(Step::RemoveRecipient);
+        let sender = self.facts.sender.address();
         match (action, reroute_to) {
-            (ForwardAction::Reject, _) if sender_is_forwarder(self.facts) => {
+            (ForwardAction::Reroute, Some(to)) => self.reroute(to, steps),
+            // What an outsider's mail loses here it gets there.
+            (ForwardAction::Reject, Some(to)) if sender.is_some() && self.facts.forwarder().is_none() => {
+                self.reroute(to, steps)
+            }
+            (_, _) if self.others_remain => {
+                steps.extend(self.removals());
+                Verdict::Mark
+            }
+            (ForwardAction::Reject, _) if self.facts.forwarder().is_some() => {
                 steps.push(Step::Reject(Refusal::Forward));
                 Verdict::Reject
             }
-            (ForwardAction::RemoveRecipient, _) if self.others_remain => {
-                steps.extend(remove());
-                Verdict::Mark
-            }
-            (ForwardAction::Reject, _) if self.facts.sender.address().is_none() && self.others_remain => {
-                steps.extend(remove());
-                Verdict::Mark
-            }
-            (ForwardAction::Reroute | ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => {
-                steps.extend(remove());
-                steps.push(Step::AddRecipient(to.clone()));
-                Verdict::Mark
-            }
-            (_, _) => {
+            (ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => self.reroute(to, steps),
+            (
+                ForwardAction::Hold
+                | ForwardAction::Reroute
+                | ForwardAction::RemoveRecipient
+                | ForwardAction::Reject,
+                _,
+            ) => {
                 steps.push(Step::Hold(format!("{}: {}", self.rule, forward_mark(self.found))));
                 Verdict::Hold
             }
         }
     }
-}
 
-/// Whether the envelope sender is the local mailbox itself, and not an outsider's address, rewritten or not.
-fn sender_is_forwarder(facts: &Facts) -> bool {
-    let rewritten =
-        facts.traces.iter().any(|trace| matches!(trace.mechanism, Mechanism::Srs | Mechanism::Gmail));
-    facts.sender_inside() && !rewritten
+    fn removals(&self) -> impl Iterator<Item = Step> {
+        self.targets.iter().copied().map(Step::RemoveRecipient)
+    }
+
+    fn reroute(&self, to: &Address, steps: &mut Vec<Step>) -> Verdict {
+        steps.extend(self.removals());
+        if self.facts.recipients.iter().all(|recipient| recipient.address != *to) {
+            steps.push(Step::AddRecipient(to.clone()));
+        }
+        Verdict::Mark
+    }
 }
 
 fn forward_mark(found: &Match) -> String {

@@ -2,11 +2,17 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 use crate::address::Address;
-use crate::facts::forwarding::{Mechanism, Trace};
+use crate::facts::forwarding::{Mechanism, Trace, is_forward_subject};
+use crate::facts::identity::By;
 use crate::facts::{Fact, Facts, Needs, Seen};
 use crate::limits;
 use crate::mail::Direction;
+use crate::settings::{Fallback, Key, Settings, parse};
 
 use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
 
@@ -17,8 +23,27 @@ pub static SPEC: Spec = Spec {
     page: PAGE,
     menu: Menu::Forward,
     section: Section::One,
-    keys: &[],
-    make: |_, _| Some(Box::new(AutoForward)),
+    keys: &[
+        Key {
+            name: "memory_days",
+            kind: "number, 1 to 90",
+            default: Fallback::Value("14"),
+            example: "14",
+            meaning: "Days for which messages from outside are remembered, to be recognised when they leave again. A longer memory fills as mail comes, or at the next start.",
+            why: "Rules forward within minutes; a fortnight covers mail that waited for someone to come back. A million messages take about 120 MB of memory (docs/performance.md).",
+            keys: &[],
+        },
+        Key {
+            name: "systems",
+            kind: "list of networks",
+            default: Fallback::Value("[]"),
+            example: "[\"10.0.3.7/32\"]",
+            meaning: "Hosts that send on by design, such as a case system or a list server: nothing that they hand in is a forward. Scanners need no line here, unless `strong` is to stop.",
+            why: "Whoever may send in other people's names is to be named.",
+            keys: &[],
+        },
+    ],
+    make: |_, settings| Some(Box::new(AutoForward::new(settings))),
 };
 
 const PAGE: &str = "\
@@ -56,8 +81,23 @@ RFC 5228 §4.2 (redirect), RFC 5322 §3.6.6 (Resent fields), RFC 3834 (automatic
 ";
 
 /// The rule.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct AutoForward;
+#[derive(Clone, Debug)]
+pub struct AutoForward {
+    memory_days: u32,
+    /// Hosts that send on by design.
+    systems: Vec<IpNet>,
+}
+
+impl AutoForward {
+    fn new(settings: &mut Settings<'_>) -> Self {
+        let days = settings.optional("memory_days", parse::number(1, limits::SEEN_DAYS));
+        let mut systems = Vec::new();
+        for value in settings.list("systems").unwrap_or_default() {
+            systems.extend(settings.accept("systems", value.at, parse::network(value)));
+        }
+        Self { memory_days: days.unwrap_or(limits::SEEN_DAYS_USUAL), systems }
+    }
+}
 
 impl Rule for AutoForward {
     fn id(&self) -> &str {
@@ -65,42 +105,53 @@ impl Rule for AutoForward {
     }
 
     fn needs(&self) -> Needs {
-        Needs { seen: true, ..Needs::default() }
+        Needs { seen_days: self.memory_days, ..Needs::NONE }
     }
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {
+        let system = |ip: IpAddr| self.systems.iter().any(|network| network.contains(&ip.to_canonical()));
+        if facts.direction != Direction::Outbound || facts.client.address.is_some_and(system) {
+            return Vec::new();
+        }
         let recipients = third_parties(facts);
         if recipients.is_empty() || by_other_means(facts) {
             return Vec::new();
         }
         let mut found = Found::default();
-        if let Fact::Known(Some(seen)) = &facts.seen {
-            found.add(Grade::Certain, "message-id", seen.mailboxes.iter());
+        found.copy(facts);
+        found.traces(facts);
+        found.circumstances(facts);
+        if found.grade.is_none() {
+            found.signs(facts);
         }
-        for trace in &facts.traces {
-            if let Some((grade, word)) = meaning(trace, facts) {
-                found.add(grade, word, trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox)));
-            }
-        }
-        match (found.into_match(facts, recipients), &facts.seen) {
-            (Some(found), _) => vec![Finding::Match(found)],
-            (None, Fact::Unavailable(cause)) => vec![Finding::Unknown(*cause)],
-            (None, Fact::Known(_) | Fact::NotGathered) => Vec::new(),
-        }
+        let found = found.into_match(facts, recipients);
+        let certain = found.as_ref().is_some_and(|found| found.grade == Grade::Certain);
+        let unknown = match &facts.seen {
+            Fact::Unavailable(cause) if !certain => Some(Finding::Unknown(*cause)),
+            Fact::Unavailable(_) | Fact::Known(_) | Fact::NotGathered => None,
+        };
+        found.map(Finding::Match).into_iter().chain(unknown).collect()
     }
 }
 
-/// The external recipients that did not write the message themselves: a mail to its own author is an answer.
+/// The external recipients that did not write the message themselves: a mail to the author of what it repeats or
+/// answers is an answer.
 fn third_parties(facts: &Facts) -> Vec<usize> {
-    if facts.direction != Direction::Outbound {
-        return Vec::new();
-    }
-    let author = |address: &Address| match &facts.seen {
-        Fact::Known(Some(seen)) => seen.sender.as_ref() == Some(address),
-        Fact::Known(None) | Fact::Unavailable(_) | Fact::NotGathered => false,
+    let author = |address: &Address| {
+        [&facts.seen, &facts.contained]
+            .into_iter()
+            .filter_map(known)
+            .any(|seen| seen.authors.contains(address))
     };
     let external = facts.recipients.iter().enumerate().filter(|(_, recipient)| !recipient.inside);
     external.filter(|(_, recipient)| !author(&recipient.address)).map(|(index, _)| index).collect()
+}
+
+fn known(fact: &Fact<Option<Seen>>) -> Option<&Seen> {
+    match fact {
+        Fact::Known(seen) => seen.as_ref(),
+        Fact::Unavailable(_) | Fact::NotGathered => None,
+    }
 }
 
 /// Mail of our own that carries traces for another reason than a forward.
@@ -110,46 +161,120 @@ fn by_other_means(facts: &Facts) -> bool {
         header.report && facts.sender.address().is_none() && header.from.iter().all(|a| facts.owns(a));
     let by_person = header.first("X-MS-Exchange-MeetingForward-Message").is_some()
         && header.sender.as_ref().is_some_and(|sender| facts.owns(sender));
-    let journal = header.first("X-MS-Journal-Report").is_some();
-    own_report || facts.own_list() || by_person || journal
+    let journal = header.first("X-MS-Journal-Report").is_some() && known(&facts.seen).is_none();
+    own_report || own_list(facts) || by_person || journal
 }
 
-/// What a trace means: how sure it makes us, and the word for it.
-fn meaning(trace: &Trace, facts: &Facts) -> Option<(Grade, &'static str)> {
+/// A post of a list inside: it says so, and its bounces come back to us.
+fn own_list(facts: &Facts) -> bool {
+    let by_list = |sender: &Address| {
+        let local = sender.local().to_ascii_lowercase();
+        let ends = ["-bounces", "-bounce", "-owner", "-request", "-admin"];
+        local.starts_with("owner-")
+            || ends.iter().any(|end| local.split(['+', '=']).any(|l| l.ends_with(end)))
+    };
+    let says = || facts.header.all("Precedence").any(|value| value.eq_ignore_ascii_case("list"));
+    facts.sender_inside() && (facts.own_list() || (says() && facts.sender.address().is_some_and(by_list)))
+}
+
+/// What a trace means: how sure it makes us.
+fn meaning(trace: &Trace, facts: &Facts) -> Option<Grade> {
     let ours = trace.mailbox.as_ref().is_some_and(|mailbox| facts.owns(mailbox));
     match trace.mechanism {
         // Exchange and Zimbra leave the same field on out-of-office replies.
-        Mechanism::ExchangeInboxRule if ours && !reply_shaped(facts) => {
-            Some((Grade::Certain, "exchange-inbox-rule"))
+        Mechanism::ExchangeInboxRule if ours && !reply_shaped(facts) => Some(Grade::Certain),
+        Mechanism::Zimbra if ours && !reply_shaped(facts) && !is_notification(facts) => Some(Grade::Certain),
+        Mechanism::ExchangeForwarding | Mechanism::Sieve | Mechanism::Gmail | Mechanism::MailFwdBy
+            if ours =>
+        {
+            Some(Grade::Certain)
         }
-        Mechanism::Zimbra if ours && !reply_shaped(facts) => Some((Grade::Certain, "zimbra")),
-        Mechanism::ExchangeForwarding if ours => Some((Grade::Certain, "exchange-forwarding")),
-        Mechanism::Sieve if ours => Some((Grade::Certain, "sieve")),
-        Mechanism::PowerAutomate => Some((Grade::Certain, "power-automate")),
-        Mechanism::Resent if ours => Some((Grade::Strong, "resent")),
-        Mechanism::Gmail if facts.sender_inside() => Some((Grade::Certain, "gmail")),
-        Mechanism::Srs if facts.sender_inside() => Some((Grade::Certain, "srs")),
+        Mechanism::Srs if facts.sender_inside() && !ours => Some(Grade::Certain),
+        Mechanism::PowerAutomate | Mechanism::OutlookRule => Some(Grade::Certain),
+        Mechanism::Resent if ours => Some(Grade::Strong),
+        Mechanism::AutoForwarded if !of_list(facts) => Some(Grade::Strong),
+        Mechanism::ExchangeForwarding
+        | Mechanism::ExchangeTransportRule
+        | Mechanism::Yandex
+        | Mechanism::MailRu
+        | Mechanism::Cpanel
+        | Mechanism::MailFwdBy
+            if written_outside(facts) =>
+        {
+            Some(Grade::Strong)
+        }
         Mechanism::ExchangeInboxRule
-        | Mechanism::Zimbra
         | Mechanism::ExchangeForwarding
+        | Mechanism::ExchangeTransportRule
         | Mechanism::Sieve
-        | Mechanism::Resent
+        | Mechanism::Zimbra
         | Mechanism::Gmail
-        | Mechanism::Srs => None,
+        | Mechanism::Srs
+        | Mechanism::Yandex
+        | Mechanism::MailRu
+        | Mechanism::Cpanel
+        | Mechanism::AutoForwarded
+        | Mechanism::MailFwdBy
+        | Mechanism::Resent
+        | Mechanism::Delivered
+        | Mechanism::InThenOut
+        | Mechanism::ForeignSignature => None,
     }
 }
 
-/// Whether the mail goes back to whoever wrote the message that it answers. Where that message is not remembered,
-/// the shape of an automatic reply must do: it answers something, and asks not to be answered itself.
-fn reply_shaped(facts: &Facts) -> bool {
-    match &facts.answered {
-        Fact::Known(Some(Seen { sender: Some(sender), .. })) => {
-            facts.recipients.iter().filter(|r| !r.inside).all(|recipient| recipient.address == *sender)
+/// Whether a circumstance makes it likely that the mail was here before. None of these is left by a mechanism alone.
+fn is_circumstance(trace: &Trace, facts: &Facts) -> bool {
+    match trace.mechanism {
+        Mechanism::InThenOut => true,
+        Mechanism::ForeignSignature => written_outside(facts),
+        Mechanism::Delivered => {
+            let host = trace.mailbox.as_ref().and_then(Address::domain);
+            written_outside(facts) && host.is_none_or(|host| facts.organisation.owns_host(&host))
         }
-        Fact::Known(_) | Fact::Unavailable(_) | Fact::NotGathered => {
-            !facts.header.references.is_empty() && facts.header.first("X-Auto-Response-Suppress").is_some()
-        }
+        _ => false,
     }
+}
+
+/// Whether nobody inside claims to have written it.
+fn written_outside(facts: &Facts) -> bool {
+    !facts.header.from.is_empty() && !facts.header.from.iter().any(|author| facts.owns(author))
+}
+
+/// Whether its author sends it herself: what a list outside sent back to us in the meantime makes it no forward.
+fn own_words(facts: &Facts) -> bool {
+    let from = &facts.header.from;
+    let by_author = facts.sender.address().is_some_and(|sender| from.contains(sender));
+    let came_in = facts.traces.iter().any(|trace| trace.mechanism == Mechanism::InThenOut);
+    by_author && !came_in && from.iter().all(|author| facts.owns(author))
+}
+
+/// Whether the message is a list's, of whomever's.
+fn of_list(facts: &Facts) -> bool {
+    facts.header.list_id.is_some() || facts.header.first("Precedence").is_some()
+}
+
+/// RFC 5435 §2.7: a filter tells somebody that mail has come, and not what it says.
+fn is_notification(facts: &Facts) -> bool {
+    facts.header.all("Auto-Submitted").any(|value| value.to_ascii_lowercase().starts_with("auto-notified"))
+}
+
+/// Whether the mail goes back to whoever wrote the message that it answers. Where that message is not remembered,
+/// the shape of an automatic reply must do: it answers something, and is one or asks not to be answered itself.
+fn reply_shaped(facts: &Facts) -> bool {
+    if let Some(answered) = known(&facts.answered) {
+        let mut external = facts.recipients.iter().filter(|recipient| !recipient.inside);
+        return external.all(|recipient| answered.authors.contains(&recipient.address));
+    }
+    let header = &facts.header;
+    let replied = |value: &str| value.to_ascii_lowercase().starts_with("auto-replied");
+    let automatic =
+        header.first("X-Auto-Response-Suppress").is_some() || header.all("Auto-Submitted").any(replied);
+    automatic && !header.references.is_empty()
+}
+
+/// Whether so little time lies between that no person did it.
+fn is_soon(seen: &Seen, facts: &Facts) -> bool {
+    facts.arrived.duration_since(seen.at).unsigned_abs() <= limits::FORWARD_SOON
 }
 
 /// Evidence as it gathers.
@@ -161,12 +286,80 @@ struct Found {
 }
 
 impl Found {
-    fn add<'a>(&mut self, grade: Grade, word: &'static str, mailboxes: impl Iterator<Item = &'a Address>) {
+    /// The message itself came from outside.
+    fn copy(&mut self, facts: &Facts) {
+        let Some(seen) = known(&facts.seen).filter(|_| !own_words(facts)) else { return };
+        let grade = if by_hand(seen, facts) { Grade::Strong } else { Grade::Certain };
+        self.add(grade, seen.by.as_str());
+        self.name(&seen.mailboxes);
+    }
+
+    /// A mechanism left its trace.
+    fn traces(&mut self, facts: &Facts) {
+        for trace in &facts.traces {
+            if let Some(grade) = meaning(trace, facts) {
+                self.add(grade, trace.mechanism.as_str());
+                self.name(trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox)));
+            }
+        }
+    }
+
+    /// It looks as if it had been here before. What is certain needs no more words, but an owner.
+    fn circumstances(&mut self, facts: &Facts) {
+        let certain = self.grade == Some(Grade::Certain);
+        let all_leave = facts.recipients.iter().all(|recipient| !recipient.inside);
+        let report = facts.header.report && facts.sender.address().is_none();
+        if !certain && written_outside(facts) && all_leave && !report && !reply_shaped(facts) {
+            self.add(Grade::Strong, "foreign-from");
+        }
+        for trace in facts.traces.iter().filter(|trace| is_circumstance(trace, facts)) {
+            if !certain {
+                self.add(Grade::Strong, trace.mechanism.as_str());
+            }
+            self.name(trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox)));
+        }
+    }
+
+    /// A new message, in which or by which a person or a program may have sent on another one.
+    fn signs(&mut self, facts: &Facts) {
+        let subject = facts.header.subject.as_deref().unwrap_or_default();
+        let forwards = is_forward_subject(subject) || facts.header.first("X-Forwarded-Message-Id").is_some();
+        let answered = known(&facts.answered).filter(|seen| {
+            forwards && is_soon(seen, facts) && facts.forwarder().is_some() && !reply_shaped(facts)
+        });
+        let contained = known(&facts.contained).filter(|seen| {
+            let own = facts.forwarder().is_some_and(|sender| seen.mailboxes.contains(sender));
+            seen.by != By::Attachment || own
+        });
+        let mut soon = false;
+        for (seen, word) in [
+            (answered, "forwarded-soon"),
+            (contained.filter(|seen| seen.by != By::Attachment), "attached-message"),
+            (contained.filter(|seen| seen.by == By::Attachment), "attachment"),
+        ] {
+            let Some(seen) = seen else { continue };
+            let at_once = is_soon(seen, facts);
+            let grade = if at_once && word == "attached-message" { Grade::Strong } else { Grade::Weak };
+            soon |= at_once;
+            self.add(grade, word);
+            self.name(&seen.mailboxes);
+        }
+        if self.grade.is_some() && facts.repeats >= limits::FORWARD_REPEATS {
+            // Once within seconds may be chance; time after time it is a program.
+            self.add(if soon { Grade::Strong } else { Grade::Weak }, "repeated");
+        }
+    }
+
+    fn add(&mut self, grade: Grade, word: &'static str) {
         self.grade = self.grade.max(Some(grade));
         self.evidence = Some(match self.evidence.take() {
+            Some(evidence) if evidence.has(word) => evidence,
             Some(evidence) => evidence.and(word),
             None => Evidence::of(word),
         });
+    }
+
+    fn name<'a>(&mut self, mailboxes: impl IntoIterator<Item = &'a Address>) {
         for mailbox in mailboxes {
             if self.mailboxes.len() < limits::SEEN_MAILBOXES && !self.mailboxes.contains(mailbox) {
                 self.mailboxes.push(mailbox.clone());
@@ -174,13 +367,28 @@ impl Found {
         }
     }
 
-    /// The match; the envelope sender comes first among the mailboxes where it is one of them.
+    /// The match. The envelope sender comes first among the mailboxes where it is one of them, and is the one where
+    /// nothing names any.
     fn into_match(mut self, facts: &Facts, recipients: Vec<usize>) -> Option<Match> {
-        if let Some(sender) = facts.sender.address() {
+        if let Some(sender) = facts.forwarder() {
+            if self.mailboxes.is_empty() {
+                self.mailboxes.push(sender.clone());
+            }
             self.mailboxes.sort_by_key(|mailbox| mailbox != sender);
         }
         Some(Match { grade: self.grade?, evidence: self.evidence?, mailboxes: self.mailboxes, recipients })
     }
+}
+
+/// Whether a person may have redirected the message: Resent-From says so, no program left its own trace, and it lay
+/// in the mailbox for a while.
+fn by_hand(seen: &Seen, facts: &Facts) -> bool {
+    let resent = facts.traces.iter().any(|trace| {
+        trace.mechanism == Mechanism::Resent && trace.mailbox.as_ref().is_some_and(|own| facts.owns(own))
+    });
+    let by_program =
+        facts.traces.iter().filter_map(|trace| meaning(trace, facts)).any(|grade| grade == Grade::Certain);
+    resent && !by_program && !is_soon(seen, facts)
 }
 
 #[cfg(test)]

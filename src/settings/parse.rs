@@ -6,6 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use jiff::civil::Date;
 
 use super::problem::Fault;
@@ -51,7 +52,7 @@ pub fn date(value: &Value) -> Result<Date, Fault> {
     match &value.kind {
         Kind::Date(date) => Ok(*date),
         Kind::Text(text) => Err(Fault::new(format!("{} is text, not a date", shown(text)), right)),
-        Kind::List(_) | Kind::Table(_) | Kind::Other(_) => {
+        Kind::List(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
             Err(Fault::new(format!("is {}, not a date", value.kind.word()), right))
         }
     }
@@ -60,8 +61,8 @@ pub fn date(value: &Value) -> Result<Date, Fault> {
 /// A number of octets with its unit: `10 MB`, `512 KiB`.
 pub fn size(value: &Value) -> Result<u64, Fault> {
     let right = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), as \"10 MB\"";
-    if let Kind::Other(word) = &value.kind {
-        return Err(Fault::new(format!("is {word}, not a size with its unit"), right));
+    if matches!(value.kind, Kind::Number(_) | Kind::Other(_)) {
+        return Err(Fault::new(format!("is {}, not a size with its unit", value.kind.word()), right));
     }
     let given = text(value)?;
     let wrong = || Fault::new(format!("{} is not a size", shown(given)), right);
@@ -82,8 +83,8 @@ pub fn size(value: &Value) -> Result<u64, Fault> {
 /// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`; at least a second.
 pub fn duration(value: &Value) -> Result<Duration, Fault> {
     let right = "write a number and a unit (s, min, h, d), as \"30 s\"";
-    if let Kind::Other(word) = &value.kind {
-        return Err(Fault::new(format!("is {word}, not a time span with its unit"), right));
+    if matches!(value.kind, Kind::Number(_) | Kind::Other(_)) {
+        return Err(Fault::new(format!("is {}, not a time span with its unit", value.kind.word()), right));
     }
     let given = text(value)?;
     let wrong = || Fault::new(format!("{} is not a time span", shown(given)), right);
@@ -111,6 +112,45 @@ pub fn duration_up_to(most: Duration) -> impl Fn(&Value) -> Result<Duration, Fau
             format!("{} s is longer than {most} s", given.as_secs()),
             format!("write at most \"{most} s\""),
         ))
+    }
+}
+
+/// A whole number from `least` to `most`.
+pub fn number(least: u32, most: u32) -> impl Fn(&Value) -> Result<u32, Fault> {
+    move |value| {
+        let right = format!("write a number from {least} to {most}, without quotes");
+        let Kind::Number(number) = value.kind else {
+            return Err(Fault::new(format!("is {}, not a whole number", value.kind.word()), right));
+        };
+        let fits = u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
+        fits.ok_or_else(|| Fault::new(format!("{number} is too little or too much"), right))
+    }
+}
+
+/// A network, as address/length.
+pub fn network(value: &Value) -> Result<IpNet, Fault> {
+    let given = text(value)?;
+    let shown = shown(given);
+    if let Ok(address) = given.parse::<IpAddr>() {
+        return Err(Fault::new(
+            format!("{shown} is an address, not a network"),
+            format!("write {}", IpNet::from(address)),
+        ));
+    }
+    match given.parse::<IpNet>() {
+        Ok(network) if network.addr() == network.network() => Ok(network),
+        Ok(network) => Err(Fault::new(
+            format!("{shown} is an address in a network"),
+            format!(
+                "write {} for the network, or {} for the address",
+                network.trunc(),
+                IpNet::from(network.addr())
+            ),
+        )),
+        Err(_) => Err(Fault::new(
+            format!("{shown} is not a network"),
+            "write address/length, as 10.0.0.0/8 or 2001:db8::/32",
+        )),
     }
 }
 

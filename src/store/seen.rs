@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::month::Month;
 use super::{ReadError, row, schema};
-use crate::facts::identity::Identity;
-use crate::limits;
+use crate::facts::identity::Key;
 use crate::record::SeenRow;
 
-const COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender";
+const COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, signs, authors";
+/// In files of versions before [`SINCE_VERSION`], which are read as they are.
+const OLD_COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, x'', '[]'";
+/// The version of the files that have all columns.
+const SINCE_VERSION: usize = 5;
 
 /// Readers that wait to be used again; there are as many as ever read at once.
 #[derive(Debug)]
@@ -24,7 +27,7 @@ pub(super) struct Readers {
 /// The files that are young enough, newest first.
 #[derive(Debug)]
 struct Reader {
-    files: Vec<(Month, Connection)>,
+    files: Vec<(Month, Connection, &'static str)>,
 }
 
 impl Readers {
@@ -35,17 +38,13 @@ impl Readers {
 
     /// The row that came with the record of that number, if it is of the message with that key: numbers begin anew
     /// with an epoch.
-    pub(super) fn find(
-        &self,
-        seq: u64,
-        key: &[u8; 16],
-        now: Timestamp,
-    ) -> Result<Option<SeenRow>, ReadError> {
-        let sql = format!("SELECT {COLUMNS} FROM seen WHERE seq = ?1 AND key = ?2 AND at >= ?3");
+    pub(super) fn find(&self, seq: u64, key: &Key, since: Timestamp) -> Result<Option<SeenRow>, ReadError> {
         let mut found = None;
-        self.read(now, |connection, since| {
+        self.read(since, |connection, columns, since| {
+            let sql = format!("SELECT {columns} FROM seen WHERE seq = ?1 AND at >= ?2");
             let mut statement = connection.prepare_cached(&sql)?;
-            found = statement.query_row((seq.cast_signed(), key, since), seen_row).optional()?;
+            found = statement.query_row((seq.cast_signed(), since), seen_row).optional()?;
+            found = found.take().filter(|(_, row)| row.keys.contains(key));
             Ok(found.is_none())
         })?;
         Ok(found.map(|(_, row)| row))
@@ -55,12 +54,12 @@ impl Readers {
     pub(super) fn recent(
         &self,
         count: usize,
-        now: Timestamp,
+        since: Timestamp,
         mut each: impl FnMut(u64, SeenRow),
     ) -> Result<(), ReadError> {
-        let sql = format!("SELECT {COLUMNS} FROM seen WHERE at >= ?1 ORDER BY seq DESC LIMIT ?2");
         let mut room = i64::try_from(count).unwrap_or(i64::MAX);
-        self.read(now, |connection, since| {
+        self.read(since, |connection, columns, since| {
+            let sql = format!("SELECT {columns} FROM seen WHERE at >= ?1 ORDER BY seq DESC LIMIT ?2");
             for row in connection.prepare(&sql)?.query_map((since, room), seen_row)? {
                 let (seq, row) = row?;
                 each(seq, row);
@@ -78,15 +77,13 @@ impl Readers {
     /// Runs `query` on each file that is young enough, newest first, as long as it wants more.
     fn read(
         &self,
-        now: Timestamp,
-        mut query: impl FnMut(&Connection, i64) -> rusqlite::Result<bool>,
+        since: Timestamp,
+        mut query: impl FnMut(&Connection, &str, i64) -> rusqlite::Result<bool>,
     ) -> Result<(), ReadError> {
-        let since = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(limits::SEEN_DAYS)));
-        let since = since.unwrap_or(Timestamp::MIN);
         let reader = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = self.refreshed(reader, Month::of(since))?;
-        for (month, connection) in &reader.files {
-            let more = query(connection, since.as_millisecond())
+        for (month, connection, columns) in &reader.files {
+            let more = query(connection, columns, since.as_millisecond())
                 .map_err(|source| ReadError { path: month.path(&self.directory), source })?;
             if !more {
                 break;
@@ -108,13 +105,18 @@ impl Readers {
         let mut known = reader.map_or_else(Vec::new, |reader| reader.files);
         let mut files = Vec::with_capacity(months.len());
         for month in months.into_iter().rev() {
-            if let Some(at) = known.iter().position(|(open, _)| *open == month) {
+            if let Some(at) = known.iter().position(|(open, ..)| *open == month) {
                 files.push(known.swap_remove(at));
                 continue;
             }
             let path = month.path(&self.directory);
-            let connection = schema::open_to_read(&path).map_err(|source| ReadError { path, source })?;
-            files.push((month, connection));
+            let open = || {
+                let connection = schema::open_to_read(&path)?;
+                let version = schema::version(&connection)?;
+                Ok((connection, if version < SINCE_VERSION { OLD_COLUMNS } else { COLUMNS }))
+            };
+            let (connection, columns) = open().map_err(|source| ReadError { path: path.clone(), source })?;
+            files.push((month, connection, columns));
         }
         Ok(Reader { files })
     }
@@ -122,11 +124,15 @@ impl Readers {
 
 fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
     let seq: i64 = row.get(0)?;
+    let sender: String = row.get(5)?;
+    let more: Vec<String> = row::parsed(row, 7)?;
+    let (signs, _) = row.get_ref(6)?.as_blob()?.as_chunks();
     let seen = SeenRow {
-        identity: Identity { key: row.get(1)?, fingerprint: row.get(2)? },
+        keys: std::iter::once(row.get(1)?).chain(signs.iter().copied()).collect(),
+        fingerprint: row.get(2)?,
         at: Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::MIN),
         mailboxes: row::parsed(row, 4)?,
-        sender: row.get(5)?,
+        authors: (!sender.is_empty()).then_some(sender).into_iter().chain(more).collect(),
     };
     Ok((seq.unsigned_abs(), seen))
 }

@@ -328,7 +328,7 @@ fn insert(
         let mut records = transaction.prepare_cached(row::INSERT)?;
         let mut findings =
             transaction.prepare_cached("INSERT INTO finding VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
-        let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6)")?;
+        let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
             let leaf = merkle::leaf(seq.unsigned_abs(), &job.row.hash);
             job.row.insert(&mut records, seq, &leaf)?;
@@ -348,10 +348,14 @@ fn insert(
                     recipients,
                 ])?;
             }
-            if let Some(row) = &job.seen {
-                let mailboxes = row::json(&row.mailboxes);
-                let at = row.at.as_millisecond();
-                seen.execute((seq, row.identity.key, row.identity.fingerprint, at, mailboxes, &row.sender))?;
+            if let Some(row) = &job.seen
+                && let Some((key, signs)) = row.keys.split_first()
+            {
+                let (mailboxes, at) = (row::json(&row.mailboxes), row.at.as_millisecond());
+                let (sender, authors) =
+                    row.authors.split_first().map_or(("", &[][..]), |(a, more)| (a, more));
+                let (signs, authors) = (signs.concat(), row::json(authors));
+                seen.execute((seq, key, row.fingerprint, at, mailboxes, sender, signs, authors))?;
             }
             for row in &job.outbox {
                 outbox.add(&transaction, month, seq, row, &mut changes)?;

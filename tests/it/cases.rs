@@ -14,7 +14,7 @@ use postvakt::organisation::Organisation;
 
 use crate::lab::program::PROGRAM;
 
-const ALL: Needs = Needs { body: true, text: true, documents: true, seen: true, ..Needs::NONE };
+const ALL: Needs = Needs { body: true, text: true, documents: true, seen_days: 1, ..Needs::NONE };
 
 #[test]
 fn the_wire_and_explain_say_what_every_case_expects() {

@@ -11,7 +11,7 @@ use postvakt::config::{Config, Surroundings};
 use postvakt::documents::{Reason, State, kind::Kind};
 use postvakt::facts::attachment::Attachment;
 use postvakt::facts::passage::{Passage, Place};
-use postvakt::facts::{Cause, Defect, Fact, Facts, Field, Header, Needs, Recipient};
+use postvakt::facts::{Cause, Contents, Defect, Fact, Facts, Field, Header, Needs, Recipient};
 use postvakt::limits;
 use postvakt::mail::{Client, Direction};
 use postvakt::rules::{Finding, Rule};
@@ -68,9 +68,12 @@ fn facts() -> Facts {
         unopened: Vec::new(),
         passages: vec![body("Hej"), body("Här är lösenordet")],
         traces: Vec::new(),
+        contents: Contents::default(),
         identity: None,
         seen: Fact::NotGathered,
         answered: Fact::NotGathered,
+        contained: Fact::NotGathered,
+        repeats: 0,
         authentication: Fact::NotGathered,
         defects: Vec::new(),
     }

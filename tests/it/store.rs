@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
-use postvakt::facts::identity::Identity;
 use postvakt::mail::Direction;
 use postvakt::record::{Outcome, Record, SeenRow};
 use postvakt::store::access::AccessLog;
@@ -93,7 +92,7 @@ async fn a_record_comes_back_as_it_was() {
         .unwrap();
     // Read while the store is open: readers and the writer do not disturb one another.
     assert_eq!(all(directory.path()), [Found { id: id.clone(), record: odd }]);
-    assert_eq!(store.find_seen(id.seq, &[1; 16]).unwrap(), None);
+    assert_eq!(store.find_seen(id.seq, &[1; 16], 14).unwrap(), None);
     store.close().await;
     assert_eq!(store.commit(entry("late")).await, Err(CommitError::Closed));
     let wal = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap().file_name());
@@ -191,9 +190,13 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
     ] {
         let store = Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
         time.store(second(at), Ordering::SeqCst);
-        let identity = Identity { key, fingerprint: [fingerprint; 8] };
-        let at = at.parse().unwrap();
-        let seen = SeenRow { identity, at, mailboxes: vec![mailbox.into()], sender: "x@example.org".into() };
+        let seen = SeenRow {
+            keys: vec![key, [100; 16], [101; 16]],
+            fingerprint: [fingerprint; 8],
+            at: at.parse().unwrap(),
+            mailboxes: vec![mailbox.into()],
+            authors: vec!["x@example.org".into(), "y@example.org".into()],
+        };
         let id = store
             .commit(Entry {
                 record: record(""),
@@ -208,14 +211,17 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
     }
     let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
     for (seq, seen) in &stored[1..] {
-        assert_eq!(store.find_seen(*seq, &key).unwrap().as_ref(), Some(seen));
+        for key in &seen.keys {
+            assert_eq!(store.find_seen(*seq, key, 14).unwrap().as_ref(), Some(seen));
+        }
     }
     let (old, newest) = (stored[0].0, stored[3].0);
-    assert_eq!(store.find_seen(newest, &[7; 16]).unwrap(), None, "another message has that number");
-    assert_eq!(store.find_seen(newest + 1, &key).unwrap(), None);
-    assert_eq!(store.find_seen(old, &[9; 16]).unwrap(), None, "15 days are too long ago");
+    assert_eq!(store.find_seen(newest, &[7; 16], 14).unwrap(), None, "another message has that number");
+    assert_eq!(store.find_seen(newest + 1, &key, 14).unwrap(), None);
+    assert_eq!(store.find_seen(old, &[9; 16], 14).unwrap(), None, "15 days are too long ago");
+    assert!(store.find_seen(old, &[9; 16], 16).unwrap().is_some());
     let mut recent = Vec::new();
-    store.recent_seen(2, |seq, row| recent.push((seq, row))).unwrap();
+    store.recent_seen(14, 2, |seq, row| recent.push((seq, row))).unwrap();
     assert_eq!(recent, [stored[3].clone(), stored[2].clone()]);
     let first = store.seen_key();
     store.close().await;

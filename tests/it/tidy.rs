@@ -12,7 +12,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("flate2", &["src/documents/gzip.rs"]),
     ("prometheus", &["src/metrics.rs"]),
     ("minijinja", &["src/templates.rs"]),
-    ("lru", &["src/gather/seen.rs"]),
+    ("lru", &["src/gather/seen.rs", "src/gather/habits.rs"]),
     ("rusqlite", &["src/store.rs", "src/store/"]),
     ("regex", &["src/rules/custom/pattern.rs"]),
     ("hyper", &["src/daemon/web.rs"]),

@@ -74,7 +74,12 @@ fn the_action_and_the_envelope_sender_decide() {
     let registrator = Some("registrator@exempelby.se");
     for (action, reroute_to, sender, recipients, verdict, steps) in [
         (ForwardAction::Hold, None, citizen, one, Verdict::Hold, "hold"),
-        (ForwardAction::Hold, None, citizen, mixed, Verdict::Hold, "hold"),
+        // The others get the mail; only the target goes.
+        (ForwardAction::Hold, None, citizen, mixed, Verdict::Mark, "remove I"),
+        (ForwardAction::Reject, None, own, mixed, Verdict::Mark, "remove I"),
+        (ForwardAction::Hold, None, null, mixed, Verdict::Mark, "remove I"),
+        (ForwardAction::Hold, None, null, one, Verdict::Hold, "hold"),
+        (ForwardAction::Reroute, Some("bertil@exempelby.se"), citizen, mixed, Verdict::Mark, "remove I"),
         (
             ForwardAction::Reroute,
             registrator,

@@ -50,6 +50,8 @@ async fn a_file_without_a_tree_stays_and_a_new_epoch_begins() {
     };
     let id = store.commit(Entry { findings: vec![found], ..entry("new") }).await.unwrap();
     assert_eq!(id.to_string(), "gw1-2-000000000001", "one tree for each epoch");
+    let old = store.find_seen(7, &[0; 16], 14).unwrap().unwrap();
+    assert_eq!((old.keys.len(), old.authors.join(" ")), (1, "x@example.org".into()));
     store.close().await;
     let subjects: Vec<_> = all(directory.path()).into_iter().map(|found| found.record.subject).collect();
     assert_eq!(subjects, ["old", "old", "new"], "an older month stays as it is, and is read");

@@ -1,0 +1,120 @@
+//! Recall: what the memory says of a mail that leaves. Was it here before, does it answer something that was, is
+//! something in it that was?
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::habits::Habits;
+use super::seen::Recollection;
+use crate::address::Address;
+use crate::facts::identity::{By, Identity, Key};
+use crate::facts::{Cause, Fact, Facts, Seen, forwarding};
+use crate::mail::Direction;
+use crate::metrics::METRICS;
+use crate::record::SeenRow;
+
+/// Adds what is remembered of the last `days`.
+pub(super) async fn recall(facts: &mut Facts, days: u32, memory: &impl Recollection, habits: &Habits) {
+    if facts.direction == Direction::Internal {
+        return;
+    }
+    let identity = memory.key().of(&facts.header, &facts.contents.attachments);
+    if facts.direction == Direction::Outbound {
+        let memory = Young { memory, since: since(facts.arrived, days) };
+        facts.seen = as_fact(memory.copy(&identity).await, "seen");
+        if refers(facts) {
+            facts.answered = as_fact(memory.answered(facts).await, "answered");
+        }
+        facts.contained = as_fact(memory.contained(facts, &identity).await, "contained");
+        facts.repeats = repeats(facts, days, habits);
+    }
+    facts.identity = Some(identity);
+}
+
+/// Whether what the mail refers to matters: it may be the answer that excuses a trace, or what a person or a program
+/// forwards.
+fn refers(facts: &Facts) -> bool {
+    let header = &facts.header;
+    !facts.traces.is_empty()
+        || header.subject.as_deref().is_some_and(forwarding::is_forward_subject)
+        || header.first("X-Forwarded-Message-Id").is_some()
+}
+
+fn repeats(facts: &Facts, days: u32, habits: &Habits) -> u32 {
+    let known = |fact: &Fact<Option<Seen>>| matches!(fact, Fact::Known(Some(_)));
+    match facts.sender.address() {
+        Some(sender) if known(&facts.answered) || known(&facts.contained) => {
+            let recipients = facts.recipients.iter().filter(|to| !to.inside).map(|to| &to.address);
+            habits.times(sender, recipients, facts.arrived, days)
+        }
+        Some(_) | None => 0,
+    }
+}
+
+/// A memory, as far as it goes back.
+struct Young<'a, M> {
+    memory: &'a M,
+    since: Timestamp,
+}
+
+impl<M: Recollection> Young<'_, M> {
+    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
+        Ok(self.memory.find(key).await?.filter(|row| row.at >= self.since))
+    }
+
+    /// The message itself.
+    async fn copy(&self, identity: &Identity) -> Result<Option<Seen>, Cause> {
+        for (by, key) in identity.copies() {
+            let same = |row: &SeenRow| by != By::MessageId || row.fingerprint == identity.fingerprint;
+            if let Some(row) = self.find(&key).await?.filter(same) {
+                return Ok(Some(seen(row, by)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of those that it refers to; In-Reply-To stands first.
+    async fn answered(&self, facts: &Facts) -> Result<Option<Seen>, Cause> {
+        self.named(&facts.header.references).await
+    }
+
+    /// A message in it, else one that had the same attachment.
+    async fn contained(&self, facts: &Facts, identity: &Identity) -> Result<Option<Seen>, Cause> {
+        if let Some(message) = self.named(&facts.contents.messages).await? {
+            return Ok(Some(message));
+        }
+        for key in &identity.attachments {
+            if let Some(row) = self.find(key).await? {
+                return Ok(Some(seen(row, By::Attachment)));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn named(&self, ids: &[String]) -> Result<Option<Seen>, Cause> {
+        for id in ids {
+            if let Some(row) = self.find(&self.memory.key().key_of(id)).await? {
+                return Ok(Some(seen(row, By::MessageId)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn since(now: Timestamp, days: u32) -> Timestamp {
+    now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
+}
+
+fn seen(row: SeenRow, by: By) -> Seen {
+    let addresses = |texts: Vec<String>| texts.iter().filter_map(|text| Address::parse(text)).collect();
+    Seen { by, at: row.at, mailboxes: addresses(row.mailboxes), authors: addresses(row.authors) }
+}
+
+fn as_fact(found: Result<Option<Seen>, Cause>, name: &str) -> Fact<Option<Seen>> {
+    match found {
+        Ok(seen) => Fact::Known(seen),
+        Err(cause) => {
+            METRICS.fact_unavailable.with_label_values(&[name, cause.as_str()]).inc();
+            Fact::Unavailable(cause)
+        }
+    }
+}
