@@ -24,6 +24,7 @@ fn main() {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
         internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
+        ..Organisation::default()
     });
     let body = Needs { body: true, ..Needs::default() };
     let text = Needs { body: true, text: true, documents: true, seen_days: 1, ..Needs::NONE };

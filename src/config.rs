@@ -14,6 +14,7 @@ pub mod load;
 mod policies;
 pub mod raw;
 pub mod reference;
+pub mod services;
 #[cfg(test)]
 mod tests;
 
@@ -51,6 +52,12 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// How they are written; absent where nothing is sent.
     pub stationery: Option<Stationery>,
+    /// Whether mail from outside is authenticated even where no rule needs it: `[authentication]` is there.
+    pub authenticate: bool,
+    /// Whom the questions of authentication go to.
+    pub dns: services::Dns,
+    /// Whom mail from outside is shown to.
+    pub scanners: services::Scanners,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
     /// The first 16 hex digits of the SHA-256 of the file and of those that it names; every record has it.
@@ -148,8 +155,13 @@ impl Config {
     /// What the enabled rules and the log need. The log records size and attachment names of every mail, so every body
     /// is read.
     pub fn needs(&self) -> Needs {
-        let log = Needs { body: true, archives: self.store.nested, ..Needs::NONE };
-        self.rules.iter().fold(log, |needs, (rule, _)| needs.union(rule.needs()))
+        let own = Needs {
+            body: true,
+            archives: self.store.nested,
+            authentication: self.authenticate,
+            ..Needs::NONE
+        };
+        self.rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()))
     }
 
     /// Whether any rule acts.
@@ -161,7 +173,7 @@ impl Config {
     pub fn exceptions(&self) -> impl Iterator<Item = &Exception> {
         self.rules.iter().flat_map(|(_, policy)| match &policy.actions {
             Actions::Forward(forward) => &*forward.exceptions,
-            Actions::Content(_) => &[],
+            Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) => &[],
         })
     }
 }

@@ -4,6 +4,8 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod letters;
+mod results;
+mod subject;
 
 use std::collections::HashMap;
 
@@ -14,14 +16,18 @@ use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
 use crate::policy::{Decision, Mark, Mode, Refusal, Ruling, Step};
 use crate::record::{FindingRow, Outcome, Record, RecordId, SeenRow};
 use crate::reply::{Basic, Class, SmtpReply};
-use crate::rules::Finding;
+use crate::rules::{Finding, spam};
 use crate::verdict::Verdict;
 use crate::{limits, text, texts};
 
 /// Header fields whose names begin so are ours, and nobody else may write them.
 const OWN_PREFIX: &str = "X-Postvakt-";
-/// Marks of spam filters; copies from outside are what somebody else wishes us to believe.
-const SPAM_PREFIX: &str = "X-Spam-";
+/// Marks of spam filters begin so, or are `X-Spam` alone; copies from outside are what somebody else wishes us to
+/// believe.
+const SPAM_PREFIXES: [&str; 2] = ["X-Spam-", "X-Spamd-"];
+const SPAM: &str = "X-Spam";
+/// Points that `X-Spam-Level` shows at the most.
+const LEVEL_AT_MOST: f64 = 50.0;
 
 /// The record of a judged mail.
 pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
@@ -146,8 +152,9 @@ pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &Reco
             | Step::Notify(_) => {}
         }
     }
-    let mut edits = forged(&facts.header.fields, facts.direction);
-    edits.extend(header_marks(decision, id));
+    let mut edits = forged(facts, decision);
+    edits.extend(subject::edits(&facts.header, &tags(decision), envelope.smtputf8));
+    edits.extend(header_marks(facts, decision, id));
     edits.extend(decision.steps.iter().filter_map(|step| envelope_edit(step, envelope)));
     Answer { edits, refusal: None }
 }
@@ -172,25 +179,49 @@ fn rejection(refusal: Refusal, id: &RecordId) -> SmtpReply {
     let text = match refusal {
         Refusal::Forward => texts::FORWARD_REFUSED,
         Refusal::Content => texts::POLICY_REFUSED,
+        Refusal::Virus => texts::VIRUS_REFUSED,
     };
     SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
 }
 
-/// Deletes every field that only we may write, and from outside every spam mark. Of one name the highest index goes
-/// first, for Postfix renumbers as it deletes.
-fn forged(fields: &[Field], direction: Direction) -> Vec<Edit> {
-    let taken = |name: &str| {
-        starts_with(name, OWN_PREFIX) || (direction == Direction::Inbound && starts_with(name, SPAM_PREFIX))
+/// Deletes every field that only we may write; and from outside every spam mark, and every result of authentication
+/// in our name. The marks of a filter of the organisation's own stay, unless ours take their place. Of one name the
+/// highest index goes first, for Postfix renumbers as it deletes.
+fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
+    let inbound = facts.direction == Direction::Inbound;
+    let from_filter = facts.client.address.is_some_and(|client| facts.organisation.trusts_filter(client));
+    let marked = decision.steps.contains(&Step::Mark(Mark::Spam));
+    let spam_marks = inbound && (marked || !from_filter);
+    let own = &*facts.organisation.authserv_id;
+    let taken = |field: &Field| {
+        starts_with(&field.name, OWN_PREFIX)
+            || (spam_marks && is_spam_mark(&field.name))
+            || (inbound && results::is_forged(field, own))
     };
     let mut counts: HashMap<String, u32> = HashMap::new();
     let mut edits = Vec::new();
-    for field in fields.iter().filter(|field| taken(&field.name)) {
+    for field in &facts.header.fields {
         let index = counts.entry(field.name.to_ascii_lowercase()).or_default();
         *index += 1;
-        edits.push(Edit::DeleteHeader { index: *index, name: field.name.to_string() });
+        if taken(field) {
+            edits.push(Edit::DeleteHeader { index: *index, name: field.name.to_string() });
+        }
     }
     edits.reverse();
     edits
+}
+
+fn is_spam_mark(name: &str) -> bool {
+    name.eq_ignore_ascii_case(SPAM) || SPAM_PREFIXES.iter().any(|prefix| starts_with(name, prefix))
+}
+
+/// The tags that the subject is to have, in the order of the rules.
+fn tags(decision: &Decision) -> Vec<&str> {
+    let tags = decision.steps.iter().filter_map(|step| match step {
+        Step::Mark(Mark::SubjectTag(tag)) => Some(tag.as_str()),
+        _ => None,
+    });
+    tags.collect()
 }
 
 fn starts_with(name: &str, prefix: &str) -> bool {
@@ -199,14 +230,19 @@ fn starts_with(name: &str, prefix: &str) -> bool {
 
 /// Our own fields. They go in at index 1, below the MTA's own Received: the signatures of what is further down still
 /// verify. Each insertion pushes the one before it down, so the last written stands first.
-fn header_marks(decision: &Decision, id: &RecordId) -> Vec<Edit> {
+fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> {
     let mut suspicious = Vec::new();
     let mut marks = Vec::new();
     for step in &decision.steps {
         match step {
             Step::Mark(Mark::AutoForward(value)) => marks.push(("X-Postvakt-Auto-Forward", value.clone())),
             Step::Mark(Mark::Suspicious(rule)) => suspicious.push(rule.as_str()),
-            Step::RemoveRecipient(_)
+            Step::Mark(Mark::Spam) => marks.extend(spam_marks(facts)),
+            Step::Mark(Mark::NotScanned(cause)) => {
+                marks.push(("X-Postvakt-Spam-Check", format!("not-scanned; reason={}", cause.as_str())));
+            }
+            Step::Mark(Mark::SubjectTag(_))
+            | Step::RemoveRecipient(_)
             | Step::AddRecipient(_)
             | Step::Hold(_)
             | Step::Defer
@@ -218,6 +254,7 @@ fn header_marks(decision: &Decision, id: &RecordId) -> Vec<Edit> {
         marks.push(("X-Postvakt-Suspicious", suspicious.join(", ")));
     }
     marks.push(("X-Postvakt-Id", id.to_string()));
+    marks.extend(results::value(facts).map(|value| (results::NAME, value)));
     marks
         .into_iter()
         .map(|(name, value)| Edit::InsertHeader {
@@ -226,6 +263,20 @@ fn header_marks(decision: &Decision, id: &RecordId) -> Vec<Edit> {
             value: text::truncate(&value, limits::HEADER_VALUE_OCTETS).to_owned(),
         })
         .collect()
+}
+
+/// What other filters and mail programs look for, as they write it.
+fn spam_marks(facts: &Facts) -> [(&'static str, String); 3] {
+    let weighed = spam::weigh(facts);
+    let level = weighed.score.clamp(0.0, LEVEL_AT_MOST).floor();
+    let stars = (0..50).take_while(|point| f64::from(*point) < level).map(|_| '*').collect();
+    let status = format!(
+        "Yes, score={:.1} required={:.1} tests={}",
+        weighed.score,
+        weighed.required,
+        weighed.tests.join(",")
+    );
+    [("X-Spam-Level", stars), ("X-Spam-Status", status), ("X-Spam-Flag", "YES".to_owned())]
 }
 
 fn envelope_edit(step: &Step, envelope: &Envelope) -> Option<Edit> {

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod opened;
 pub mod passage;
 mod received;
+pub mod scan;
 mod signature;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -36,6 +37,7 @@ use authentication::Authentication;
 use forwarding::Trace;
 use identity::{By, Digest, Identity};
 use passage::Passage;
+use scan::Scans;
 
 /// A fact that the world outside the mail must give.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub enum Cause {
     Paused,
     /// Its answer could not be understood.
     Protocol,
+    /// It did not look.
+    Skipped,
     /// A fault of this program.
     Fault,
 }
@@ -80,6 +84,7 @@ impl Cause {
             Self::Unreachable => "unreachable",
             Self::Paused => "paused",
             Self::Protocol => "protocol",
+            Self::Skipped => "skipped",
             Self::Fault => "fault",
         }
     }
@@ -102,6 +107,10 @@ pub struct Needs {
     pub seen_days: u32,
     /// Which domains vouch for a mail from outside.
     pub authentication: bool,
+    /// What scanners for spam say of a mail from outside.
+    pub spam_scan: bool,
+    /// What the virus scanner says.
+    pub virus_scan: bool,
 }
 
 impl Needs {
@@ -113,6 +122,8 @@ impl Needs {
         documents: false,
         seen_days: 0,
         authentication: false,
+        spam_scan: false,
+        virus_scan: false,
     };
 
     /// What either of the two needs.
@@ -125,6 +136,8 @@ impl Needs {
             documents: self.documents || other.documents,
             seen_days: self.seen_days.max(other.seen_days),
             authentication: self.authentication || other.authentication,
+            spam_scan: self.spam_scan || other.spam_scan,
+            virus_scan: self.virus_scan || other.virus_scan,
         }
     }
 }
@@ -174,6 +187,8 @@ pub struct Facts {
     pub repeats: u32,
     /// Which domains vouch for it; gathered for mail from outside, where a rule needs it or the config asks for it.
     pub authentication: Fact<Authentication>,
+    /// What scanners say.
+    pub scans: Scans,
     /// What was odd.
     pub defects: Vec<Defect>,
 }

@@ -118,6 +118,44 @@ pub const DOCUMENT_TEXT_OCTETS: usize = 16 << 20;
 pub const DOCUMENT_ENTRIES: usize = 10_000;
 /// Documents inside one another: a ZIP in a ZIP in a ZIP has three.
 pub const DOCUMENT_DEPTH: usize = 8;
+// --- Mail from outside -------------------------------------------------------------------------------------------
+
+/// Until SPF, DKIM, DMARC and ARC have their answers from the DNS, all together; what is still open then is a
+/// temporary error. Far below the verdict's time, and most answers take milliseconds.
+pub const AUTHENTICATION_TIME: Duration = Duration::from_secs(8);
+/// One question to one resolver; with one repetition all of them fit into the time above.
+pub const DNS_TIME: Duration = Duration::from_secs(2);
+/// Answers of the DNS that are kept until they are out of date; 300 octets each, a few at the most for one domain.
+pub const DNS_ANSWERS: u64 = 20_000;
+/// DKIM signatures of one message. Real mail has up to five; each costs a question and an RSA operation.
+pub const SIGNATURES: usize = 10;
+/// ARC fields of one message: three for each of the 50 hops that RFC 8617 §4.2.1 allows.
+pub const ARC_FIELDS: usize = 150;
+/// Octets of one DKIM signature or ARC seal; it names the fields it covers, and each is looked for among all.
+pub const SIGNATURE_OCTETS: usize = 8 << 10;
+
+/// Until a scanner has answered, where the config does not say. rspamd gives up after 8 s by itself.
+pub const SCAN_TIME: Duration = Duration::from_secs(10);
+/// Until a scanner has answered, at the most: a third of the verdict's time, and all scanners work at once.
+pub const SCAN_TIME_AT_MOST: Duration = Duration::from_secs(80);
+/// Until a scanner has taken the connection.
+pub const SCAN_CONNECT_TIME: Duration = Duration::from_secs(2);
+/// Octets of the largest message that rspamd and clamd are shown, where the config does not say: clamd's own
+/// `StreamMaxLength` in Debian. A larger one is not scanned, and its mail says so.
+pub const SCAN_OCTETS: u64 = 25_000_000;
+/// Octets of the largest message that spamd is shown, where the config does not say: it takes seconds for each MB,
+/// and spamc itself stops at 500 KiB.
+pub const SPAMASSASSIN_OCTETS: u64 = 2_000_000;
+/// Octets of a scanner's answer.
+pub const SCAN_ANSWER_OCTETS: usize = 1 << 20;
+/// Octets of the name that a scanner has for what it found.
+pub const SIGNATURE_NAME_OCTETS: usize = 128;
+/// Characters of a tag before the subject.
+pub const SUBJECT_TAG_CHARACTERS: usize = 40;
+/// Failures in a row after which a scanner is not asked for a while.
+pub const SCAN_FAILURES: u32 = 5;
+/// How long it is not asked; then one mail tries.
+pub const SCAN_PAUSE: Duration = Duration::from_secs(10);
 
 // --- Workers ---------------------------------------------------------------------------------------------------
 

@@ -45,6 +45,7 @@ pub struct Metrics {
     pub log_rollbacks: IntCounter,
     pub index_segments: IntCounterVec,
     pub fact_unavailable: IntCounterVec,
+    pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
     pub config_info: IntGaugeVec,
@@ -153,6 +154,11 @@ impl Metrics {
                 "facts_unavailable_total",
                 "Facts that could not be had.",
                 &["fact", "cause"],
+            ),
+            scans: new.counters(
+                "scans_total",
+                "Questions to scanners: answered, or why not.",
+                &["scanner", "result"],
             ),
             config_reloads: new.counters("config_reloads_total", "Reloads of the config.", &["result"]),
             config_reload_success: new.gauge(

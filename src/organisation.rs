@@ -17,6 +17,10 @@ pub struct Organisation {
     pub domains: Vec<DomainPattern>,
     /// The networks of its own hosts.
     pub internal_networks: Vec<IpNet>,
+    /// The name under which its gateway states what it checked (RFC 8601 §2.2).
+    pub authserv_id: String,
+    /// The hosts of a filter of its own that mail passes before it comes here: what it wrote is believed.
+    pub upstream: Vec<IpNet>,
 }
 
 impl Organisation {
@@ -47,6 +51,12 @@ impl Organisation {
         list_id.split_once('.').is_some_and(|(_, parent)| self.owns_host(&Domain::new(parent)))
     }
 
+    /// Whether the host is a filter of its own, before this one.
+    pub fn trusts_filter(&self, host: IpAddr) -> bool {
+        let host = host.to_canonical();
+        self.upstream.iter().any(|network| network.contains(&host))
+    }
+
     /// Whether the host is one of the organisation's own.
     pub fn contains_host(&self, host: IpAddr) -> bool {
         let host = host.to_canonical();
@@ -64,6 +74,7 @@ mod tests {
             name: "Exempelby kommun".into(),
             domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
             internal_networks: vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()],
+            ..Organisation::default()
         };
         assert!(own.owns(&Address::parse("anna@Exempelby.se").unwrap()));
         assert!(own.owns(&Address::parse("postmaster").unwrap()));

@@ -7,6 +7,7 @@ pub mod decide;
 use jiff::civil::Date;
 
 use crate::address::{Address, Domain, DomainSet};
+use crate::facts::Cause;
 use crate::limits;
 use crate::rules::Finding;
 use crate::templates::{Fields, Occasion};
@@ -100,6 +101,12 @@ pub enum Mark {
     AutoForward(String),
     /// `X-Postvakt-Suspicious` has the ids of such findings.
     Suspicious(String),
+    /// `X-Spam-Flag`, `X-Spam-Status` and `X-Spam-Level`.
+    Spam,
+    /// `X-Postvakt-Spam-Check`: nobody looked for spam, for this reason.
+    NotScanned(Cause),
+    /// This tag before the subject.
+    SubjectTag(String),
 }
 
 /// Why a mail is refused, as far as its sender is told.
@@ -109,6 +116,8 @@ pub enum Refusal {
     Forward,
     /// A rule of the organisation's own.
     Content,
+    /// There is a virus in it.
+    Virus,
 }
 
 /// Whether a rule is off, looks on, or acts.
@@ -226,6 +235,62 @@ pub enum Actions {
     Forward(ForwardPolicy),
     /// For content.
     Content(ContentAction),
+    /// For viruses.
+    Virus(VirusAction),
+    /// For what is marked and nothing else: there is no action here that could stop a mail.
+    Mark(MarkPolicy),
+}
+
+/// What is done about a virus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VirusAction {
+    /// It waits in the queue for a person.
+    #[default]
+    Hold,
+    /// 550 5.7.1.
+    Reject,
+}
+
+impl VirusAction {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 2] = [Self::Hold, Self::Reject];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// How a mail is marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkPolicy {
+    /// By which header fields.
+    pub label: Label,
+    /// What its subject begins with; absent for header fields alone.
+    pub subject_tag: Option<String>,
+    /// Mailboxes whose mail keeps its subject.
+    pub headers_only: Vec<Target>,
+}
+
+impl MarkPolicy {
+    /// The tag for a mail to these recipients. One message has one subject: it is kept for all where one of them
+    /// wants it so.
+    pub fn tag_for<'a>(&self, mut recipients: impl Iterator<Item = &'a Address>) -> Option<&str> {
+        let keeps = |address: &Address| self.headers_only.iter().any(|target| target.matches(address));
+        if recipients.any(keeps) { None } else { self.subject_tag.as_deref() }
+    }
+}
+
+/// The header fields that mark a mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// `X-Spam-Flag` and its like.
+    Spam,
+    /// `X-Postvakt-Suspicious`.
+    Suspicious,
 }
 
 /// What follows from an automatic forward.

@@ -8,15 +8,18 @@
 
 pub mod auto_forward;
 pub mod custom;
+pub mod spam;
+pub mod virus;
 
 use std::fmt;
 
 use crate::address::Address;
 use crate::facts::{Cause, Facts, Needs};
 use crate::settings::{Key, Settings};
+use crate::{limits, text};
 
 /// Every rule.
-pub const ALL: &[&Spec] = &[&auto_forward::SPEC, &custom::SPEC];
+pub const ALL: &[&Spec] = &[&auto_forward::SPEC, &spam::SPEC, &virus::SPEC, &custom::SPEC];
 
 /// What there is to say about a rule, once.
 #[derive(Debug)]
@@ -55,6 +58,12 @@ pub enum Menu {
     Forward,
     /// mark, hold, reject.
     Content,
+    /// hold, reject.
+    Virus,
+    /// A mark, and nothing else: there is no action to choose.
+    Mark,
+    /// A mark as other spam filters leave it, and nothing else.
+    Spam,
 }
 
 impl Menu {
@@ -63,6 +72,8 @@ impl Menu {
         match self {
             Self::Forward => &["hold", "reroute", "remove-recipient", "reject"],
             Self::Content => &["mark", "hold", "reject"],
+            Self::Virus => &["hold", "reject"],
+            Self::Mark | Self::Spam => &["mark"],
         }
     }
 }
@@ -140,6 +151,17 @@ impl Evidence {
     /// Evidence in the rule's own words.
     pub fn of(words: &'static str) -> Self {
         Self(words.to_owned())
+    }
+
+    /// A scanner's points, and those from which on it is spam.
+    pub fn points(score: f64, required: f64) -> Self {
+        Self(format!("points={score:.1}/{required:.1}"))
+    }
+
+    /// The name that a scanner has for what it found.
+    pub fn signature(name: &str) -> Self {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-/:".contains(c) { c } else { '_' };
+        Self(text::truncate(name, limits::SIGNATURE_NAME_OCTETS).chars().map(plain).collect())
     }
 
     /// Joined: `a,b`.

@@ -25,6 +25,8 @@ pub const FORWARD_REFUSED: &str = "Automatisk vidarebefordran till extern adress
 /// A rule of the organisation's own refused the mail.
 pub const POLICY_REFUSED: &str = "Meddelandet följer inte organisationens regler för e-post \
      (The message is against the organisation's e-mail rules)";
+/// The virus scanner knows what is in it.
+pub const VIRUS_REFUSED: &str = "Meddelandet innehåller skadlig kod (The message contains malicious code)";
 /// A fact that a rule needs could not be had, and the config says to wait.
 pub const UNKNOWN_DEFERRED: &str = "Meddelandet kan inte kontrolleras just nu, försök igen senare (The message cannot be checked now, try again later)";
 /// The MTA does not allow an edit without which the mail must not pass.

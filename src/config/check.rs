@@ -10,6 +10,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{
     Config, Disclosure, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies,
+    services,
 };
 use crate::address::DomainPattern;
 use crate::limits;
@@ -31,14 +32,31 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
         let store = root.required_table("store", "write [store] with directory", store);
         let smtp = root.table("smtp", letters::smtp).flatten();
+        let dns = root.table("dns", services::dns);
+        let authentication = root.table("authentication", services::authserv_id);
+        let (scanners, upstream) = root.table("scanners", services::scanners).unwrap_or_default();
         let (organisation, time_zone) = organisation.unzip();
-        let organisation = organisation.flatten().map(Arc::new);
+        let authserv_id =
+            authentication.clone().flatten().unwrap_or_else(|| around.host.to_ascii_lowercase());
+        let organisation = organisation
+            .flatten()
+            .map(|organisation| Arc::new(Organisation { authserv_id, upstream, ..organisation }));
         let disclosure = root.table("disclosure", disclosure).unwrap_or_default();
         let stationery =
             letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
         let rules = root
             .table("rules", |rules| policies::rules(rules, report.file(), organisation.as_deref(), today));
+        if let Some(rules) = &rules
+            && scanners.clamav.is_none()
+            && rules.iter().any(|(rule, _)| rule.needs().virus_scan)
+        {
+            let fault = Fault::new(
+                "has no scanner to ask, and would never find anything",
+                "write [scanners.clamav] with address, or mode = \"off\"",
+            );
+            root.wrong("rules.virus", table.at, fault);
+        }
         Some(Config {
             organisation: organisation?,
             time_zone: time_zone?,
@@ -47,6 +65,9 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             disclosure,
             smtp,
             stationery,
+            authenticate: authentication.is_some(),
+            dns: dns.unwrap_or_default(),
+            scanners,
             rules: rules.unwrap_or_default(),
             hash: String::new(),
             warnings: Vec::new(),
@@ -61,8 +82,12 @@ fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) 
     let internal_networks = networks(section);
     let zone = section.optional("time_zone", time_zone);
     let zone = zone.or_else(|| TimeZoneDatabase::bundled().get(TIME_ZONE).ok()).unwrap_or(TimeZone::UTC);
-    let organisation =
-        name.zip(domains).map(|(name, domains)| Organisation { name, domains, internal_networks });
+    let organisation = name.zip(domains).map(|(name, domains)| Organisation {
+        name,
+        domains,
+        internal_networks,
+        ..Organisation::default()
+    });
     (organisation, zone)
 }
 

@@ -9,12 +9,15 @@ use crate::address::{Address, Domain, DomainSet};
 use crate::limits;
 use crate::organisation::Organisation;
 use crate::policy::{
-    Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Mode, Notify, OnUnknown, Place,
-    Response, RulePolicy, Strong, Target,
+    Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode, Notify,
+    OnUnknown, Place, Response, RulePolicy, Strong, Target, VirusAction,
 };
 use crate::rules::{self, Menu, Rule, Section, Spec};
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
+
+/// What the subject of spam begins with, where the config does not say (Västerås' guidelines 2.7).
+const SPAM_TAG: &str = "[…SPAM?...]";
 
 type Configured = (Box<dyn Rule>, RulePolicy);
 
@@ -103,20 +106,70 @@ fn is_name(name: &str) -> bool {
 fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -> Option<Configured> {
     let right = "write mode = \"observe\" to see what the rule would do, then \"enforce\"";
     let mode = section.required("mode", right, parse::one_of(&Mode::ALL, Mode::as_str));
-    let on_unknown = section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str));
+    // Whoever may only mark has nothing to say about what nobody knows.
+    let on_unknown = match spec.menu {
+        Menu::Mark | Menu::Spam => None,
+        Menu::Forward | Menu::Content | Menu::Virus => {
+            section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str))
+        }
+    };
+    let otherwise = if spec.menu == Menu::Virus { OnUnknown::Tempfail } else { OnUnknown::default() };
     let actions = match spec.menu {
         Menu::Forward => forward(section, ground),
         Menu::Content => content(section),
+        Menu::Virus => virus(section),
+        Menu::Mark => mark(section, ground, Label::Suspicious, None),
+        Menu::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
     };
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };
-    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown.unwrap_or_default(), actions, place };
+    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown.unwrap_or(otherwise), actions, place };
     if policy.mode == Mode::Off { None } else { Some((rule?, policy)) }
 }
 
 fn content(section: &mut Settings<'_>) -> Actions {
     let action = section.optional("action", parse::one_of(&ContentAction::ALL, ContentAction::as_str));
     Actions::Content(action.unwrap_or_default())
+}
+
+fn virus(section: &mut Settings<'_>) -> Actions {
+    let action = section.optional("action", parse::one_of(&VirusAction::ALL, VirusAction::as_str));
+    Actions::Virus(action.unwrap_or_default())
+}
+
+fn mark(section: &mut Settings<'_>, ground: Ground<'_>, label: Label, otherwise: Option<&str>) -> Actions {
+    let subject_tag = section.optional("subject_tag", tag).or_else(|| otherwise.map(str::to_owned));
+    let mut headers_only = Vec::new();
+    for value in section.list("headers_only").unwrap_or_default() {
+        headers_only.extend(section.accept("headers_only", value.at, insiders(value, ground)));
+    }
+    Actions::Mark(MarkPolicy { label, subject_tag, headers_only })
+}
+
+/// Text before a subject; it must not look like something else there.
+fn tag(value: &Value) -> Result<String, Fault> {
+    let given = parse::text(value)?.trim();
+    let characters = given.chars().count();
+    if characters <= limits::SUBJECT_TAG_CHARACTERS && !given.contains("=?") {
+        return Ok(given.to_owned());
+    }
+    let most = limits::SUBJECT_TAG_CHARACTERS;
+    let problem =
+        format!("{} is longer than {most} characters, or looks like an encoded word", parse::shown(given));
+    Err(Fault::new(problem, format!("write a short word in brackets, as \"{SPAM_TAG}\"")))
+}
+
+/// A mailbox inside, or `@domain` for all of a domain inside.
+fn insiders(value: &Value, ground: Ground<'_>) -> Result<Target, Fault> {
+    let Some(name) = parse::text(value)?.strip_prefix('@') else {
+        return inside(value, ground, "no mail from outside comes for it").map(Target::Address);
+    };
+    let domain = Domain::new(name);
+    if ground.organisation.is_none_or(|organisation| organisation.owns_domain(&domain)) {
+        return Ok(Target::Domain(domain));
+    }
+    let problem = format!("@{domain} is outside: no mail from outside comes for it");
+    Err(Fault::new(problem, "write a mailbox or an @domain in one of organisation.domains"))
 }
 
 fn forward(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {

@@ -4,10 +4,12 @@
 #![deny(clippy::disallowed_methods)]
 
 mod keys;
+mod services;
 
 use std::fmt::Write as _;
 
 use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, TABLES};
+use services::{MARK, ON_UNKNOWN_VIRUS, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, Menu, Section, Spec};
 use crate::settings::{Fallback, Key};
@@ -29,6 +31,7 @@ pub struct Documented {
 pub fn tables() -> Vec<Documented> {
     let mut all: Vec<Documented> = TABLES
         .iter()
+        .chain(SERVICES)
         .map(|(header, about, keys)| Documented {
             header: (*header).to_owned(),
             example: (*header).to_owned(),
@@ -49,9 +52,21 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
     let of_menu = match spec.menu {
         Menu::Forward => FORWARD,
         Menu::Content => CONTENT,
+        Menu::Virus => VIRUS,
+        Menu::Mark => MARK,
+        Menu::Spam => SPAM,
     };
-    let keys: Vec<Key> =
-        spec.keys.iter().chain(&[MODE]).chain(of_menu).chain(&[ON_UNKNOWN]).copied().collect();
+    // What depends on programs beside this one is looked at first.
+    let mode = match spec.menu {
+        Menu::Forward | Menu::Content => MODE,
+        Menu::Virus | Menu::Mark | Menu::Spam => Key { example: "\"observe\"", ..MODE },
+    };
+    let of_unknown: &[Key] = match spec.menu {
+        Menu::Forward | Menu::Content => &[ON_UNKNOWN],
+        Menu::Virus => &[ON_UNKNOWN_VIRUS],
+        Menu::Mark | Menu::Spam => &[],
+    };
+    let keys: Vec<Key> = spec.keys.iter().chain(&[mode]).chain(of_menu).chain(of_unknown).copied().collect();
     let (plain, inner): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| !key.example.is_empty());
     let section = Documented {
         header: format!("[{path}]"),

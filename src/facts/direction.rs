@@ -60,6 +60,7 @@ mod tests {
             name: String::new(),
             domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
             internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Organisation::default()
         }
     }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::scan::Scans;
 use super::{
     Contents, Defect, Fact, Facts, Header, Needs, Recipient, attachment, contents, direction, forwarding,
     passage,
@@ -73,6 +74,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         contained: Fact::NotGathered,
         repeats: 0,
         authentication: Fact::NotGathered,
+        scans: Scans::default(),
         defects: defects.0,
     }
 }

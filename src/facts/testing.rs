@@ -20,6 +20,8 @@ pub(crate) fn organisation() -> Arc<Organisation> {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
         internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
+        authserv_id: "mx.exempelby.se".into(),
+        ..Organisation::default()
     })
 }
 

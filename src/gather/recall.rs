@@ -3,13 +3,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::as_fact;
 use super::habits::Habits;
 use super::seen::Recollection;
 use crate::address::Address;
 use crate::facts::identity::{By, Identity, Key};
 use crate::facts::{Cause, Fact, Facts, Seen, forwarding};
 use crate::mail::Direction;
-use crate::metrics::METRICS;
 use crate::record::SeenRow;
 
 /// Adds what is remembered of the last `days`.
@@ -107,14 +107,4 @@ fn since(now: Timestamp, days: u32) -> Timestamp {
 fn seen(row: SeenRow, by: By) -> Seen {
     let addresses = |texts: Vec<String>| texts.iter().filter_map(|text| Address::parse(text)).collect();
     Seen { by, at: row.at, mailboxes: addresses(row.mailboxes), authors: addresses(row.authors) }
-}
-
-fn as_fact(found: Result<Option<Seen>, Cause>, name: &str) -> Fact<Option<Seen>> {
-    match found {
-        Ok(seen) => Fact::Known(seen),
-        Err(cause) => {
-            METRICS.fact_unavailable.with_label_values(&[name, cause.as_str()]).inc();
-            Fact::Unavailable(cause)
-        }
-    }
 }

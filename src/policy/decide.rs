@@ -8,13 +8,13 @@ use std::collections::HashSet;
 use jiff::civil::Date;
 
 use crate::address::Address;
-use crate::facts::Facts;
+use crate::facts::{Cause, Facts};
 use crate::rules::{Finding, Grade, Match};
 use crate::verdict::Verdict;
 
 use super::{
-    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Mark, Mode, OnUnknown,
-    Refusal, Response, RulePolicy, Ruling, Step, Strong,
+    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
+    OnUnknown, Refusal, Response, RulePolicy, Ruling, Step, Strong, VirusAction,
 };
 
 /// The decision on a mail, `today` being the day in the organisation's time zone.
@@ -28,7 +28,7 @@ pub fn decide<'a>(
     let mut taken = HashSet::new();
     for (rule, policy, finding) in findings {
         let outcome = match &finding {
-            Finding::Unknown(_) => unknown(rule, policy.on_unknown),
+            Finding::Unknown(cause) => unknown(rule, policy, *cause),
             Finding::Match(found) => matched(rule, policy, found, facts, today),
         };
         if policy.mode == Mode::Enforce {
@@ -65,8 +65,16 @@ impl Outcome {
     }
 }
 
-fn unknown(rule: &str, on_unknown: OnUnknown) -> Outcome {
-    match on_unknown {
+fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {
+    if let Actions::Mark(marks) = &policy.actions {
+        // Whoever may only mark cannot stop a mail for what nobody knows either.
+        let steps = match marks.label {
+            Label::Spam => vec![Step::Mark(Mark::NotScanned(cause))],
+            Label::Suspicious => Vec::new(),
+        };
+        return Outcome::new(Verdict::Accept, steps);
+    }
+    match policy.on_unknown {
         OnUnknown::Accept => Outcome::default(),
         OnUnknown::Hold => Outcome::new(Verdict::Hold, vec![Step::Hold(format!("{rule}: unknown"))]),
         OnUnknown::Tempfail => Outcome::new(Verdict::Defer, vec![Step::Defer]),
@@ -76,6 +84,12 @@ fn unknown(rule: &str, on_unknown: OnUnknown) -> Outcome {
 fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
     match &policy.actions {
         Actions::Content(action) => content(rule, *action, facts),
+        Actions::Virus(action) => virus(rule, *action, found, facts),
+        Actions::Mark(policy) => {
+            let marks = marks(rule, policy, found, facts);
+            let verdict = if marks.is_empty() { Verdict::Accept } else { Verdict::Mark };
+            Outcome::new(verdict, marks.into_iter().map(Step::Mark).collect())
+        }
         Actions::Forward(forward) => forwarded(rule, forward, found, facts, today),
     }
 }
@@ -140,6 +154,33 @@ fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
             Outcome::new(Verdict::Hold, vec![mark, Step::Hold(rule.to_owned())])
         }
     }
+}
+
+/// What follows from a virus; a suspicion, which is none, is a line in the log.
+fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outcome {
+    match action {
+        _ if found.grade == Grade::Weak => Outcome::default(),
+        VirusAction::Reject if facts.sender.address().is_some() => {
+            Outcome::new(Verdict::Reject, vec![Step::Reject(Refusal::Virus)])
+        }
+        VirusAction::Hold | VirusAction::Reject => {
+            let mark = Step::Mark(Mark::Suspicious(rule.to_owned()));
+            Outcome::new(Verdict::Hold, vec![mark, Step::Hold(rule.to_owned())])
+        }
+    }
+}
+
+/// The marks of a mail, which are all that can follow here; a mere sign leaves none.
+fn marks(rule: &str, policy: &MarkPolicy, found: &Match, facts: &Facts) -> Vec<Mark> {
+    if found.grade == Grade::Weak {
+        return Vec::new();
+    }
+    let label = match policy.label {
+        Label::Spam => Mark::Spam,
+        Label::Suspicious => Mark::Suspicious(rule.to_owned()),
+    };
+    let tag = policy.tag_for(facts.recipients.iter().map(|recipient| &recipient.address));
+    std::iter::once(label).chain(tag.map(|tag| Mark::SubjectTag(tag.to_owned()))).collect()
 }
 
 /// The recipients that no exception allows, and the decision behind those that one does.

@@ -63,7 +63,7 @@ fn the_reference_and_the_example_are_current() {
 #[test]
 fn the_example_is_valid() {
     let config = parse(&reference::example(), "F").unwrap_or_else(|problems| panic!("{problems}"));
-    assert!(config.warnings.is_empty() && config.rules.len() == 2);
+    assert!(config.warnings.is_empty() && config.rules.len() == postvakt::rules::ALL.len());
 }
 
 #[test]

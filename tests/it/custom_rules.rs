@@ -11,6 +11,7 @@ use postvakt::config::{Config, Surroundings};
 use postvakt::documents::{Reason, State, kind::Kind};
 use postvakt::facts::attachment::Attachment;
 use postvakt::facts::passage::{Passage, Place};
+use postvakt::facts::scan::Scans;
 use postvakt::facts::{Cause, Contents, Defect, Fact, Facts, Field, Header, Needs, Recipient};
 use postvakt::limits;
 use postvakt::mail::{Client, Direction};
@@ -75,6 +76,7 @@ fn facts() -> Facts {
         contained: Fact::NotGathered,
         repeats: 0,
         authentication: Fact::NotGathered,
+        scans: Scans::default(),
         defects: Vec::new(),
     }
 }

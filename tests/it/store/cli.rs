@@ -6,6 +6,7 @@ use clap::Parser as _;
 use jiff::tz::TimeZone;
 use postvakt::address::DomainPattern;
 use postvakt::cli::log;
+use postvakt::config::services::{Dns, Scanners};
 use postvakt::config::{self, Config};
 use postvakt::export::COLUMNS;
 use postvakt::organisation::Organisation;
@@ -25,6 +26,7 @@ fn config(directory: &Path) -> Config {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
         internal_networks: Vec::new(),
+        ..Organisation::default()
     };
     Config {
         organisation: organisation.into(),
@@ -34,6 +36,9 @@ fn config(directory: &Path) -> Config {
         disclosure: config::Disclosure::default(),
         smtp: None,
         stationery: None,
+        authenticate: false,
+        dns: Dns::default(),
+        scanners: Scanners::default(),
         rules: Vec::new(),
         hash: "0123456789abcdef".into(),
         warnings: Vec::new(),

@@ -1,0 +1,148 @@
+//! The services that mail from outside is shown to: the DNS, the scanners, and the filters that it passed before.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::limits;
+use crate::settings::problem::Fault;
+use crate::settings::{Settings, Value, parse};
+
+/// `[dns]`: whom the questions of SPF, DKIM and DMARC go to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dns {
+    /// Resolvers; none for those of the system.
+    pub servers: Vec<SocketAddr>,
+}
+
+/// `[scanners]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scanners {
+    /// rspamd's normal worker.
+    pub rspamd: Option<Scanner>,
+    /// SpamAssassin's spamd.
+    pub spamassassin: Option<Scanner>,
+    /// ClamAV's clamd.
+    pub clamav: Option<Scanner>,
+}
+
+/// One scanner.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scanner {
+    /// Where it listens.
+    pub address: Endpoint,
+    /// Until it is no longer waited for.
+    pub deadline: Duration,
+    /// Octets of the largest message that it is shown.
+    pub size_at_most: u64,
+}
+
+/// Where a scanner listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A TCP port.
+    Inet(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// `[dns]`.
+pub(super) fn dns(section: &mut Settings<'_>) -> Dns {
+    let mut servers = Vec::new();
+    for value in section.required_list("servers", "write servers = [\"127.0.0.1:53\"]").unwrap_or_default() {
+        servers.extend(section.accept("servers", value.at, server(value)));
+    }
+    Dns { servers }
+}
+
+/// A resolver's address; its port is 53 where none is written.
+fn server(value: &Value) -> Result<SocketAddr, Fault> {
+    match parse::text(value)?.parse::<std::net::IpAddr>() {
+        Ok(address) => Ok(SocketAddr::new(address, 53)),
+        Err(_) => parse::socket(value),
+    }
+}
+
+/// `[authentication]`: the name under which this gateway states what it checked.
+pub(super) fn authserv_id(section: &mut Settings<'_>) -> Option<String> {
+    section.optional("authserv_id", |value| {
+        let given = parse::text(value)?;
+        let id = given.to_ascii_lowercase();
+        if parse::is_domain(&id) {
+            return Ok(id);
+        }
+        let problem = format!("{} is not a host's name", parse::shown(given));
+        Err(Fault::new(problem, "write it as \"mx.exempelby.se\""))
+    })
+}
+
+/// `[scanners]`, and the networks of filters that mail passes before it comes here.
+pub(super) fn scanners(section: &mut Settings<'_>) -> (Scanners, Vec<IpNet>) {
+    let rspamd = section.table("rspamd", |s| scanner(s, Kind::Rspamd)).flatten();
+    let spamassassin = section.table("spamassassin", |s| scanner(s, Kind::SpamAssassin)).flatten();
+    let clamav = section.table("clamav", |s| scanner(s, Kind::ClamAv)).flatten();
+    let upstream = section.table("upstream", upstream).unwrap_or_default();
+    (Scanners { rspamd, spamassassin, clamav }, upstream)
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Rspamd,
+    SpamAssassin,
+    ClamAv,
+}
+
+fn scanner(section: &mut Settings<'_>, kind: Kind) -> Option<Scanner> {
+    let right = match kind {
+        Kind::Rspamd => "write address = \"127.0.0.1:11333\"",
+        Kind::SpamAssassin => "write address = \"127.0.0.1:783\"",
+        Kind::ClamAv => "write address = \"unix:/run/clamav/clamd.ctl\"",
+    };
+    let address = section.required("address", right, endpoint);
+    let deadline = section.optional("deadline", parse::duration_up_to(limits::SCAN_TIME_AT_MOST));
+    let size_at_most = section.optional("size_at_most", |value| {
+        let size = parse::size(value)?;
+        let most = limits::MESSAGE_OCTETS as u64;
+        if (1..=most).contains(&size) {
+            return Ok(size);
+        }
+        let problem = format!("{size} octets is not from 1 to the {most} that are kept of a message");
+        Err(Fault::new(problem, "write what the scanner itself takes, as \"25 MB\""))
+    });
+    let usual = match kind {
+        Kind::Rspamd | Kind::ClamAv => limits::SCAN_OCTETS,
+        Kind::SpamAssassin => limits::SPAMASSASSIN_OCTETS,
+    };
+    Some(Scanner {
+        address: address?,
+        deadline: deadline.unwrap_or(limits::SCAN_TIME),
+        size_at_most: size_at_most.unwrap_or(usual),
+    })
+}
+
+fn endpoint(value: &Value) -> Result<Endpoint, Fault> {
+    let given = parse::text(value)?;
+    match given.strip_prefix("unix:") {
+        Some(path) if path.starts_with('/') && path.len() <= limits::SOCKET_PATH_OCTETS => {
+            Ok(Endpoint::Unix(path.into()))
+        }
+        Some(path) => {
+            let problem = format!("{} is not the whole path of a socket", parse::shown(path));
+            Err(Fault::new(problem, "write it as \"unix:/run/clamav/clamd.ctl\""))
+        }
+        None => parse::socket(value).map(Endpoint::Inet),
+    }
+}
+
+fn upstream(section: &mut Settings<'_>) -> Vec<IpNet> {
+    let mut clients = Vec::new();
+    let right = "write clients = [\"192.0.2.25/32\"], the hosts of the filter";
+    for value in section.required_list("clients", right).unwrap_or_default() {
+        clients.extend(section.accept("clients", value.at, parse::network(value)));
+    }
+    clients
+}

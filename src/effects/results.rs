@@ -1,0 +1,214 @@
+//! Authentication-Results (RFC 8601): ours is written, and what claims to be ours and is not is recognised.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::fmt::Write as _;
+
+use crate::address::Domain;
+use crate::facts::authentication::{Authentication, Spf, SpfIdentity};
+use crate::facts::{Fact, Facts, Field};
+use crate::limits;
+
+/// The field's name.
+pub(super) const NAME: &str = "Authentication-Results";
+
+/// What the field says; nothing where nothing was checked. Signatures that no longer fit on its line are left out,
+/// whole.
+pub(super) fn value(facts: &Facts) -> Option<String> {
+    let id = &facts.organisation.authserv_id;
+    let found = match &facts.authentication {
+        Fact::Known(found) => found,
+        Fact::Unavailable(cause) => {
+            let reason = format!("temperror reason=\"{}\"", cause.as_str());
+            return Some(format!("{id}; spf={reason}; dkim={reason}; dmarc={reason}"));
+        }
+        Fact::NotGathered => return None,
+    };
+    let mut value = id.clone();
+    for result in results(found) {
+        if value.len() + 2 + result.len() <= limits::HEADER_VALUE_OCTETS {
+            // Writing into a String does not fail.
+            let _ = write!(value, "; {result}");
+        }
+    }
+    Some(value)
+}
+
+/// Each method's result, the most telling first.
+fn results(found: &Authentication) -> Vec<String> {
+    let Spf { result, identity, domain, .. } = &found.spf;
+    let identity = match identity {
+        SpfIdentity::Helo => "smtp.helo",
+        SpfIdentity::MailFrom => "smtp.mailfrom",
+    };
+    let mut all = vec![format!("spf={result}{}", property(identity, domain.as_str()))];
+    let author = found.dmarc.domain.as_ref().map_or("", Domain::as_str);
+    let policy = found.dmarc.policy.as_str();
+    let from = property("header.from", author);
+    all.push(format!("dmarc={} policy.dmarc={policy}{from}", found.dmarc.result));
+    all.push(format!("arc={}", found.arc));
+    if found.dkim.is_empty() {
+        all.push("dkim=none".to_owned());
+    }
+    all.extend(found.dkim.iter().map(|dkim| {
+        let domain = property("header.d", dkim.domain.as_ref().map_or("", Domain::as_str));
+        format!("dkim={}{domain}{}", dkim.result, property("header.s", &dkim.selector))
+    }));
+    all
+}
+
+/// ` name=value`, the value quoted where it is not a token (RFC 2045 §5.1); nothing without a value.
+fn property(name: &str, value: &str) -> String {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"-._+".contains(&b);
+    if value.is_empty() {
+        String::new()
+    } else if value.bytes().all(token) {
+        format!(" {name}={value}")
+    } else {
+        let plain = |c: &char| (' '..='~').contains(c) && !matches!(c, '"' | '\\');
+        format!(" {name}=\"{}\"", value.chars().filter(plain).collect::<String>())
+    }
+}
+
+/// Whether a field from outside says something in our name, or in nobody's: then it is taken away. What others say in
+/// their own names stays, and so does everything that ARC seals.
+pub(super) fn is_forged(field: &Field, own: &str) -> bool {
+    let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+    if is(NAME) || is("X-Authentication-Results") {
+        return authserv_id(&field.value).is_none_or(|id| is_own(&id, own));
+    }
+    is("Received-SPF") && receiver(&field.value).is_none_or(|id| is_own(&id, own))
+}
+
+/// Whether the name is ours: in any case, with or without the root's dot, with a job's number behind it.
+fn is_own(id: &str, own: &str) -> bool {
+    let host = id.split('/').next().unwrap_or(id);
+    Domain::new(host) == Domain::new(own)
+}
+
+/// The name at the beginning of Authentication-Results (RFC 8601 §2.2), unquoted; `None` where there is none.
+fn authserv_id(value: &str) -> Option<String> {
+    let (id, rest) = word(skip(value)?)?;
+    let rest = skip(rest)?;
+    let version = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = skip(version)?;
+    (rest.is_empty() || rest.starts_with(';')).then_some(id)
+}
+
+/// Who received it, as Received-SPF says (RFC 7208 §9.1): by `receiver=`, else at the beginning of the comment.
+fn receiver(value: &str) -> Option<String> {
+    let lower = value.to_ascii_lowercase();
+    if let Some((_, rest)) = lower.split_once("receiver=") {
+        return word(rest).map(|(id, _)| id);
+    }
+    let comment = lower.split_once('(')?.1;
+    let (host, _) = comment.split_once(':')?;
+    word(host.trim()).map(|(id, _)| id)
+}
+
+/// A token or a quoted string, and what comes after it.
+fn word(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(|c: char| c.is_ascii_whitespace() || "()<>@,;:\\\"[]?=".contains(c));
+        let (id, rest) = text.split_at(end.unwrap_or(text.len()));
+        return (!id.is_empty() && id.is_ascii()).then(|| (id.to_owned(), rest));
+    };
+    let mut id = String::new();
+    let mut chars = quoted.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '"' => {
+                return (!id.trim().is_empty())
+                    .then(|| (id.trim().to_owned(), quoted.get(at + 1..).unwrap_or("")));
+            }
+            '\\' => id.push(chars.next()?.1),
+            _ => id.push(c),
+        }
+    }
+    None
+}
+
+/// What comes after blanks and comments; `None` where a comment does not end.
+fn skip(text: &str) -> Option<&str> {
+    let mut depth = 0_usize;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if depth > 0 => escaped = true,
+            '(' => depth += 1,
+            ')' if depth > 0 => depth -= 1,
+            _ if depth > 0 || c.is_ascii_whitespace() => {}
+            _ => return text.get(at..),
+        }
+    }
+    (depth == 0).then_some("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forged(name: &str, value: &str) -> bool {
+        is_forged(&Field { name: name.into(), value: value.into() }, "mx.exempelby.se")
+    }
+
+    #[test]
+    fn what_is_said_in_our_name_is_forged() {
+        for value in [
+            "mx.exempelby.se; spf=pass",
+            "MX.Exempelby.SE; spf=pass",
+            "mx.exempelby.se.; spf=pass",
+            "mx.exempelby.se",
+            "mx.exempelby.se 1; spf=pass",
+            "mx.exempelby.se/4711; spf=pass",
+            "(a (nested) comment) mx.exempelby.se (\\) another); spf=pass",
+            "\"mx.exempelby.se\"; spf=pass",
+            "\"mx.\\exempelby.se\" 1; none",
+        ] {
+            assert!(forged("Authentication-Results", value), "{value}");
+            assert!(forged("x-authentication-RESULTS", value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_says_is_forged() {
+        for value in [
+            "",
+            ";",
+            "; spf=pass",
+            "(open mx.example.org; spf=pass",
+            "\"open",
+            "spf=pass; dkim=pass",
+            "a b; c",
+        ] {
+            assert!(forged("Authentication-Results", value), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_others_say_in_their_own_name_stays() {
+        assert!(!forged("Authentication-Results", "mx.example.org; spf=pass smtp.mailfrom=example.org"));
+        assert!(!forged("Authentication-Results", "mx.exempelby.se.example.org 1; none"));
+        assert!(!forged("ARC-Authentication-Results", "i=1; mx.exempelby.se; spf=pass"));
+        assert!(!forged("Subject", "mx.exempelby.se; spf=pass"));
+    }
+
+    #[test]
+    fn received_spf_follows_the_same_rule() {
+        assert!(forged(
+            "Received-SPF",
+            "pass (mx.exempelby.se: domain of a@b designates) client-ip=192.0.2.1;"
+        ));
+        assert!(forged("Received-SPF", "pass receiver=MX.exempelby.se; client-ip=192.0.2.1"));
+        assert!(forged("Received-SPF", "pass"));
+        assert!(!forged("Received-SPF", "pass (mx.example.org: domain of a@b) receiver=mx.example.org;"));
+    }
+
+    #[test]
+    fn odd_values_are_quoted() {
+        assert_eq!(property("header.d", "example.org"), " header.d=example.org");
+        assert_eq!(property("header.d", "a;\"b\u{e5}"), " header.d=\"a;b\"");
+        assert_eq!(property("header.d", ""), "");
+    }
+}
