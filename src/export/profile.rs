@@ -316,6 +316,7 @@ mod tests {
             name: "Exempelby kommun".into(),
             domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
             internal_networks: Vec::new(),
+            ..Organisation::default()
         }
     }
 

@@ -178,15 +178,18 @@ pub fn weigh(facts: &Facts) -> Weighed {
     let (mut part, mut required) = (0.0_f64, None);
     for SpamScan { by, answer } in &facts.scans.spam {
         let Ok(score) = answer else { continue };
-        let own = match score.opinion {
-            Opinion::Spam => (score.score / score.required).max(1.0),
-            Opinion::Ham | Opinion::Doubt => score.score / score.required,
+        // rspamd names the points from which on it refuses; it says spam, and marks, from fewer on.
+        let needed = match score.opinion {
+            Opinion::Spam if score.score > 0.0 => score.required.min(score.score),
+            Opinion::Spam | Opinion::Ham | Opinion::Doubt => score.required,
         };
+        let own = score.score / needed;
+        let own = if score.opinion == Opinion::Spam { own.max(1.0) } else { own };
         if own > 0.0 {
             tests.push(by.as_str());
         }
         if required.is_none() || own > part {
-            (part, required) = (own.max(0.0), Some(score.required));
+            (part, required) = (own.max(0.0), Some(needed));
         }
     }
     let signs = signs(facts);

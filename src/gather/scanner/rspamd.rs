@@ -67,9 +67,6 @@ fn request(mail: &Mail, facts: &Facts) -> hyper::http::Result<Request<Full<Bytes
 
 fn read(answer: &[u8]) -> Result<SpamScore, Cause> {
     let answer: Value = serde_json::from_slice(answer).map_err(|_| Cause::Protocol)?;
-    if answer.get("is_skipped").and_then(Value::as_bool) == Some(true) {
-        return Err(Cause::Skipped);
-    }
     let number = |name: &str| answer.get(name).and_then(Value::as_f64).filter(|number| number.is_finite());
     let action = answer.get("action").and_then(Value::as_str).unwrap_or_default();
     let opinion = match action {
@@ -83,6 +80,11 @@ fn read(answer: &[u8]) -> Result<SpamScore, Cause> {
             return Err(Cause::Protocol);
         }
     };
+    // A test pattern, or a rule that decides by itself, ends the check, which then counts as skipped too.
+    let skipped = answer.get("is_skipped").and_then(Value::as_bool) == Some(true);
+    if skipped && opinion != Opinion::Spam {
+        return Err(Cause::Skipped);
+    }
     match (number("score"), number("required_score")) {
         (Some(score), Some(required)) if required > 0.0 => Ok(SpamScore { score, required, opinion }),
         (_, _) => Err(Cause::Protocol),
@@ -117,5 +119,7 @@ mod tests {
         assert_eq!(read(b"[]"), Err(Cause::Protocol));
         let skipped = br#"{"is_skipped": true, "score": 0.0, "required_score": 15.0, "action": "no action"}"#;
         assert_eq!(read(skipped), Err(Cause::Skipped));
+        let decided = br#"{"is_skipped": true, "score": 15.0, "required_score": 15.0, "action": "reject"}"#;
+        assert_eq!(read(decided).map(|score| score.opinion), Ok(Opinion::Spam));
     }
 }
