@@ -9,9 +9,11 @@
 
 pub mod check;
 mod listen;
+pub mod minimise;
 mod letters;
 pub mod load;
 mod policies;
+mod records;
 pub mod raw;
 pub mod reference;
 pub mod services;
@@ -34,6 +36,7 @@ use crate::policy::{Actions, Exception, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
+use minimise::{Covered, Minimise};
 
 /// Everything that an admin can set.
 #[derive(Debug)]
@@ -86,6 +89,23 @@ pub struct Store {
     pub heads: Heads,
     /// Whether the names of what is inside archives are recorded too.
     pub nested: bool,
+    /// For how long records are kept, by whose decision.
+    pub retention: Vec<Retention>,
+    /// Whose mail leaves no subject and no names of attachments.
+    pub minimise: Option<Minimise>,
+}
+
+/// `[[store.retention]]`: the period of one authority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// The authority.
+    pub authority: String,
+    /// Its mailboxes.
+    pub mailboxes: Vec<Covered>,
+    /// How long its records are kept.
+    pub keep: Duration,
+    /// The reference of the decision.
+    pub decision: String,
 }
 
 /// `[store.heads]`: what proves later that the log is as it was.

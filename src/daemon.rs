@@ -2,7 +2,7 @@
 
 mod web;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::courier;
 use crate::gather::Sources;
 use crate::limits;
@@ -21,6 +21,7 @@ use crate::milter::listener;
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
+use crate::store::access::{AccessLog, ConfigChange, Kind};
 use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT.
@@ -54,6 +55,7 @@ pub struct Daemon {
     serving: JoinHandle<()>,
     courier: JoinHandle<()>,
     exceptions: JoinHandle<()>,
+    directory: PathBuf,
 }
 
 impl Daemon {
@@ -72,7 +74,9 @@ impl Daemon {
         courier::requests::prepare(&config.store.directory)
             .with_context(|| format!("{}: cannot be written", config.store.directory.display()))?;
         announce(&config);
+        note_config(&store, &config.store.directory, "started", &config.hash);
         let directory = config.store.directory.clone();
+        let own = directory.clone();
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
@@ -89,7 +93,7 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::default());
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving, courier, exceptions })
+        Ok(Self { pipeline, stopping, serving, courier, exceptions, directory: own })
     }
 
     /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
@@ -105,6 +109,7 @@ impl Daemon {
                     tracing::error!("{problem}");
                 }
                 tracing::error!("the config has mistakes; the old one stays in force");
+                self.note("refused");
             }
         }
         notify(&[sd_notify::NotifyState::Ready]);
@@ -112,14 +117,24 @@ impl Daemon {
 
     fn take(&self, config: Config) {
         let old = self.pipeline.config.load();
-        let store = config::Store { nested: old.store.nested, ..config.store.clone() };
-        if config.server != old.server || store != old.store {
-            tracing::warn!("[server] and [store] take effect at the next start only; the rest is taken now");
+        let places = |config: &Config| (config.store.directory.clone(), config.store.heads.clone());
+        if config.server != old.server || places(&config) != places(&old) {
+            tracing::warn!(
+                "[server], [store] directory and [store.heads] take effect at the next start only; the rest is taken now"
+            );
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
         announce(&config);
         self.pipeline.sources.take(config.needs());
         self.pipeline.config.store(Arc::new(config));
+        self.note("reloaded");
+    }
+
+    /// Writes what became of a reload into the access log, on a thread of its own: mail does not wait for it.
+    fn note(&self, event: &'static str) {
+        let (store, hash) = (self.pipeline.store.clone(), self.pipeline.config.load().hash.clone());
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || note_config(&store, &directory, event, &hash));
     }
 
     /// Takes no new connection, lets mail under way come to its end, and closes the store.
@@ -156,6 +171,24 @@ fn announce(config: &Config) {
         store = %config.store.directory.display(),
         "in force"
     );
+}
+
+/// Writes into the access log which config is in force: whoever changes the rules changes what the log will say.
+fn note_config(store: &Store, directory: &Path, event: &str, hash: &str) {
+    let change = ConfigChange {
+        event: event.to_owned(),
+        config: hash.to_owned(),
+        postvakt: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    let noted =
+        AccessLog::open(directory).and_then(|mut log| log.add(Kind::Config, jiff::Timestamp::now(), &change));
+    match noted {
+        Ok(_) => store.sign(),
+        Err(error) => {
+            METRICS.access_unwritten.inc();
+            tracing::error!(%error, "the access log does not say which config is in force");
+        }
+    }
 }
 
 /// Today, where the organisation is.

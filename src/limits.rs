@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 // --- The wire -------------------------------------------------------------------------------------------------
 
 /// Octets of one frame, command byte included: the largest body chunk (65,535) and its command.
@@ -242,6 +244,12 @@ pub const HEADS_END_TIME: Duration = Duration::from_secs(5);
 /// Tree heads that wait for their copy's place to be there again; at one in five minutes a month. They stay beside the
 /// log in any case.
 pub const HEADS_WAITING: usize = 10_000;
+/// How far past the log's newest record retention counts, whatever the clock says.
+pub const RETENTION_SLACK: SignedDuration = SignedDuration::from_hours(24);
+/// A time without mail that no organisation has: longer, and the clock may have jumped.
+pub const RETENTION_STEP: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// The longest time for which a record may be decided to be kept.
+pub const RETENTION_LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 /// Records that one thread verifies at a time.
 pub const VERIFY_RECORDS: usize = 10_000;
 /// Records that one read transaction of a search covers, so that no reader keeps a checkpoint waiting.

@@ -44,6 +44,7 @@ pub struct Metrics {
     pub head_copy_time: IntGauge,
     pub log_rollbacks: IntCounter,
     pub index_segments: IntCounterVec,
+    pub access_unwritten: IntCounter,
     pub fact_unavailable: IntCounterVec,
     pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
@@ -140,6 +141,10 @@ impl Metrics {
             head_copy_time: new.gauge(
                 "log_last_head_copy_timestamp_seconds",
                 "When the newest tree head was copied off the store's directory.",
+            ),
+            access_unwritten: new.counter(
+                "access_log_failed_total",
+                "Changes of the config that the access log does not tell of, because it could not be written.",
             ),
             log_rollbacks: new.counter(
                 "log_rollbacks_total",

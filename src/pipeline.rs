@@ -17,7 +17,7 @@ use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
 use crate::policy::{Decision, decide};
-use crate::record::{OutboxRow, Outcome, RecordId};
+use crate::record::{FindingRow, OutboxRow, Outcome, Record, RecordId};
 use crate::store::{Entry, Store};
 use crate::{effects, limits};
 
@@ -85,7 +85,8 @@ impl Handler for Pipeline {
         let record = caught(|| {
             effects::incomplete(&extract::extract(&mail, &config.organisation, needs), why, &config.hash)
         });
-        let record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
+        let mut record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
+        self.minimise(&config, &mut record, &mut []);
         count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
         self.store.enqueue(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() });
     }
@@ -96,9 +97,10 @@ impl Pipeline {
     async fn perform(&self, mail: &Mail, config: &Config, assessment: &Assessment) -> Answer {
         let Assessment { facts, decision } = assessment;
         let seen = effects::remembered(facts, decision).map(|row| self.sources.memory.joined(row));
-        let record = effects::record(facts, decision, &config.hash);
+        let mut record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
-        let findings = effects::findings(facts, decision);
+        let mut findings = effects::findings(facts, decision);
+        self.minimise(config, &mut record, &mut findings);
         let outbox = written(config, assessment);
         let id = match self.store.commit(Entry { record, findings, seen: seen.clone(), outbox }).await {
             Ok(id) => id,
@@ -116,8 +118,16 @@ impl Pipeline {
         effects::answer(facts, &mail.envelope, decision, &id)
     }
 
+    /// Takes out of the record what the config does not want kept.
+    fn minimise(&self, config: &Config, record: &mut Record, findings: &mut [FindingRow]) {
+        if let Some(minimise) = &config.store.minimise {
+            minimise.apply(record, findings, &self.store.seen_key());
+        }
+    }
+
     async fn perform_unread(&self, mail: &Mail, config: &Config) -> Answer {
-        let record = effects::unread(mail, &config.hash);
+        let mut record = effects::unread(mail, &config.hash);
+        self.minimise(config, &mut record, &mut []);
         count("unknown", record.outcome);
         match self.store.commit(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() }).await
         {

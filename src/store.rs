@@ -10,6 +10,8 @@ pub mod heads;
 pub mod index;
 pub mod month;
 pub mod outbox;
+pub mod register;
+pub mod retention;
 mod row;
 pub mod schema;
 pub mod search;
@@ -202,6 +204,12 @@ impl Store {
     /// What time it is for the store.
     pub fn now(&self) -> Timestamp {
         (self.0.clock)()
+    }
+
+    /// Has heads signed of what is new in the log and in the access log, soon.
+    pub fn sign(&self) {
+        // A full queue is no time for it; heads come at intervals anyway.
+        let _ = self.0.queue.try_send(Message::Head);
     }
 
     /// Stores an entry for which no client waits. Where that is not possible it is counted: nothing was accepted.

@@ -4,6 +4,8 @@ mod accesses;
 mod export;
 mod forwarders;
 mod moment;
+mod register;
+mod retention;
 mod table;
 mod verify;
 
@@ -20,6 +22,7 @@ use crate::record::{Outcome, RecordId};
 use crate::rules::Grade;
 use crate::store::OpenError;
 use crate::store::access::{Access, AccessLog, Reader};
+use crate::store::register::Register;
 use crate::store::search::{Log, Needle, Party, Query};
 use forwarders::Forwarders;
 use moment::End;
@@ -63,6 +66,21 @@ enum LogCommand {
     },
     /// Say whether the log is as it was signed: 0 whole, 1 tampered, 2 incomplete. Nothing is written.
     Verify(verify::Args),
+    /// Register decisions by which the log may be read, show and close them.
+    Decision {
+        #[command(subcommand)]
+        command: register::DecisionCommand,
+    },
+    /// Keep records from retention, show and release what is kept.
+    Hold {
+        #[command(subcommand)]
+        command: register::HoldCommand,
+    },
+    /// Show what is due to go by the decided periods, and let it go.
+    Retention {
+        #[command(subcommand)]
+        command: retention::Command,
+    },
     /// Show who read the log, what, when and why.
     Access {
         /// Not before this time.
@@ -193,6 +211,9 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             access.end(report.rows(), faults)
         }
         LogCommand::Verify(_) => Ok(YES),
+        LogCommand::Decision { command } => register::decision(command, directory, config, args.json, out),
+        LogCommand::Retention { command } => retention::retention(command, directory, config, args.json, out),
+        LogCommand::Hold { command } => register::hold(command, directory, config, args.json, out),
         LogCommand::Access { since, until, reason } => {
             let query = period(since.as_deref(), until.as_deref(), config)?;
             accesses::list(directory, &query, config, reason, args.json, out)
@@ -222,6 +243,14 @@ fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::
         text.map(|text| moment::parse(text, end, &config.time_zone)).transpose().map_err(anyhow::Error::msg)
     };
     Ok(Query { since: at(since, End::Since)?, until: at(until, End::Until)?, ..Query::default() })
+}
+
+impl Reason {
+    /// This reason, or that purpose where none was stated.
+    fn or(&self, purpose: &str) -> Self {
+        let own = self.purpose.clone().filter(|purpose| !purpose.trim().is_empty());
+        Self { purpose: Some(own.unwrap_or_else(|| purpose.to_owned())), decision: self.decision.clone() }
+    }
 }
 
 impl QueryArgs {
@@ -259,11 +288,25 @@ impl Granted {
         more: Value,
         reason: &Reason,
     ) -> anyhow::Result<Option<Self>> {
-        let refused = refusal(query, reason, config);
         let mut asked = serde_json::to_value(query)?;
         if let (Value::Object(asked), Value::Object(more)) = (&mut asked, more) {
             asked.extend(more);
         }
+        let register = Register::read(&AccessLog::open(directory)?)?;
+        let refused = refusal(verb, query, reason, config, &register, Timestamp::now());
+        let registered = reason.decision.is_some() && register.is_used() && refused.is_none();
+        Self::begin(directory, verb, &asked, reason, refused, registered)
+    }
+
+    /// Logs an access of which it is decided whether it may go on.
+    fn begin(
+        directory: &Path,
+        verb: &str,
+        asked: &Value,
+        reason: &Reason,
+        refused: Option<String>,
+        registered: bool,
+    ) -> anyhow::Result<Option<Self>> {
         let mut log = AccessLog::open(directory)?;
         let access = Access {
             time: Timestamp::now(),
@@ -272,7 +315,8 @@ impl Granted {
             query: asked.to_string(),
             purpose: text_of(reason.purpose.as_ref()).to_owned(),
             decision: text_of(reason.decision.as_ref()).to_owned(),
-            refused: refused.unwrap_or_default().to_owned(),
+            registered,
+            refused: refused.clone().unwrap_or_default(),
         };
         let id = log.begin(&access)?;
         if let Some(refused) = refused {
@@ -300,18 +344,33 @@ impl Granted {
 }
 
 /// Why the access is refused, if it is.
-fn refusal(query: &Query, reason: &Reason, config: &Config) -> Option<&'static str> {
-    let decided = !text_of(reason.decision.as_ref()).is_empty();
-    if !decided && text_of(reason.purpose.as_ref()).is_empty() {
-        return Some("say why: --purpose TEXT, or --decision REF");
+fn refusal(
+    verb: &str,
+    query: &Query,
+    reason: &Reason,
+    config: &Config,
+    register: &Register,
+    now: Timestamp,
+) -> Option<String> {
+    let decision = text_of(reason.decision.as_ref());
+    if decision.is_empty() && text_of(reason.purpose.as_ref()).is_empty() {
+        return Some("say why: --purpose TEXT, or --decision REF".to_owned());
     }
     let inside = |party: &&Party| match party {
         Party::Address(address) => config.organisation.owns(address),
         Party::Null | Party::Domain(_) => false,
     };
-    let person = query.sender.iter().chain(&query.recipient).find(inside);
-    (person.is_some() && !decided)
-        .then_some("the query names a person inside, and that takes a documented decision: --decision REF")
+    let persons: Vec<&Party> = query.sender.iter().chain(&query.recipient).filter(inside).collect();
+    if decision.is_empty() {
+        let what = match (persons.as_slice(), verb) {
+            ([_, ..], _) => "the query names a person inside",
+            ([], "export") if register.is_used() => "an export takes the log away",
+            ([], _) => return None,
+        };
+        return Some(format!("{what}, and that takes a documented decision: --decision REF"));
+    }
+    let today = now.to_zoned(config.time_zone.clone()).date();
+    if register.is_used() { register.refuses(decision, query, &persons, today) } else { None }
 }
 
 /// Whether whoever read our output has left, as `head` does.

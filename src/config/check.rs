@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::{
-    Config, Disclosure, Heads, ListenAddress, Server, Store, Surroundings, letters, listen, policies,
+    Config, Disclosure, ListenAddress, Server, Store, Surroundings, letters, listen, policies, records,
     services,
 };
 use crate::address::DomainPattern;
@@ -203,7 +203,7 @@ fn store(section: &mut Settings<'_>) -> Option<Store> {
             "write \"tempfail\": the client keeps the mail and tries again",
         )),
     });
-    let heads = section.table("heads", heads).unwrap_or_default();
+    let heads = section.table("heads", records::heads).unwrap_or_default();
     let nested = section.optional("attachments", |value| match parse::text(value)? {
         "nested" => Ok(true),
         "outer" => Ok(false),
@@ -212,20 +212,9 @@ fn store(section: &mut Settings<'_>) -> Option<Store> {
             "write \"nested\" for the names inside archives too, or \"outer\" for those of the message alone",
         )),
     });
-    directory.map(|directory| Store { directory, heads, nested: nested.unwrap_or(true) })
-}
-
-fn heads(section: &mut Settings<'_>) -> Heads {
-    let every = section.optional("every", |value| {
-        let every = parse::duration_up_to(limits::HEADS_LONGEST)(value)?;
-        if every >= limits::HEADS_LOOK {
-            return Ok(every);
-        }
-        Err(Fault::new("is shorter than a minute", "write every = \"5 min\""))
-    });
-    let file = section.optional("file", absolute);
-    let key = section.optional("key", absolute);
-    Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, key }
+    let retention = records::periods(section);
+    let minimise = section.table("minimise", records::minimise).flatten();
+    directory.map(|directory| Store { directory, heads, nested: nested.unwrap_or(true), retention, minimise })
 }
 
 fn disclosure(section: &mut Settings<'_>) -> Disclosure {
@@ -243,7 +232,7 @@ fn disclosure(section: &mut Settings<'_>) -> Disclosure {
     }
 }
 
-fn absolute(value: &Value) -> Result<PathBuf, Fault> {
+pub(super) fn absolute(value: &Value) -> Result<PathBuf, Fault> {
     let given = parse::text(value)?;
     if given.starts_with('/') {
         return Ok(PathBuf::from(given));

@@ -132,6 +132,9 @@ pub struct Access {
     pub purpose: String,
     /// By whose decision.
     pub decision: String,
+    /// Whether that decision is in the register.
+    #[serde(default)]
+    pub registered: bool,
     /// Why it was refused; empty where it was not.
     pub refused: String,
 }
@@ -153,6 +156,17 @@ struct Ended {
     access: u64,
     rows: u64,
     how: String,
+}
+
+/// A config that came into force, or did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    /// `started`, `reloaded`, `refused`.
+    pub event: String,
+    /// The hash of the config in force after it.
+    pub config: String,
+    /// The program's version.
+    pub postvakt: String,
 }
 
 /// A retention run.
@@ -381,6 +395,7 @@ mod tests {
             query: "{}".into(),
             purpose: purpose.into(),
             decision: String::new(),
+            registered: false,
             refused: String::new(),
         }
     }

@@ -50,6 +50,8 @@ pub fn access_origin(node: &str) -> String {
 pub(super) enum Told {
     /// Sign this.
     Head(TreeHead),
+    /// Look whether the access log has grown, and sign for it.
+    Accesses,
     /// Nothing follows; say when all is done.
     End(SyncSender<()>),
 }
@@ -76,6 +78,7 @@ impl Keeper {
                     self.publish(&head);
                     last = (Instant::now(), today());
                 }
+                Ok(Told::Accesses) => self.publish_accesses(),
                 Ok(Told::End(done)) => {
                     self.publish_accesses();
                     // The writer may have stopped waiting.
@@ -85,7 +88,6 @@ impl Keeper {
                 Err(RecvTimeoutError::Timeout) => {
                     if last.0.elapsed() >= self.settings.every || last.1 != today() {
                         last = (Instant::now(), today());
-                        self.publish_accesses();
                         // A full queue is asked again at the next look.
                         let _ = self.queue.upgrade().map(|queue| queue.try_send(Message::Head));
                     }

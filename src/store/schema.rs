@@ -67,8 +67,7 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     CREATE TABLE head (size INTEGER PRIMARY KEY, time INTEGER NOT NULL, frontier BLOB NOT NULL) STRICT;
     CREATE TABLE pruned (seq INTEGER PRIMARY KEY, leaf BLOB NOT NULL, run INTEGER NOT NULL) STRICT;
     CREATE TABLE run (
-        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, decision TEXT NOT NULL, records INTEGER NOT NULL,
-        digest BLOB NOT NULL
+        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, decision TEXT NOT NULL, records INTEGER NOT NULL
     ) STRICT;",
     // More keys by which a seen message is recognised, 16 octets each, and more of who wrote it.
     "ALTER TABLE seen ADD COLUMN signs BLOB NOT NULL DEFAULT x'';

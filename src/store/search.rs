@@ -390,7 +390,18 @@ impl Party {
         }
     }
 
-    fn is(&self, text: &str) -> bool {
+    /// Whether whoever this names is among those whom that one does.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Domain(domain), Self::Address(address)) => {
+                address.domain().is_some_and(|own| own == *domain)
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Whether the address in a record is this party's.
+    pub fn is(&self, text: &str) -> bool {
         match self {
             Self::Null => text == "<>",
             Self::Domain(domain) => {

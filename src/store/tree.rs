@@ -1,8 +1,11 @@
 //! The tree in a month file: what it was before the file's first record, what it is now, and its leaves.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use crate::limits;
 use crate::merkle::{Hash, Tree};
 
 /// The row of what the tree was before the file's first record.
@@ -25,8 +28,12 @@ pub(super) fn write(connection: &Connection, id: i64, tree: &Tree) -> rusqlite::
 
 /// Notes that a head is signed for this state.
 pub(super) fn note_head(connection: &Connection, time: Timestamp, tree: &Tree) -> rusqlite::Result<()> {
+    // Whoever has the file locked keeps mail waiting long enough without this.
+    connection.busy_timeout(Duration::ZERO)?;
     let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3)")?;
-    statement.execute((tree.size().cast_signed(), time.as_millisecond(), tree.octets())).map(drop)
+    let noted = statement.execute((tree.size().cast_signed(), time.as_millisecond(), tree.octets()));
+    connection.busy_timeout(limits::COMMIT_TIME / 2)?;
+    noted.map(drop)
 }
 
 /// What the tree was when it had `size` leaves; `None` where this file does not have that state.

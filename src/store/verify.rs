@@ -12,7 +12,7 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, ErrorCode};
 use serde::Serialize;
 
 use self::leaves::Leaf;
@@ -131,6 +131,10 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         report.trees.push(walk.found);
     }
     for (origin, heads) in &signed {
+        if origin.ends_with("/access") && sources.whole && sources.access().is_none() {
+            let what = format!("heads tell of entries of {origin}, and there is no access log here");
+            report.faults.push(Fault::missing(&sources.name(), &what));
+        }
         let node_and_epoch = origin.strip_prefix("postvakt/").and_then(|rest| rest.rsplit_once('/'));
         let Some((node, Ok(epoch))) = node_and_epoch.map(|(node, epoch)| (node, epoch.parse::<u32>())) else {
             continue;
@@ -376,6 +380,10 @@ fn access_log(path: &Path, signed: &BTreeMap<String, BTreeMap<u64, TreeHead>>) -
                 let what = "the file's own tree is not that of its entries";
                 walk.found.faults.push(Fault::tampered(path, None, what));
             }
+        }
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
+            let what = "a write to it was broken off, and the next command that writes there will mend it";
+            walk.found.faults.push(Fault::missing(path, what));
         }
         Err(error) => walk.found.faults.push(Fault::tampered(path, None, &error.to_string())),
     }

@@ -119,6 +119,8 @@ impl Writer {
             written += self.commit(&mut jobs, &mut notes);
             if std::mem::take(&mut head_wanted) || self.head_is_due() {
                 self.make_head();
+                // Without its thread no head is signed; that is told of where it ended.
+                let _ = self.heads.send(Told::Accesses);
             }
             if written > limits::CHECKPOINT_OCTETS {
                 self.checkpoint();

@@ -6,6 +6,8 @@ mod faults;
 mod forwarders;
 mod index;
 mod outbox;
+mod register;
+mod retention;
 mod upgrade;
 mod verify;
 

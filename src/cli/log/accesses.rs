@@ -20,10 +20,7 @@ pub(super) fn list(
     json: bool,
     out: &mut dyn Write,
 ) -> anyhow::Result<u8> {
-    let own = Reason {
-        purpose: Some(reason.purpose.clone().unwrap_or_else(|| "review of accesses".into())),
-        decision: reason.decision.clone(),
-    };
+    let own = reason.or("review of accesses");
     let Some(access) = Granted::ask(directory, config, "access", query, json!({}), &own)? else {
         return Ok(USAGE);
     };
@@ -43,7 +40,7 @@ fn json_line(entry: &Done, config: &Config) -> Value {
     json!({
         "id": n, "time": local(access.time, &config.time_zone), "uid": access.reader.uid,
         "user": access.reader.user, "login": access.reader.login, "verb": access.verb, "query": query,
-        "purpose": access.purpose, "decision": access.decision, "refused": access.refused,
+        "purpose": access.purpose, "decision": access.decision, "registered": access.registered, "refused": access.refused,
         "rows": result.as_ref().map(|(rows, _)| rows), "outcome": ended(entry),
     })
 }

@@ -6,8 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::Fault;
 use crate::note::{Note, NoteError, TreeHead, Verifier};
-use crate::store::heads;
 use crate::store::month::Month;
+use crate::store::{heads, schema};
+
+/// Whether a file has content. One that cannot be read may have.
+fn has_tables(path: &Path) -> bool {
+    let count = |connection: rusqlite::Connection| {
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
+    };
+    schema::octets(path).is_some_and(|octets| octets > 0)
+        && schema::open_to_read_any(path).and_then(count).map_or(true, |tables| tables > 0)
+}
 
 /// The files.
 #[derive(Debug, Default)]
@@ -17,6 +26,8 @@ pub(super) struct Sources {
     heads: Vec<PathBuf>,
     key: Option<PathBuf>,
     given: Vec<PathBuf>,
+    /// Whether a directory was named, in which all should be.
+    pub(super) whole: bool,
 }
 
 impl Sources {
@@ -49,7 +60,9 @@ impl Sources {
 
     fn beside(&mut self, directory: &Path) {
         let there = |name: &str| Some(directory.join(name)).filter(|path| path.exists());
-        self.access = there("access.db").or(self.access.take());
+        // One without content is what a kill leaves that came before the first entry.
+        self.access = there("access.db").filter(|path| has_tables(path)).or(self.access.take());
+        self.whole = true;
         self.heads.extend(there(heads::FILE));
         self.key = there(heads::PUBLIC_KEY).or(self.key.take());
     }

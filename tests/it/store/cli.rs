@@ -21,7 +21,7 @@ struct Cli {
     log: log::Args,
 }
 
-fn config(directory: &Path) -> Config {
+pub(super) fn config(directory: &Path) -> Config {
     let organisation = Organisation {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
@@ -32,7 +32,13 @@ fn config(directory: &Path) -> Config {
         organisation: organisation.into(),
         time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
         server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None },
-        store: config::Store { directory: directory.into(), heads: config::Heads::default(), nested: true },
+        store: config::Store {
+            directory: directory.into(),
+            heads: config::Heads::default(),
+            nested: true,
+            retention: Vec::new(),
+            minimise: None,
+        },
         disclosure: config::Disclosure::default(),
         smtp: None,
         stationery: None,
@@ -47,12 +53,17 @@ fn config(directory: &Path) -> Config {
 
 /// Runs `postvakt log …` and gives the exit code and what it prints.
 pub(super) fn run(directory: &Path, arguments: &[&str]) -> (u8, String) {
+    run_with(&config(directory), arguments)
+}
+
+/// The same with another config.
+pub(super) fn run_with(config: &Config, arguments: &[&str]) -> (u8, String) {
     let cli = match Cli::try_parse_from(["log"].iter().chain(arguments)) {
         Ok(cli) => cli,
         Err(error) => return (2, error.to_string()),
     };
     let mut out = Vec::new();
-    match log::run_to(&cli.log, &config(directory), &mut out, false) {
+    match log::run_to(&cli.log, config, &mut out, false) {
         Ok(code) => (code, String::from_utf8(out).unwrap()),
         Err(error) => (2, format!("{error:#}")),
     }

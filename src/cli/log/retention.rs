@@ -1,0 +1,141 @@
+//! `postvakt log retention`: what is to go by which decision, and that it goes.
+
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+
+use super::{Granted, Reason, USAGE, YES};
+use crate::cli::write_table;
+use crate::config::Config;
+use crate::export::{local, visible};
+use crate::store::access::{AccessLog, Kind, Reader, Retention};
+use crate::store::register::Register;
+use crate::store::retention::{Locks, Plan, Rules, plan, run, taken};
+
+/// What is done.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// Show what is due, and change nothing.
+    Plan,
+    /// Take what is due by a decision of the config: values and salts go for good.
+    Run {
+        /// The decision, as the config has it.
+        #[arg(long, value_name = "REF")]
+        decision: String,
+        /// Show what would go, and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Today's date: needed where the log has a gap that looks as if the clock had jumped.
+        #[arg(long, value_name = "DATE")]
+        today: Option<Date>,
+    },
+}
+
+/// Runs it.
+pub(super) fn retention(
+    command: &Command,
+    directory: &Path,
+    config: &Config,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let mut log = AccessLog::open(directory)?;
+    let register = Register::read(&log)?;
+    let now = Timestamp::now();
+    let decision = match command {
+        Command::Plan => None,
+        Command::Run { decision, .. } => Some(decision.trim()),
+    };
+    let rules = Rules {
+        periods: &config.store.retention,
+        holds: &register.holds,
+        organisation: &config.organisation,
+        decision,
+    };
+    let locks = Locks::take(directory)?;
+    let planned = plan(directory, &rules, now, &locks)?;
+    print(&planned, &rules, config, json, out)?;
+    let Command::Run { decision, dry_run, today } = command else { return Ok(YES) };
+    if *dry_run {
+        return Ok(YES);
+    }
+    let right_day = *today == Some(now.to_zoned(config.time_zone.clone()).date());
+    let refused = if config.store.retention.iter().all(|period| period.decision != decision.trim()) {
+        Some(format!("{decision:?} is not the decision of any [[store.retention]] in the config"))
+    } else {
+        planned.jump.filter(|_| !right_day).map(|(from, to)| {
+            format!(
+                "between {from} and {to} no mail came, as if the clock had jumped; if it is right, say so with \
+                 --today and the date"
+            )
+        })
+    };
+    let reason = Reason { purpose: Some("retention".into()), decision: Some(decision.trim().to_owned()) };
+    let files = taken(&planned);
+    let asked = json!({ "records": files.iter().map(|file| file.records).sum::<u64>() });
+    let Some(access) = Granted::begin(directory, "retention", &asked, &reason, refused, false)? else {
+        return Ok(USAGE);
+    };
+    let entry = Retention { reader: Reader::of_this_process(), decision: decision.trim().to_owned(), files };
+    let n = log.add(Kind::Retention, now, &entry)?;
+    let gone = run(directory, &planned, n, decision.trim(), &locks);
+    let records = *gone.as_ref().unwrap_or(&0);
+    let code = access.end(records, gone.map(|_| Vec::new()).context("retention is not complete"))?;
+    if !json {
+        writeln!(out, "{records} records are gone; their leaves stay. Backups and exports still have them.")?;
+    }
+    Ok(code)
+}
+
+fn print(
+    plan: &Plan,
+    rules: &Rules<'_>,
+    config: &Config,
+    json: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    let undecided: u64 = plan.months.iter().map(|month| month.undecided).sum();
+    let held: u64 = plan.months.iter().map(|month| month.held).sum();
+    let mut rows: Vec<(Value, Vec<String>)> = Vec::new();
+    for month in &plan.months {
+        for (period, due) in rules.periods.iter().zip(&month.by_period).filter(|(_, due)| **due > 0) {
+            let days = period.keep.as_secs() / 86_400;
+            let then = if month.waits { "when the month is over, or the daemon is stopped" } else { "now" };
+            let row = json!({
+                "month": month.month.to_string(), "authority": period.authority, "decision": period.decision,
+                "days": days, "due": due, "waits": month.waits,
+            });
+            let cells = [
+                month.month.to_string(),
+                period.authority.clone(),
+                period.decision.clone(),
+                days.to_string(),
+                due.to_string(),
+                then.to_owned(),
+            ];
+            rows.push((row, cells.iter().map(|cell| visible(cell).into_owned()).collect()));
+        }
+    }
+    if json {
+        let rows: Vec<&Value> = rows.iter().map(|(row, _)| row).collect();
+        let plan = json!({
+            "counted_to": local(plan.now, &config.time_zone), "due": rows, "held": held, "undecided": undecided,
+            "jump": plan.jump.map(|(from, to)| [from, to]),
+        });
+        writeln!(out, "{plan}")?;
+        return Ok(());
+    }
+    let cells: Vec<Vec<String>> = rows.into_iter().map(|(_, cells)| cells).collect();
+    write_table(out, false, &["MONTH", "AUTHORITY", "DECISION", "DAYS", "DUE", "GOES"], &cells)?;
+    if held > 0 {
+        writeln!(out, "{held} more are due and held.")?;
+    }
+    if undecided > 0 {
+        writeln!(out, "{undecided} have somebody inside for whom no period is decided, and stay.")?;
+    }
+    Ok(())
+}

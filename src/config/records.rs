@@ -1,0 +1,82 @@
+//! What the config says of the log's records: how they are proved, how long they stay, and of whose mail less is kept.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::check::absolute;
+use super::minimise::{Covered, Minimise};
+use super::{Heads, Retention};
+use crate::address::Domain;
+use crate::limits;
+use crate::settings::problem::Fault;
+use crate::settings::{Settings, Value, parse};
+
+/// `[store.heads]`.
+pub(super) fn heads(section: &mut Settings<'_>) -> Heads {
+    let every = section.optional("every", |value| {
+        let every = parse::duration_up_to(limits::HEADS_LONGEST)(value)?;
+        if every >= limits::HEADS_LOOK {
+            return Ok(every);
+        }
+        Err(Fault::new("is shorter than a minute", "write every = \"5 min\""))
+    });
+    let file = section.optional("file", absolute);
+    let key = section.optional("key", absolute);
+    Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, key }
+}
+
+/// `[[store.retention]]`.
+pub(super) fn periods(section: &mut Settings<'_>) -> Vec<Retention> {
+    let values = section.list("retention").unwrap_or_default();
+    values.iter().filter_map(|value| section.nested("retention", value, period)?).collect()
+}
+
+fn period(section: &mut Settings<'_>) -> Option<Retention> {
+    let text = |value: &Value| parse::text(value).map(str::to_owned);
+    let authority = section.required("authority", "write authority = \"Socialnämnden\"", text);
+    let mailboxes = mailboxes(section);
+    let keep =
+        section.required("keep", "write keep = \"365 d\"", parse::duration_up_to(limits::RETENTION_LONGEST));
+    let decision = section.required("decision", "write decision = \"KS 2026/45\"", text);
+    Some(Retention { authority: authority?, mailboxes: mailboxes?, keep: keep?, decision: decision? })
+}
+
+/// `[store.minimise]`.
+pub(super) fn minimise(section: &mut Settings<'_>) -> Option<Minimise> {
+    let mailboxes = mailboxes(section);
+    let hash = section.optional("keep", |value| match parse::text(value)? {
+        "nothing" => Ok(false),
+        "hash" => Ok(true),
+        other => Err(Fault::new(
+            format!("{} is none of the words for it", parse::shown(other)),
+            "write \"nothing\" or \"hash\"",
+        )),
+    });
+    Some(Minimise { mailboxes: mailboxes?, hash: hash.unwrap_or_default() })
+}
+
+/// `None` where one of them is wrong: a setting that is about fewer mailboxes than were named is worse than none.
+fn mailboxes(section: &mut Settings<'_>) -> Option<Vec<Covered>> {
+    let mut all = Some(Vec::new());
+    for value in section.required_list("mailboxes", "write mailboxes = [\"@socialen.exempelby.se\"]")? {
+        let covered = section.accept("mailboxes", value.at, covered(value));
+        all = all.zip(covered).map(|(mut all, covered)| {
+            all.push(covered);
+            all
+        });
+    }
+    all
+}
+
+fn covered(value: &Value) -> Result<Covered, Fault> {
+    let given = parse::text(value)?;
+    match given.strip_prefix('@') {
+        _ if given == "*" => Ok(Covered::Everybody),
+        Some(domain) if parse::is_domain(Domain::new(domain).as_str()) => {
+            Ok(Covered::Domain(Domain::new(domain)))
+        }
+        Some(_) => {
+            Err(Fault::new(format!("{} is not a domain", parse::shown(given)), "write it as @exempelby.se"))
+        }
+        None => parse::address(value).map(Covered::Address),
+    }
+}

@@ -1,0 +1,242 @@
+//! The register: decisions by which the log may be read, and holds that keep records from retention.
+//!
+//! Contract: nothing in it is changed. What is registered, closed or released are entries of the access log, so the
+//! register is as tamper-evident as that is, and can be read back for any day.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use super::access::{AccessError, AccessLog, Kind, Reader};
+use super::search::{Party, Query};
+
+/// A decision by which the log may be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who registered it.
+    #[serde(flatten)]
+    pub registered_by: Reader,
+    /// Its reference, as `KS 2026/123`.
+    pub reference: String,
+    /// Who took it.
+    pub decided_by: String,
+    /// When.
+    pub decided_on: Date,
+    /// What for.
+    pub purpose: String,
+    /// Whose mail it is about: addresses, or `@domain`. Nobody's where it is empty.
+    pub persons: Vec<String>,
+    /// The mail that it is about came not before this.
+    pub since: Option<Timestamp>,
+    /// And before this.
+    pub until: Option<Timestamp>,
+    /// The last day on which it holds.
+    pub valid_until: Date,
+}
+
+/// The end of a decision before its time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Close {
+    /// Who says so.
+    #[serde(flatten)]
+    pub closed_by: Reader,
+    /// Which.
+    pub reference: String,
+}
+
+/// Records that retention may not take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Who placed it.
+    #[serde(flatten)]
+    pub placed_by: Reader,
+    /// Its reference: the request, or the case.
+    pub reference: String,
+    /// Whose mail it keeps; everybody's where it is empty.
+    pub parties: Vec<String>,
+    /// Mail that came not before this.
+    pub since: Option<Timestamp>,
+    /// And before this.
+    pub until: Option<Timestamp>,
+}
+
+/// A decision with when it was registered and closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The number of its entry.
+    pub n: u64,
+    /// The decision.
+    pub decision: Decision,
+    /// When it was closed.
+    pub closed: Option<Timestamp>,
+}
+
+/// The register.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Register {
+    /// The decisions, in the order in which they were registered.
+    pub decisions: Vec<Registered>,
+    /// The holds that are not released.
+    pub holds: Vec<Hold>,
+}
+
+impl Register {
+    /// Reads it.
+    pub fn read(log: &AccessLog) -> Result<Self, AccessError> {
+        let mut register = Self::default();
+        for entry in log.entries(&[Kind::Decision, Kind::Close, Kind::Hold, Kind::Release])? {
+            if let Some(decision) = entry.read::<Decision>(Kind::Decision) {
+                register.decisions.push(Registered { n: entry.n, decision, closed: None });
+            } else if let Some(close) = entry.read::<Close>(Kind::Close) {
+                let named = |known: &&mut Registered| {
+                    known.closed.is_none() && known.decision.reference == close.reference
+                };
+                for known in register.decisions.iter_mut().filter(named) {
+                    known.closed = Some(entry.time);
+                }
+            } else if let Some(hold) = entry.read::<Hold>(Kind::Hold) {
+                register.holds.push(hold);
+            } else if let Some(release) = entry.read::<Close>(Kind::Release) {
+                register.holds.retain(|hold| hold.reference != release.reference);
+            }
+        }
+        Ok(register)
+    }
+
+    /// Whether decisions are registered here at all: from the first one on, no other counts.
+    pub fn is_used(&self) -> bool {
+        !self.decisions.is_empty()
+    }
+
+    /// Why the decision does not allow the query on that day, if it does not. `persons` are those whom the query names.
+    pub fn refuses(&self, reference: &str, query: &Query, persons: &[&Party], today: Date) -> Option<String> {
+        let mut last = format!("the decision {reference:?} is not registered: postvakt log decision add");
+        for Registered { decision, closed, .. } in self.decisions.iter().rev() {
+            if decision.reference != reference {
+                continue;
+            }
+            match decision.refuses(query, persons, today, closed.is_some()) {
+                None => return None,
+                Some(why) => last = why,
+            }
+        }
+        Some(last)
+    }
+}
+
+impl Decision {
+    fn refuses(&self, query: &Query, persons: &[&Party], today: Date, closed: bool) -> Option<String> {
+        let reference = &self.reference;
+        if closed {
+            return Some(format!("the decision {reference:?} is closed"));
+        }
+        if self.valid_until < today {
+            return Some(format!("the decision {reference:?} held until {}", self.valid_until));
+        }
+        let about = |person: &&Party| {
+            self.persons.iter().any(|known| Party::parse(known).is_ok_and(|known| known.covers(person)))
+        };
+        if !persons.iter().all(about) {
+            return Some(format!("the decision {reference:?} is not about everybody whom the query names"));
+        }
+        let begins = self.since.is_none_or(|since| query.since.is_some_and(|from| from >= since));
+        let ends = self.until.is_none_or(|until| query.until.is_some_and(|to| to <= until));
+        if begins && ends {
+            return None;
+        }
+        let end = |time: Option<Timestamp>| time.map_or("…".to_owned(), |time| time.to_string());
+        let period = format!("{} to {}", end(self.since), end(self.until));
+        Some(format!(
+            "the decision {reference:?} is about mail from {period}: say --since and --until within it"
+        ))
+    }
+}
+
+impl Hold {
+    /// Whether it keeps mail that came then, with these parties.
+    pub fn keeps(&self, time: Timestamp, parties: &[&str]) -> bool {
+        let own = |known: &String| {
+            Party::parse(known).is_ok_and(|known| parties.iter().any(|party| known.is(party)))
+        };
+        self.since.is_none_or(|since| time >= since)
+            && self.until.is_none_or(|until| time < until)
+            && (self.parties.is_empty() || self.parties.iter().any(own))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decision() -> Decision {
+        Decision {
+            registered_by: Reader { uid: 0, user: "root".into(), login: String::new() },
+            reference: "KS 2026/7".into(),
+            decided_by: "kommundirektören".into(),
+            decided_on: "2026-08-01".parse().unwrap(),
+            purpose: "utredning".into(),
+            persons: vec!["anna@exempelby.se".into()],
+            since: Some("2026-08-01T00:00:00Z".parse().unwrap()),
+            until: None,
+            valid_until: "2026-09-30".parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_decision_holds_for_its_persons_its_period_and_its_days() {
+        let query = |since: &str| Query { since: since.parse().ok(), ..Query::default() };
+        let (anna, bo) =
+            (Party::parse("Anna@exempelby.se").unwrap(), Party::parse("bo@exempelby.se").unwrap());
+        let (during, later) = (query("2026-08-02T00:00:00Z"), query("2026-07-31T00:00:00Z"));
+        let cases = [
+            (&during, vec![&anna], "2026-09-30", None),
+            (&during, vec![], "2026-09-30", None),
+            (&during, vec![&anna, &bo], "2026-09-30", Some("not about everybody")),
+            (&during, vec![&anna], "2026-10-01", Some("held until 2026-09-30")),
+            (&later, vec![&anna], "2026-09-01", Some("say --since and --until")),
+            (&Query::default(), vec![&anna], "2026-09-01", Some("say --since and --until")),
+        ];
+        for (query, persons, today, wanted) in cases {
+            let said = decision().refuses(query, &persons, today.parse().unwrap(), false);
+            assert_eq!(said.is_some(), wanted.is_some(), "{said:?}");
+            assert!(wanted.is_none_or(|wanted| said.unwrap().contains(wanted)));
+        }
+        assert!(decision().refuses(&during, &[], "2026-09-01".parse().unwrap(), true).is_some());
+    }
+
+    #[test]
+    fn the_register_is_what_its_entries_say() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = AccessLog::open(directory.path()).unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let reader = decision().registered_by;
+        let hold = Hold {
+            placed_by: reader.clone(),
+            reference: "D 2026/1".into(),
+            parties: vec!["@exempelby.se".into()],
+            since: None,
+            until: Some("2026-08-01T00:00:00Z".parse().unwrap()),
+        };
+        log.add(Kind::Decision, now, &decision()).unwrap();
+        log.add(Kind::Hold, now, &hold).unwrap();
+        let register = Register::read(&log).unwrap();
+        assert!(register.is_used() && register.decisions[0].closed.is_none());
+        let query = Query { since: "2026-08-02T00:00:00Z".parse().ok(), ..Query::default() };
+        let today = "2026-08-21".parse().unwrap();
+        assert_eq!(register.refuses("KS 2026/7", &query, &[], today), None);
+        assert!(register.refuses("KS 2026/8", &query, &[], today).unwrap().contains("not registered"));
+        let july = "2026-07-01T00:00:00Z".parse().unwrap();
+        assert!(register.holds[0].keeps(july, &["x@example.org", "bo@exempelby.se"]));
+        assert!(!register.holds[0].keeps(july, &["x@example.org"]));
+        assert!(!register.holds[0].keeps("2026-08-01T00:00:00Z".parse().unwrap(), &["bo@exempelby.se"]));
+        let close = |reference: &str| Close { closed_by: reader.clone(), reference: reference.into() };
+        log.add(Kind::Close, now, &close("KS 2026/7")).unwrap();
+        log.add(Kind::Release, now, &close("D 2026/1")).unwrap();
+        let register = Register::read(&log).unwrap();
+        assert!(register.holds.is_empty() && register.is_used());
+        assert!(register.refuses("KS 2026/7", &query, &[], today).unwrap().contains("closed"));
+        // The same reference may be registered anew.
+        log.add(Kind::Decision, now, &decision()).unwrap();
+        assert_eq!(Register::read(&log).unwrap().refuses("KS 2026/7", &query, &[], today), None);
+    }
+}

@@ -1,0 +1,331 @@
+//! Retention: records whose time is over lose their values and salts; their leaves stay, so the rest still verifies.
+//!
+//! Contract: nothing goes without a decision in the config, a hold keeps whatever it names, and what a run takes stands
+//! in the access log before it goes. The daemon's own file is left alone while it runs: what has to go there waits until
+//! the month is over. A clock that jumped ahead takes nothing.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, TransactionBehavior};
+use sha2::{Digest as _, Sha256};
+
+use super::access::Taken;
+use super::month::Month;
+use super::register::Hold;
+use super::{OpenError, ReadError, index, row, schema};
+use crate::address::Address;
+use crate::config::Retention;
+use crate::limits;
+use crate::organisation::Organisation;
+use crate::text::hex;
+
+/// Why retention does not run.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's sentence says it")]
+pub enum RetentionError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("another retention run is under way")]
+    Running,
+    #[error("{}: a reader is in the way, so the values are not yet gone from the file; run it again", path.display())]
+    Busy { path: PathBuf },
+}
+
+/// By what records are judged.
+pub struct Rules<'a> {
+    /// The decided periods.
+    pub periods: &'a [Retention],
+    /// What is kept in any case.
+    pub holds: &'a [Hold],
+    /// Who is inside.
+    pub organisation: &'a Organisation,
+    /// Take only what this decision, among others, is about; every one where it is absent.
+    pub decision: Option<&'a str>,
+}
+
+/// What is to go from one month.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The month.
+    pub month: Month,
+    /// The numbers of the records that go, ascending.
+    pub due: Vec<u64>,
+    /// By the place of their period among the rules: how many of them.
+    pub by_period: Vec<u64>,
+    /// Records whose time is over and that a hold keeps.
+    pub held: u64,
+    /// Records for which no period is decided.
+    pub undecided: u64,
+    /// Whether the daemon writes to it, so that what is due has to wait.
+    pub waits: bool,
+}
+
+/// What is to go, and on which day that was reckoned.
+#[derive(Debug)]
+pub struct Plan {
+    /// Each month that has anything to tell.
+    pub months: Vec<Planned>,
+    /// The time up to which periods are counted.
+    pub now: Timestamp,
+    /// A step in the log's time, from and to, that is too long for mail: the clock may have jumped.
+    pub jump: Option<(Timestamp, Timestamp)>,
+}
+
+/// What keeps two runs, and a run and the daemon, apart.
+pub struct Locks {
+    _own: File,
+    /// Held where the daemon does not run.
+    writer: Option<File>,
+}
+
+impl Locks {
+    /// Takes them.
+    pub fn take(directory: &Path) -> Result<Self, RetentionError> {
+        let path = directory.join("retention.lock");
+        let mut options = OpenOptions::new();
+        let own = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let own = own.map_err(|source| OpenError::Io { path, source })?;
+        if own.try_lock().is_err() {
+            return Err(RetentionError::Running);
+        }
+        let writer = match super::lock(directory) {
+            Ok(file) => Some(file),
+            Err(OpenError::Locked { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { _own: own, writer })
+    }
+}
+
+/// Looks through the log for what is due.
+pub fn plan(directory: &Path, rules: &Rules<'_>, clock: Timestamp, locks: &Locks) -> Result<Plan, OpenError> {
+    let months =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let mut newest: Option<Timestamp> = None;
+    let mut jump = None;
+    for (at, month) in months.iter().enumerate() {
+        let path = month.path(directory);
+        let read = || times(&schema::open_to_read(&path)?, at + 2 >= months.len());
+        let times = read().map_err(|source| ReadError { path: path.clone(), source })?;
+        let Some(times) = times else { continue };
+        jump = jump.or(newest.and_then(|newest| step(newest, times.first))).or(times.jump);
+        newest = newest.max(Some(times.last));
+    }
+    let now = newest.map_or(clock, |newest| {
+        jump = jump.or(step(newest, clock));
+        clock.min(newest.saturating_add(limits::RETENTION_SLACK).unwrap_or(clock))
+    });
+    let mut found = Vec::new();
+    for month in &months {
+        let path = month.path(directory);
+        let waits = months.last() == Some(month) && locks.writer.is_none();
+        let read = || {
+            let connection = schema::open_to_read(&path)?;
+            if schema::version(&connection)? < schema::TREE_VERSION {
+                return Ok(None);
+            }
+            look(&connection, *month, rules, now, waits).map(Some)
+        };
+        found.extend(read().map_err(|source| ReadError { path: path.clone(), source })?);
+    }
+    Ok(Plan { months: found, now, jump })
+}
+
+/// What the access log says of what goes.
+pub fn taken(plan: &Plan) -> Vec<Taken> {
+    let digest = |due: &[u64]| {
+        due.iter().fold(Sha256::new(), |hash, seq| hash.chain_update(seq.to_be_bytes())).finalize()
+    };
+    let going = plan.months.iter().filter(|planned| !planned.due.is_empty() && !planned.waits);
+    going
+        .map(|planned| Taken {
+            month: planned.month.to_string(),
+            records: planned.due.len() as u64,
+            digest: hex(&digest(&planned.due)),
+        })
+        .collect()
+}
+
+/// Takes what is planned. `run` is the number of the entry in the access log that tells of it.
+pub fn run(
+    directory: &Path,
+    plan: &Plan,
+    run: u64,
+    decision: &str,
+    _locks: &Locks,
+) -> Result<u64, RetentionError> {
+    let mut gone = 0;
+    for planned in &plan.months {
+        if planned.waits {
+            continue;
+        }
+        let path = planned.month.path(directory);
+        let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
+        let mut connection = schema::open_to_write(&path).map_err(sqlite)?;
+        if !planned.due.is_empty() {
+            take(&mut connection, planned, run, decision, plan.now).map_err(sqlite)?;
+            gone += planned.due.len() as u64;
+            index::forget(directory, planned.month)
+                .map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        }
+        if !clean(&connection).map_err(sqlite)? {
+            return Err(RetentionError::Busy { path });
+        }
+    }
+    Ok(gone)
+}
+
+/// One month's records, in one transaction: values and salts go, leaves stay.
+fn take(
+    connection: &mut Connection,
+    planned: &Planned,
+    run: u64,
+    decision: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    // What is deleted is overwritten, in the pages as in those that become free.
+    connection.pragma_update(None, "secure_delete", true)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute(
+        "INSERT INTO run VALUES (?1, ?2, ?3, ?4)",
+        (
+            run.cast_signed(),
+            now.as_millisecond(),
+            decision,
+            i64::try_from(planned.due.len()).unwrap_or(i64::MAX),
+        ),
+    )?;
+    {
+        let mut keep =
+            transaction.prepare("INSERT INTO pruned SELECT seq, leaf, ?2 FROM record WHERE seq = ?1")?;
+        let tables = ["record", "finding", "seen"];
+        let mut deletes = tables
+            .iter()
+            .map(|table| transaction.prepare(&format!("DELETE FROM {table} WHERE seq = ?1")))
+            .collect::<Result<Vec<_>, _>>()?;
+        for seq in &planned.due {
+            keep.execute((seq.cast_signed(), run.cast_signed()))?;
+            for delete in &mut deletes {
+                delete.execute([seq.cast_signed()])?;
+            }
+        }
+    }
+    // Mails of our own go with the record that they are about, and the memory of seen messages with its time.
+    transaction.execute_batch(
+        "DELETE FROM dispatch WHERE key IN (SELECT key FROM outbox WHERE seq IN (SELECT seq FROM pruned));
+         DELETE FROM outbox WHERE seq IN (SELECT seq FROM pruned);",
+    )?;
+    let forgotten = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(limits::SEEN_DAYS)));
+    let forgotten = forgotten.unwrap_or(Timestamp::MIN).as_millisecond();
+    transaction.execute("DELETE FROM seen WHERE at < ?1", [forgotten])?;
+    transaction.commit()
+}
+
+/// Makes the file anew without free pages, and the write-ahead log empty. `false` where a reader is in the way.
+fn clean(connection: &Connection) -> rusqlite::Result<bool> {
+    let pruned: i64 = connection.query_row("SELECT count(*) FROM run", [], |row| row.get(0))?;
+    let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+    if pruned > 0 && free > 0 {
+        connection.execute_batch("VACUUM")?;
+    }
+    let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+    Ok(busy == 0)
+}
+
+struct Times {
+    first: Timestamp,
+    last: Timestamp,
+    jump: Option<(Timestamp, Timestamp)>,
+}
+
+/// The times of a file's first and newest record, and the longest step between two, where that is asked for.
+fn times(connection: &Connection, steps: bool) -> rusqlite::Result<Option<Times>> {
+    let at = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MIN);
+    let sql = "SELECT (SELECT time FROM record ORDER BY seq LIMIT 1), (SELECT max(time) FROM record)";
+    let ends = connection
+        .query_row(sql, [], |row| Ok((row.get::<_, Option<i64>>(0)?, row.get::<_, Option<i64>>(1)?)))?;
+    let (Some(first), Some(last)) = ends else { return Ok(None) };
+    let mut jump = None;
+    if steps {
+        let mut statement = connection.prepare("SELECT time FROM record ORDER BY time")?;
+        let mut rows = statement.query([])?;
+        let mut before: Option<i64> = None;
+        while let Some(row) = rows.next()? {
+            let time: i64 = row.get(0)?;
+            jump = jump.or(before.and_then(|before| step(at(before), at(time))));
+            before = Some(time);
+        }
+    }
+    Ok(Some(Times { first: at(first), last: at(last), jump }))
+}
+
+/// Whether that is longer than any time without mail.
+fn step(from: Timestamp, to: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    (to.duration_since(from) > limits::RETENTION_STEP).then_some((from, to))
+}
+
+/// Looks at every record of a file.
+fn look(
+    connection: &Connection,
+    month: Month,
+    rules: &Rules<'_>,
+    now: Timestamp,
+    waits: bool,
+) -> rusqlite::Result<Planned> {
+    let by_period = vec![0; rules.periods.len()];
+    let mut planned = Planned { month, due: Vec::new(), by_period, held: 0, undecided: 0, waits };
+    let mut statement =
+        connection.prepare("SELECT seq, time, sender, recipients FROM record ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let time = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MAX);
+        let (sender, recipients): (String, Vec<String>) = (row.get(2)?, row::parsed(row, 3)?);
+        let parties: Vec<&str> =
+            std::iter::once(sender.as_str()).chain(recipients.iter().map(String::as_str)).collect();
+        let Some(governing) = rules.governing(&parties) else {
+            planned.undecided += 1;
+            continue;
+        };
+        let longest = governing.iter().filter_map(|at| Some((rules.periods.get(*at)?.keep, *at))).max();
+        let Some((keep, period)) = longest else { continue };
+        let over = SignedDuration::try_from(keep).ok().and_then(|keep| time.checked_add(keep).ok());
+        let wanted = rules.decision.is_none_or(|decision| {
+            governing.iter().any(|at| rules.periods.get(*at).is_some_and(|known| known.decision == decision))
+        });
+        if over.is_none_or(|over| over >= now) || !wanted {
+            continue;
+        }
+        if rules.holds.iter().any(|hold| hold.keeps(time, &parties)) {
+            planned.held += 1;
+            continue;
+        }
+        planned.due.push(row.get::<_, i64>(0)?.unsigned_abs());
+        planned.by_period.get_mut(period).into_iter().for_each(|count| *count += 1);
+    }
+    Ok(planned)
+}
+
+impl Rules<'_> {
+    /// The periods that have to be over: one for each party inside. `None` where one of them has none, for then nobody
+    /// has decided.
+    fn governing(&self, parties: &[&str]) -> Option<Vec<usize>> {
+        let inside: Vec<Address> = parties
+            .iter()
+            .filter_map(|party| Address::parse(party))
+            .filter(|address| self.organisation.owns(address))
+            .collect();
+        let find = |address: Option<&Address>| {
+            self.periods
+                .iter()
+                .position(|period| period.mailboxes.iter().any(|covered| covered.covers(address)))
+        };
+        if inside.is_empty() {
+            // Mail that ended before its recipients, or that never met anybody inside.
+            return find(None).map(|at| vec![at]);
+        }
+        inside.iter().map(|address| find(Some(address))).collect()
+    }
+}
