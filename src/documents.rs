@@ -9,12 +9,25 @@
 
 mod budget;
 mod document;
-mod gzip;
+mod folded;
+mod inflate;
 pub mod kind;
+mod lzma;
 mod magic;
 mod message;
+mod octets;
+mod office;
+mod package;
 mod plain;
+mod rar;
+mod rtf;
 mod strings;
+mod tar;
+#[cfg(test)]
+mod testing;
+mod tnef;
+mod xml;
+mod zip;
 
 use serde::{Deserialize, Serialize};
 

@@ -24,6 +24,7 @@ pub mod note;
 pub mod milter;
 
 // What can be read: of a message, of the documents it carries.
+pub mod markup;
 pub mod mime;
 pub mod documents;
 

@@ -118,6 +118,10 @@ pub const DOCUMENT_RATIO: usize = 200;
 pub const DOCUMENT_TEXT_OCTETS: usize = 16 << 20;
 /// Entries of one document, over everything inside it.
 pub const DOCUMENT_ENTRIES: usize = 10_000;
+/// Kilobytes of memory for the dictionary of LZMA; 7-Zip's largest preset has 64 MB, and uses little more.
+pub const DOCUMENT_DICTIONARY_KB: usize = 160 << 10;
+/// Groups inside one another in RTF whose settings are remembered; Word writes about ten.
+pub const RTF_GROUPS: usize = 1_000;
 /// Documents inside one another: a ZIP in a ZIP in a ZIP has three.
 pub const DOCUMENT_DEPTH: usize = 8;
 // --- Mail from outside -------------------------------------------------------------------------------------------

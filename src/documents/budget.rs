@@ -43,6 +43,12 @@ impl Budget {
         kept
     }
 
+    /// Octets that lie in the clear, and are read as if they came out of something.
+    pub(super) fn spend(&mut self, octets: usize) -> Result<(), Reason> {
+        self.octets = self.octets.checked_sub(octets).ok_or(Reason::Limit)?;
+        Ok(())
+    }
+
     /// Everything that comes out of `packed`; what came out before a fault, with the fault.
     pub(super) fn unpack(&mut self, packed: impl Read) -> (Vec<u8>, Result<(), Reason>) {
         let mut out = Vec::new();

@@ -48,7 +48,9 @@ impl<'r> Document<'r> {
         if let Some(item) = self.item() {
             item.size = input.bytes.len() as u64;
         }
-        let state = kind.reader()(self, input.bytes).unwrap_or_else(State::Uninspectable);
+        let deep = self.depth > limits::DOCUMENT_DEPTH;
+        let outcome = if deep { Err(Reason::Limit) } else { kind.reader()(self, input.bytes) };
+        let state = outcome.unwrap_or_else(State::Uninspectable);
 
         self.state(state);
     }
@@ -61,6 +63,13 @@ impl<'r> Document<'r> {
     pub(super) fn kind(&mut self, kind: Kind) {
         if let Some(item) = self.item() {
             item.kind = kind;
+        }
+    }
+
+    /// It carries macros.
+    pub(super) fn macros(&mut self) {
+        if let Some(item) = self.item() {
+            item.macros = true;
         }
     }
 
@@ -90,13 +99,15 @@ impl<'r> Document<'r> {
 
     /// Something inside it, which is read at once.
     pub(super) fn inside(&mut self, name: &str, media_type: &str, bytes: &[u8]) -> Result<(), Reason> {
+        self.child(name)?.open(&Input { name, media_type, bytes });
+        Ok(())
+    }
+
+    /// Something inside it of which only this could be had, and why.
+    pub(super) fn inside_partly(&mut self, name: &str, bytes: &[u8], reason: Reason) -> Result<(), Reason> {
         let mut inner = self.child(name)?;
-        if inner.depth > limits::DOCUMENT_DEPTH {
-            inner.kind(Kind::of(bytes, name, media_type));
-            inner.state(State::Uninspectable(Reason::Limit));
-        } else {
-            inner.open(&Input { name, media_type, bytes });
-        }
+        inner.open(&Input { name, media_type: "", bytes });
+        inner.state(State::Uninspectable(reason));
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Outcome};
-use super::{State, gzip, magic, message, plain, strings};
+use super::{Scheme, State, folded, inflate, lzma, magic, message, plain, rar, rtf, strings, tar, tnef, zip};
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,6 +14,7 @@ use super::{State, gzip, magic, message, plain, strings};
 pub enum Kind {
     Text,
     Html,
+    Xml,
     Csv,
     Calendar,
     Card,
@@ -53,17 +54,22 @@ pub enum Kind {
 
 /// Endings of names, where the content does not say what it is.
 const ENDINGS: &[(&str, Kind)] = &[
-    ("txt text log md xml json yml yaml ini conf sql tex", Kind::Text),
+    ("txt text log md json yml yaml ini conf sql tex", Kind::Text),
     ("csv tsv", Kind::Csv),
-    ("html htm xhtml shtml mht mhtml svg", Kind::Html),
+    ("html htm xhtml shtml svg", Kind::Html),
+    ("xml fodt fods fodp rels", Kind::Xml),
     ("ics ical ifb vcs", Kind::Calendar),
     ("vcf vcard", Kind::Card),
-    ("eml mbox", Kind::Message),
+    ("eml mbox mht mhtml", Kind::Message),
     ("p7m p7s p7c p7z", Kind::Smime),
     ("pgp gpg asc", Kind::Pgp),
     ("rpmsg", Kind::Rights),
     ("tar", Kind::Tar),
     ("tgz gz", Kind::Gzip),
+    ("jpg jpeg jpe png gif bmp tif tiff webp heic heif avif ico emf wmf emz wmz jp2", Kind::Image),
+    ("mp3 m4a wav ogg oga flac amr wma aac", Kind::Audio),
+    ("mp4 m4v mov avi mkv webm wmv mpg mpeg 3gp", Kind::Video),
+    ("ttf otf woff woff2 odttf fntdata", Kind::Font),
 ];
 
 /// Declared types, for the same case.
@@ -97,8 +103,12 @@ impl Kind {
         });
         let by_type = || TYPES.iter().find(|(known, _)| media_type.starts_with(known));
         match by_name.or_else(by_type) {
+            // A text may be more than its name says, and a picture whose octets are text is none.
+            Some((_, kind)) if *kind != Self::Text && (kind.may_hold_text() || !strings::is_text(bytes)) => {
+                *kind
+            }
+            _ if strings::is_text(bytes) => of_text(bytes),
             Some((_, kind)) => *kind,
-            None if strings::is_text(bytes) => Self::Text,
             None => Self::Unknown,
         }
     }
@@ -122,6 +132,7 @@ impl Kind {
             | Self::Message => true,
             Self::Text
             | Self::Html
+            | Self::Xml
             | Self::Csv
             | Self::Calendar
             | Self::Card
@@ -150,6 +161,7 @@ impl Kind {
             Self::Executable | Self::Shortcut | Self::Image | Self::Audio | Self::Video | Self::Font => false,
             Self::Text
             | Self::Html
+            | Self::Xml
             | Self::Csv
             | Self::Calendar
             | Self::Card
@@ -180,31 +192,49 @@ impl Kind {
     /// What reads it. A new format's reader is plugged in here.
     pub(super) fn reader(self) -> fn(&mut Document<'_>, &[u8]) -> Outcome {
         match self {
-            Self::Text | Self::Html | Self::Csv | Self::Calendar | Self::Card => plain::read,
+            Self::Text | Self::Csv => plain::text,
+            Self::Html => plain::page,
+            Self::Xml => plain::xml,
+            Self::Calendar | Self::Card => folded::read,
             Self::Message => message::read,
-            Self::Gzip => gzip::read,
+            Self::Rtf => rtf::read,
+            Self::Tnef => tnef::read,
+            Self::Zip | Self::Ooxml | Self::OpenDocument => zip::read,
+            Self::SevenZip => lzma::seven_zip,
+            Self::Xz => lzma::xz,
+            Self::Rar => rar::read,
+            Self::Tar => tar::read,
+            Self::Gzip => inflate::gzip,
             Self::Image | Self::Audio | Self::Video | Self::Font | Self::Executable | Self::Shortcut => {
                 |_, _| Ok(State::Plain)
             }
-            Self::Rights => |_, _| Ok(State::Encrypted(super::Scheme::Rights)),
-            Self::Rtf
-            | Self::Pdf
-            | Self::Ooxml
-            | Self::OpenDocument
+            Self::Rights => |_, _| Ok(State::Encrypted(Scheme::Rights)),
+            Self::Pdf
             | Self::Compound
             | Self::OneNote
-            | Self::Tnef
             | Self::Smime
             | Self::Pgp
-            | Self::Zip
-            | Self::SevenZip
-            | Self::Rar
-            | Self::Tar
             | Self::Bzip2
-            | Self::Xz
             | Self::Cabinet
             | Self::DiskImage
             | Self::Unknown => strings::read,
         }
+    }
+}
+
+/// Text says by its first word which kind of text it is.
+fn of_text(bytes: &[u8]) -> Kind {
+    let beginning = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let begins = |word: &str| {
+        beginning.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let any = |words: &[&str]| words.iter().any(|word| begins(word));
+    match () {
+        () if any(&["<!doctype html", "<html", "<head", "<body", "<svg"]) => Kind::Html,
+        () if begins("<?xml") => Kind::Xml,
+        () if begins("BEGIN:VCALENDAR") => Kind::Calendar,
+        () if begins("BEGIN:VCARD") => Kind::Card,
+        () if any(&["Received:", "Return-Path:", "MIME-Version:", "Delivered-To:", "X-MS-"]) => Kind::Message,
+        () => Kind::Text,
     }
 }

@@ -10,16 +10,21 @@ use crate::mime::words;
 /// Shorter runs are chance.
 const RUN_OCTETS: usize = 8;
 
-/// Reads runs of printable octets, each octet by itself and in pairs with zeros (UTF-16).
+/// Reads what looks like text (UTF-16 too), and says that it is not all.
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
+    runs_of(document, bytes)?;
+    Err(Reason::Format)
+}
+
+/// Runs of printable octets, each octet by itself and in pairs with zeros.
+pub(super) fn runs_of(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
     runs(document, bytes.iter().copied())?;
     let narrow = |pair: &[u8]| match pair {
         [low, 0] => *low,
         _ => 0,
     };
     runs(document, bytes.chunks(2).map(narrow))?;
-    runs(document, bytes.get(1..).unwrap_or_default().chunks(2).map(narrow))?;
-    Err(Reason::Format)
+    runs(document, bytes.get(1..).unwrap_or_default().chunks(2).map(narrow))
 }
 
 /// Whether the beginning looks like text: no control characters but those of text.

@@ -115,8 +115,8 @@ fn text_is_decoded() {
             vec!["åä"],
         ),
         (
-            "Content-Type: multipart/x; boundary=o\n\n--o\n\n1\n--o\nContent-Type: text/html\n\n<p>\n--o--",
-            vec!["1", "<p>"],
+            "Content-Type: multipart/x; boundary=o\n\n--o\n\n1\n--o\nContent-Type: text/html\n\n<p>2</p>\n--o--",
+            vec!["1", "2\n"],
         ),
         ("Content-Type: multipart/x\n\nhidden", vec!["hidden"]),
         ("Content-Type: text/plain; name=a.txt\n\nhej", vec![]),

@@ -8,6 +8,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::defects::Defects;
@@ -154,23 +156,40 @@ impl Walk<'_> {
             leaf = Some((part, place.settled()));
         }
         let mut from = at;
+        // What stands behind closing boundaries is one piece, however many of them there are.
+        let mut behind: Option<(String, Range<usize>)> = None;
         loop {
             let delimiter = next_delimiter(bytes, from, open);
             let end = delimiter.as_ref().map_or(bytes.len(), |delimiter| delimiter.content_end);
             if let Some((part, place)) = leaf.take() {
                 self.leaf(&part, &slice(bytes, at, end), &place, open);
             } else if let Some(owner) = open.last().filter(|owner| owner.children > 0) {
-                self.residue(&owner.place.path, slice(bytes, from, end));
+                match &mut behind {
+                    Some((path, range)) if *path == owner.place.path => range.end = end,
+                    _ => {
+                        let before = behind.replace((owner.place.path.clone(), from..end));
+                        self.behind(bytes, before);
+                    }
+                }
             }
             self.close(bytes, open, delimiter.as_ref().map_or(0, |delimiter| delimiter.owner + 1), end);
-            let delimiter = delimiter?;
-            if !delimiter.closing {
-                return Some(delimiter);
-            }
+            let delimiter = match delimiter {
+                Some(delimiter) if delimiter.closing => delimiter,
+                other => {
+                    self.behind(bytes, behind);
+                    return other;
+                }
+            };
             if let Some(owner) = open.last_mut() {
                 owner.closed = true;
             }
             from = delimiter.next;
+        }
+    }
+
+    fn behind(&mut self, bytes: &Bytes, behind: Option<(String, Range<usize>)>) {
+        if let Some((path, range)) = behind {
+            self.residue(&path, slice(bytes, range.start, range.end));
         }
     }
 

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::transfer::{self, Encoding};
 use super::words;
+use crate::markup;
 
 /// One piece of a message.
 #[derive(Clone, Debug)]
@@ -73,9 +74,13 @@ impl Piece {
 
     /// Its text, for the roles that are text.
     pub(crate) fn text(&self) -> String {
-        match &self.charset {
+        let text = match &self.charset {
             Some(label) => words::in_charset(label, &self.bytes),
             None => words::text(&self.bytes).into_owned(),
+        };
+        match &*self.media_type {
+            "text/html" | "text/enriched" | "text/richtext" | "text/x-amp-html" => markup::text(&text),
+            _ => text,
         }
     }
 }

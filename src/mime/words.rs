@@ -36,6 +36,24 @@ pub(crate) fn in_charset(label: &[u8], bytes: &[u8]) -> String {
     decode.map_or_else(|| text(bytes).into_owned(), |decode| decode(bytes))
 }
 
+/// Text for bytes in a Windows codepage, by its number.
+pub(crate) fn in_codepage(number: u16, bytes: &[u8]) -> String {
+    let label = match number {
+        437 | 850 => "ibm850".to_owned(),
+        932 => "shift_jis".to_owned(),
+        936 => "gbk".to_owned(),
+        949 => "euc-kr".to_owned(),
+        950 => "big5".to_owned(),
+        10_000 => "macintosh".to_owned(),
+        1_200 => "utf-16le".to_owned(),
+        65_001 => "utf-8".to_owned(),
+        874 | 1_250..=1_258 => format!("windows-{number}"),
+        28_591..=28_605 => format!("iso-8859-{}", number - 28_590),
+        _ => "windows-1252".to_owned(),
+    };
+    in_charset(label.as_bytes(), bytes)
+}
+
 /// A field's value as one line of text: unfolded, trimmed, every control character a space.
 pub(crate) fn line(value: &[u8]) -> Box<str> {
     if value.iter().all(|byte| (b' '..=b'~').contains(byte)) {

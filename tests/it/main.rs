@@ -13,6 +13,7 @@ mod config;
 mod courier;
 mod custom_rules;
 mod dialogs;
+mod documents;
 mod faults;
 mod lab;
 mod postfix;

@@ -9,8 +9,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// Crates that one place alone may name.
 const HOMES: &[(&str, &[&str])] = &[
     ("mail_parser", &["src/facts/grammar.rs", "src/mime/charset.rs"]),
-    ("flate2", &["src/documents/gzip.rs"]),
     ("mail_auth", &["src/gather/auth.rs"]),
+    ("flate2", &["src/documents/inflate.rs"]),
+    ("sevenz_rust2", &["src/documents/lzma.rs"]),
+    ("lzma_rust2", &["src/documents/lzma.rs"]),
     ("prometheus", &["src/metrics.rs"]),
     ("minijinja", &["src/templates.rs"]),
     ("lru", &["src/gather/seen.rs", "src/gather/habits.rs"]),

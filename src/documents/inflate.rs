@@ -1,0 +1,37 @@
+//! DEFLATE: what ZIP and gzip pack with; the only file that names `flate2`.
+
+#![deny(clippy::disallowed_methods)]
+
+use flate2::Crc;
+use flate2::read::{DeflateDecoder, MultiGzDecoder};
+
+use super::document::{Document, Outcome};
+use super::{Budget, Reason, State};
+
+/// Reads what is inside a gzip file, under its name without the ending.
+pub(super) fn gzip(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
+    let (inside, ended) = document.budget().unpack(MultiGzDecoder::new(bytes));
+    unpacked(document, &inside)?;
+    ended.map(|()| State::Plain)
+}
+
+/// Reads the one file that was packed into this one.
+pub(super) fn unpacked(document: &mut Document<'_>, inside: &[u8]) -> Result<(), Reason> {
+    let name = document.name().to_owned();
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((&name, ""));
+    let short = ["tgz", "txz"].iter().any(|short| ending.eq_ignore_ascii_case(short));
+    let inner = if short { format!("{stem}.tar") } else { stem.to_owned() };
+    document.inside(&inner, "", inside)
+}
+
+/// What raw DEFLATE unpacks to; what came out before a fault, with the fault.
+pub(super) fn raw(budget: &mut Budget, packed: &[u8]) -> (Vec<u8>, Result<(), Reason>) {
+    budget.unpack(DeflateDecoder::new(packed))
+}
+
+/// The checksum of ZIP.
+pub(super) fn checksum(octets: &[u8]) -> u32 {
+    let mut crc = Crc::new();
+    crc.update(octets);
+    crc.sum()
+}

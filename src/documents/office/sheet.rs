@@ -1,0 +1,207 @@
+//! Sheets of Excel: rows as lines, cells beside one another, numbers as they are shown.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::cell::RefCell;
+use std::fmt::Write as _;
+
+use super::formats::Formats;
+use crate::documents::xml;
+use crate::limits;
+use crate::markup::{self, Tag, Token};
+use crate::mime::words;
+
+/// The strings of a workbook, which cells name by number.
+#[derive(Default)]
+pub(super) struct Shared {
+    strings: Vec<String>,
+    used: RefCell<Vec<bool>>,
+}
+
+impl Shared {
+    pub(super) fn read(part: &[u8]) -> Self {
+        let part = words::unlabelled(part);
+        let (mut strings, mut string) = (Vec::new(), String::new());
+        let (mut inside, mut text) = (false, false);
+        for token in markup::xml(&part) {
+            match token {
+                Token::Start(tag) if tag.local() == "si" => inside = true,
+                Token::Start(tag) if tag.local() == "t" => text = !tag.empty,
+                Token::Text(written) if inside && text => string.push_str(&markup::decode(written)),
+                Token::Raw(written) if inside && text => string.push_str(written),
+                Token::End(name) if name.ends_with("si") => strings.push(std::mem::take(&mut string)),
+                Token::End(_) => text = false,
+                _ => {}
+            }
+        }
+        // One that has no end.
+        if !string.is_empty() {
+            strings.push(string);
+        }
+        let used = RefCell::new(vec![false; strings.len()]);
+        Self { strings, used }
+    }
+
+    fn get(&self, number: &str) -> &str {
+        let Some(number) = number.trim_ascii().parse::<usize>().ok() else { return "" };
+        if let Some(used) = self.used.borrow_mut().get_mut(number) {
+            *used = true;
+        }
+        self.strings.get(number).map_or("", String::as_str)
+    }
+
+    /// The strings that no cell named.
+    pub(super) fn unused(&self) -> String {
+        let used = self.used.borrow();
+        let unused = self.strings.iter().zip(used.iter()).filter(|(_, used)| !**used);
+        unused.fold(String::new(), |mut all, (string, _)| {
+            all.push_str(string);
+            all.push('\n');
+            all
+        })
+    }
+}
+
+/// A cell, while its content comes.
+#[derive(Default)]
+struct Cell {
+    kind: Kind,
+    format: usize,
+    value: String,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Kind {
+    #[default]
+    Number,
+    Shared,
+    Written,
+}
+
+/// The text of a sheet.
+pub(super) fn text(part: &[u8], shared: &Shared, formats: &Formats) -> String {
+    let part = words::unlabelled(part);
+    let (mut out, mut aside) = (String::with_capacity(part.len() / 4), String::new());
+    let mut cell = Cell::default();
+    let mut element = "";
+    for token in markup::xml(&part) {
+        // A string may be named by any number of cells.
+        if out.len() > limits::DOCUMENT_TEXT_OCTETS {
+            break;
+        }
+        match token {
+            Token::Start(tag) => {
+                element = tag.local();
+                if element == "c" {
+                    cell = Cell::of(&tag);
+                } else {
+                    xml::attributes(&tag, &mut aside);
+                }
+                if tag.empty {
+                    element = "";
+                }
+            }
+            Token::Text(written) => {
+                let written = markup::decode(written);
+                match element {
+                    "v" | "t" => cell.value.push_str(&written),
+                    "" => {}
+                    _ if written.trim_ascii().is_empty() => {}
+                    // Formulas, headers and footers.
+                    _ => {
+                        aside.push_str(&written);
+                        aside.push('\n');
+                    }
+                }
+            }
+            Token::Raw(written) => cell.value.push_str(written),
+            Token::End(name) => {
+                match name.rsplit_once(':').map_or(name, |(_, local)| local) {
+                    "c" => cell.end(shared, formats, &mut out),
+                    "row" => out.push('\n'),
+                    _ => {}
+                }
+                element = "";
+            }
+            Token::Comment(_) => {}
+        }
+    }
+    cell.end(shared, formats, &mut out);
+    xml::joined(out, &aside)
+}
+
+impl Cell {
+    fn of(tag: &Tag<'_>) -> Self {
+        let kind = match tag.attribute("t").as_deref() {
+            Some("s") => Kind::Shared,
+            Some("str" | "inlineStr" | "d" | "e" | "b") => Kind::Written,
+            _ => Kind::Number,
+        };
+        let format = tag.attribute("s").and_then(|format| format.parse().ok()).unwrap_or(0);
+        Self { kind, format, value: String::new() }
+    }
+
+    /// Writes the cell down; it is empty then.
+    fn end(&mut self, shared: &Shared, formats: &Formats, out: &mut String) {
+        if self.value.is_empty() {
+            return;
+        }
+        match self.kind {
+            Kind::Shared => out.push_str(shared.get(&self.value)),
+            Kind::Written => out.push_str(&self.value),
+            Kind::Number => number(&self.value, self.format, formats, out),
+        }
+        out.push('\t');
+        self.value.clear();
+    }
+}
+
+/// A number as people see it: whole ones without exponent, and with the zeros and hyphens of their format, since
+/// Excel keeps 000101-1234 as 1011234.
+fn number(value: &str, format: usize, formats: &Formats, out: &mut String) {
+    let whole = if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        value.parse::<u64>().ok()
+    } else {
+        value
+            .parse::<f64>()
+            .ok()
+            .filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number))
+            .map(as_whole)
+    };
+    match (whole, whole.and_then(|whole| formats.apply(format, whole))) {
+        (_, Some(shown)) => out.push_str(&shown),
+        (Some(whole), None) => {
+            // Writing into a string does not fail.
+            let _ = write!(out, "{whole}");
+        }
+        (None, None) => out.push_str(value),
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "asked before: whole, and below 2^53"
+)]
+fn as_whole(number: f64) -> u64 {
+    number as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_as_they_are_shown() {
+        let shared = Shared::read(b"<sst><si><t>Anna</t></si><si><r><t>a</t></r><r><t>b</t></r><rPh><t/></rPh></si><si><t>left</t></si></sst>");
+        let formats = Formats::read(
+            b"<numFmts><numFmt numFmtId='164' formatCode='000000\\-0000'/></numFmts><cellXfs><xf numFmtId='0'/><xf numFmtId='164'/></cellXfs>",
+        );
+        let sheet = b"<row><c t='s'><v>0</v></c><c t='s'><v>1</v></c><c s='1'><v>1011234</v></c></row>\
+            <row><c><v>8112289874</v></c><c><v>1.98112289874E11</v></c><c t='inlineStr'><is><t>x</t></is></c>\
+            <c><f>A1&amp;\"y\"</f><v>0.5</v></c><c/></row>";
+        let read = text(sheet, &shared, &formats);
+        assert_eq!(read, "Anna\tab\t000101-1234\t\n8112289874\t198112289874\tx\t0.5\t\n\nA1&\"y\"\n");
+        assert_eq!(shared.unused(), "left\n");
+    }
+}

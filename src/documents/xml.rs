@@ -1,0 +1,219 @@
+//! The text of XML in office documents: where text flows, what ends a line or a cell separates it and nothing else
+//! does; elsewhere every element stands for itself.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::limits;
+use crate::markup::{self, Tag, Token};
+use crate::mime::words;
+
+/// Elements that end a line of text.
+const LINES: &[&str] = &[
+    "p",
+    "h",
+    "br",
+    "cr",
+    "line-break",
+    "tr",
+    "table-row",
+    "si",
+    "title",
+    "desc",
+    "subject",
+    "creator",
+    "keywords",
+    "keyword",
+    "description",
+    "lastModifiedBy",
+    "category",
+    "company",
+    "manager",
+    "property",
+    "user-defined",
+    "initial-creator",
+    "comment",
+    "text",
+    "author",
+    "list-item",
+    "txBody",
+    "pt",
+    "oddHeader",
+    "oddFooter",
+    "evenHeader",
+    "evenFooter",
+    "firstHeader",
+    "firstFooter",
+    "annotation",
+    "note-citation",
+    "v",
+    "page",
+];
+
+/// Elements that end a cell of a line.
+const CELLS: &[&str] = &["tab", "ptab", "tc", "table-cell", "covered-table-cell"];
+
+/// Elements whose text is for the program, such as the address of a link; it stands aside.
+const CODES: &[&str] = &["instrText", "delInstrText", "f", "formula"];
+
+/// Attributes that people read.
+const READ: &[&str] = &[
+    "descr",
+    "title",
+    "alt",
+    "string",
+    "tooltip",
+    "displayText",
+    "author",
+    "display",
+    "prompt",
+    "promptTitle",
+    "initials",
+    "value",
+    "string-value",
+];
+
+/// Attributes that hold a link.
+const LINKS: &[&str] = &["Target", "href"];
+
+/// The text of a part of a document in which text flows.
+pub(super) fn flow(part: &[u8]) -> String {
+    let part = words::unlabelled(part);
+    let (mut out, mut aside) = (String::with_capacity(part.len() / 4), String::new());
+    let mut code = false;
+    for token in markup::xml(&part) {
+        // An element may stand for many blanks.
+        if out.len() > limits::DOCUMENT_TEXT_OCTETS {
+            break;
+        }
+        match token {
+            Token::Text(text) if code => aside.push_str(&markup::decode(text)),
+            Token::Text(text) => out.push_str(text_of(&markup::decode(text))),
+            Token::Raw(text) => out.push_str(text),
+            Token::Start(tag) => {
+                code = CODES.contains(&tag.local()) && !tag.empty;
+                special(&tag, &mut out);
+                if tag.empty {
+                    separate(tag.local(), &mut out);
+                }
+                attributes(&tag, &mut aside);
+            }
+            Token::End(name) => {
+                let local = local(name);
+                if CODES.contains(&local) {
+                    aside.push('\n');
+                }
+                code = false;
+                separate(local, &mut out);
+            }
+            Token::Comment(_) => {}
+        }
+    }
+    joined(out, &aside)
+}
+
+/// The text of a part in which every element stands for itself.
+pub(super) fn fields(part: &[u8]) -> String {
+    let part = words::unlabelled(part);
+    let (mut out, mut aside) = (String::new(), String::new());
+    for token in markup::xml(&part) {
+        match token {
+            Token::Text(text) if !text.trim_ascii().is_empty() => {
+                out.push_str(&markup::decode(text));
+                out.push('\n');
+            }
+            Token::Raw(text) => {
+                out.push_str(text);
+                out.push('\n');
+            }
+            Token::Start(tag) => attributes(&tag, &mut aside),
+            Token::Text(_) | Token::End(_) | Token::Comment(_) => {}
+        }
+    }
+    joined(out, &aside)
+}
+
+pub(super) fn joined(mut out: String, aside: &str) -> String {
+    if !aside.is_empty() {
+        out.push('\n');
+        out.push_str(aside);
+    }
+    out
+}
+
+/// Line breaks between elements are layout of the file.
+fn text_of(text: &str) -> &str {
+    if text.contains('\n') && text.trim_ascii().is_empty() { "" } else { text }
+}
+
+/// Elements that stand for a character.
+fn special(tag: &Tag<'_>, out: &mut String) {
+    match tag.name {
+        "w:noBreakHyphen" => out.push('-'),
+        "text:s" => {
+            let count = tag.attribute("c").and_then(|count| count.parse().ok()).unwrap_or(1_usize);
+            out.extend(std::iter::repeat_n(' ', count.min(100)));
+        }
+        _ => {}
+    }
+}
+
+fn separate(local: &str, out: &mut String) {
+    let separator = match local {
+        local if CELLS.contains(&local) => '\t',
+        local if LINES.contains(&local) => '\n',
+        _ => return,
+    };
+    if !out.is_empty() && !out.ends_with(['\n', separator]) {
+        out.push(separator);
+    }
+}
+
+/// Texts of attributes, and links, which come after the text.
+pub(super) fn attributes(tag: &Tag<'_>, aside: &mut String) {
+    for (name, value) in tag.attributes() {
+        let local = local(name);
+        let sheet = local == "name" && matches!(tag.local(), "sheet" | "table" | "tableColumn");
+        if sheet || READ.contains(&local) {
+            aside.push_str(&value);
+            aside.push('\n');
+        } else if LINKS.contains(&local) && value.contains(['?', ':']) {
+            aside.push_str(&markup::unpercent(&value));
+            aside.push('\n');
+        }
+    }
+}
+
+fn local(name: &str) -> &str {
+    name.rsplit_once(':').map_or(name, |(_, local)| local)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_flows_over_runs() {
+        for (part, read) in [
+            (
+                "<w:p><w:r><w:t>8112</w:t></w:r>\n<w:r><w:t xml:space=\"preserve\">28-9874 </w:t></w:r></w:p><w:p/>",
+                "811228-9874 \n",
+            ),
+            (
+                "<w:t>a</w:t><w:instrText>HYPERLINK x</w:instrText><w:t>b</w:t><w:noBreakHyphen/>",
+                "ab-\nHYPERLINK x\n",
+            ),
+            (
+                "<text:p>a<text:s text:c=\"2\"/><text:span>b</text:span></text:p><text:p>c</text:p>",
+                "a  b\nc\n",
+            ),
+            (
+                "<table:table-cell office:value=\"8112289874\"><text:p>x</text:p></table:table-cell>",
+                "x\n\n8112289874\n",
+            ),
+            ("<wp:docPr descr=\"bild &amp; text\"/>", "\nbild & text\n"),
+        ] {
+            assert_eq!(flow(part.as_bytes()), read, "{part}");
+        }
+        assert_eq!(fields(b"<a><b>1</b> <c>2</c></a>"), "1\n2\n");
+    }
+}

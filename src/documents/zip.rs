@@ -1,0 +1,107 @@
+//! ZIP: the files of an archive; and which document it is, since office documents are archives too.
+
+#![deny(clippy::disallowed_methods)]
+
+mod directory;
+
+use std::borrow::Cow;
+
+pub(super) use directory::{Archive, Entry, old_name};
+
+use super::document::{Document, Outcome};
+use super::kind::Kind;
+use super::{Budget, Reason, Scheme, State, inflate, office};
+
+/// Reads an archive, or the document that it is.
+pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
+    let archive = Archive::of(bytes);
+    let has = |name: &str| archive.entries.iter().any(|entry| entry.name == name);
+    if has("[Content_Types].xml") {
+        document.kind(Kind::Ooxml);
+        return office::ooxml(document, &archive);
+    }
+    if has("content.xml") || has("META-INF/manifest.xml") && has("mimetype") {
+        document.kind(Kind::OpenDocument);
+        return office::open_document(document, &archive);
+    }
+    files(document, &archive)
+}
+
+fn files(document: &mut Document<'_>, archive: &Archive<'_>) -> Outcome {
+    for comment in &archive.comments {
+        document.text(comment)?;
+        document.text("\n")?;
+    }
+    let (mut plain, mut encrypted, mut limit) = (false, None, false);
+    for entry in &archive.entries {
+        if entry.name.ends_with('/') && entry.packed.is_empty() {
+            document.text(&entry.name)?;
+            document.text("\n")?;
+            continue;
+        }
+        match entry.content(document.budget()) {
+            Content::All(content) => {
+                plain = true;
+                document.inside(&entry.name, "", &content)?;
+            }
+            Content::Some(content, reason) => {
+                plain = true;
+                limit |= reason == Reason::Limit;
+                document.inside_partly(&entry.name, &content, reason)?;
+            }
+            Content::Encrypted(scheme) => {
+                encrypted = Some(scheme);
+                document.unread(&entry.name, entry.size, State::Encrypted(scheme))?;
+            }
+            Content::Packed => {
+                plain = true;
+                document.unread(&entry.name, entry.size, State::Uninspectable(Reason::Format))?;
+            }
+        }
+    }
+    match (encrypted, plain) {
+        _ if limit => Err(Reason::Limit),
+        _ if archive.masked => Ok(State::Encrypted(Scheme::Zip)),
+        (Some(scheme), false) => Ok(State::Encrypted(scheme)),
+        _ if archive.damaged => Err(Reason::Damaged),
+        _ => Ok(State::Plain),
+    }
+}
+
+/// What an entry holds.
+pub(super) enum Content<'a> {
+    All(Cow<'a, [u8]>),
+    /// What could be read before this happened.
+    Some(Vec<u8>, Reason),
+    Encrypted(Scheme),
+    /// Packed in a way that nothing here unpacks.
+    Packed,
+}
+
+impl<'a> Entry<'a> {
+    /// Unpacks it. One that says it is encrypted and holds what its checksum says is not.
+    pub(super) fn content(&self, budget: &mut Budget) -> Content<'a> {
+        if !self.encrypted {
+            return self.unpack(budget);
+        }
+        match self.unpack(budget) {
+            Content::All(content) if inflate::checksum(&content) == self.checksum => Content::All(content),
+            _ if self.strong => Content::Encrypted(Scheme::Zip),
+            _ => Content::Encrypted(Scheme::ZipWeak),
+        }
+    }
+
+    fn unpack(&self, budget: &mut Budget) -> Content<'a> {
+        match self.method {
+            0 => match budget.spend(self.packed.len()) {
+                Ok(()) => Content::All(Cow::Borrowed(self.packed)),
+                Err(reason) => Content::Some(Vec::new(), reason),
+            },
+            8 => match inflate::raw(budget, self.packed) {
+                (content, Ok(())) => Content::All(Cow::Owned(content)),
+                (content, Err(reason)) => Content::Some(content, reason),
+            },
+            _ => Content::Packed,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Markup: HTML and XML as a row of tokens, read so that nothing can make it fail or take more than one pass. What is
+//! broken is read as browsers read it, or as text.
+
+#![deny(clippy::disallowed_methods)]
+
+mod entities;
+mod html;
+mod tokens;
+
+pub(crate) use entities::decode;
+pub(crate) use html::{text, unpercent};
+pub(crate) use tokens::{Tag, Token, xml};
