@@ -7,6 +7,7 @@ pub mod identity;
 pub mod jsonl;
 pub mod page;
 pub mod profile;
+pub mod proof;
 pub mod xlsx;
 
 use std::borrow::Cow;

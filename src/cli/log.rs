@@ -8,6 +8,7 @@ mod register;
 mod retention;
 mod table;
 mod verify;
+mod verify_export;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -66,6 +67,8 @@ enum LogCommand {
     },
     /// Say whether the log is as it was signed: 0 whole, 1 tampered, 2 incomplete. Nothing is written.
     Verify(verify::Args),
+    /// Say whether an exported file holds what the log held: 0 yes, 1 changed, 2 not covered by a signed head.
+    VerifyExport(verify_export::Args),
     /// Register decisions by which the log may be read, show and close them.
     Decision {
         #[command(subcommand)]
@@ -167,14 +170,22 @@ struct Reason {
 impl Args {
     /// Whether the command can do without a config.
     pub fn is_offline(&self) -> bool {
-        matches!(&self.command, LogCommand::Verify(args) if self.store.is_some() || args.is_offline())
+        match &self.command {
+            LogCommand::Verify(args) => self.store.is_some() || args.is_offline(),
+            LogCommand::VerifyExport(_) => true,
+            _ => false,
+        }
     }
 }
 
 /// Runs a command that needs no config.
 pub fn run_offline(args: &Args) -> anyhow::Result<u8> {
-    let LogCommand::Verify(verify) = &args.command else { bail!("this needs a config") };
-    verify.run(args.store.as_deref(), None, args.json, &mut io::stdout().lock())
+    let out = &mut io::stdout().lock();
+    match &args.command {
+        LogCommand::Verify(verify) => verify.run(args.store.as_deref(), None, args.json, out),
+        LogCommand::VerifyExport(export) => verify_export::run(export, args.json, out),
+        _ => bail!("this needs a config"),
+    }
 }
 
 /// Runs the command and prints to the screen.
@@ -188,6 +199,9 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
     let directory = args.store.as_deref().unwrap_or(&config.store.directory);
     if let LogCommand::Verify(verify) = &args.command {
         return verify.run(args.store.as_deref(), Some(config), args.json, out);
+    }
+    if let LogCommand::VerifyExport(export) = &args.command {
+        return verify_export::run(export, args.json, out);
     }
     let log = Log::open(directory)?;
     match &args.command {
@@ -210,7 +224,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             let faults = report.run(&log, args.json, terminal, out);
             access.end(report.rows(), faults)
         }
-        LogCommand::Verify(_) => Ok(YES),
+        LogCommand::Verify(_) | LogCommand::VerifyExport(_) => Ok(YES),
         LogCommand::Decision { command } => register::decision(command, directory, config, args.json, out),
         LogCommand::Retention { command } => retention::retention(command, directory, config, args.json, out),
         LogCommand::Hold { command } => register::hold(command, directory, config, args.json, out),

@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use rust_xlsxwriter::{Color, Format, FormatBorder, IgnoreError, Workbook, XlsxError};
+use rust_xlsxwriter::{
+    Color, DocProperties, ExcelDateTime, Format, FormatBorder, IgnoreError, Workbook, XlsxError,
+};
 
 use super::{COLUMNS, Heading, Line, visible};
 
@@ -41,6 +43,9 @@ impl<W: Write + Send> Writer<W> {
         let mut book = Workbook::new();
         // What is written before the end goes beside the file, where its reader keeps it, and has no name there.
         book.set_tempdir(heading.scratch).map_err(fault)?;
+        // The same records make the same file on any day, so that its proof can be checked.
+        let made = ExcelDateTime::from_ymd(2000, 1, 1).map_err(fault)?;
+        book.set_properties(&DocProperties::new().set_creation_datetime(&made));
         let head = Format::new()
             .set_bold()
             .set_background_color(Color::RGB(0x00E4_E9F0))

@@ -139,6 +139,28 @@ fn agrees(
     Ok(false)
 }
 
+/// The tree of an epoch as it is now, if the log goes on in it and is all that its newest head says.
+pub(super) fn current(
+    directory: &Path,
+    settings: &Heads,
+    node: &str,
+    epoch: u32,
+) -> Result<Option<Tree>, OpenError> {
+    let months =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let Some(month) = months.last() else { return Ok(None) };
+    let about = schema::inspect(&month.path(directory), false)?;
+    let Some(about) = about.filter(|about| about.node == node && about.epoch == epoch) else {
+        return Ok(None);
+    };
+    if let Some((signed, head)) = heads::newest(directory, settings, node)
+        && !agrees(directory, &months, &about, signed, &head)?
+    {
+        return Ok(None);
+    }
+    own_tree(directory, *month)
+}
+
 /// The epoch and the month that were written last; `None` in a new store.
 fn read(directory: &Path) -> Result<Option<(u32, Month)>, OpenError> {
     let path = directory.join(NAME);

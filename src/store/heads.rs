@@ -196,7 +196,7 @@ fn write_whole(path: &Path, octets: &[u8]) -> io::Result<()> {
 }
 
 /// Adds a note to a file and makes it durable; a blank line keeps it from what a broken write left.
-fn append(path: &Path, note: &Note) -> io::Result<()> {
+pub(super) fn append(path: &Path, note: &Note) -> io::Result<()> {
     let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     file.write_all(format!("{note}\n").as_bytes())?;
     file.sync_data()
@@ -229,6 +229,36 @@ pub(super) fn newest(directory: &Path, settings: &Heads, node: &str) -> Option<(
         }
     }
     newest
+}
+
+/// A signed head of an epoch that covers the records up to `newest`, if there is or can be one; else the newest there
+/// is.
+pub(super) fn covering(
+    directory: &Path,
+    settings: &Heads,
+    node: &str,
+    epoch: u32,
+    newest: u64,
+) -> Option<(Note, TreeHead)> {
+    let key = verifier(directory)?;
+    let text = fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+    let own = |note: Note| {
+        let head = key.head(&note).ok().filter(|head| head.origin == origin(node, epoch))?;
+        Some((note, head))
+    };
+    let known = Note::all(&text).into_iter().filter_map(own).max_by_key(|(_, head)| head.size);
+    if known.as_ref().is_some_and(|(_, head)| head.size >= newest) {
+        return known;
+    }
+    // Whoever may not read the key gets what was signed before; the rest is said to be not covered.
+    match super::proof::sign(directory, settings, node, epoch) {
+        Ok(Some(signed)) => Some(signed),
+        Ok(None) => known,
+        Err(error) => {
+            tracing::warn!(%error, "no tree head can be signed for what is exported");
+            known
+        }
+    }
 }
 
 /// The public key beside the log, if it is there and whole.

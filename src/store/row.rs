@@ -1,7 +1,8 @@
 //! A record as a row: its columns' text, cut to its limit, and back.
 
 use jiff::Timestamp;
-use rusqlite::{Row, Statement, types::Type};
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, OptionalExtension as _, Row, Statement};
 
 use crate::limits;
 use crate::mail::Direction;
@@ -169,6 +170,90 @@ impl RecordRow {
             ])
             .map(drop)
     }
+}
+
+/// What is stored of a record, as its leaf has it: its salt, and the values of [`FIELDS`].
+pub(super) fn sealed(connection: &Connection, seq: u64) -> rusqlite::Result<Option<(Salt, Vec<String>)>> {
+    let sql = format!("SELECT {COLUMNS}, salt FROM record WHERE seq = ?1");
+    let read = |row: &Row<'_>| {
+        let texts = (0..FIELDS.len() - 1).map(|column| match row.get_ref(column)? {
+            ValueRef::Integer(number) => Ok(number.to_string()),
+            other => Ok(other.as_str()?.to_owned()),
+        });
+        Ok((row.get(FIELDS.len() - 1)?, texts.collect::<rusqlite::Result<Vec<String>>>()?))
+    };
+    let record = connection.prepare_cached(&sql)?.query_row([seq.cast_signed()], read).optional()?;
+    let Some((salt, mut values)) = record else { return Ok(None) };
+    let mut found = connection.prepare_cached(
+        "SELECT rule, grade, evidence, mode, verdict, decision, mailboxes, recipients FROM finding \
+         WHERE seq = ?1 ORDER BY number",
+    )?;
+    let found = found.query_map([seq.cast_signed()], |row| {
+        let mut text: [String; 8] = Default::default();
+        for (column, text) in text.iter_mut().enumerate() {
+            *text = row.get(column)?;
+        }
+        Ok(FoundText(text))
+    })?;
+    values.push(evidence(found.collect::<rusqlite::Result<Vec<_>>>()?));
+    Ok(Some((salt, values)))
+}
+
+/// The texts of a record's columns, as they are stored: the values of [`FIELDS`] but the last.
+pub fn texts_of(record: &Record) -> Vec<String> {
+    vec![
+        record.time.as_millisecond().to_string(),
+        record.direction.map_or("", Direction::as_str).to_owned(),
+        record.sender.clone(),
+        json(&record.recipients),
+        record.header_from.clone(),
+        record.subject.clone(),
+        octets(record.size).to_string(),
+        json(&record.attachments),
+        record.outcome.as_str().to_owned(),
+        json(&record.findings),
+        json(&record.would),
+        record.queue_id.clone(),
+        record.message_id.clone(),
+        record.client.clone(),
+        record.helo.clone(),
+        record.auth_user.clone(),
+        record.tls.clone(),
+        record.config.clone(),
+        record.receipt.clone(),
+    ]
+}
+
+/// The record whose texts these are; `None` where they are not those of one.
+pub fn record_of(texts: &[String]) -> Option<Record> {
+    let text = |at: usize| texts.get(at).cloned();
+    let list = |at: usize| serde_json::from_str::<Vec<String>>(texts.get(at)?).ok();
+    Some(Record {
+        time: Timestamp::from_millisecond(texts.first()?.parse().ok()?).ok()?,
+        direction: match texts.get(1)?.as_str() {
+            "inbound" => Some(Direction::Inbound),
+            "outbound" => Some(Direction::Outbound),
+            "internal" => Some(Direction::Internal),
+            _ => None,
+        },
+        sender: text(2)?,
+        recipients: list(3)?,
+        header_from: text(4)?,
+        subject: text(5)?,
+        size: texts.get(6)?.parse().ok()?,
+        attachments: serde_json::from_str(texts.get(7)?).ok()?,
+        outcome: Outcome::parse(texts.get(8)?)?,
+        findings: list(9)?,
+        would: list(10)?,
+        queue_id: text(11)?,
+        message_id: text(12)?,
+        client: text(13)?,
+        helo: text(14)?,
+        auth_user: text(15)?,
+        tls: text(16)?,
+        config: text(17)?,
+        receipt: text(18)?,
+    })
 }
 
 /// A size as the column holds it.

@@ -6,6 +6,7 @@ mod faults;
 mod forwarders;
 mod index;
 mod outbox;
+mod proof;
 mod register;
 mod retention;
 mod upgrade;

@@ -1,6 +1,6 @@
 //! `postvakt log export`: records into a file, masked as its profile says, with a manifest and a list for review.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -12,8 +12,11 @@ use crate::export::csv::Writer as Csv;
 use crate::export::file::{Manifest, NewFile, beside, manifest_path};
 use crate::export::html::made;
 use crate::export::profile::{Column, Mask, NUMBERS, Profile, Pseudonyms, Tally};
+use crate::export::proof;
 use crate::export::{COLUMNS, Format, Heading, local};
 use crate::store::OpenError;
+use crate::store::heads;
+use crate::store::proof::Prover;
 use crate::store::search::{Found, Log, Query};
 
 /// What to export, and how.
@@ -52,6 +55,16 @@ struct Export<'a> {
     mask: Mask<'a>,
 }
 
+/// A proof that is being written.
+struct Proving {
+    file: NewFile,
+    prover: Prover,
+    evidence: bool,
+}
+
+/// What the proof's name ends with.
+pub(super) const PROOF: &str = ".proof.jsonl";
+
 /// What became of it.
 struct Written {
     manifest: Value,
@@ -79,7 +92,7 @@ pub(super) fn run(
         return Ok(USAGE);
     };
     let mut rows = 0;
-    let written = export.write(log, &access, &mut rows);
+    let written = export.write(directory, log, &access, &mut rows);
     let written = written.with_context(|| format!("{}: not exported", args.output.display()));
     let (manifest, result) = match written {
         Ok(Written { manifest, faults, cut }) => {
@@ -122,7 +135,13 @@ impl<'a> Export<'a> {
         Ok(Self { args, config, query, format, profile, mask })
     }
 
-    fn write(&self, log: &Log, access: &Granted, rows: &mut u64) -> anyhow::Result<Written> {
+    fn write(
+        &self,
+        directory: &Path,
+        log: &Log,
+        access: &Granted,
+        rows: &mut u64,
+    ) -> anyhow::Result<Written> {
         let Self { args, config, .. } = self;
         let output = &args.output;
         let zone = &config.time_zone;
@@ -134,9 +153,11 @@ impl<'a> Export<'a> {
         };
         let heading = self.heading(access);
         let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading, zone)?;
+        let mut proof = self.proof(directory, &heading)?;
         let mut tally = Tally::default();
         let faults = log.search(&self.query, |mut found| {
             *rows += 1;
+            let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
             let marks = self.mask.apply(&mut found);
             tally.add(&marks);
             if let Some(review) = &mut review {
@@ -144,10 +165,14 @@ impl<'a> Export<'a> {
                     review.row(&review_cells(&found, mark, config))?;
                 }
             }
+            proof::add(&mut proof.file, sealed.as_ref(), &found, proof.evidence)?;
             exporter.add(&found, zone)
         })?;
         let (mut file, cut) = exporter.finish()?;
         let sha256 = file.seal()?;
+        let proofs = proof.prover.finish()?;
+        proof::finish(&mut proof.file, &proofs)?;
+        proof.file.seal()?;
         let manifest = serde_json::to_value(Manifest {
             file: &name_of(output),
             sha256: &sha256,
@@ -165,6 +190,10 @@ impl<'a> Export<'a> {
             exported_at: local(access.access.time, zone),
             exported_by: &access.access.reader,
             access: access.id,
+            proof: name_of(&beside(output, PROOF)),
+            public_key: heads::verifier(directory).map(|key| key.to_string()).unwrap_or_default(),
+            heads: proofs.iter().map(|proof| proof.head.as_ref().map(ToString::to_string)).collect(),
+            unproved: proofs.iter().map(|proof| proof.uncovered).sum(),
             organisation: &config.organisation.name,
             node: &config.server.node,
             config: &config.hash,
@@ -172,8 +201,9 @@ impl<'a> Export<'a> {
         })?;
         writeln!(manifest_file, "{manifest:#}")?;
         manifest_file.seal()?;
-        // The file comes last: where it is, its manifest and its review list are.
+        // The file comes last: where it is, its manifest, its proof and its review list are.
         manifest_file.publish()?;
+        proof.file.publish()?;
         if let Some(review) = review {
             let mut review = review.finish()?;
             review.seal()?;
@@ -181,6 +211,15 @@ impl<'a> Export<'a> {
         }
         file.publish()?;
         Ok(Written { manifest, faults, cut })
+    }
+
+    /// Begins the proof. What rules found is given along where nothing is masked at all.
+    fn proof(&self, directory: &Path, heading: &Heading<'_>) -> anyhow::Result<Proving> {
+        let mut file = NewFile::create(&beside(&self.args.output, PROOF), self.args.force)?;
+        proof::start(&mut file, self.format, heading, &self.config.time_zone)?;
+        let prover = Prover::new(directory, &self.config.store.heads)?;
+        let evidence = self.profile == Profile::Internal && self.args.mask.is_empty();
+        Ok(Proving { file, prover, evidence })
     }
 
     fn heading(&self, access: &Granted) -> Heading<'_> {

@@ -237,7 +237,7 @@ async fn an_export_is_whole_safe_and_has_its_manifest() {
     assert_eq!(export("jsonl", &["--force", "--verdict", "held"]).0, 0);
     let event: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
     assert_eq!(event["postvakt"]["envelope"]["from"], "Anna@exempelby.se");
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "no file is left over");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 4, "no file is left over");
 }
 
 #[tokio::test]

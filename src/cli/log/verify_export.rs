@@ -1,0 +1,97 @@
+//! `postvakt log verify-export`: whether an exported file holds what the log held, with the public key alone.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::export::PROOF;
+use super::{NO, USAGE, YES, verify::public_key};
+use crate::export::file::{beside, manifest_path};
+use crate::export::proof;
+use crate::export::visible;
+use crate::text::hex;
+
+/// What is checked.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The exported file; its manifest and proof are beside it.
+    #[arg(value_name = "F")]
+    file: PathBuf,
+    /// The public key, or a file that has it. Without it: that of the manifest, which proves only that all fits.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+/// Checks it: 0 every record is proved, 1 something is not what it was, 2 something cannot be proved.
+pub(super) fn run(args: &Args, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let manifest_path = manifest_path(&args.file);
+    let manifest =
+        std::fs::read_to_string(&manifest_path).with_context(|| manifest_path.display().to_string())?;
+    let manifest: Value =
+        serde_json::from_str(&manifest).with_context(|| manifest_path.display().to_string())?;
+    let text = |name: &str| manifest.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let key = public_key(&args.key.clone().unwrap_or_else(|| text("public_key")))?;
+    let proof_path = beside(&args.file, PROOF);
+    let proof = File::open(&proof_path).with_context(|| proof_path.display().to_string())?;
+    let scratch = tempfile::tempdir()?;
+    let mut checked = proof::check(BufReader::new(proof), &key, scratch.path())
+        .with_context(|| proof_path.display().to_string())?;
+    let sha256 = hash(&args.file)?;
+    if sha256 != text("sha256") {
+        checked.faults.push("the file is not the one that its manifest tells of".to_owned());
+    }
+    if sha256 != checked.sha256 {
+        checked.faults.push("the file does not show what the proof says was exported".to_owned());
+    }
+    let rows = manifest.get("rows").and_then(Value::as_u64);
+    if checked.faults.is_empty() && rows != Some(checked.proved + checked.unproved) {
+        checked.faults.push("the proof has not as many records as the manifest says".to_owned());
+    }
+    if json {
+        writeln!(out, "{}", json!({ "file": args.file.display().to_string(), "checked": checked }))?;
+    } else {
+        writeln!(
+            out,
+            "{}: {} records are proved, {} of them with masked values; {} are not covered by a signed head",
+            args.file.display(),
+            checked.proved,
+            checked.masked,
+            checked.unproved
+        )?;
+        for head in &checked.heads {
+            writeln!(out, "  head: {}", visible(head))?;
+        }
+        for fault in &checked.faults {
+            writeln!(out, "  TAMPERED: {}", visible(fault))?;
+        }
+    }
+    Ok(match (checked.faults.is_empty(), checked.unproved) {
+        (false, _) => NO,
+        (true, 0) => YES,
+        (true, _) => USAGE,
+    })
+}
+
+fn hash(path: &Path) -> anyhow::Result<String> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path).with_context(|| path.display().to_string())?;
+    io::copy(&mut file, &mut Hasher(&mut hash))?;
+    Ok(hex(&hash.finalize()))
+}
+
+struct Hasher<'a>(&'a mut Sha256);
+
+impl Write for Hasher<'_> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.update(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! Proofs: what an export needs so that whoever receives it can check each row with the public key alone.
+//!
+//! For each exported record its salt and the values as they are stored, and at the end of each tree a signed head with
+//! the roots of the parts that were not exported. A value that is masked is replaced by its commitment.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::month::Month;
+use super::{OpenError, ReadError, epoch, heads, row, schema, tree};
+use crate::config::Heads;
+use crate::merkle::{self, Hash, Salt, Tree};
+use crate::note::{Note, TreeHead};
+use crate::record::RecordId;
+
+/// What is stored of a record, as its leaf has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// The tree.
+    pub origin: String,
+    /// The salt.
+    pub salt: Salt,
+    /// The values of [`row::FIELDS`].
+    pub values: Vec<String>,
+}
+
+/// What proves the records of one tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The tree.
+    pub origin: String,
+    /// A signed head; none where nobody has signed one.
+    pub head: Option<Note>,
+    /// The roots of the parts of the tree that hold none of the exported records.
+    pub others: Vec<Hash>,
+    /// Exported records that are newer than the head.
+    pub uncovered: u64,
+}
+
+/// A month file, and which records it has.
+struct File {
+    path: PathBuf,
+    node: String,
+    epoch: u32,
+    start: u64,
+    last: u64,
+}
+
+/// Collects what proves the records that are exported.
+pub struct Prover {
+    directory: PathBuf,
+    settings: Heads,
+    files: Vec<File>,
+    open: Option<(usize, Connection)>,
+    /// The numbers of the exported records, by node and epoch.
+    exported: BTreeMap<(String, u32), Vec<u64>>,
+}
+
+impl Prover {
+    /// For the log in a directory.
+    pub fn new(directory: &Path, settings: &Heads) -> Result<Self, OpenError> {
+        let months = Month::list(directory)
+            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+        let mut files = Vec::new();
+        for month in months {
+            let path = month.path(directory);
+            let read = || {
+                let connection = schema::open_to_read(&path)?;
+                if schema::version(&connection)? < schema::TREE_VERSION {
+                    return Ok(None);
+                }
+                let about = schema::about(&connection)?;
+                let start = tree::read(&connection, tree::START)?.size();
+                Ok(Some(File {
+                    path: path.clone(),
+                    node: about.node,
+                    epoch: about.epoch,
+                    start,
+                    last: about.last,
+                }))
+            };
+            // What cannot be read is left out of the export, and told of there.
+            files.extend(read().unwrap_or_else(|error: rusqlite::Error| {
+                tracing::warn!(path = %path.display(), %error, "nothing in this file can be proved");
+                None
+            }));
+        }
+        let (directory, settings) = (directory.into(), settings.clone());
+        Ok(Self { directory, settings, files, open: None, exported: BTreeMap::new() })
+    }
+
+    /// What is stored of a record that is exported; `None` where its file has no tree, or it is no longer there.
+    pub fn seal(&mut self, id: &RecordId) -> Result<Option<Sealed>, ReadError> {
+        let own = |file: &File| file.node == *id.node && file.epoch == id.epoch && file.start < id.seq;
+        let Some(at) = self.files.iter().rposition(own) else { return Ok(None) };
+        let Some(file) = self.files.get(at) else { return Ok(None) };
+        let failed = |source| ReadError { path: file.path.clone(), source };
+        if self.open.as_ref().is_none_or(|(open, _)| *open != at) {
+            self.open = Some((at, schema::open_to_read(&file.path).map_err(failed)?));
+        }
+        let Some((_, connection)) = &self.open else { return Ok(None) };
+        let Some((salt, values)) = row::sealed(connection, id.seq).map_err(failed)? else { return Ok(None) };
+        self.exported.entry((file.node.clone(), file.epoch)).or_default().push(id.seq);
+        Ok(Some(Sealed { origin: heads::origin(&id.node, id.epoch), salt, values }))
+    }
+
+    /// What proves the exported records, tree by tree. A head that covers them is signed, if the key can be read.
+    pub fn finish(mut self) -> Result<Vec<Proof>, OpenError> {
+        self.open = None;
+        let mut proofs = Vec::new();
+        for ((node, epoch), exported) in &mut self.exported {
+            exported.sort_unstable();
+            exported.dedup();
+            let origin = heads::origin(node, *epoch);
+            let newest = exported.last().copied().unwrap_or_default();
+            let head = heads::covering(&self.directory, &self.settings, node, *epoch, newest);
+            let Some((note, head)) = head else {
+                let uncovered = exported.len() as u64;
+                proofs.push(Proof { origin, head: None, others: Vec::new(), uncovered });
+                continue;
+            };
+            let wanted: Vec<u64> = exported.iter().map(|seq| seq - 1).filter(|at| *at < head.size).collect();
+            let files: Vec<&File> =
+                self.files.iter().filter(|file| file.node == *node && file.epoch == *epoch).collect();
+            let others = roots(&files, &head, &wanted)?;
+            let uncovered = (exported.len() - wanted.len()) as u64;
+            proofs.push(Proof { origin, head: Some(note), others, uncovered });
+        }
+        Ok(proofs)
+    }
+}
+
+/// The roots of the parts of the tree that hold none of the wanted leaves, in one walk through them.
+fn roots(files: &[&File], head: &TreeHead, wanted: &[u64]) -> Result<Vec<Hash>, ReadError> {
+    let mut parts = merkle::others(head.size, wanted).into_iter().peekable();
+    let mut roots = Vec::new();
+    let mut tree = Tree::default();
+    for file in files {
+        let mut read = || -> rusqlite::Result<()> {
+            let connection = schema::open_to_read(&file.path)?;
+            tree::leaves(&connection, file.start + 1, file.last.min(head.size), |seq, leaf| {
+                if let Some(part) = parts.peek()
+                    && part.contains(&(seq - 1))
+                {
+                    tree.push(leaf);
+                    if seq == part.end {
+                        roots.push(std::mem::take(&mut tree).root());
+                        parts.next();
+                    }
+                }
+            })
+        };
+        read().map_err(|source| ReadError { path: file.path.clone(), source })?;
+    }
+    Ok(roots)
+}
+
+/// Signs a head for the newest epoch as it is now, unless that would be a fork.
+pub(super) fn sign(
+    directory: &Path,
+    settings: &Heads,
+    node: &str,
+    epoch: u32,
+) -> io::Result<Option<(Note, TreeHead)>> {
+    let Some(tree) = epoch::current(directory, settings, node, epoch).map_err(io::Error::other)? else {
+        return Ok(None);
+    };
+    let head = TreeHead {
+        origin: heads::origin(node, epoch),
+        size: tree.size(),
+        root: tree.root(),
+        time: jiff::Timestamp::now(),
+    };
+    let signed = heads::signer(directory, settings, node)?.sign(head.text());
+    heads::append(&directory.join(heads::FILE), &signed)?;
+    Ok(Some((signed, head)))
+}
