@@ -2,10 +2,13 @@
 
 mod accesses;
 mod export;
+mod extract;
 mod forwarders;
 mod moment;
 mod register;
+mod report;
 mod retention;
+mod sample;
 mod table;
 mod verify;
 mod verify_export;
@@ -27,6 +30,7 @@ use crate::store::register::Register;
 use crate::store::search::{Log, Needle, Party, Query};
 use forwarders::Forwarders;
 use moment::End;
+use report::period::Length;
 use table::Table;
 
 const YES: u8 = 0;
@@ -65,6 +69,10 @@ enum LogCommand {
         #[command(subcommand)]
         report: Report,
     },
+    /// Choose some mails of a quarter by a seed, and show them under pseudonyms.
+    Sample(sample::Args),
+    /// Show what the log has of one person, with others masked, and when it was looked at.
+    SubjectExtract(extract::Args),
     /// Say whether the log is as it was signed: 0 whole, 1 tampered, 2 incomplete. Nothing is written.
     Verify(verify::Args),
     /// Say whether an exported file holds what the log held: 0 yes, 1 changed, 2 not covered by a signed head.
@@ -113,6 +121,10 @@ enum Report {
         #[command(flatten)]
         reason: Reason,
     },
+    /// What a month held: mail, verdicts, findings, receipts, accesses, and whether the log is whole.
+    Month(report::Args),
+    /// What a quarter held.
+    Quarter(report::Args),
 }
 
 /// What is searched for.
@@ -223,6 +235,16 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             };
             let faults = report.run(&log, args.json, terminal, out);
             access.end(report.rows(), faults)
+        }
+        LogCommand::Report { report: Report::Month(args_of) } => {
+            report::run(args_of, Length::Month, directory, &log, config, args.json, out)
+        }
+        LogCommand::Report { report: Report::Quarter(args_of) } => {
+            report::run(args_of, Length::Quarter, directory, &log, config, args.json, out)
+        }
+        LogCommand::Sample(sample) => sample::run(sample, directory, &log, config, args.json, terminal, out),
+        LogCommand::SubjectExtract(extract) => {
+            extract::run(extract, directory, &log, config, args.json, terminal, out)
         }
         LogCommand::Verify(_) | LogCommand::VerifyExport(_) => Ok(YES),
         LogCommand::Decision { command } => register::decision(command, directory, config, args.json, out),
@@ -374,10 +396,13 @@ fn refusal(
         Party::Address(address) => config.organisation.owns(address),
         Party::Null | Party::Domain(_) => false,
     };
-    let persons: Vec<&Party> = query.sender.iter().chain(&query.recipient).filter(inside).collect();
+    let own: Vec<Party> = query.person.iter().cloned().map(Party::Address).collect();
+    let named = query.sender.iter().chain(&query.recipient).chain(&own);
+    let persons: Vec<&Party> = named.filter(inside).collect();
     if decision.is_empty() {
         let what = match (persons.as_slice(), verb) {
             ([_, ..], _) => "the query names a person inside",
+            ([], "subject-extract") => "an extract is of one person",
             ([], "export") if register.is_used() => "an export takes the log away",
             ([], _) => return None,
         };

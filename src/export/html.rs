@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::{Heading, Line, local, visible};
+use super::{Heading, Line, visible};
 use crate::store::search::Found;
 
 /// What the page looks like; [`crate::export::page`] has what all pages have in common.
@@ -102,6 +102,22 @@ impl<W: Write> Writer<W> {
         writeln!(self.out, "</dl></tbody>")
     }
 
+    /// Ends the records, and lists when they were looked at, how, why and by which decision.
+    pub fn looks<'l>(&mut self, looks: impl Iterator<Item = [&'l str; 4]>) -> io::Result<()> {
+        writeln!(
+            self.out,
+            "</table><h2>När uppgifterna har lästs <span lang=en>When they were read</span></h2><table><thead><tr>\
+             <th scope=col>Tid<th scope=col>Slag<th scope=col>Ändamål<th scope=col>Beslut</tr></thead><tbody>"
+        )?;
+        for [time, verb, purpose, decision] in looks {
+            let time = time.chars().take(19).collect::<String>().replacen('T', " ", 1);
+            let cells =
+                [&*time, access(verb), purpose, decision].map(|cell| format!("<td>{}", escaped(cell)));
+            writeln!(self.out, "<tr>{}</tr>", cells.concat())?;
+        }
+        Ok(())
+    }
+
     /// Writes what is left and gives the output back.
     pub fn finish(mut self) -> io::Result<W> {
         writeln!(
@@ -172,9 +188,24 @@ pub fn verdict(word: &str) -> &'static str {
     }
 }
 
+/// The Swedish word for a kind of access.
+pub fn access(verb: &str) -> &str {
+    match verb {
+        "search" => "Sökning",
+        "export" => "Uttag",
+        "access" => "Granskning av åtkomster",
+        "report" => "Rapport",
+        "sample" => "Stickprov",
+        "subject-extract" => "Registerutdrag",
+        "retention" => "Gallring",
+        "verify" => "Kontroll",
+        other => other,
+    }
+}
+
 /// When a page was made, as it says.
 pub fn made(time: jiff::Timestamp, zone: &TimeZone) -> String {
-    local(time, zone).replacen('T', " ", 1)
+    zone.to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! transaction of its own, so that it never keeps the daemon from checkpointing.
 
 pub mod findings;
+pub mod logged;
+pub mod sample;
 pub mod totals;
 
 use std::borrow::Cow;
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::index::lookup::{Plan, Side};
 use super::month::Month;
@@ -114,6 +117,12 @@ impl Log {
             return Err(OpenError::Missing { path: directory.into() });
         }
         Ok(Self { directory: directory.into(), months })
+    }
+
+    /// A key of this store for one use, which stays the same as long as the store does.
+    pub fn key(&self, used_for: &str) -> std::io::Result<[u8; 32]> {
+        let own = std::fs::read(self.directory.join("seen.key"))?;
+        Ok(Sha256::new().chain_update(own).chain_update([0]).chain_update(used_for).finalize().into())
     }
 
     /// Gives every record that fits to `each`, in order. A file that cannot be read is passed over and told of.

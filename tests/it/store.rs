@@ -2,12 +2,14 @@
 
 mod cli;
 mod damage;
+mod exports;
 mod faults;
 mod forwarders;
 mod index;
 mod outbox;
 mod proof;
 mod register;
+mod report;
 mod retention;
 mod upgrade;
 mod verify;

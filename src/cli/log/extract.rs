@@ -1,0 +1,223 @@
+//! `postvakt log subject-extract`: what the log has of one person, and when it was looked at; others are not named.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Granted, Reason, Table, USAGE, period};
+use crate::address::Address;
+use crate::config::Config;
+use crate::export::file::NewFile;
+use crate::export::html::{self, made};
+use crate::export::profile::MASKED;
+use crate::export::{Heading, Line, local};
+use crate::record::Record;
+use crate::store::search::{Found, Log, Query};
+
+/// Whose records, and where to.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The person's address; several, if they have aliases, with commas between.
+    #[arg(value_name = "ADDRESS", value_delimiter = ',', required = true)]
+    addresses: Vec<String>,
+    /// Not before this time.
+    #[arg(long, value_name = "T")]
+    since: Option<String>,
+    /// Before this time; a day counts as a whole.
+    #[arg(long, value_name = "T")]
+    until: Option<String>,
+    /// Write a page for the person into this file.
+    #[arg(long, value_name = "F")]
+    html: Option<PathBuf>,
+    /// Replace the file if it exists.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+/// One time when records of the person were looked at; by whom is not said.
+#[derive(Debug, Serialize)]
+pub(super) struct Look {
+    pub(super) time: String,
+    pub(super) verb: String,
+    pub(super) purpose: String,
+    pub(super) decision: String,
+}
+
+/// Writes the extract.
+pub(super) fn run(
+    args: &Args,
+    directory: &Path,
+    log: &Log,
+    config: &Config,
+    json: bool,
+    terminal: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let person = args.addresses.iter().map(|text| Address::parse(text).filter(|own| own.domain().is_some()));
+    let person: Vec<Address> =
+        person.collect::<Option<_>>().context("write whole addresses, as anna@exempelby.se")?;
+    let asked = period(args.since.as_deref(), args.until.as_deref(), config)?;
+    let query = Query { person: person.clone(), ..asked };
+    let more = json!({ "html": args.html.as_ref().map(|path| path.display().to_string()) });
+    let Some(access) = Granted::ask(directory, config, "subject-extract", &query, more, &args.reason)? else {
+        return Ok(USAGE);
+    };
+    let zone = &config.time_zone;
+    let mut others = Others { person: &person, numbers: HashMap::new() };
+    let mut rows = 0;
+    let mut write = || {
+        let looks = looks(log, &access, &person, config)?;
+        let faults = if let Some(path) = &args.html {
+            let heading = heading(&access, &person, config);
+            let mut page = html::Writer::start(NewFile::create(path, args.force)?, &heading, zone)?;
+            let faults = log.search(&query, |mut found| {
+                rows += 1;
+                others.mask(&mut found.record);
+                page.add(&found)
+            })?;
+            page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
+            let mut file = page.finish()?;
+            file.seal()?;
+            file.publish()?;
+            faults
+        } else {
+            let mut table = Table::new(&mut *out, terminal, terminal);
+            let faults = log.search(&query, |mut found| {
+                rows += 1;
+                others.mask(&mut found.record);
+                show(&mut table, &found, config, json)
+            })?;
+            table.flush()?;
+            faults
+        };
+        if json {
+            writeln!(out, "{}", json!({ "accesses": looks }))?;
+        } else if args.html.is_none() {
+            for look in &looks {
+                writeln!(
+                    out,
+                    "{}  {:15}  {}  {}",
+                    look.time,
+                    look.verb,
+                    look.decision,
+                    crate::export::visible(&look.purpose)
+                )?;
+            }
+        }
+        if let Some(path) = &args.html {
+            writeln!(std::io::stderr(), "{}: {rows} records, {} accesses", path.display(), looks.len())?;
+        }
+        Ok(faults)
+    };
+    let result = write();
+    access.end(rows, result)
+}
+
+fn show<W: Write>(table: &mut Table<W>, found: &Found, config: &Config, json: bool) -> std::io::Result<()> {
+    if json { table.json(&Line::new(found, &config.time_zone)) } else { table.add(found, &config.time_zone) }
+}
+
+fn heading<'a>(access: &Granted, person: &[Address], config: &'a Config) -> Heading<'a> {
+    let names: Vec<&str> = person.iter().map(Address::as_str).collect();
+    let about = vec![
+        ("Registerutdrag för", names.join(", ")),
+        ("Beslut", access.access.decision.clone()),
+        ("Uttaget", made(access.access.time, &config.time_zone)),
+        ("Maskning", "andra personer än den utdraget gäller".to_owned()),
+    ];
+    Heading { organisation: &config.organisation.name, about, scratch: Path::new(".") }
+}
+
+/// The accesses that named the person or showed a record of theirs.
+fn looks(log: &Log, access: &Granted, person: &[Address], config: &Config) -> anyhow::Result<Vec<Look>> {
+    let mut looks = Vec::new();
+    for done in access.log.list(None, None)? {
+        let shown = done.result.as_ref().is_some_and(|(rows, _)| *rows > 0);
+        if !shown || !done.access.refused.is_empty() || !SHOWING.contains(&done.access.verb.as_str()) {
+            continue;
+        }
+        let touched = match Query::read_back(&done.access.query) {
+            // What is not understood may have shown the person.
+            None => true,
+            Some(query) => query.names(person) || shows(log, query, person, done.access.time),
+        };
+        if touched {
+            looks.push(Look {
+                time: local(done.access.time, &config.time_zone),
+                verb: done.access.verb,
+                purpose: done.access.purpose,
+                decision: done.access.decision,
+            });
+        }
+    }
+    Ok(looks)
+}
+
+/// Accesses that show records with names in them.
+const SHOWING: [&str; 3] = ["search", "export", "subject-extract"];
+
+/// Whether a query at that time found a record of the person.
+fn shows(log: &Log, query: Query, person: &[Address], at: Timestamp) -> bool {
+    let own = query.person.clone();
+    let until = query.until.map_or(at, |until| until.min(at));
+    let query = Query { person: person.to_vec(), until: Some(until), ..query };
+    let found = log.search(&query, |found| {
+        // An extract for somebody else showed this one if both are in it.
+        let both = own.is_empty() || own.iter().any(|other| is_party(&found.record, other));
+        if both { Err(()) } else { Ok(()) }
+    });
+    found.is_err()
+}
+
+fn is_party(record: &Record, address: &Address) -> bool {
+    let parties = record.recipients.iter().map(String::as_str).chain([record.sender.as_str()]);
+    parties.chain(record.header_from.split(", ")).any(|party| Address::parse(party).as_ref() == Some(address))
+}
+
+/// The others: the same one has the same number throughout the extract.
+struct Others<'a> {
+    person: &'a [Address],
+    numbers: HashMap<Address, usize>,
+}
+
+impl Others<'_> {
+    fn mask(&mut self, record: &mut Record) {
+        let sent = self.is_own(&record.sender);
+        record.sender = self.name(&record.sender);
+        record.recipients = record.recipients.iter().map(|recipient| self.name(recipient)).collect();
+        let authors: Vec<String> = record.header_from.split(", ").map(|author| self.name(author)).collect();
+        record.header_from = authors.join(", ");
+        if !self.is_own(&record.auth_user) && !record.auth_user.is_empty() {
+            MASKED.clone_into(&mut record.auth_user);
+        }
+        // Where somebody else sent it, these tell of their machine.
+        if !sent {
+            for text in [&mut record.message_id, &mut record.client, &mut record.helo] {
+                if !text.is_empty() {
+                    MASKED.clone_into(text);
+                }
+            }
+        }
+    }
+
+    fn is_own(&self, text: &str) -> bool {
+        Address::parse(text).is_some_and(|address| self.person.contains(&address))
+    }
+
+    fn name(&mut self, text: &str) -> String {
+        match Address::parse(text) {
+            Some(address) if text != "<>" && !self.person.contains(&address) => {
+                let next = self.numbers.len() + 1;
+                format!("[annan {}]", self.numbers.entry(address).or_insert(next))
+            }
+            _ => text.to_owned(),
+        }
+    }
+}

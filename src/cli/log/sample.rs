@@ -1,0 +1,99 @@
+//! `postvakt log sample`: mails of a quarter, chosen by a seed and told without names, for the follow-up.
+
+use std::io::Write;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::report::period::{Length, Period};
+use super::{Granted, Reason, USAGE};
+use crate::cli::write_table;
+use crate::config::Config;
+use crate::export::html::{direction, octets, verdict};
+use crate::export::profile::{Mask, Profile, Pseudonyms};
+use crate::export::{Line, visible};
+use crate::store::search::{Found, Log, Query};
+
+const HEAD: [&str; 8] =
+    ["RECORD", "TIME", "DIRECTION", "VERDICT", "SIZE", "SENDER", "RECIPIENTS", "FINDINGS"];
+
+/// What is chosen from, and how.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The quarter, as 2026Q3. Without it: the last one that is over.
+    #[arg(long, value_name = "Q")]
+    quarter: Option<String>,
+    /// How many mails.
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    n: u16,
+    /// What the choice depends on: a word that was settled before, so that nobody picked the mails.
+    #[arg(long, value_name = "S")]
+    seed: String,
+    #[command(flatten)]
+    reason: Reason,
+}
+
+/// Chooses and prints. The same seed gives the same mails and the same pseudonyms, on this store and on no other.
+pub(super) fn run(
+    args: &Args,
+    directory: &Path,
+    log: &Log,
+    config: &Config,
+    json: bool,
+    terminal: bool,
+    out: &mut dyn Write,
+) -> anyhow::Result<u8> {
+    let zone = &config.time_zone;
+    let period = match &args.quarter {
+        Some(text) => Period::parse(text, Length::Quarter).map_err(anyhow::Error::msg)?,
+        None => Period::last(Length::Quarter, jiff::Timestamp::now(), zone),
+    };
+    let (since, until) = period.times(zone)?;
+    let query = Query { since: Some(since), until: Some(until), ..Query::default() };
+    let more = json!({ "sample": period.code(), "n": args.n, "seed": args.seed });
+    let Some(access) = Granted::ask(directory, config, "sample", &query, more, &args.reason)? else {
+        return Ok(USAGE);
+    };
+    let mut shown = 0;
+    let mut print = || {
+        let key = log.key(&format!("sample {} {}", period.code(), args.seed))?;
+        let mask = Mask::new(
+            Profile::Pseudonym,
+            &[],
+            &[],
+            Some(Pseudonyms { key, organisation: &config.organisation }),
+        );
+        let (mut chosen, all, faults) = log.sample(&query, args.n.into(), &args.seed);
+        for found in &mut chosen {
+            mask.apply(found);
+        }
+        shown = chosen.len() as u64;
+        if json {
+            for found in &chosen {
+                writeln!(out, "{}", serde_json::to_string(&Line::new(found, zone))?)?;
+            }
+        } else {
+            let rows: Vec<Vec<String>> = chosen.iter().map(|found| cells(found, config)).collect();
+            write_table(out, terminal, &HEAD, &rows)?;
+            writeln!(out, "{shown} of {all} mails in {}, seed {}", period.code(), visible(&args.seed))?;
+        }
+        Ok(faults)
+    };
+    let result = print();
+    access.end(shown, result)
+}
+
+fn cells(found: &Found, config: &Config) -> Vec<String> {
+    let record = &found.record;
+    let findings: Vec<&str> = record.findings.iter().chain(&record.would).map(String::as_str).collect();
+    vec![
+        found.id.to_string(),
+        config.time_zone.to_datetime(record.time).strftime("%Y-%m-%d %H:%M").to_string(),
+        direction(record.direction.map(crate::mail::Direction::as_str)).to_owned(),
+        verdict(record.outcome.as_str()).to_owned(),
+        octets(record.size),
+        visible(&record.sender).into_owned(),
+        visible(&record.recipients.join(", ")).into_owned(),
+        visible(&findings.join(", ")).into_owned(),
+    ]
+}

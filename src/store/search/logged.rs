@@ -1,0 +1,75 @@
+//! Queries as the access log has them, read back: so that it can be told later whose records they showed.
+
+use serde_json::Value;
+
+use super::{Needle, Party, Query};
+use crate::address::Address;
+use crate::record::Outcome;
+
+impl Query {
+    /// The query in this JSON, as [`serde`] wrote it; what else stands there is left. `None` where a part of it is
+    /// not understood: a query that lacks a part would find more than was shown.
+    pub fn read_back(json: &str) -> Option<Self> {
+        let Value::Object(parts) = serde_json::from_str(json).ok()? else { return None };
+        let mut query = Self::default();
+        for (name, value) in &parts {
+            let text = value.as_str();
+            match name.as_str() {
+                "since" => query.since = Some(text?.parse().ok()?),
+                "until" => query.until = Some(text?.parse().ok()?),
+                "sender" => query.sender = Some(Party::parse(text?).ok()?),
+                "recipient" => query.recipient = Some(Party::parse(text?).ok()?),
+                "subject" => query.subject = Some(Needle::new(text?)),
+                "attachment" => query.attachment = Some(Needle::new(text?)),
+                "verdict" => query.verdict = Some(Outcome::parse(text?)?),
+                "rule" => query.rule = Some(text?.to_owned()),
+                "record" => query.record = Some(text?.parse().ok()?),
+                "queue_id" => query.queue_id = Some(text?.to_owned()),
+                "message_id" => query.message_id = Some(text?.to_owned()),
+                "person" => {
+                    let addresses = value.as_array()?.iter().map(|address| Address::parse(address.as_str()?));
+                    query.person = addresses.collect::<Option<_>>()?;
+                }
+                _ => {}
+            }
+        }
+        Some(query)
+    }
+
+    /// Whether it names one of these addresses itself.
+    pub fn names(&self, addresses: &[Address]) -> bool {
+        let parties = self.sender.iter().chain(&self.recipient);
+        let named = parties.filter_map(|party| match party {
+            Party::Address(address) => Some(address),
+            Party::Domain(_) | Party::Null => None,
+        });
+        named.chain(&self.person).any(|address| addresses.contains(address))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_it_was_written() {
+        let query = Query {
+            since: Some("2026-08-21T11:05:09Z".parse().unwrap()),
+            sender: Some(Party::parse("<>").unwrap()),
+            recipient: Some(Party::parse("Anna@exempelby.se").unwrap()),
+            subject: Some(Needle::new("Möte")),
+            verdict: Some(Outcome::Held),
+            record: Some("gw1-1-000000000007".parse().unwrap()),
+            message_id: Some("<1@example.org>".into()),
+            person: vec![Address::parse("bo@exempelby.se").unwrap()],
+            ..Query::default()
+        };
+        let json = serde_json::to_string(&query).unwrap();
+        let back = Query::read_back(&json).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), json);
+        assert!(back.names(&query.person) && back.names(&[Address::parse("anna@exempelby.se").unwrap()]));
+        assert!(!back.names(&[Address::parse("x@example.org").unwrap()]));
+        assert!(Query::read_back("{\"format\":\"csv\"}").is_some());
+        assert!(Query::read_back("{\"verdict\":\"lost\"}").is_none() && Query::read_back("[]").is_none());
+    }
+}
