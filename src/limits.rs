@@ -217,6 +217,10 @@ pub const FORWARD_PAIRS: usize = 10_000;
 pub const FORWARD_SOON: Duration = Duration::from_secs(30);
 /// From how many mails on that looked like forwards a pair of sender and recipient is a habit.
 pub const FORWARD_REPEATS: u32 = 5;
+/// Notices about the targets of one mail; who forwards to more is told of these.
+pub const FORWARD_NOTICES: usize = 10;
+/// Mailboxes that lead to one external target by way of others, in an audit of Postfix.
+pub const AUDIT_CHAIN: usize = 10_000;
 /// Received fields of one message that are read, the newest first; more than 30 hops is a loop.
 pub const RECEIVED_READ: usize = 30;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod decide;
+mod notices;
 
 use jiff::civil::Date;
 

@@ -22,17 +22,20 @@ pub enum Occasion {
     Receipt,
     /// An automatic forward was stopped; to the mailbox that forwards.
     ForwardStopped,
+    /// A forward was stopped because the exception for it has ended; to who approved that.
+    ExceptionEnded,
 }
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 1] = [Self::ForwardStopped];
+    pub const NOTICES: [Self; 2] = [Self::ForwardStopped, Self::ExceptionEnded];
 
     /// The word for it in the config.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Receipt => "receipt",
             Self::ForwardStopped => "forward-stopped",
+            Self::ExceptionEnded => "exception-ended",
         }
     }
 
@@ -41,6 +44,7 @@ impl Occasion {
         match self {
             Self::Receipt => include_str!("../config/templates/receipt.sv.txt"),
             Self::ForwardStopped => include_str!("../config/templates/forward-stopped.txt"),
+            Self::ExceptionEnded => include_str!("../config/templates/exception-ended.txt"),
         }
     }
 
@@ -60,6 +64,13 @@ impl Occasion {
                 ("target", "anna@example.net"),
                 ("action", "held"),
                 ("reroute_to", "registrator@exempelby.se"),
+            ],
+            Self::ExceptionEnded => &[
+                ("mailbox", "kommundirektoren@exempelby.se"),
+                ("forwarder", "anna@exempelby.se"),
+                ("target", "arkiv@leverantor.se"),
+                ("decision", "KS 2026/123"),
+                ("until", "2027-06-30"),
             ],
         }
     }

@@ -12,10 +12,12 @@ use crate::facts::{Cause, Facts};
 use crate::rules::{Finding, Grade, Match};
 use crate::verdict::Verdict;
 
+use super::notices::{self, Way};
 use super::{
-    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
+    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode, Notify,
     OnUnknown, Refusal, Response, RulePolicy, Ruling, Step, Strong, VirusAction,
 };
+use crate::limits;
 
 /// The decision on a mail, `today` being the day in the organisation's time zone.
 pub fn decide<'a>(
@@ -102,6 +104,7 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
     }
     let (stopped, allowed_by) = without_allowed(found, &policy.exceptions, facts, today);
     let mut outcome = Outcome { allowed_by, ..Outcome::default() };
+    let mut told = Vec::new();
     let groups = by_response(&stopped, policy, facts);
     // A certain one is stopped, whatever is said of those that are only likely.
     let strength = |response: Response| match found.grade {
@@ -121,11 +124,43 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
             Verdict::Mark
         } else {
             let stop = Stop { rule, found, targets, others_remain, facts };
-            stop.by(response.action, policy.reroute_to.as_ref(), &mut outcome.steps)
+            let reroute_to = policy.reroute_to.as_ref();
+            let way = stop.by(response.action, reroute_to, &mut outcome.steps);
+            if policy.notify == Notify::Owner {
+                told.extend(notices::stopped(found, targets, way, reroute_to, facts, today));
+            }
+            told.extend(ended(found, targets, &policy.exceptions, facts, today));
+            match way {
+                Way::Held => Verdict::Hold,
+                Way::Rerouted | Way::Removed => Verdict::Mark,
+                Way::Refused => Verdict::Reject,
+            }
         };
         outcome.verdict = outcome.verdict.max(verdict);
     }
+    // Of a mail that is refused its sender is told by the bounce.
+    if outcome.verdict < Verdict::Reject {
+        outcome.steps.extend(told);
+    }
     outcome
+}
+
+/// Who approved what has ended is told, where that has stopped something.
+fn ended(
+    found: &Match,
+    targets: &[usize],
+    exceptions: &[Exception],
+    facts: &Facts,
+    today: Date,
+) -> Vec<Step> {
+    let of = |at: &usize| {
+        let target = &facts.recipients.get(*at)?.address;
+        let exception = exceptions.iter().filter(|exception| exception.until < today);
+        let mut fitting = exception
+            .filter(|exception| found.mailboxes.contains(&exception.mailbox) && exception.to.matches(target));
+        notices::ended(fitting.next()?, target, facts)
+    };
+    targets.iter().take(limits::FORWARD_NOTICES).filter_map(of).collect()
 }
 
 /// The targets, by what follows for them: private mail may be treated otherwise than other organisations.
@@ -227,7 +262,7 @@ impl Stop<'_> {
     /// Adds what is done. Where others remain they get the mail, and only the targets go. Whose envelope sender it is
     /// decides whether a refusal is right: a bounce goes to the envelope sender and names the recipient, and nobody
     /// but the forwarder himself may learn that.
-    fn by(&self, action: ForwardAction, reroute_to: Option<&Address>, steps: &mut Vec<Step>) -> Verdict {
+    fn by(&self, action: ForwardAction, reroute_to: Option<&Address>, steps: &mut Vec<Step>) -> Way {
         let sender = self.facts.sender.address();
         match (action, reroute_to) {
             (ForwardAction::Reroute, Some(to)) => self.reroute(to, steps),
@@ -237,11 +272,11 @@ impl Stop<'_> {
             }
             (_, _) if self.others_remain => {
                 steps.extend(self.removals());
-                Verdict::Mark
+                Way::Removed
             }
             (ForwardAction::Reject, _) if self.facts.forwarder().is_some() => {
                 steps.push(Step::Reject(Refusal::Forward));
-                Verdict::Reject
+                Way::Refused
             }
             (ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => self.reroute(to, steps),
             (
@@ -252,7 +287,7 @@ impl Stop<'_> {
                 _,
             ) => {
                 steps.push(Step::Hold(format!("{}: {}", self.rule, forward_mark(self.found))));
-                Verdict::Hold
+                Way::Held
             }
         }
     }
@@ -261,12 +296,12 @@ impl Stop<'_> {
         self.targets.iter().copied().map(Step::RemoveRecipient)
     }
 
-    fn reroute(&self, to: &Address, steps: &mut Vec<Step>) -> Verdict {
+    fn reroute(&self, to: &Address, steps: &mut Vec<Step>) -> Way {
         steps.extend(self.removals());
         if self.facts.recipients.iter().all(|recipient| recipient.address != *to) {
             steps.push(Step::AddRecipient(to.clone()));
         }
-        Verdict::Mark
+        Way::Rerouted
     }
 }
 

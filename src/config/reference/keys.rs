@@ -294,15 +294,30 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
     ),
 ];
 
-const NOTICES: &[Key] = &[Key {
-    name: "forward-stopped",
-    kind: "file",
-    default: Fallback::Found("the text that comes with the program, config/templates/forward-stopped.txt"),
-    example: "\"templates/forward-stopped.txt\"",
-    meaning: "To the owner of a mailbox whose automatic forward was stopped.",
-    why: "Most organisations can send it as it is.",
-    keys: &[],
-}];
+const NOTICES: &[Key] = &[
+    Key {
+        name: "forward-stopped",
+        kind: "file",
+        default: Fallback::Found(
+            "the text that comes with the program, config/templates/forward-stopped.txt",
+        ),
+        example: "\"templates/forward-stopped.txt\"",
+        meaning: "To the owner of a mailbox whose automatic forward was stopped.",
+        why: "Most organisations can send it as it is.",
+        keys: &[],
+    },
+    Key {
+        name: "exception-ended",
+        kind: "file",
+        default: Fallback::Found(
+            "the text that comes with the program, config/templates/exception-ended.txt",
+        ),
+        example: "\"templates/exception-ended.txt\"",
+        meaning: "To whoever approved an exception for a forward, when something is stopped because it has ended.",
+        why: "Most organisations can send it as it is.",
+        keys: &[],
+    },
+];
 
 const LISTEN: &[Key] = &[
     Key {
@@ -473,7 +488,7 @@ const EXCEPTION: &[Key] = &[
         kind: "text",
         default: Fallback::Off,
         example: "\"kommundirektören\"",
-        meaning: "Who took the decision.",
+        meaning: "Who took the decision. If that is a mailbox inside, it is told once when something is stopped because the exception has ended.",
         why: "The decision itself says it.",
         keys: &[],
     },

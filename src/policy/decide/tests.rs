@@ -5,7 +5,7 @@ use jiff::civil::date;
 use crate::address::{Address, DomainSet};
 use crate::facts::testing::from_inside;
 use crate::facts::{Cause, Facts};
-use crate::policy::{Place, Target};
+use crate::policy::{Notice, Place, Target};
 use crate::rules::Evidence;
 
 use super::*;
@@ -63,7 +63,7 @@ fn decided(facts: &Facts, policy: &RulePolicy, finding: Finding) -> (Verdict, St
         Step::Reject(_) => "reject".to_owned(),
         Step::Notify(notice) => format!("tell {}", notice.to),
     };
-    let steps = decision.steps.iter().filter(|step| !matches!(step, Step::Mark(_)));
+    let steps = decision.steps.iter().filter(|step| !matches!(step, Step::Mark(_) | Step::Notify(_)));
     (decision.verdict, steps.map(word).collect::<Vec<_>>().join(" "))
 }
 
@@ -230,7 +230,7 @@ fn as_many_steps_as_recipients_are_no_burden() {
     let outside: Vec<usize> = (1..=50_000).collect();
     let policy = policy(ForwardAction::RemoveRecipient, None);
     let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &outside))], TODAY);
-    assert_eq!(decision.steps.len(), 50_001);
+    assert_eq!(decision.steps.len(), 50_001 + limits::FORWARD_NOTICES);
 }
 
 #[test]
@@ -286,4 +286,85 @@ fn private_mail_and_other_organisations_are_told_apart() {
     forward_of(&mut policy).reroute_to = Some(address("registrator@exempelby.se"));
     let both = decided(&facts, &policy, found(Grade::Certain, &[0, 1]));
     assert_eq!(both, (Verdict::Hold, "hold remove 1 add registrator@exempelby.se".to_owned()));
+}
+
+/// Who is told of what, and what makes it the same.
+fn told(facts: &Facts, policy: &RulePolicy, finding: Finding) -> Vec<String> {
+    let steps = decide(facts, [("auto-forward", policy, finding)], TODAY).steps;
+    let notice = |step: Step| match step {
+        Step::Notify(Notice { occasion, to, once, .. }) => {
+            Some(format!("{} {to}: {once}", occasion.as_str()))
+        }
+        _ => None,
+    };
+    steps.into_iter().filter_map(notice).collect()
+}
+
+#[test]
+fn the_owner_is_told_once_a_day_for_each_target() {
+    let hold = policy(ForwardAction::Hold, None);
+    let told_of = |sender: &str, fields: &str, policy: &RulePolicy| {
+        let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}{fields}"));
+        told(&facts, policy, found(Grade::Certain, &[0]))
+    };
+    let citizen = "<medborgare@example.org>";
+    assert_eq!(
+        told_of(citizen, "", &hold),
+        ["forward-stopped anna@exempelby.se: anna@exempelby.se x@example.net 2026-03-02"]
+    );
+    let nobody: [&str; 0] = [];
+    // A bounce; our own letter on its way out again; what is refused is told by the bounce.
+    assert_eq!(told_of("<>", "", &hold), nobody);
+    assert_eq!(told_of(citizen, "\nX-Postvakt-Loop: exempelby.se", &hold), nobody);
+    assert_eq!(told_of("<anna@exempelby.se>", "", &policy(ForwardAction::Reject, None)), nobody);
+    assert_eq!(told_of("<anna@exempelby.se>", "", &hold).len(), 1);
+    let mut silent = policy(ForwardAction::Hold, None);
+    forward_of(&mut silent).notify = Notify::Nobody;
+    assert_eq!(told_of(citizen, "", &silent), nobody);
+    let observing = RulePolicy { mode: Mode::Observe, ..policy(ForwardAction::Hold, None) };
+    assert_eq!(told_of(citizen, "", &observing), nobody);
+}
+
+#[test]
+fn nobody_is_told_of_what_may_be_a_colleagues() {
+    let both = |sender: &str, fields: &str| {
+        let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}{fields}"));
+        let mut finding = found(Grade::Certain, &[0]);
+        if let Finding::Match(found) = &mut finding {
+            found.mailboxes.push(address("bertil@exempelby.se"));
+        }
+        told(&facts, &policy(ForwardAction::Hold, None), finding)
+    };
+    assert!(both("<medborgare@example.org>", "").is_empty());
+    let by_trace = both("<medborgare@example.org>", "\nX-Sieve-Redirected-From: bertil@exempelby.se");
+    assert!(by_trace[0].starts_with("forward-stopped bertil@exempelby.se:"), "{by_trace:?}");
+    let by_sender = both("<bertil@exempelby.se>", "");
+    assert!(by_sender[0].starts_with("forward-stopped bertil@exempelby.se:"), "{by_sender:?}");
+}
+
+#[test]
+fn who_approved_what_has_ended_is_told_once() {
+    let told_by = |approved_by: &str, until: Date| {
+        let mut policy = policy(ForwardAction::Hold, None);
+        forward_of(&mut policy).notify = Notify::Nobody;
+        forward_of(&mut policy).exceptions = vec![Exception {
+            mailbox: address("anna@exempelby.se"),
+            to: Target::Address(address("x@example.net")),
+            decision: "KS 2026/123".into(),
+            approved_by: Some(approved_by.into()),
+            until,
+            place: Place::default(),
+        }];
+        told(&facts("<medborgare@example.org>", "x@example.net"), &policy, found(Grade::Certain, &[0]))
+    };
+    let chief = "kommundirektoren@exempelby.se";
+    assert_eq!(
+        told_by(chief, date(2026, 3, 1)),
+        [
+            "exception-ended kommundirektoren@exempelby.se: anna@exempelby.se Address(x@example.net) KS 2026/123 2026-03-01"
+        ]
+    );
+    assert!(told_by(chief, date(2026, 3, 2)).is_empty(), "its last day");
+    assert!(told_by("kommundirektören", date(2026, 3, 1)).is_empty());
+    assert!(told_by("chief@example.org", date(2026, 3, 1)).is_empty());
 }
