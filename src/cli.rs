@@ -1,5 +1,6 @@
 //! The command line. Every command takes `--json`; exit codes are 0 yes, 1 no, 2 usage, 78 config.
 
+pub mod audit;
 pub mod check;
 pub mod demo;
 pub mod explain;
@@ -79,6 +80,8 @@ enum Command {
     /// Read documents for the program that started this one.
     #[command(hide = true, name = pool::COMMAND)]
     Worker,
+    /// List forwards that no milter can see: aliases, .forward files, BCC and transport maps of a Postfix.
+    PostfixAudit(audit::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {
@@ -148,6 +151,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             with_config(&path, |config, _| log::run(&args, &config))
         }
         Command::Worker => Ok(serve::run()),
+        Command::PostfixAudit(args) => {
+            start_log(false, "warn");
+            let path = args.config.clone();
+            with_config(&path, |config, _| audit::run(&args, &config))
+        }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());
             Ok(YES)

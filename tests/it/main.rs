@@ -8,6 +8,7 @@
     reason = "tests may end so"
 )]
 
+mod audit;
 mod cases;
 mod config;
 mod courier;
