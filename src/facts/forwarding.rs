@@ -8,6 +8,7 @@
 use super::received::Received;
 use super::{Field, Header, grammar, signature};
 use crate::address::{Address, Domain, ReversePath};
+use crate::letter::LOOP_FIELD;
 use crate::limits;
 use crate::organisation::Organisation;
 
@@ -53,6 +54,9 @@ pub enum Mechanism {
     AutoForwarded,
     /// `X-MailFwdBy`: small programs.
     MailFwdBy,
+    /// `X-Postvakt-Loop`: a letter of our own. Those to people inside are `auto-generated`, and never leave by
+    /// themselves.
+    OwnLetter,
     /// `Resent-From`: a redirect, by a rule or by a person.
     Resent,
     /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix' `local(8)`, which then
@@ -82,6 +86,7 @@ impl Mechanism {
             Self::Cpanel => "cpanel",
             Self::AutoForwarded => "auto-forwarded",
             Self::MailFwdBy => "mail-fwd-by",
+            Self::OwnLetter => "own-letter",
             Self::Resent => "resent",
             Self::Delivered => "delivered-to",
             Self::InThenOut => "in-then-out",
@@ -131,6 +136,7 @@ const FIELDS: &[(&str, &str, Mechanism)] = &[
     ("From-Rewrite", "forwarded", Mechanism::Cpanel),
     ("Auto-Submitted", "auto-forwarded", Mechanism::AutoForwarded),
     ("X-MailFwdBy", "", Mechanism::MailFwdBy),
+    (LOOP_FIELD, "", Mechanism::OwnLetter),
     ("Resent-From", "", Mechanism::Resent),
     ("Delivered-To", "", Mechanism::Delivered),
 ];

@@ -14,8 +14,8 @@ use crate::verdict::Verdict;
 
 use super::notices::{self, Way};
 use super::{
-    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode, Notify,
-    OnUnknown, Refusal, Response, RulePolicy, Ruling, Step, Strong, VirusAction,
+    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
+    Notify, OnUnknown, Refusal, Response, RulePolicy, Ruling, Step, Strong, VirusAction,
 };
 use crate::limits;
 

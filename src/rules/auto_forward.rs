@@ -48,19 +48,45 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail that leaves the organisation because a mailbox forwards it by itself, and not because a person sent it:
+Mail that leaves the organisation because a mailbox forwards it by itself, and not because a person sent it. Evidence
+is one or more of these words.
 
-- `message-id`: the same message (Message-ID, From and Date) came from outside for a mailbox inside, and now leaves
-  for an external recipient. This needs no trace in the message at all. Grade *certain*.
-- `sieve`, `zimbra`, `exchange-inbox-rule`, `exchange-forwarding`, `power-automate`: the mechanism left its own header
-  field and names a mailbox inside. Grade *certain*.
-- `srs`, `gmail`: the envelope sender is an address inside that was rewritten from one outside. Grade *certain*.
-- `resent`: Resent-From names a mailbox inside, and nothing else is known. A person who redirects one message by hand
-  leaves the same trace, so the grade is *strong*: it is recorded and has no other effect.
+Grade *certain*:
 
-Never taken for a forward: replies and out-of-office replies to whoever wrote the message, bounces and other reports
-of the organisation's own systems, posts of its own mailing lists, meetings forwarded by a person, journal reports,
-and new messages in which a person forwards another.
+- `message-id`, `dkim-signature`, `date-from-subject`: the same message came from outside for a mailbox inside, and now
+  leaves for an external recipient. It is known by its Message-ID (with From and Date, since some senders give every
+  message the same one), else by a DKIM signature, else by Date, From and Subject. This needs no trace in the message.
+- `exchange-inbox-rule` (X-MS-Exchange-Inbox-Rules-Loop), `exchange-forwarding` (X-MS-Exchange-ForwardingLoop),
+  `sieve` (X-Sieve-Redirected-From), `zimbra` (X-Zimbra-Forwarded), `gmail` (X-Forwarded-For with X-Forwarded-To, or an
+  envelope sender with `+caf_=`), `mail-fwd-by` (X-MailFwdBy): the field names a mailbox inside.
+- `power-automate` (x-ms-mail-operation-type: Forward), `outlook-rule` (X-MS-Exchange-Organization-AutoForwarded: true).
+- `own-letter`: a notice of Postvakt's own, which is for somebody inside, leaves.
+- `srs`: the envelope sender is an address inside that was rewritten from one outside.
+
+Grade *strong*: recorded, and nothing else unless `strong` says so.
+
+- `foreign-from`: nobody inside stands in From, and all recipients are outside; `foreign-dkim`: the author is outside
+  and a domain outside has signed it; `in-then-out`: a hop below the last one took it from a client outside;
+  `delivered-to`: it was delivered to a mailbox inside before, as Postfix' local(8) does before it follows `.forward`.
+- `exchange-transport-rule`, `exchange-forwarding`, `cpanel` (From-Rewrite), `yandex`, `mail-ru`, `mail-fwd-by`: the
+  mechanism's field on mail from an author outside, where it names no mailbox inside.
+- `auto-forwarded` (Auto-Submitted: auto-forwarded), except on mailing lists.
+- `resent`: Resent-From names a mailbox inside. A person who redirects one message by hand leaves the same trace, also
+  where the message itself is known: then it is *strong* later than 30 s after the message came, and *certain* before.
+- `attached-message`: a message that came less than 30 s ago leaves inside another one.
+- `repeated` with one of the signs below, within 30 s: nobody does that by hand time after time.
+
+Grade *weak*: recorded, never anything else.
+
+- `forwarded-soon`: a new message with FW:, VB: or the like, or X-Forwarded-Message-Id, that refers to a message which
+  came less than 30 s ago; `attached-message`: an older one leaves inside a new one; `attachment`: an attachment of
+  16 KiB or more, no picture, that came for the sender; `repeated`: a sign of these for the fifth time from one sender
+  to one recipient.
+
+Never taken for a forward: what goes back to an author of the message that it repeats, contains or answers (envelope
+sender, From or Reply-To): replies and out-of-office replies; bounces and other reports of the organisation's own
+systems; posts of its own mailing lists; meetings forwarded by a person; journal reports; what its author sends once
+more; new messages in which a person forwards another; mail from `systems`.
 
 ## Why it matters
 Automatic forwarding to external addresses is not allowed: public records leave the authority's reach, and personal
@@ -68,16 +94,23 @@ data with them.
 
 ## What it misses
 A milter sees recipients before alias expansion, and never sees what `local(8)` sends on: aliases and `.forward` on
-the gateway itself stay invisible; the mailbox server must be another hop. A client that composes a new message from
-an old one, and a program that fetches mail by POP or IMAP, cannot be seen here at all.
+the gateway itself stay invisible, and the mailbox server must be another hop. `postvakt postfix-audit` lists those. A
+program that makes a new message out of an old one, changes its attachments and waits is not told from a person, and
+one that fetches mail by POP or IMAP never passes here. Gateways do not share their memories yet: what came in by one
+and leaves by another is known by its traces alone.
 
 ## Settings
-`action`: `hold` (the default), `reroute` (with `reroute_to`), `remove-recipient` or `reject`. A refusal is used only
-where the envelope sender is the local forwarder; an outsider would get a bounce that names the private target, so
-there the mail is rerouted or held. `[[rules.auto-forward.exceptions]]` allow one mailbox one target by decision.
+`action`: `hold` (the default), `reroute` (with `reroute_to`), `remove-recipient` or `reject`. Where other recipients
+remain, they get the mail and the forward's targets alone are taken away. A refusal is used only where the envelope
+sender is the local forwarder; an outsider would get a bounce that names the private target, so there the mail is
+rerouted or held, and never dropped. `strong` says what becomes of what is likely, `[rules.auto-forward.private]` what
+is otherwise for providers of private mail, and `notify` who is told: the owner of the mailbox, if that is sure, once a
+day for each target. `[[rules.auto-forward.exceptions]]` allow one mailbox one target by decision. `memory_days` is how
+long messages are remembered, `systems` which hosts send on by design.
 
 ## References
-RFC 5228 §4.2 (redirect), RFC 5322 §3.6.6 (Resent fields), RFC 3834 (automatic responses), RFC 2919 (List-Id).
+RFC 5228 §4.2 (redirect), RFC 5322 §3.6.6 (Resent fields), RFC 3834 (automatic responses), RFC 2919 (List-Id), RFC 3848
+(authenticated hops), RFC 6376 §3.5 (signatures).
 ";
 
 /// The rule.
@@ -191,6 +224,8 @@ fn meaning(trace: &Trace, facts: &Facts) -> Option<Grade> {
         }
         Mechanism::Srs if facts.sender_inside() && !ours => Some(Grade::Certain),
         Mechanism::PowerAutomate | Mechanism::OutlookRule => Some(Grade::Certain),
+        // A receipt is `auto-replied`; a notice is for somebody inside.
+        Mechanism::OwnLetter if says(facts, "auto-generated") => Some(Grade::Certain),
         Mechanism::Resent if ours => Some(Grade::Strong),
         Mechanism::AutoForwarded if !of_list(facts) => Some(Grade::Strong),
         Mechanism::ExchangeForwarding
@@ -215,6 +250,7 @@ fn meaning(trace: &Trace, facts: &Facts) -> Option<Grade> {
         | Mechanism::Cpanel
         | Mechanism::AutoForwarded
         | Mechanism::MailFwdBy
+        | Mechanism::OwnLetter
         | Mechanism::Resent
         | Mechanism::Delivered
         | Mechanism::InThenOut
@@ -255,7 +291,12 @@ fn of_list(facts: &Facts) -> bool {
 
 /// RFC 5435 §2.7: a filter tells somebody that mail has come, and not what it says.
 fn is_notification(facts: &Facts) -> bool {
-    facts.header.all("Auto-Submitted").any(|value| value.to_ascii_lowercase().starts_with("auto-notified"))
+    says(facts, "auto-notified")
+}
+
+/// Whether Auto-Submitted is this keyword.
+fn says(facts: &Facts, keyword: &str) -> bool {
+    facts.header.all("Auto-Submitted").any(|value| value.to_ascii_lowercase().starts_with(keyword))
 }
 
 /// Whether the mail goes back to whoever wrote the message that it answers. Where that message is not remembered,
@@ -266,9 +307,7 @@ fn reply_shaped(facts: &Facts) -> bool {
         return external.all(|recipient| answered.authors.contains(&recipient.address));
     }
     let header = &facts.header;
-    let replied = |value: &str| value.to_ascii_lowercase().starts_with("auto-replied");
-    let automatic =
-        header.first("X-Auto-Response-Suppress").is_some() || header.all("Auto-Submitted").any(replied);
+    let automatic = header.first("X-Auto-Response-Suppress").is_some() || says(facts, "auto-replied");
     automatic && !header.references.is_empty()
 }
 

@@ -1,6 +1,7 @@
 //! The lab: a real Postfix and the real program, started for one test on loopback ports and stopped with it.
 
 pub(crate) mod client;
+pub(crate) mod mailstore;
 pub(crate) mod mta;
 pub(crate) mod program;
 pub(crate) mod sink;
@@ -35,11 +36,21 @@ impl Lab {
 
     /// As [`Lab::start`], in a directory that was prepared.
     pub(crate) fn start_in(directory: Directory, rules: &str) -> Self {
+        Self::start_with(directory, rules, |_| ()).0
+    }
+
+    /// As [`Lab::start_in`]; `prepare` gets Postfix before it starts, and gives what else there is.
+    pub(crate) fn start_with<T>(
+        directory: Directory,
+        rules: &str,
+        prepare: impl FnOnce(&Postfix) -> T,
+    ) -> (Self, T) {
         let ports = Ports::reserve();
         let postfix = Postfix::lay_out(&directory.path, &ports);
         let postvakt = Postvakt::start(&directory.path, &ports, rules);
+        let more = prepare(&postfix);
         postfix.start();
-        Self { postfix, postvakt, _directory: directory }
+        (Self { postfix, postvakt, _directory: directory }, more)
     }
 
     /// An SMTP session from outside, at the port where the world knocks.

@@ -16,6 +16,7 @@ mod custom_rules;
 mod dialogs;
 mod documents;
 mod faults;
+mod forwarding;
 mod lab;
 mod postfix;
 mod product;

@@ -67,6 +67,15 @@ impl Postfix {
         assert!(status.unwrap().success(), "Postfix does not start (root is needed):\n{}", self.log);
     }
 
+    /// Adds lines to `main.cf` and `master.cf`; what stands later holds.
+    pub(crate) fn amend(&self, main: &str, master: &str) {
+        for (name, lines) in [("main.cf", main), ("master.cf", master)] {
+            let path = self.directory.join("etc").join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(&path, text + lines).unwrap();
+        }
+    }
+
     /// How many messages were delivered to the address.
     pub(crate) fn count(&self, address: &str) -> usize {
         files(&self.folder(address)).len()
@@ -201,13 +210,13 @@ impl Drop for Postfix {
     }
 }
 
-fn make_folder(path: &Path, mode: u32, (uid, gid): (u32, u32)) {
+pub(crate) fn make_folder(path: &Path, mode: u32, (uid, gid): (u32, u32)) {
     fs::create_dir(path).unwrap();
     chown(path, Some(uid), Some(gid)).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn postfix_user() -> (u32, u32) {
+pub(crate) fn postfix_user() -> (u32, u32) {
     let id = |option| run(Command::new("id").args([option, "postfix"])).trim().parse().unwrap();
     (id("-u"), id("-g"))
 }
