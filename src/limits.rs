@@ -84,6 +84,11 @@ pub const HEADER_VALUE_OCTETS: usize = 900;
 pub const MIME_DEPTH: usize = 50;
 /// MIME parts of one message.
 pub const MIME_PARTS: usize = 10_000;
+/// Pieces of one message: its parts, and the subjects, names and leftovers around them.
+pub const MIME_PIECES: usize = 40_000;
+/// Stretches of a header section that are no fields and are read one by one; more are read as one, with the fields
+/// between them.
+pub const ODD_STRETCHES: usize = 16;
 /// Attachments whose names are recorded; that there were more is a defect among the facts.
 pub const ATTACHMENTS: usize = 1_000;
 /// Octets of a decoded subject in facts and log.
@@ -119,7 +124,13 @@ pub const DOCUMENT_TEXT_OCTETS: usize = 16 << 20;
 /// Entries of one document, over everything inside it.
 pub const DOCUMENT_ENTRIES: usize = 10_000;
 /// Kilobytes of memory for the dictionary of LZMA; 7-Zip's largest preset has 64 MB, and uses little more.
-pub const DOCUMENT_DICTIONARY_KB: usize = 160 << 10;
+pub const DOCUMENT_DICTIONARY_KB: usize = 96 << 10;
+/// Strings and number formats of one workbook; Excel itself stops at 65,490 formats.
+pub const WORKBOOK_STRINGS: usize = 1 << 20;
+/// Number formats of one workbook.
+pub const WORKBOOK_FORMATS: usize = 65_536;
+/// Properties of one message or attachment in TNEF; Outlook writes about two hundred.
+pub const TNEF_PROPERTIES: u32 = 10_000;
 /// Groups inside one another in RTF whose settings are remembered; Word writes about ten.
 pub const RTF_GROUPS: usize = 1_000;
 /// Documents inside one another: a ZIP in a ZIP in a ZIP has three.

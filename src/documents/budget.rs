@@ -8,6 +8,9 @@ use std::io::{self, Read};
 use super::Reason;
 use crate::limits;
 
+/// Octets that are unpacked at a time.
+const CHUNK_OCTETS: usize = 64 << 10;
+
 /// What a reading may still do.
 #[derive(Debug)]
 pub struct Budget {
@@ -52,17 +55,30 @@ impl Budget {
     /// Everything that comes out of `packed`; what came out before a fault, with the fault.
     pub(super) fn unpack(&mut self, packed: impl Read) -> (Vec<u8>, Result<(), Reason>) {
         let mut out = Vec::new();
-        let room = self.octets as u64;
-        let ended = match packed.take(room + 1).read_to_end(&mut out) {
-            Ok(_) if out.len() as u64 > room => {
-                out.truncate(self.octets);
-                Err(Reason::Limit)
-            }
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => Err(Reason::Limit),
-            Err(_) => Err(Reason::Damaged),
-        };
+        let ended = self.pour(packed, &mut out);
         self.octets = self.octets.saturating_sub(out.len());
         (out, ended)
+    }
+
+    fn pour(&self, mut packed: impl Read, out: &mut Vec<u8>) -> Result<(), Reason> {
+        let mut chunk = vec![0; CHUNK_OCTETS];
+        loop {
+            let read = match packed.read(&mut chunk) {
+                Ok(0) => return Ok(()),
+                Ok(read) => chunk.get(..read).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::OutOfMemory => return Err(Reason::Limit),
+                Err(_) => return Err(Reason::Damaged),
+            };
+            let kept = read.get(..self.octets.saturating_sub(out.len())).unwrap_or(read);
+            // A quarter more at a time: doubling would take twice the memory that is needed.
+            if out.capacity() - out.len() < kept.len() {
+                out.reserve_exact(kept.len().max(out.len() / 4));
+            }
+            out.extend_from_slice(kept);
+            if kept.len() < read.len() {
+                return Err(Reason::Limit);
+            }
+        }
     }
 }

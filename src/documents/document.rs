@@ -123,6 +123,11 @@ impl<'r> Document<'r> {
 
     fn child(&mut self, name: &str) -> Result<Document<'_>, Reason> {
         self.budget.enter()?;
+        // A name is cut at its limit, and is text in full.
+        if name.len() > limits::ATTACHMENT_NAME_OCTETS {
+            self.text(name)?;
+            self.text("\n")?;
+        }
         self.children += 1;
         let outer = self.items.get(self.at).map_or("", |item| &item.path);
         let number = self.children;

@@ -11,8 +11,9 @@ use crate::mime::words;
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     let text = words::unlabelled(bytes);
     let mut pending: Option<String> = None;
+    let mut soft = false;
     for line in text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)) {
-        let quoted = pending.as_ref().is_some_and(|before| before.ends_with('=') && is_quoted(before));
+        let quoted = soft && pending.as_ref().is_some_and(|before| before.ends_with('='));
         match (&mut pending, line.strip_prefix([' ', '\t'])) {
             (Some(before), _) if quoted => {
                 before.pop();
@@ -20,6 +21,7 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
             }
             (Some(before), Some(more)) => before.push_str(more),
             _ => {
+                soft = is_quoted(line);
                 if let Some(before) = pending.replace(line.to_owned()) {
                     value(document, &before)?;
                 }

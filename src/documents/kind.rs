@@ -94,7 +94,9 @@ const TYPES: &[(&str, Kind)] = &[
 impl Kind {
     /// What the octets are; the name and the declared type are asked where they do not say.
     pub fn of(bytes: &[u8], name: &str, media_type: &str) -> Self {
-        if let Some(kind) = magic::find(bytes) {
+        // Two letters are no proof of a program: a text may begin with them.
+        let text = strings::is_text(bytes);
+        if let Some(kind) = magic::find(bytes).filter(|kind| kind.may_hold_text() || !text) {
             return kind;
         }
         let by_name = name.rsplit_once('.').and_then(|(_, ending)| {
@@ -104,10 +106,8 @@ impl Kind {
         let by_type = || TYPES.iter().find(|(known, _)| media_type.starts_with(known));
         match by_name.or_else(by_type) {
             // A text may be more than its name says, and a picture whose octets are text is none.
-            Some((_, kind)) if *kind != Self::Text && (kind.may_hold_text() || !strings::is_text(bytes)) => {
-                *kind
-            }
-            _ if strings::is_text(bytes) => of_text(bytes),
+            Some((_, kind)) if *kind != Self::Text && (kind.may_hold_text() || !text) => *kind,
+            _ if text => of_text(bytes),
             Some((_, kind)) => *kind,
             None => Self::Unknown,
         }

@@ -15,6 +15,7 @@ use crate::mime::words;
 
 /// Reads the text of a message, and what it carries.
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
+    document.budget().spend(bytes.len())?;
     let bytes = Bytes::copy_from_slice(bytes);
     let section = Section::split(&bytes, 0, |_| false);
     let mut defects = Defects::default();
@@ -29,7 +30,10 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
                 document.text("\n")?;
             }
             (Role::Message, _) => document.unread(&piece.name, piece.size as u64, State::Plain)?,
-            (Role::Attached, None) => document.inside(&piece.name, &piece.media_type, &piece.content())?,
+            (Role::Attached, None) => {
+                document.budget().spend(piece.size)?;
+                document.inside(&piece.name, &piece.media_type, &piece.content())?;
+            }
             (Role::Attached, Some(unread)) => {
                 document.unread(&piece.name, piece.size as u64, State::Uninspectable(unread.into()))?;
             }

@@ -3,14 +3,16 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::document::{Document, Outcome};
-use super::{State, xml};
-use crate::markup;
+use super::{Reason, State, xml};
 use crate::mime::words;
+use crate::{limits, markup};
 
 /// Reads text: by its byte order mark, else UTF-8, else as old Windows programs write it.
 pub(super) fn text(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
-    document.text(&words::unlabelled(bytes))?;
-    Ok(State::Plain)
+    // No charset has more than two octets for each of UTF-8's.
+    let read = bytes.get(..2 * limits::DOCUMENT_TEXT_OCTETS).unwrap_or(bytes);
+    document.text(&words::unlabelled(read))?;
+    if read.len() < bytes.len() { Err(Reason::Limit) } else { Ok(State::Plain) }
 }
 
 /// Reads a page of HTML.

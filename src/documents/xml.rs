@@ -82,7 +82,7 @@ pub(super) fn flow(part: &[u8]) -> String {
     let mut code = false;
     for token in markup::xml(&part) {
         // An element may stand for many blanks.
-        if out.len() > limits::DOCUMENT_TEXT_OCTETS {
+        if out.len() + aside.len() > limits::DOCUMENT_TEXT_OCTETS {
             break;
         }
         match token {
@@ -116,6 +116,9 @@ pub(super) fn fields(part: &[u8]) -> String {
     let part = words::unlabelled(part);
     let (mut out, mut aside) = (String::new(), String::new());
     for token in markup::xml(&part) {
+        if out.len() + aside.len() > limits::DOCUMENT_TEXT_OCTETS {
+            break;
+        }
         match token {
             Token::Text(text) if !text.trim_ascii().is_empty() => {
                 out.push_str(&markup::decode(text));

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use super::decode;
 use super::tokens::{self, Tag, Token};
+use crate::limits;
 
 /// Elements that begin and end a line.
 const BLOCKS: &[&str] = &[
@@ -100,6 +101,10 @@ impl Text {
     fn read(&mut self, page: &str, comments: bool) {
         let mut style = false;
         for token in tokens::html(page) {
+            // More is not kept, and whoever keeps it says so.
+            if self.out.len() + self.aside.len() > limits::TEXT_OCTETS {
+                return;
+            }
             match token {
                 Token::Text(text) => self.out.push_str(&decode(text)),
                 Token::Raw(_) if style => {}

@@ -5,8 +5,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::limits;
 use crate::markup::{self, Token};
 use crate::mime::words;
+
+/// Places of the longest mask that is one; personal numbers have thirteen.
+const MASK_PLACES: usize = 32;
 
 /// The mask of each cell style.
 #[derive(Default)]
@@ -27,13 +31,15 @@ impl Formats {
         let mut of_cells = false;
         for token in markup::xml(&styles) {
             match token {
-                Token::Start(tag) if tag.local() == "numFmt" => {
+                Token::Start(tag) if tag.local() == "numFmt" && masks.len() < limits::WORKBOOK_FORMATS => {
                     let id = tag.attribute("numFmtId").and_then(|id| id.parse::<u32>().ok());
                     let mask = tag.attribute("formatCode").and_then(|code| mask(&code));
                     masks.extend(id.zip(mask));
                 }
                 Token::Start(tag) if tag.local() == "cellXfs" => of_cells = true,
-                Token::Start(tag) if of_cells && tag.local() == "xf" => {
+                Token::Start(tag)
+                    if of_cells && tag.local() == "xf" && formats.len() < limits::WORKBOOK_FORMATS =>
+                {
                     let id = tag.attribute("numFmtId").and_then(|id| id.parse::<u32>().ok());
                     formats.push(id.and_then(|id| masks.get(&id).cloned()));
                 }
@@ -84,7 +90,7 @@ fn mask(code: &str) -> Option<Vec<Place>> {
         }
     }
     let digits = places.iter().filter(|place| **place == Place::Digit).count();
-    (digits > 1).then_some(places)
+    (digits > 1 && places.len() <= MASK_PLACES).then_some(places)
 }
 
 #[cfg(test)]

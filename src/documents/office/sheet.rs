@@ -29,7 +29,11 @@ impl Shared {
                 Token::Start(tag) if tag.local() == "t" => text = !tag.empty,
                 Token::Text(written) if inside && text => string.push_str(&markup::decode(written)),
                 Token::Raw(written) if inside && text => string.push_str(written),
-                Token::End(name) if name.ends_with("si") => strings.push(std::mem::take(&mut string)),
+                // More strings than may be counted are text that no cell can name.
+                Token::End(name) if name.ends_with("si") && strings.len() < limits::WORKBOOK_STRINGS => {
+                    strings.push(std::mem::take(&mut string));
+                }
+                Token::End(name) if name.ends_with("si") => string.push('\n'),
                 Token::End(_) => text = false,
                 _ => {}
             }
@@ -86,7 +90,7 @@ pub(super) fn text(part: &[u8], shared: &Shared, formats: &Formats) -> String {
     let mut element = "";
     for token in markup::xml(&part) {
         // A string may be named by any number of cells.
-        if out.len() > limits::DOCUMENT_TEXT_OCTETS {
+        if out.len() + aside.len() > limits::DOCUMENT_TEXT_OCTETS {
             break;
         }
         match token {

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::super::octets::Octets;
+use crate::limits;
 use crate::mime::words;
 
 pub(super) struct Property<'a> {
@@ -21,12 +22,12 @@ pub(super) fn read(content: &[u8]) -> (Vec<Property<'_>>, bool) {
     let mut octets = Octets::new(content);
     let mut found = Vec::new();
     let Some(count) = octets.u32() else { return (found, false) };
-    for _ in 0..count {
+    for _ in 0..count.min(limits::TNEF_PROPERTIES) {
         if property(&mut octets, &mut found).is_none() {
             return (found, false);
         }
     }
-    (found, true)
+    (found, count <= limits::TNEF_PROPERTIES)
 }
 
 fn property<'a>(octets: &mut Octets<'a>, found: &mut Vec<Property<'a>>) -> Option<()> {
@@ -45,6 +46,9 @@ fn property<'a>(octets: &mut Octets<'a>, found: &mut Vec<Property<'a>>) -> Optio
     let variable = matches!(kind, 0x0d | 0x1e | 0x1f | 0x102);
     let count = if several || variable { octets.u32()? } else { 1 };
     for _ in 0..count {
+        if found.len() as u64 >= u64::from(limits::TNEF_PROPERTIES) {
+            return None;
+        }
         let length = match kind {
             0x02 | 0x03 | 0x04 | 0x0a | 0x0b => 4,
             0x05 | 0x06 | 0x07 | 0x14 | 0x40 => 8,

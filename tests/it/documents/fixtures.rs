@@ -65,6 +65,7 @@ fn kinds_are_told_by_content_and_not_by_name() {
     }
     for (name, content, expected) in [
         ("a.png", &b"Personnummer 811228-9874"[..], " a.png text plain"),
+        ("a.exe", b"MZ 811228-9874", " a.exe text plain"),
         ("a.jpg", b"MZ\x90\0", " a.jpg executable plain"),
         ("a.txt", b"\x4c\0\0\0\x01\x14\x02\0", " a.txt shortcut plain"),
         ("a.pdf", b"\xff\xd8\xff\xe0", " a.pdf image plain"),

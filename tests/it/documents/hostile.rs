@@ -139,12 +139,25 @@ fn hostile_messages() {
     let residue = facts((header.to_owned() + "--b\n\nx\n" + &"--b--\nx\n".repeat(500_000)).as_bytes());
     assert!(residue.passages.len() < 20_000);
     // What is begun again and again and never ends.
-    for unit in ["begin 644 a\n", "--b\n", "<a b=\"", "<a", "<!--", "x --b\n", "{", "\\'", "&#", "=?utf-8?b?"]
-    {
+    for unit in [
+        "begin 644 a\n",
+        "--b\n",
+        "<a b=\"",
+        "<a",
+        "<!--",
+        "x --b\n",
+        "{",
+        "\\'",
+        "&#",
+        "=?utf-8?b?",
+        " =\n",
+        "x\nA:\n",
+        "To: a\n",
+    ] {
         let much = unit.repeat((1 << 20) / unit.len());
         let pages = format!("Content-Type: text/html\n\n{much}");
         assert!(!facts(pages.as_bytes()).passages.is_empty(), "{unit}");
-        for name in ["a.html", "a.rtf", "a.xml", "a.ics", "a.eml"] {
+        for name in ["a.html", "a.rtf", "a.xml", "a.ics", "a.vcf", "a.eml"] {
             let head = if name == "a.rtf" { "{\\rtf1 " } else { "" };
             assert_eq!(items(name, (head.to_owned() + &much).as_bytes())[0].path, "", "{unit}");
         }
