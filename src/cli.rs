@@ -6,6 +6,7 @@ pub mod demo;
 pub mod explain;
 pub mod log;
 mod mailbox;
+pub mod receipts;
 mod reference;
 pub mod replay;
 pub mod transaction;
@@ -82,6 +83,8 @@ enum Command {
     Worker,
     /// List forwards that no milter can see: aliases, .forward files, BCC and transport maps of a Postfix.
     PostfixAudit(audit::Args),
+    /// Look at the outbox, and have receipts sent again or not at all.
+    Receipts(receipts::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {
@@ -155,6 +158,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             start_log(false, "warn");
             let path = args.config.clone();
             with_config(&path, |config, _| audit::run(&args, &config))
+        }
+        Command::Receipts(args) => {
+            start_log(false, "warn");
+            let path = args.config.clone();
+            with_config(&path, |config, _| receipts::run(&args, &config))
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());

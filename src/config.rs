@@ -1,8 +1,8 @@
 //! The config in force: parsed, checked, immutable. Whoever holds a [`Config`] holds one without mistakes.
 //!
 //! Reading order: `load` (the file's bytes; the only file here that touches the world), `raw` (TOML to
-//! [`crate::settings`]), `check` (what the tables mean), `listen`, `letters` and
-//! `policies` (parts of that), `reference` (the
+//! [`crate::settings`]), `check` (what the tables mean), `listen`, `letters`,
+//! `policies` and `receipts` (parts of that), `reference` (the
 //! documentation of every key).
 
 #![deny(clippy::disallowed_methods)]
@@ -15,6 +15,7 @@ pub mod load;
 mod policies;
 mod records;
 pub mod raw;
+mod receipts;
 pub mod reference;
 pub mod services;
 #[cfg(test)]
@@ -32,6 +33,7 @@ use crate::letter::Stationery;
 use crate::limits;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::organisation::Organisation;
+use crate::policy::receipts::Ceilings;
 use crate::policy::{Actions, Exception, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
@@ -189,11 +191,19 @@ impl Config {
         self.rules.iter().any(|(_, policy)| policy.mode == Mode::Enforce)
     }
 
+    /// How many receipts there may be, where any are sent.
+    pub fn receipt_ceilings(&self) -> Option<&Ceilings> {
+        self.rules.iter().find_map(|(_, policy)| match &policy.actions {
+            Actions::Receipt(receipts) => Some(&receipts.ceilings),
+            Actions::Forward(_) | Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) => None,
+        })
+    }
+
     /// Every exception there is.
     pub fn exceptions(&self) -> impl Iterator<Item = &Exception> {
         self.rules.iter().flat_map(|(_, policy)| match &policy.actions {
             Actions::Forward(forward) => &*forward.exceptions,
-            Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) => &[],
+            Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) | Actions::Receipt(_) => &[],
         })
     }
 }

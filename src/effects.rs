@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
+use crate::policy::receipts::Receipt;
 use crate::policy::{Decision, Mark, Mode, Refusal, Ruling, Step};
 use crate::record::{FindingRow, Outcome, Record, RecordId, SeenRow};
 use crate::reply::{Basic, Class, SmtpReply};
@@ -60,9 +61,16 @@ pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
         queue_id: facts.queue_id.clone().unwrap_or_default(),
         message_id: facts.header.message_id.clone().unwrap_or_default(),
         config: config_hash.to_owned(),
-        receipt: String::new(),
+        receipt: receipts(&decision.receipts),
         ..of_client(&facts.client)
     }
+}
+
+/// What becomes of each receipt: `registrator@exempelby.se=queued PV-2026-7K3M9Q`, `…=suppressed auto-submitted`.
+fn receipts(receipts: &[Receipt]) -> String {
+    let word =
+        |receipt: &Receipt| format!("{}={} {}", receipt.mailbox.address, receipt.outcome(), receipt.detail());
+    receipts.iter().map(word).collect::<Vec<_>>().join("; ")
 }
 
 /// What the log keeps of each finding.
@@ -252,6 +260,9 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
     }
     if !suspicious.is_empty() {
         marks.push(("X-Postvakt-Suspicious", suspicious.join(", ")));
+    }
+    if let Some(receipt) = decision.receipts.iter().find(|receipt| receipt.is_sent()) {
+        marks.push(("X-Postvakt-Receipt", receipt.reference.clone()));
     }
     marks.push(("X-Postvakt-Id", id.to_string()));
     marks.extend(results::value(facts).map(|value| (results::NAME, value)));

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::facts::authentication::Authentication;
 use crate::facts::{Cause, Fact, Facts, Needs};
+use crate::ledger::Ledger;
 use crate::limits;
 use crate::mail::{Direction, Mail};
 use crate::metrics::METRICS;
@@ -27,6 +28,8 @@ use seen::Memory;
 pub struct Sources {
     /// The messages that came from outside.
     pub memory: Memory,
+    /// The receipts of the last day.
+    pub ledger: Ledger,
     /// Who reads documents.
     pub workers: Workers,
     /// Who often sends whom what looks like a forward.
@@ -40,17 +43,18 @@ pub struct Sources {
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
     pub fn volatile(workers: Workers) -> Self {
-        Self::with(Memory::volatile(), workers)
+        Self::with(Memory::volatile(), Ledger::default(), workers)
     }
 
     /// Sources that remember in the store.
     pub fn of(store: &Store, needs: Needs, workers: Workers) -> Result<Self, OpenError> {
-        Ok(Self::with(Memory::of(store, days(needs))?, workers))
+        Ok(Self::with(Memory::of(store, days(needs))?, Ledger::of(store)?, workers))
     }
 
-    fn with(memory: Memory, workers: Workers) -> Self {
+    fn with(memory: Memory, ledger: Ledger, workers: Workers) -> Self {
         Self {
             memory,
+            ledger,
             workers,
             habits: Habits::new(),
             resolver: auth::Resolver::default(),

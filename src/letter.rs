@@ -6,6 +6,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod name;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -18,6 +20,8 @@ use crate::{limits, text};
 
 /// The field by which we know our own.
 pub const LOOP_FIELD: &str = "X-Postvakt-Loop";
+/// Octets of an address that a letter goes to: it stands on one line of RCPT and one of To (RFC 5321 §4.5.3.1.3).
+pub const ADDRESS_OCTETS: usize = 254;
 
 /// What all letters have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]

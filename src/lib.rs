@@ -45,6 +45,7 @@ pub mod config;
 
 // The shell: the world.
 pub mod store;
+pub mod ledger;
 pub mod export;
 pub mod worker;
 pub mod gather;

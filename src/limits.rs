@@ -311,6 +311,12 @@ pub const COURIER_REST: Duration = Duration::from_secs(1);
 pub const COURIER_QUIT_TIME: Duration = Duration::from_secs(1);
 /// Octets of one reply of the server's.
 pub const COURIER_REPLY_OCTETS: u64 = 16 << 10;
+/// Letters that wait; more are not written, so that the queue has an end. 3 kB each on the disk, 300 octets in memory.
+pub const OUTBOX_PENDING: usize = 50_000;
+/// Receipts that are counted for the ceilings, at most; about 500 octets each.
+pub const LEDGER_RECEIPTS: usize = 200_000;
+/// For so long a command waits for the running program to carry out what it asks.
+pub const REQUEST_TIME: Duration = Duration::from_secs(5);
 /// What one rendering of a template may do, in steps of the engine; a letter needs some hundred.
 pub const TEMPLATE_STEPS: u64 = 20_000;
 /// Octets of one field of a template.

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub store_unlogged: IntCounter,
     pub outbox_pending: IntGauge,
     pub outbox_oldest: IntGauge,
+    pub receipts: IntCounterVec,
+    pub receipts_breaker: IntGauge,
     pub letters: IntCounterVec,
     pub letter_tries: IntCounterVec,
     pub letter_faults: IntCounter,
@@ -122,6 +124,12 @@ impl Metrics {
                 "outbox_oldest_timestamp_seconds",
                 "When the mail came that the oldest waiting receipt or notice is about; 0 where none waits.",
             ),
+            receipts: new.counters(
+                "receipts_total",
+                "Receipts that were due: queued, would_queue, or suppressed with the reason.",
+                &["outcome", "reason"],
+            ),
+            receipts_breaker: new.gauge("receipts_breaker_open", "1 while no receipts are sent because there are too many in all."),
             letters: new.counters(
                 "letters_total",
                 "Receipts and notices, by what came of a try: sent, again (it is tried later), failed.",

@@ -16,8 +16,9 @@ use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
-use crate::policy::{Decision, decide};
-use crate::record::{FindingRow, OutboxRow, Outcome, Record, RecordId};
+use crate::policy::{Decision, decide, receipts};
+use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
+use crate::rules::receipt::Silence;
 use crate::store::{Entry, Store};
 use crate::{effects, limits};
 
@@ -57,7 +58,13 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
         let findings = config.rules.iter().flat_map(|(rule, policy)| {
             rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
         });
-        decide::decide(&facts, findings, today)
+        let mut decision = decide::decide(&facts, findings, today);
+        let rules = config.rules.iter().map(|(rule, policy)| (&**rule, policy));
+        receipts::decide(&facts, rules, today, &mut decision);
+        if let Some(ceilings) = config.receipt_ceilings() {
+            sources.ledger.admit(&facts, ceilings, &mut decision.receipts);
+        }
+        decision
     })
     .map(|decision| Assessment { facts, decision })
 }
@@ -101,10 +108,11 @@ impl Pipeline {
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);
         self.minimise(config, &mut record, &mut findings);
-        let outbox = written(config, assessment);
+        let outbox = written(config, &self.store, assessment);
         let id = match self.store.commit(Entry { record, findings, seen: seen.clone(), outbox }).await {
             Ok(id) => id,
             Err(error) => {
+                self.sources.ledger.forget(&decision.receipts);
                 tracing::error!(%error, queue_id = facts.queue_id, "the record cannot be stored; the mail is put off");
                 return effects::not_stored();
             }
@@ -158,14 +166,21 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
 }
 
 /// The letters that follow from the decision.
-fn written(config: &Config, Assessment { facts, decision }: &Assessment) -> Vec<OutboxRow> {
+fn written(config: &Config, store: &Store, Assessment { facts, decision }: &Assessment) -> Vec<OutboxRow> {
     let Some(stationery) = &config.stationery else { return Vec::new() };
     let outgoing = letters::outgoing(facts, decision, stationery);
     for fault in outgoing.faults {
         METRICS.letter_faults.inc();
         tracing::error!(queue_id = facts.queue_id, fault, "a letter could not be written as the config says");
     }
-    outgoing.rows
+    let mut rows = outgoing.rows;
+    // Receipts have been told already; a notice has nobody who waits for it.
+    if store.outbox().pending() >= limits::OUTBOX_PENDING {
+        let before = rows.len();
+        rows.retain(|row| row.kind == OutboxKind::Receipt);
+        METRICS.limits_exceeded.with_label_values(&["outbox"]).inc_by((before - rows.len()) as u64);
+    }
+    rows
 }
 
 fn count(direction: &str, outcome: Outcome) {
@@ -175,6 +190,10 @@ fn count(direction: &str, outcome: Outcome) {
 /// One line for the operator where a rule had something to say; nothing from the mail but its ids.
 fn report(id: &RecordId, Assessment { facts, decision }: &Assessment) {
     METRICS.message_octets.observe(f64::from(u32::try_from(facts.size).unwrap_or(u32::MAX)));
+    for receipt in &decision.receipts {
+        let reason = receipt.silence.map_or("", Silence::as_str);
+        METRICS.receipts.with_label_values(&[receipt.outcome(), reason]).inc();
+    }
     for ruling in &decision.rulings {
         let grade = ruling.grade();
         METRICS.rule_hits.with_label_values(&[ruling.rule.as_str(), grade, ruling.mode.as_str()]).inc();

@@ -4,6 +4,7 @@
 
 pub mod decide;
 mod notices;
+pub mod receipts;
 
 use jiff::civil::Date;
 
@@ -13,6 +14,7 @@ use crate::limits;
 use crate::rules::Finding;
 use crate::templates::{Fields, Occasion};
 use crate::verdict::Verdict;
+use receipts::{Receipt, ReceiptPolicy};
 
 /// What is to become of a mail, and why.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,8 @@ pub struct Decision {
     pub steps: Vec<Step>,
     /// Each finding with what follows from it, in the order of the rules.
     pub rulings: Vec<Ruling>,
+    /// The receipts that the mail's mailboxes owe.
+    pub receipts: Vec<Receipt>,
 }
 
 /// One finding and what follows from it.
@@ -236,6 +240,8 @@ pub enum Actions {
     Forward(ForwardPolicy),
     /// For content.
     Content(ContentAction),
+    /// For receipts.
+    Receipt(ReceiptPolicy),
     /// For viruses.
     Virus(VirusAction),
     /// For what is marked and nothing else: there is no action here that could stop a mail.

@@ -166,7 +166,7 @@ pub struct SeenRow {
 }
 
 /// What makes a mail of our own the same one: no second one with this key is ever stored.
-pub type OutboxKey = [u8; 16];
+pub type OutboxKey = crate::letter::name::Key;
 
 /// A mail of our own, stored with the record of the mail that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 
 pub mod auto_forward;
 pub mod custom;
+pub mod receipt;
 pub mod spam;
 pub mod virus;
 
@@ -17,9 +18,10 @@ use crate::address::Address;
 use crate::facts::{Cause, Facts, Needs};
 use crate::settings::{Key, Settings};
 use crate::{limits, text};
+use receipt::Silence;
 
 /// Every rule.
-pub const ALL: &[&Spec] = &[&auto_forward::SPEC, &spam::SPEC, &virus::SPEC, &custom::SPEC];
+pub const ALL: &[&Spec] = &[&auto_forward::SPEC, &spam::SPEC, &virus::SPEC, &receipt::SPEC, &custom::SPEC];
 
 /// What there is to say about a rule, once.
 #[derive(Debug)]
@@ -64,6 +66,8 @@ pub enum Menu {
     Mark,
     /// A mark as other spam filters leave it, and nothing else.
     Spam,
+    /// Nothing is done to the mail.
+    Receipt,
 }
 
 impl Menu {
@@ -74,6 +78,7 @@ impl Menu {
             Self::Content => &["mark", "hold", "reject"],
             Self::Virus => &["hold", "reject"],
             Self::Mark | Self::Spam => &["mark"],
+            Self::Receipt => &[],
         }
     }
 }
@@ -86,6 +91,11 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn needs(&self) -> Needs;
     /// What it finds. Pure: the same facts give the same findings.
     fn check(&self, facts: &Facts) -> Vec<Finding>;
+    /// Why the sender of the mail is not to be answered by a program. Asked of the rule that sends receipts, where one
+    /// is due.
+    fn silence(&self, _: &Facts) -> Option<Silence> {
+        None
+    }
 }
 
 /// What a rule says about a mail.

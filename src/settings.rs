@@ -31,9 +31,12 @@ impl Value {
     pub fn one_or_more(&self) -> &[Self] {
         match &self.kind {
             Kind::List(values) => values,
-            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
-                std::slice::from_ref(self)
-            }
+            Kind::Text(_)
+            | Kind::Date(_)
+            | Kind::Flag(_)
+            | Kind::Table(_)
+            | Kind::Number(_)
+            | Kind::Other(_) => std::slice::from_ref(self),
         }
     }
 }
@@ -49,9 +52,11 @@ pub enum Kind {
     List(Vec<Value>),
     /// Keys with values.
     Table(Table),
+    /// `true` or `false`, without quotes.
+    Flag(bool),
     /// A whole number, without quotes.
     Number(i64),
-    /// Something that no setting is: a fraction, a boolean, a time; the word for it.
+    /// Something that no setting is: a fraction, a time; the word for it.
     Other(&'static str),
 }
 
@@ -61,6 +66,7 @@ impl Kind {
         match self {
             Self::Text(_) => "text",
             Self::Date(_) => "a date",
+            Self::Flag(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
             Self::Number(_) => "a number",
@@ -150,6 +156,11 @@ impl<'a> Settings<'a> {
     /// Whether the table says nothing at all.
     pub fn is_empty(&self) -> bool {
         self.table.entries.is_empty()
+    }
+
+    /// Whether the table has the key, right or wrong.
+    pub fn names(&self, key: &str) -> bool {
+        self.table.entries.iter().any(|entry| entry.key == key)
     }
 
     /// The line where the table begins.
@@ -299,7 +310,12 @@ impl<'a> Settings<'a> {
                     format!("has {} values, and can have {} at the most", values.len(), limits::CONFIG_LIST);
                 Fault::new(problem, "join what belongs together")
             }
-            Kind::Text(_) | Kind::Date(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
+            Kind::Text(_)
+            | Kind::Date(_)
+            | Kind::Flag(_)
+            | Kind::Table(_)
+            | Kind::Number(_)
+            | Kind::Other(_) => {
                 Fault::new(format!("is {}, not a list", value.kind.word()), "put it in brackets: [ … ]")
             }
         };

@@ -38,7 +38,7 @@ use crate::facts::identity::Key;
 use crate::limits;
 use crate::merkle::Salt;
 use crate::metrics::METRICS;
-use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
+use crate::record::{FindingRow, OutboxKey, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
 use heads::Keeper;
 use index::Indexer;
@@ -195,6 +195,15 @@ impl Store {
     /// The mails of our own that wait.
     pub fn outbox(&self) -> &Outbox {
         &self.0.outbox
+    }
+
+    /// The receipts since then, oldest first: when, key, recipient, mailbox. Blocks.
+    pub fn recent_receipts(
+        &self,
+        since: Timestamp,
+        each: impl FnMut(Timestamp, OutboxKey, &str, &str),
+    ) -> Result<(), ReadError> {
+        outbox::recent(&self.0.directory, since, self.now(), each)
     }
 
     /// The mail that a lease is for. Blocks.

@@ -22,6 +22,7 @@ use crate::daemon::Daemon;
 use crate::gather::Sources;
 use crate::mail::Direction;
 use crate::policy::Ruling;
+use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
 use crate::worker::pool::{OWN_PROGRAM, Workers};
 use case::Case;
@@ -160,6 +161,9 @@ impl Played {
                 format!("{:?}", explained.without_id()),
             ),
         ];
+        if let Some(receipt) = &expect.receipt {
+            pairs.push(("receipt", self.receipts(), receipt.clone()));
+        }
         for edit in &expect.edits {
             let done =
                 self.heard.edits.iter().any(|heard| explain::describe(heard).starts_with(edit.as_str()));
@@ -176,6 +180,18 @@ impl Played {
     fn findings(&self) -> Vec<String> {
         let rulings = &self.explained.assessment.decision.rulings;
         rulings.iter().map(|ruling| format!("{}={}", ruling.rule, ruling.grade())).collect()
+    }
+
+    /// What becomes of its receipts, without the reference, which depends on the year.
+    fn receipts(&self) -> String {
+        let word = |receipt: &Receipt| match receipt.silence {
+            Some(silence) => {
+                format!("{}={} {}", receipt.mailbox.address, receipt.outcome(), silence.as_str())
+            }
+            None => format!("{}={}", receipt.mailbox.address, receipt.outcome()),
+        };
+        let receipts = &self.explained.assessment.decision.receipts;
+        receipts.iter().map(word).collect::<Vec<_>>().join("; ")
     }
 
     /// By what the rules know, for the table.
@@ -265,6 +281,10 @@ fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
     if let Ok(config) = Config::load(config) {
         super::log::print_all(&config)?;
     }
+    println!("\nThe receipts, before they are sent, and one of them whole:\n");
+    if let Ok(config) = Config::load(config) {
+        super::receipts::print_all(&config)?;
+    }
     let right = played.iter().filter(|played| played.wrong.is_empty()).count();
     println!(
         "\n{} mails, {right} as expected; each has one record, and the wire answered as `explain` says.",
@@ -307,6 +327,21 @@ directory = "{directory}/store"
 [rules.auto-forward]
 mode = "enforce"
 action = "hold"
+
+# Nobody listens there: the receipts are written, and wait.
+[smtp]
+submit = "127.0.0.1:1"
+
+[rules.receipt]
+mode = "enforce"
+delay = "10 min"
+require_authentication = false
+[[rules.receipt.mailboxes]]
+address = "registrator@exempelby.se"
+name = "Registrator"
+[[rules.receipt.mailboxes]]
+address = "miljo@exempelby.se"
+name = "Miljönämnden"
 "#,
         listeners.concat()
     ))

@@ -16,7 +16,9 @@ use crate::gather::Sources;
 use crate::gather::seen::Recollection as _;
 use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
+use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
+use crate::rules::receipt::Silence;
 use crate::worker::pool::Workers;
 
 use super::YES;
@@ -104,7 +106,8 @@ impl Explained {
             "recipients": recipients_json(facts, &self.answer),
             "reply": self.answer.refusal.as_ref().map(ToString::to_string),
             "facts": facts_json(facts),
-            "receipt": null,
+            "receipt": decision.receipts.first().map(receipt_json),
+            "receipts": decision.receipts.iter().map(receipt_json).collect::<Vec<_>>(),
             "record": null,
         })
     }
@@ -143,6 +146,10 @@ impl Explained {
                 ruling.place
             )?;
         }
+        for receipt in &decision.receipts {
+            let (outcome, detail) = (receipt.outcome(), receipt.detail());
+            writeln!(out, "  receipt   {}: {outcome} {detail}", receipt.mailbox.address)?;
+        }
         for edit in &self.answer.edits {
             writeln!(out, "  edit      {}", describe(edit))?;
         }
@@ -151,6 +158,16 @@ impl Explained {
             None => Ok(()),
         }
     }
+}
+
+/// A receipt as `--json` shows it.
+fn receipt_json(receipt: &Receipt) -> Value {
+    json!({
+        "mailbox": receipt.mailbox.address.to_string(),
+        "outcome": receipt.outcome(),
+        "reason": receipt.silence.map(Silence::as_str),
+        "reference": receipt.silence.is_none().then_some(&receipt.reference),
+    })
 }
 
 /// An edit as `--json` shows it.

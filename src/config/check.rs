@@ -45,8 +45,13 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let stationery =
             letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
-        let rules = root
-            .table("rules", |rules| policies::rules(rules, report.file(), organisation.as_deref(), today));
+        let ground = policies::Ground {
+            file: report.file(),
+            organisation: organisation.as_deref(),
+            today,
+            sends: root.names("smtp"),
+        };
+        let rules = root.table("rules", |rules| policies::rules(rules, ground));
         if let Some(rules) = &rules
             && scanners.clamav.is_none()
             && rules.iter().any(|(rule, _)| rule.needs().virus_scan)

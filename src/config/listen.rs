@@ -33,9 +33,11 @@ fn socket<'a>(server: &mut Settings<'a>, value: &'a Value) -> Option<Listen> {
             let direction = listen.optional("direction", parse::one_of(&Direction::ALL, Direction::as_str));
             socket.map(|address| Listen { address, direction })
         })?,
-        Kind::Text(_) | Kind::Date(_) | Kind::List(_) | Kind::Number(_) | Kind::Other(_) => server
-            .accept("listen", value.at, address(value))
-            .map(|address| Listen { address, direction: None }),
+        Kind::Text(_) | Kind::Date(_) | Kind::Flag(_) | Kind::List(_) | Kind::Number(_) | Kind::Other(_) => {
+            server
+                .accept("listen", value.at, address(value))
+                .map(|address| Listen { address, direction: None })
+        }
     }?;
     if matches!(found.address, ListenAddress::Inet(inet) if inet.port() == 0) {
         let fault =

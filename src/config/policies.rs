@@ -5,6 +5,7 @@
 
 use jiff::civil::Date;
 
+use super::receipts;
 use crate::address::{Address, Domain, DomainSet};
 use crate::limits;
 use crate::organisation::Organisation;
@@ -23,21 +24,17 @@ type Configured = (Box<dyn Rule>, RulePolicy);
 
 /// What every section is read with.
 #[derive(Clone, Copy)]
-struct Ground<'a> {
-    file: &'a str,
+pub(super) struct Ground<'a> {
+    pub(super) file: &'a str,
     /// Absent where `[organisation]` is wrong; then nothing is measured by it.
-    organisation: Option<&'a Organisation>,
-    today: Date,
+    pub(super) organisation: Option<&'a Organisation>,
+    pub(super) today: Date,
+    /// Whether there is an `[smtp]`.
+    pub(super) sends: bool,
 }
 
 /// `[rules]`: the rules that are not off, in the order of the file.
-pub(super) fn rules(
-    section: &mut Settings<'_>,
-    file: &str,
-    organisation: Option<&Organisation>,
-    today: Date,
-) -> Vec<Configured> {
-    let ground = Ground { file, organisation, today };
+pub(super) fn rules(section: &mut Settings<'_>, ground: Ground<'_>) -> Vec<Configured> {
     let mut all = Vec::new();
     for entry in section.entries() {
         match rules::ALL.iter().find(|spec| spec.id == entry.key) {
@@ -109,7 +106,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
     // Whoever may only mark has nothing to say about what nobody knows.
     let on_unknown = match spec.menu {
         Menu::Mark | Menu::Spam => None,
-        Menu::Forward | Menu::Content | Menu::Virus => {
+        Menu::Forward | Menu::Content | Menu::Virus | Menu::Receipt => {
             section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str))
         }
     };
@@ -120,6 +117,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
         Menu::Virus => virus(section),
         Menu::Mark => mark(section, ground, Label::Suspicious, None),
         Menu::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
+        Menu::Receipt => receipts::receipts(section, ground),
     };
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };
@@ -255,7 +253,7 @@ fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
     }
 }
 
-fn inside(value: &Value, ground: Ground<'_>, why: &str) -> Result<Address, Fault> {
+pub(super) fn inside(value: &Value, ground: Ground<'_>, why: &str) -> Result<Address, Fault> {
     let address = parse::address(value)?;
     match ground.organisation {
         Some(organisation) if !organisation.owns(&address) => {

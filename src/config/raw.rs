@@ -166,7 +166,7 @@ fn value(from: &DeValue<'_>, at: usize) -> Value {
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
             .map_or(Kind::Other("a number without end"), Kind::Number),
         DeValue::Float(_) => Kind::Other("a fraction"),
-        DeValue::Boolean(_) => Kind::Other("true or false"),
+        DeValue::Boolean(flag) => Kind::Flag(*flag),
         DeValue::Datetime(when) => match (when.date, when.time) {
             (Some(date), None) => day(date).map_or(Kind::Other("a day that no calendar has"), Kind::Date),
             _ => Kind::Other("a time"),

@@ -8,7 +8,7 @@ mod services;
 
 use std::fmt::Write as _;
 
-use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, TABLES};
+use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, RECEIPT, TABLES};
 use services::{MARK, ON_UNKNOWN_VIRUS, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, Menu, Section, Spec};
@@ -55,14 +55,15 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
         Menu::Virus => VIRUS,
         Menu::Mark => MARK,
         Menu::Spam => SPAM,
+        Menu::Receipt => RECEIPT,
     };
     // What depends on programs beside this one is looked at first.
     let mode = match spec.menu {
-        Menu::Forward | Menu::Content => MODE,
+        Menu::Forward | Menu::Content | Menu::Receipt => MODE,
         Menu::Virus | Menu::Mark | Menu::Spam => Key { example: "\"observe\"", ..MODE },
     };
     let of_unknown: &[Key] = match spec.menu {
-        Menu::Forward | Menu::Content => &[ON_UNKNOWN],
+        Menu::Forward | Menu::Content | Menu::Receipt => &[ON_UNKNOWN],
         Menu::Virus => &[ON_UNKNOWN_VIRUS],
         Menu::Mark | Menu::Spam => &[],
     };

@@ -2,14 +2,14 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest as _, Sha256};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::letter::{Automatic, Letter, Stationery};
+use crate::letter::{Automatic, Letter, Stationery, name};
+use crate::policy::receipts::Receipt;
 use crate::policy::{Decision, Notice, Step};
-use crate::record::{OutboxKey, OutboxKind, OutboxRow};
+use crate::record::{OutboxKind, OutboxRow};
 use crate::templates::{Fields, Rendered, Template, Unrendered};
 
 /// What a decision gives to be sent.
@@ -35,6 +35,11 @@ pub fn outgoing(facts: &Facts, decision: &Decision, stationery: &Stationery) -> 
             | Step::Reject(_) => {}
         }
     }
+    if let Some(sender) = facts.sender.address() {
+        for receipt in decision.receipts.iter().filter(|receipt| receipt.is_sent()) {
+            writer.receipt(receipt, sender);
+        }
+    }
     writer.outgoing
 }
 
@@ -46,7 +51,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn notice(&mut self, notice: &Notice) {
-        let key = key(&["notice", notice.occasion.as_str(), &notice.once]);
+        let key = name::key(["notice", notice.occasion.as_str(), &notice.once]);
         let from = &self.stationery.notices_from;
         let mut fields = notice.fields.clone();
         fields.push(("mailbox", notice.to.to_string()));
@@ -56,14 +61,15 @@ impl Writer<'_> {
             return;
         }
         let Some(text) = self.render(&self.stationery.texts.of(notice.occasion), fields) else { return };
+        let date = self.arrived();
         let letter = Letter {
             from,
             from_name: &organisation.name,
             to: &notice.to,
             subject: &text.subject,
             body: &text.body,
-            date: &self.facts.arrived.to_zoned(self.stationery.time_zone.clone()),
-            message_id: &message_id("notice", &key, from),
+            date: &date,
+            message_id: &name::message_id("notice", &key, from),
             automatic: Automatic::Generated,
         };
         let row = OutboxRow {
@@ -74,7 +80,49 @@ impl Writer<'_> {
             until: self.until(),
             mailbox: from.to_string(),
             recipient: notice.to.to_string(),
-            reference: self.reference("PN", &key),
+            reference: name::reference("PN", &key, date.year()),
+            message: letter.to_message(),
+        };
+        self.outgoing.rows.push(row);
+    }
+
+    fn receipt(&mut self, receipt: &Receipt, sender: &Address) {
+        let facts = self.facts;
+        let (from, date) = (&receipt.mailbox.address, self.arrived());
+        let name = receipt.mailbox.name.as_ref().unwrap_or(&facts.organisation.name);
+        let subject = facts.header.subject.clone().filter(|_| receipt.echo_subject);
+        let fields = vec![
+            ("mailbox", from.to_string()),
+            ("mailbox_name", name.clone()),
+            ("reference", receipt.reference.clone()),
+            ("date", date.strftime("%Y-%m-%d").to_string()),
+            ("time", date.strftime("%H:%M").to_string()),
+            ("subject", subject.unwrap_or_default()),
+        ];
+        let Some(text) = self.render(&receipt.mailbox.template, fields) else { return };
+        let letter = Letter {
+            from,
+            from_name: name,
+            to: sender,
+            subject: &text.subject,
+            body: &text.body,
+            date: &date,
+            message_id: &name::message_id("receipt", &receipt.key, from),
+            automatic: Automatic::Replied {
+                to: facts.header.message_id.as_deref(),
+                references: &facts.header.references,
+            },
+        };
+        let delay = SignedDuration::try_from(receipt.delay).unwrap_or_default();
+        let row = OutboxRow {
+            key: receipt.key,
+            kind: OutboxKind::Receipt,
+            at: facts.arrived,
+            due: facts.arrived.saturating_add(delay).unwrap_or(facts.arrived),
+            until: self.until(),
+            mailbox: from.to_string(),
+            recipient: sender.to_string(),
+            reference: receipt.reference.clone(),
             message: letter.to_message(),
         };
         self.outgoing.rows.push(row);
@@ -100,40 +148,10 @@ impl Writer<'_> {
         self.facts.arrived.saturating_add(age).unwrap_or(Timestamp::MAX)
     }
 
-    fn reference(&self, kind: &str, key: &OutboxKey) -> String {
-        reference(kind, key, self.facts.arrived.to_zoned(self.stationery.time_zone.clone()).year())
+    /// When the mail came, where the organisation is.
+    fn arrived(&self) -> Zoned {
+        self.facts.arrived.to_zoned(self.stationery.time_zone.clone())
     }
-}
-
-/// The key of a letter: a hash of what makes it the same one.
-fn key(parts: &[&str]) -> OutboxKey {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part.as_bytes());
-        hash.update(b"\0");
-    }
-    let mut key = OutboxKey::default();
-    key.iter_mut().zip(hash.finalize()).for_each(|(to, from)| *to = from);
-    key
-}
-
-/// A letter's own Message-ID, the same on every try.
-fn message_id(kind: &str, key: &OutboxKey, from: &Address) -> String {
-    let domain = from.domain().map(|domain| domain.to_string()).unwrap_or_default();
-    format!("<{kind}.{:032x}@{domain}>", u128::from_be_bytes(*key))
-}
-
-/// What people call a letter: the year and 30 bits of its key, in letters and digits that cannot be taken for one
-/// another (Crockford's base 32).
-fn reference(kind: &str, key: &OutboxKey, year: i16) -> String {
-    const DIGITS: [char; 32] = [
-        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H', 'J', 'K',
-        'M', 'N', 'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
-    ];
-    let bits = key.iter().take(4).fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-    let digit = |at: u32| DIGITS.get((bits >> (5 * at) & 31) as usize).copied().unwrap_or('0');
-    let digits: String = (0..6).rev().map(digit).collect();
-    format!("{kind}-{year}-{digits}")
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ fn id() -> RecordId {
 }
 
 fn deciding(verdict: Verdict, steps: Vec<Step>) -> Decision {
-    Decision { verdict, steps, rulings: Vec::new() }
+    Decision { verdict, steps, ..Decision::default() }
 }
 
 /// Each edit in a few words.

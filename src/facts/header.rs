@@ -93,21 +93,29 @@ fn references(value: &str) -> impl Iterator<Item = &str> {
 
 /// RFC 3834 §5: everything but the keyword `no`, in any case, with comments and parameters, is automatic.
 fn automatic(value: &str) -> bool {
-    let mut depth = 0_usize;
-    let plain: String = value
-        .chars()
-        .filter(|c| {
-            let outside = depth == 0;
-            match c {
-                '(' => depth += 1,
-                ')' => depth = depth.saturating_sub(1),
-                _ => return outside,
-            }
-            false
-        })
-        .collect();
+    let plain = without_comments(value);
     let keyword = plain.split(';').next().unwrap_or_default().trim();
     !keyword.is_empty() && !keyword.eq_ignore_ascii_case("no")
+}
+
+/// The value with a blank for each comment (RFC 5322 §3.2.2): they nest, and a backslash takes a bracket's meaning.
+fn without_comments(value: &str) -> String {
+    let mut plain = String::with_capacity(value.len());
+    let mut depth = 0_usize;
+    let mut rest = value.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' if depth > 0 => drop(rest.next()),
+            '(' => {
+                depth += 1;
+                plain.push(' ');
+            }
+            ')' if depth > 0 => depth -= 1,
+            c if depth == 0 => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// RFC 2919 §3: the identifier in angle brackets; a phrase may stand before it, brackets too.

@@ -55,9 +55,9 @@ pub fn decide<'a>(
 
 /// What follows from one finding.
 #[derive(Default)]
-struct Outcome {
-    verdict: Verdict,
-    steps: Vec<Step>,
+pub(super) struct Outcome {
+    pub(super) verdict: Verdict,
+    pub(super) steps: Vec<Step>,
     allowed_by: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl Outcome {
     }
 }
 
-fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {
+pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {
     if let Actions::Mark(marks) = &policy.actions {
         // Whoever may only mark cannot stop a mail for what nobody knows either.
         let steps = match marks.label {
@@ -92,6 +92,8 @@ fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today:
             let verdict = if marks.is_empty() { Verdict::Accept } else { Verdict::Mark };
             Outcome::new(verdict, marks.into_iter().map(Step::Mark).collect())
         }
+        // Receipts follow from the decision on the mail, and change nothing about it: see `policy::receipts`.
+        Actions::Receipt(_) => Outcome::default(),
         Actions::Forward(forward) => forwarded(rule, forward, found, facts, today),
     }
 }

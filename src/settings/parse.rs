@@ -46,13 +46,24 @@ pub fn one_of<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> impl Fn(&Value
     }
 }
 
+/// `true` or `false`.
+pub fn flag(value: &Value) -> Result<bool, Fault> {
+    match &value.kind {
+        Kind::Flag(flag) => Ok(*flag),
+        Kind::Text(_) | Kind::Date(_) | Kind::List(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
+            let problem = format!("is {}, not true or false", value.kind.word());
+            Err(Fault::new(problem, "write true or false, without quotes"))
+        }
+    }
+}
+
 /// A day.
 pub fn date(value: &Value) -> Result<Date, Fault> {
     let right = "write a day without quotes, as 2027-06-30";
     match &value.kind {
         Kind::Date(date) => Ok(*date),
         Kind::Text(text) => Err(Fault::new(format!("{} is text, not a date", shown(text)), right)),
-        Kind::List(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
+        Kind::Flag(_) | Kind::List(_) | Kind::Table(_) | Kind::Number(_) | Kind::Other(_) => {
             Err(Fault::new(format!("is {}, not a date", value.kind.word()), right))
         }
     }
@@ -61,7 +72,7 @@ pub fn date(value: &Value) -> Result<Date, Fault> {
 /// A number of octets with its unit: `10 MB`, `512 KiB`.
 pub fn size(value: &Value) -> Result<u64, Fault> {
     let right = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), as \"10 MB\"";
-    if matches!(value.kind, Kind::Number(_) | Kind::Other(_)) {
+    if !matches!(value.kind, Kind::Text(_)) {
         return Err(Fault::new(format!("is {}, not a size with its unit", value.kind.word()), right));
     }
     let given = text(value)?;
@@ -83,7 +94,7 @@ pub fn size(value: &Value) -> Result<u64, Fault> {
 /// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`; at least a second.
 pub fn duration(value: &Value) -> Result<Duration, Fault> {
     let right = "write a number and a unit (s, min, h, d), as \"30 s\"";
-    if matches!(value.kind, Kind::Number(_) | Kind::Other(_)) {
+    if !matches!(value.kind, Kind::Text(_)) {
         return Err(Fault::new(format!("is {}, not a time span with its unit", value.kind.word()), right));
     }
     let given = text(value)?;

@@ -16,7 +16,7 @@ use super::month::Month;
 use super::{ReadError, schema};
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{OutboxKey, OutboxKind, OutboxRow};
+use crate::record::{OutboxKey, OutboxKind, OutboxRow, RecordId};
 
 /// The version of the schema that has the outbox.
 pub(super) const SINCE_VERSION: usize = 3;
@@ -395,6 +395,8 @@ pub struct Stored {
 pub struct Listed {
     /// The mail.
     pub stored: Stored,
+    /// The record of the mail that it is about.
+    pub record: RecordId,
     /// Its state.
     pub state: State,
     /// Tries so far.
@@ -427,11 +429,13 @@ fn list_month(
         return Ok(());
     }
     let mut rows = connection.prepare(&format!("SELECT {STORED} FROM outbox ORDER BY id"))?;
+    let about = schema::about(&connection)?;
     for stored in rows.query_map([], stored)? {
         let stored = stored?;
+        let record = RecordId { node: about.node.as_str().into(), epoch: about.epoch, seq: stored.seq };
         places.insert(stored.row.key, all.len());
         let due = stored.row.due;
-        all.push(Listed { stored, state: State::Pending, attempts: 0, due, history: Vec::new() });
+        all.push(Listed { stored, record, state: State::Pending, attempts: 0, due, history: Vec::new() });
     }
     let mut events =
         connection.prepare("SELECT key, at, state, attempts, due, reply FROM dispatch ORDER BY id")?;
@@ -446,6 +450,35 @@ fn list_month(
             (listed.state, listed.attempts, listed.due) = (state, attempts, due);
             listed.history.push((at, state, reply));
         }
+    }
+    Ok(())
+}
+
+/// The receipts since then, oldest first: when, key, recipient, mailbox.
+pub(super) fn recent(
+    directory: &Path,
+    since: Timestamp,
+    now: Timestamp,
+    mut each: impl FnMut(Timestamp, OutboxKey, &str, &str),
+) -> Result<(), ReadError> {
+    let sql =
+        "SELECT at, key, recipient, mailbox FROM outbox WHERE kind = 'receipt' AND at >= ?1 ORDER BY id";
+    for month in months(directory, now)? {
+        let path = month.path(directory);
+        let mut read = || -> rusqlite::Result<()> {
+            let connection = schema::open_to_read(&path)?;
+            if schema::version(&connection)? < SINCE_VERSION {
+                return Ok(());
+            }
+            let mut statement = connection.prepare(sql)?;
+            let mut rows = statement.query([since.as_millisecond()])?;
+            while let Some(row) = rows.next()? {
+                let (recipient, mailbox) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
+                each(time(row, 0)?, row.get(1)?, recipient, mailbox);
+            }
+            Ok(())
+        };
+        read().map_err(|source| ReadError { path: path.clone(), source })?;
     }
     Ok(())
 }

@@ -168,10 +168,10 @@ impl Drop for SmallDisk {
 }
 
 /// A small generator of its own (xorshift), so that a run can be had again: `POSTVAKT_SEED=… tests/run`.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn seeded() -> Self {
+    pub(crate) fn seeded() -> Self {
         let now = || SystemTime::UNIX_EPOCH.elapsed().unwrap().as_micros();
         let seed = std::env::var("POSTVAKT_SEED").ok().and_then(|seed| seed.parse().ok());
         let seed = seed.unwrap_or_else(|| u64::try_from(now()).unwrap());
@@ -179,7 +179,7 @@ impl Random {
         Self(seed | 1)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -159,7 +159,7 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    fn reserve() -> Self {
+    pub(crate) fn reserve() -> Self {
         Self {
             smtp: free_port(),
             submission: free_port(),

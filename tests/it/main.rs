@@ -20,6 +20,8 @@ mod forwarding;
 mod lab;
 mod postfix;
 mod product;
+mod receipts;
 mod replay;
 mod store;
+mod storm;
 mod tidy;

@@ -45,6 +45,7 @@ const SHELL: &[&str] = &[
     "src/config/load.rs",
     "src/store",
     "src/export",
+    "src/ledger",
     "src/gather",
     "src/worker",
     "src/pipeline",

@@ -82,6 +82,10 @@ pub struct Expect {
     /// Edits as `explain` words them, up to where the sheet stops; the record's id is implied.
     #[serde(default)]
     pub edits: Vec<String>,
+    /// What becomes of its receipts: `registrator@exempelby.se=queued`, or `…=suppressed` and the reason, `; ` between;
+    /// absent where nobody asks.
+    #[serde(default)]
+    pub receipt: Option<String>,
     /// What is odd about it, in any order.
     #[serde(default)]
     pub defects: Vec<String>,

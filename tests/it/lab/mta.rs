@@ -116,6 +116,30 @@ impl Postfix {
         assert!(child.wait().unwrap().success());
     }
 
+    /// Puts a milter behind those that the service on the port has.
+    pub(crate) fn add_milter(&self, service: u16, milter: u16) {
+        let own = if service == self.ports.reinjection { "" } else { "$smtpd_milters," };
+        self.set_milters(service, &format!("{own}inet:127.0.0.1:{milter}"));
+    }
+
+    /// The service on the port asks these two milters, in this order.
+    pub(crate) fn put_milter_first(&self, service: u16, first: u16, second: u16) {
+        self.set_milters(service, &format!("inet:127.0.0.1:{first},inet:127.0.0.1:{second}"));
+    }
+
+    fn set_milters(&self, service: u16, milters: &str) {
+        let milters = milters.replace("$smtpd_milters", &format!("inet:127.0.0.1:{}", self.ports.milter));
+        let name = if service == self.ports.reinjection {
+            format!("127.0.0.1:{service}")
+        } else {
+            service.to_string()
+        };
+        run(self.command("postconf").arg("-P").arg(format!("{name}/inet/smtpd_milters={milters}")));
+        let status =
+            self.command("postfix").arg("reload").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        assert!(status.unwrap().success(), "{}", self.log);
+    }
+
     fn folder(&self, address: &str) -> PathBuf {
         let (local, domain) = address.split_once('@').unwrap();
         self.directory.join("mail").join(domain).join(local).join("new")

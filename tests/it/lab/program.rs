@@ -90,6 +90,23 @@ submit = "127.0.0.1:{reinjection}"
         found.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// What `postvakt receipts` prints, one JSON object a line.
+    pub(crate) fn receipts(&self, verb: &[&str]) -> Vec<serde_json::Value> {
+        let found = run(self.receipts_command(verb).arg("--json"));
+        found.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Whether `postvakt receipts` says yes.
+    pub(crate) fn try_receipts(&self, verb: &[&str]) -> bool {
+        self.receipts_command(verb).output().unwrap().status.success()
+    }
+
+    fn receipts_command(&self, verb: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.arg("receipts").args(verb).arg("--config").arg(&self.config);
+        command
+    }
+
     fn ready(&mut self) {
         until("the milter's port", &self.log, || {
             if let Some(status) = self.child.try_wait().unwrap() {

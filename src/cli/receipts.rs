@@ -1,0 +1,247 @@
+//! `postvakt receipts`: the outbox, for people. It works beside a running program: it reads, and asks for the rest.
+
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::{NO, YES, write_table};
+use crate::config::Config;
+use crate::courier::requests::{self, Wish};
+use crate::limits;
+use crate::store::access::{Access, AccessLog, Reader};
+use crate::store::outbox::{self, Listed, State};
+
+/// `receipts`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The config file.
+    #[arg(long, global = true, value_name = "F", default_value = super::CONFIG_FILE)]
+    pub config: PathBuf,
+    /// Print JSON lines.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Verb,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// List receipts and notices of the last 31 days, the oldest first.
+    List {
+        /// Only those in this state.
+        #[arg(long, value_name = "STATE", value_parser = ["pending", "sent", "failed", "cancelled"])]
+        state: Option<String>,
+    },
+    /// Show what was written, to whom, and what happened to it.
+    Show {
+        /// The reference, as PV-2026-7K3M9Q, or the beginning of the key.
+        id: String,
+    },
+    /// Have it sent now, also one that failed or was cancelled; one that was sent stays sent.
+    Retry {
+        /// The reference, or the beginning of the key.
+        id: String,
+    },
+    /// Have it not sent, if it still waits.
+    Cancel {
+        /// The reference, or the beginning of the key.
+        id: String,
+    },
+}
+
+/// Runs the command: 1 where there is no such receipt, or what was asked did not come to pass.
+pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
+    let directory = &config.store.directory;
+    let mut out = io::stdout().lock();
+    match &args.command {
+        Verb::List { state } => {
+            let mut all = read(directory, "list", "")?;
+            all.retain(|listed| state.as_deref().is_none_or(|state| listed.state.as_str() == state));
+            if args.json {
+                for listed in &all {
+                    writeln!(out, "{}", to_json(listed))?;
+                }
+            } else {
+                print_list(&mut out, &all, &config.time_zone)?;
+            }
+            Ok(YES)
+        }
+        Verb::Show { id } => {
+            let found = find(read(directory, "show", id)?, id)?;
+            for listed in &found {
+                show(&mut out, listed, args.json, &config.time_zone)?;
+            }
+            Ok(if found.is_empty() { NO } else { YES })
+        }
+        Verb::Retry { id } => ask(&mut out, directory, id, Wish::Retry, args.json),
+        Verb::Cancel { id } => ask(&mut out, directory, id, Wish::Cancel, args.json),
+    }
+}
+
+/// The outbox. It names people, so that it was read is logged before anything is shown.
+fn read(directory: &Path, verb: &str, id: &str) -> anyhow::Result<Vec<Listed>> {
+    if !directory.join("lock").exists() {
+        bail!("{}: there is no store here; `postvakt serve` makes it", directory.display());
+    }
+    let mut log = AccessLog::open(directory)?;
+    let access = log.begin(&Access {
+        time: Timestamp::now(),
+        reader: Reader::of_this_process(),
+        verb: format!("receipts {verb}"),
+        query: json!({ "id": id }).to_string(),
+        purpose: "operation of the outbox".to_owned(),
+        decision: String::new(),
+        refused: String::new(),
+    })?;
+    let all = outbox::list(directory, Timestamp::now())?;
+    log.end(access, Timestamp::now(), all.len() as u64, "done")?;
+    Ok(all)
+}
+
+/// Those that the words name: all with that reference (a mail to two mailboxes has one), or the one whose key begins so.
+fn find(all: Vec<Listed>, id: &str) -> anyhow::Result<Vec<Listed>> {
+    let id = id.trim().to_lowercase();
+    let by_reference = |listed: &Listed| listed.stored.row.reference.to_lowercase() == id;
+    let by_key = |listed: &Listed| id.len() >= 6 && key(listed).starts_with(&id);
+    let found: Vec<Listed> =
+        all.into_iter().filter(|listed| by_reference(listed) || by_key(listed)).collect();
+    if found.is_empty() {
+        eprintln!(
+            "postvakt: nothing in the outbox is called {id}; `postvakt receipts list` shows what there is"
+        );
+    }
+    Ok(found)
+}
+
+/// Leaves the wish, and waits a little for the running program to carry it out.
+fn ask(out: &mut impl Write, directory: &Path, id: &str, wish: Wish, json: bool) -> anyhow::Result<u8> {
+    let found = find(read(directory, wish.as_str(), id)?, id)?;
+    let mut code = if found.is_empty() { NO } else { YES };
+    for listed in found {
+        let key = listed.stored.row.key;
+        let file = requests::leave(directory, &key, wish)?;
+        let until = Instant::now() + limits::REQUEST_TIME;
+        while file.exists() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let waits = file.exists();
+        let now = outbox::list(directory, Timestamp::now())?;
+        let now = now.into_iter().find(|other| other.stored.row.key == key).unwrap_or(listed);
+        let wished = match wish {
+            Wish::Cancel => now.state == State::Cancelled,
+            // It may have been sent again, or have failed again, already.
+            Wish::Retry => now.history.iter().any(|(_, _, reply)| reply == "retry by command"),
+        };
+        if !waits && !wished {
+            code = NO;
+        }
+        let reference = &now.stored.row.reference;
+        if json {
+            let asked = json!({ "asked": wish.as_str(), "waits": waits, "letter": to_json(&now) });
+            writeln!(out, "{asked}")?;
+        } else if waits {
+            writeln!(out, "{reference}: postvakt is not running; it does so when it starts")?;
+        } else {
+            writeln!(out, "{reference}: {}", now.state.as_str())?;
+        }
+    }
+    Ok(code)
+}
+
+fn key(listed: &Listed) -> String {
+    format!("{:032x}", u128::from_be_bytes(listed.stored.row.key))
+}
+
+fn to_json(listed: &Listed) -> Value {
+    let row = &listed.stored.row;
+    json!({
+        "reference": row.reference,
+        "key": key(listed),
+        "kind": row.kind.as_str(),
+        "state": listed.state.as_str(),
+        "mailbox": row.mailbox,
+        "recipient": row.recipient,
+        "record": listed.record.to_string(),
+        "arrived": row.at.to_string(),
+        "due": listed.due.to_string(),
+        "until": row.until.to_string(),
+        "attempts": listed.attempts,
+        "last": listed.history.last().map(|(_, _, reply)| reply),
+    })
+}
+
+fn print_list(out: &mut dyn Write, all: &[Listed], zone: &TimeZone) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = all
+        .iter()
+        .map(|listed| {
+            let row = &listed.stored.row;
+            vec![
+                row.reference.clone(),
+                row.kind.as_str().to_owned(),
+                listed.state.as_str().to_owned(),
+                local(row.at, zone),
+                listed.attempts.to_string(),
+                row.mailbox.clone(),
+                row.recipient.clone(),
+                listed.history.last().map(|(_, _, reply)| one_line(reply)).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let head = ["REFERENCE", "KIND", "STATE", "ARRIVED", "TRIES", "FROM", "TO", "LAST"];
+    write_table(out, io::stdout().is_terminal(), &head, &rows)
+}
+
+fn show(out: &mut impl Write, listed: &Listed, json: bool, zone: &TimeZone) -> io::Result<()> {
+    let row = &listed.stored.row;
+    if json {
+        let mut object = to_json(listed);
+        if let Some(fields) = object.as_object_mut() {
+            let event = |(at, state, reply): &(Timestamp, State, String)| json!({ "at": at.to_string(), "state": state.as_str(), "reply": reply });
+            fields.insert("history".to_owned(), listed.history.iter().map(event).collect());
+            fields.insert("message".to_owned(), json!(row.message));
+        }
+        return writeln!(out, "{object}");
+    }
+    writeln!(out, "{} ({}): {}", row.reference, row.kind.as_str(), listed.state.as_str())?;
+    writeln!(out, "  record    {}", listed.record)?;
+    writeln!(out, "  arrived   {}", local(row.at, zone))?;
+    writeln!(out, "  from      {}", row.mailbox)?;
+    writeln!(out, "  to        {}", row.recipient)?;
+    if listed.state == State::Pending {
+        writeln!(out, "  due       {}", local(listed.due, zone))?;
+    }
+    for (at, state, reply) in &listed.history {
+        writeln!(out, "  {}  {}: {}", local(*at, zone), state.as_str(), one_line(reply))?;
+    }
+    writeln!(out)?;
+    for line in row.message.lines() {
+        writeln!(out, "  | {line}")?;
+    }
+    Ok(())
+}
+
+/// A server's reply on one line, whatever it put into it.
+fn one_line(reply: &str) -> String {
+    reply.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn local(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// Prints the outbox of a store, and one receipt whole, as `demo` does at its end.
+pub fn print_all(config: &Config) -> anyhow::Result<()> {
+    let all = read(&config.store.directory, "list", "")?;
+    let mut out = io::stdout().lock();
+    print_list(&mut out, &all, &config.time_zone)?;
+    if let Some(first) = all.first() {
+        writeln!(out)?;
+        show(&mut out, first, false, &config.time_zone)?;
+    }
+    Ok(())
+}

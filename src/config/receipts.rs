@@ -1,0 +1,85 @@
+//! `[rules.receipt]`: the function mailboxes, and how their receipts are sent.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::policies::{Ground, inside};
+use crate::limits;
+use crate::policy::Actions;
+use crate::policy::receipts::{Ceilings, Mailbox, Per, Rate, ReceiptPolicy};
+use crate::settings::problem::Fault;
+use crate::settings::{Settings, Value, parse};
+use crate::templates::{Occasion, Template};
+
+const DELAY: Duration = Duration::from_secs(10);
+
+/// What the section says beside what the rule itself reads.
+pub(super) fn receipts(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
+    let delay = section.optional("delay", parse::duration_up_to(limits::OUTBOX_FOLD_TIME));
+    let echo_subject = section.optional("echo_subject", parse::flag);
+    let usual = Ceilings::default();
+    let mut rates = |key, usual| ceiling(section, key).unwrap_or(usual);
+    let ceilings = Ceilings {
+        sender: rates("per_sender", usual.sender),
+        domain: rates("per_domain", usual.domain),
+        mailbox: rates("per_mailbox", usual.mailbox),
+        total: rates("in_all", usual.total),
+    };
+    let right = "write [[rules.receipt.mailboxes]] with address and template";
+    let mut mailboxes: Vec<Arc<Mailbox>> = Vec::new();
+    for value in section.required_list("mailboxes", right).unwrap_or_default() {
+        let Some(mailbox) = section.nested("mailboxes", value, |s| mailbox(s, ground)).flatten() else {
+            continue;
+        };
+        if mailboxes.iter().any(|known| known.address == mailbox.address) {
+            let fault = Fault::new(format!("{} is named twice", mailbox.address), "keep one of the two");
+            section.wrong("mailboxes", value.at, fault);
+        }
+        mailboxes.push(Arc::new(mailbox));
+    }
+    if !ground.sends {
+        let right = "write [smtp] with submit = \"127.0.0.1:10026\"";
+        section.wrong_here(Fault::new("has receipts to send, and no [smtp] to send them by", right));
+    }
+    Actions::Receipt(ReceiptPolicy {
+        mailboxes,
+        delay: delay.unwrap_or(DELAY),
+        echo_subject: echo_subject.unwrap_or(false),
+        ceilings,
+    })
+}
+
+fn mailbox(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Mailbox> {
+    let address = section.required("address", "write address = \"registrator@exempelby.se\"", |value| {
+        inside(value, ground, "receipts are sent for mailboxes inside")
+    });
+    let name = section.optional("name", |value| parse::text(value).map(str::to_owned));
+    let template = section.file("template", |file| Template::parse(Occasion::Receipt, file));
+    let template = if section.names("template") { template? } else { Template::shipped(Occasion::Receipt) };
+    Some(Mailbox { address: address?, name, template })
+}
+
+fn ceiling(section: &mut Settings<'_>, key: &'static str) -> Option<Vec<Rate>> {
+    let values = section.list(key)?;
+    Some(values.iter().filter_map(|value| section.accept(key, value.at, rate(value))).collect())
+}
+
+fn rate(value: &Value) -> Result<Rate, Fault> {
+    let given = parse::text(value)?;
+    let wrong =
+        || Fault::new(format!("{} is not a rate", parse::shown(given)), "write it as \"5/h\" or \"20/d\"");
+    let (count, per) = given.split_once('/').ok_or_else(wrong)?;
+    let per = match per.trim() {
+        "h" => Per::Hour,
+        "d" => Per::Day,
+        _ => return Err(wrong()),
+    };
+    let count: u32 = count.trim().parse().map_err(|_| wrong())?;
+    if (1..=limits::LEDGER_RECEIPTS).contains(&(count as usize)) {
+        return Ok(Rate { count, per });
+    }
+    let right = format!("write a number from 1 to {}", limits::LEDGER_RECEIPTS);
+    Err(Fault::new(format!("{} is too many or none", parse::shown(given)), right))
+}

@@ -1,0 +1,234 @@
+//! The ledger: how many receipts went where within the last day, so that no sender, domain or mailbox has more than the
+//! config allows, and two programs that answer each other come to an end.
+//!
+//! A breaker opens when there are too many in all, and closes when the hour or the day has half of that. What is counted
+//! is counted before it is stored; [`Ledger::forget`] takes it back where the store failed.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+
+use crate::address::Address;
+use crate::facts::Facts;
+use crate::letter::name::Key;
+use crate::limits;
+use crate::metrics::METRICS;
+use crate::policy::receipts::{Ceilings, Per, Rate, Receipt};
+use crate::rules::receipt::Silence;
+use crate::store::{OpenError, Store};
+
+/// The ledger.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    book: Mutex<Book>,
+    /// Where receipts wait; nowhere for `explain`.
+    store: Option<Store>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    counts: HashMap<Subject, VecDeque<i64>>,
+    known: HashSet<Key>,
+    /// In the order in which they were counted.
+    entries: VecDeque<(i64, Key, [Subject; 4])>,
+    /// Of whom the operator was told, and when.
+    told: HashMap<Subject, i64>,
+    open: bool,
+}
+
+/// Whose receipts are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Subject {
+    Sender(String),
+    Domain(String),
+    Mailbox(String),
+    Total,
+}
+
+impl Subject {
+    fn of(sender: &Address, mailbox: &Address) -> [Self; 4] {
+        let domain = sender.domain().map(|domain| domain.to_string()).unwrap_or_default();
+        [
+            Self::Sender(sender.key().to_owned()),
+            Self::Domain(domain),
+            Self::Mailbox(mailbox.key().to_owned()),
+            Self::Total,
+        ]
+    }
+
+    fn rates<'a>(&self, ceilings: &'a Ceilings) -> &'a [Rate] {
+        match self {
+            Self::Sender(_) => &ceilings.sender,
+            Self::Domain(_) => &ceilings.domain,
+            Self::Mailbox(_) => &ceilings.mailbox,
+            Self::Total => &ceilings.total,
+        }
+    }
+
+    fn silence(&self) -> Silence {
+        match self {
+            Self::Sender(_) => Silence::CeilingSender,
+            Self::Domain(_) => Silence::CeilingDomain,
+            Self::Mailbox(_) => Silence::CeilingMailbox,
+            Self::Total => Silence::CeilingTotal,
+        }
+    }
+}
+
+impl Ledger {
+    /// The ledger with what is in the store.
+    pub fn of(store: &Store) -> Result<Self, OpenError> {
+        let ledger = Self { store: Some(store.clone()), ..Self::default() };
+        let since = store.now().as_millisecond() - Per::Day.milliseconds();
+        let since = Timestamp::from_millisecond(since).unwrap_or(Timestamp::MIN);
+        store.recent_receipts(since, |at, key, recipient, mailbox| {
+            if let (Some(sender), Some(mailbox)) = (Address::parse(recipient), Address::parse(mailbox)) {
+                ledger.book().count(at.as_millisecond(), key, Subject::of(&sender, &mailbox));
+            }
+        })?;
+        Ok(ledger)
+    }
+
+    /// Counts the receipts that are to be sent, and silences those for which there is no room.
+    pub fn admit(&self, facts: &Facts, ceilings: &Ceilings, receipts: &mut [Receipt]) {
+        let Some(sender) = facts.sender.address() else { return };
+        let now = facts.arrived.as_millisecond();
+        let full =
+            self.store.as_ref().is_some_and(|store| store.outbox().pending() >= limits::OUTBOX_PENDING);
+        let mut book = self.book();
+        book.forget_before(now - Per::Day.milliseconds());
+        for receipt in receipts.iter_mut().filter(|receipt| receipt.silence.is_none()) {
+            // The same mail again: one receipt, counted once.
+            if book.known.contains(&receipt.key) {
+                continue;
+            }
+            let subjects = Subject::of(sender, &receipt.mailbox.address);
+            let obstacle = || book.obstacle(now, ceilings, &subjects, facts.queue_id.as_deref());
+            receipt.silence = full.then_some(Silence::QueueFull).or_else(obstacle);
+            if receipt.silence.is_none() {
+                book.count(now, receipt.key, subjects);
+            }
+        }
+    }
+
+    /// Takes back what was counted for a mail whose record could not be stored.
+    pub fn forget(&self, receipts: &[Receipt]) {
+        let mut book = self.book();
+        for receipt in receipts.iter().filter(|receipt| receipt.silence.is_none()) {
+            let at = book.entries.iter().rposition(|(_, key, _)| *key == receipt.key);
+            if let Some((at, _, subjects)) = at.and_then(|at| book.entries.remove(at)) {
+                book.known.remove(&receipt.key);
+                book.discount(at, &subjects);
+            }
+        }
+    }
+
+    /// A panic while the lock was held leaves counts that are still counts.
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Book {
+    fn count(&mut self, at: i64, key: Key, subjects: [Subject; 4]) {
+        for subject in &subjects {
+            self.counts.entry(subject.clone()).or_default().push_back(at);
+        }
+        self.known.insert(key);
+        self.entries.push_back((at, key, subjects));
+        if self.entries.len() > limits::LEDGER_RECEIPTS {
+            METRICS.limits_exceeded.with_label_values(&["receipts_counted"]).inc();
+            self.forget_first();
+        }
+    }
+
+    fn discount(&mut self, at: i64, subjects: &[Subject]) {
+        for subject in subjects {
+            if let Some(times) = self.counts.get_mut(subject) {
+                if let Some(place) = times.iter().position(|time| *time == at) {
+                    times.remove(place);
+                }
+                if times.is_empty() {
+                    self.counts.remove(subject);
+                }
+            }
+        }
+    }
+
+    fn forget_before(&mut self, since: i64) {
+        while self.entries.front().is_some_and(|(at, ..)| *at < since) {
+            self.forget_first();
+        }
+        self.told.retain(|_, at| *at >= since);
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((at, key, subjects)) = self.entries.pop_front() {
+            self.known.remove(&key);
+            self.discount(at, &subjects);
+        }
+    }
+
+    /// How many of a subject's there were in the time before now.
+    fn within(&self, subject: &Subject, per: Per, now: i64) -> usize {
+        let since = now - per.milliseconds();
+        // Mails are counted as they are judged, so their times are in order but for moments.
+        self.counts.get(subject).map_or(0, |times| times.len() - times.partition_point(|at| *at <= since))
+    }
+
+    fn obstacle(
+        &mut self,
+        now: i64,
+        ceilings: &Ceilings,
+        subjects: &[Subject; 4],
+        queue_id: Option<&str>,
+    ) -> Option<Silence> {
+        if self.open {
+            let calm = ceilings
+                .total
+                .iter()
+                .all(|rate| self.within(&Subject::Total, rate.per, now) * 2 <= rate.count as usize);
+            if !calm {
+                return Some(Silence::Breaker);
+            }
+            self.open = false;
+            METRICS.receipts_breaker.set(0);
+            tracing::warn!("receipts are sent again: there are few enough within the hour and the day");
+        }
+        let full = |subject: &&Subject| {
+            subject
+                .rates(ceilings)
+                .iter()
+                .any(|rate| self.within(subject, rate.per, now) >= rate.count as usize)
+        };
+        let subject = subjects.iter().find(full)?.clone();
+        self.tell(&subject, now, queue_id);
+        Some(subject.silence())
+    }
+
+    /// Alarms the operator: once an hour for each subject, so that a flood of mail is no flood of lines.
+    fn tell(&mut self, subject: &Subject, now: i64, queue_id: Option<&str>) {
+        if *subject == Subject::Total {
+            self.open = true;
+            METRICS.receipts_breaker.set(1);
+            tracing::error!(
+                "too many receipts in all: none are sent until there are half as many; look for a loop or an attack"
+            );
+            return;
+        }
+        let before = self.told.get(subject).copied().unwrap_or(i64::MIN);
+        if now.saturating_sub(before) >= Per::Hour.milliseconds() {
+            self.told.insert(subject.clone(), now);
+            let ceiling = subject.silence().as_str();
+            tracing::warn!(
+                ceiling,
+                queue_id,
+                "a ceiling for receipts is reached; a program may be answering them"
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

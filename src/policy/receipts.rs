@@ -1,0 +1,236 @@
+//! Receipts: which mailboxes owe one for a mail, and whether it is sent. Asked when the verdict on the mail is known.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::Date;
+
+use super::{Actions, Decision, Mode, RulePolicy, Ruling, decide};
+use crate::address::Address;
+use crate::facts::{Cause, Facts};
+use crate::letter::name::{self, Key};
+use crate::mail::Direction;
+use crate::rules::receipt::Silence;
+use crate::rules::{Finding, Rule};
+use crate::templates::Template;
+use crate::verdict::Verdict;
+
+/// What the config says of receipts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceiptPolicy {
+    /// The mailboxes that owe them.
+    pub mailboxes: Vec<Arc<Mailbox>>,
+    /// From the mail to its receipt.
+    pub delay: Duration,
+    /// Whether the mail's subject may stand in it.
+    pub echo_subject: bool,
+    /// How many there may be.
+    pub ceilings: Ceilings,
+}
+
+/// A function mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Its address.
+    pub address: Address,
+    /// What people call it; the organisation's name where nobody says.
+    pub name: Option<String>,
+    /// The text of its receipts.
+    pub template: Template,
+}
+
+/// How many receipts there may be, each in any hour or any day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// For one sender.
+    pub sender: Vec<Rate>,
+    /// For the senders of one domain.
+    pub domain: Vec<Rate>,
+    /// From one mailbox.
+    pub mailbox: Vec<Rate>,
+    /// In all; above it the breaker opens.
+    pub total: Vec<Rate>,
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        let rates =
+            |hour, day| vec![Rate { count: hour, per: Per::Hour }, Rate { count: day, per: Per::Day }];
+        Self {
+            sender: rates(5, 20),
+            domain: rates(200, 1_000),
+            mailbox: rates(1_000, 5_000),
+            total: rates(2_000, 10_000),
+        }
+    }
+}
+
+/// So many in any such time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: u32,
+    /// In which time.
+    pub per: Per,
+}
+
+/// The time of a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Per {
+    /// One hour.
+    Hour,
+    /// 24 hours.
+    Day,
+}
+
+impl Per {
+    /// Milliseconds.
+    pub fn milliseconds(self) -> i64 {
+        match self {
+            Self::Hour => 3_600_000,
+            Self::Day => 86_400_000,
+        }
+    }
+}
+
+/// A receipt that a mailbox owes for a mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The mailbox.
+    pub mailbox: Arc<Mailbox>,
+    /// Whether the rule acts.
+    pub mode: Mode,
+    /// Why it is not sent; `None` where it is.
+    pub silence: Option<Silence>,
+    /// What makes it the same one.
+    pub key: Key,
+    /// What people call it: the same for every mailbox that the mail came for.
+    pub reference: String,
+    /// From the mail to it.
+    pub delay: Duration,
+    /// Whether the mail's subject may stand in it.
+    pub echo_subject: bool,
+}
+
+impl Receipt {
+    /// Whether it is sent.
+    pub fn is_sent(&self) -> bool {
+        self.silence.is_none() && self.mode == Mode::Enforce
+    }
+
+    /// Why it is not sent, or else what people call it.
+    pub fn detail(&self) -> &str {
+        match self.silence {
+            Some(silence) => silence.as_str(),
+            None => &self.reference,
+        }
+    }
+
+    /// The word for what becomes of it.
+    pub fn outcome(&self) -> &'static str {
+        match (self.silence, self.mode) {
+            (Some(_), _) => "suppressed",
+            (None, Mode::Enforce) => "queued",
+            (None, Mode::Observe | Mode::Off) => "would_queue",
+        }
+    }
+}
+
+/// Adds the receipts that the mail's mailboxes owe to the decision, `today` being the day in the organisation's time
+/// zone. What could not be found out may change the verdict, as `on_unknown` says.
+pub fn decide<'a>(
+    facts: &Facts,
+    rules: impl IntoIterator<Item = (&'a dyn Rule, &'a RulePolicy)>,
+    today: Date,
+    decision: &mut Decision,
+) {
+    for (rule, policy) in rules {
+        if let Actions::Receipt(receipts) = &policy.actions {
+            owed(facts, (rule, policy), receipts, today, decision);
+        }
+    }
+}
+
+fn owed(
+    facts: &Facts,
+    (rule, policy): (&dyn Rule, &RulePolicy),
+    receipts: &ReceiptPolicy,
+    today: Date,
+    decision: &mut Decision,
+) {
+    let addressed: Vec<&Arc<Mailbox>> = receipts
+        .mailboxes
+        .iter()
+        .filter(|mailbox| facts.recipients.iter().any(|recipient| recipient.address == mailbox.address))
+        .collect();
+    if facts.direction != Direction::Inbound || addressed.is_empty() {
+        return;
+    }
+    let mut silence = by_verdict(decision).or_else(|| rule.silence(facts));
+    if let Some(Silence::AuthenticationUnavailable(cause)) = silence {
+        unknown(rule, policy, cause, decision);
+        silence = by_verdict(decision).or(silence);
+    }
+    let case = case(facts);
+    let reference = name::reference("PV", &name::key(case.iter().map(String::as_str)), today.year());
+    decision.receipts.extend(addressed.into_iter().map(|mailbox| Receipt {
+        mailbox: mailbox.clone(),
+        mode: policy.mode,
+        silence,
+        key: name::key(["receipt", mailbox.address.key()].into_iter().chain(case.iter().map(String::as_str))),
+        reference: reference.clone(),
+        delay: receipts.delay,
+        echo_subject: receipts.echo_subject,
+    }));
+}
+
+/// What becomes of the mail decides first: one that is not let in has not arrived, and spam is not answered, whatever
+/// else is done with it.
+fn by_verdict(decision: &Decision) -> Option<Silence> {
+    let found = |rule: &str| {
+        decision
+            .rulings
+            .iter()
+            .any(|ruling| ruling.rule == rule && matches!(ruling.finding, Finding::Match(_)))
+    };
+    match decision.verdict {
+        _ if found("virus") => Some(Silence::Virus),
+        Verdict::Reject => Some(Silence::Rejected),
+        Verdict::Defer => Some(Silence::Deferred),
+        _ if found("spam") => Some(Silence::Spam),
+        Verdict::Hold => Some(Silence::Held),
+        Verdict::Accept | Verdict::Mark => None,
+    }
+}
+
+fn unknown(rule: &dyn Rule, policy: &RulePolicy, cause: Cause, decision: &mut Decision) {
+    let outcome = decide::unknown(rule.id(), policy, cause);
+    if policy.mode == Mode::Enforce {
+        decision.verdict = decision.verdict.max(outcome.verdict);
+        decision.steps.extend(outcome.steps);
+    }
+    decision.rulings.push(Ruling {
+        rule: rule.id().to_owned(),
+        finding: Finding::Unknown(cause),
+        mode: policy.mode,
+        verdict: outcome.verdict,
+        allowed_by: None,
+        place: policy.place.clone(),
+    });
+}
+
+/// What tells a case from another: its Message-ID; without one, what else a message has that comes again.
+fn case(facts: &Facts) -> Vec<String> {
+    let header = &facts.header;
+    if let Some(id) = &header.message_id {
+        return vec![id.clone()];
+    }
+    let from = header.from.iter().map(|address| address.key().to_owned());
+    let rest = [header.date.clone(), header.subject.clone()].map(Option::unwrap_or_default);
+    std::iter::once(facts.sender.to_string()).chain(from).chain(rest).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The storm: thousands of cases while the program is killed at random and the server that takes the receipts refuses,
+//! hangs and drops. At the end each case has its receipt, and each one that came twice has its reason.
+
+use std::collections::HashMap;
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use postvakt::address::{Address, ReversePath};
+use postvakt::cli::demo::mta::{Mta, Session};
+use postvakt::cli::explain::message_from_file;
+use postvakt::mail::{Envelope, Recipient};
+
+use crate::faults::Random;
+use crate::lab::program::Postvakt;
+use crate::lab::sink::{Act, Sink, Stage};
+use crate::lab::{Directory, Ports, until};
+
+/// Cases; `POSTVAKT_STORM` makes it more or fewer.
+const CASES: usize = 5_000;
+const CLIENTS: usize = 4;
+const MAILBOX: &str = "registrator@exempelby.se";
+
+const RULES: &str = r#"
+retry = "1 s"
+timeout = "1 s"
+
+[rules.receipt]
+mode = "enforce"
+delay = "1 s"
+require_authentication = false
+per_domain = ["100000/h"]
+per_mailbox = ["100000/h"]
+in_all = ["100000/h"]
+[[rules.receipt.mailboxes]]
+address = "registrator@exempelby.se"
+"#;
+
+#[test]
+fn every_case_has_its_receipt_through_kills_and_a_server_that_misbehaves() {
+    let cases = std::env::var("POSTVAKT_STORM").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES);
+    let mut random = Random::seeded();
+    let begun = Instant::now();
+    let ports = Ports::reserve();
+    let directory = Directory::new();
+    std::fs::create_dir(directory.path.join("run")).unwrap();
+    let sink = Sink::start_at(ports.reinjection, stormy(random.below(u64::MAX)));
+    let mut postvakt = Postvakt::start(&directory.path, &ports, RULES);
+    let (next, kills) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let clients_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let clients: Vec<_> =
+            (0..CLIENTS).map(|_| scope.spawn(|| bring(ports.milter, &next, cases))).collect();
+        let watch = scope.spawn(|| {
+            clients.into_iter().for_each(|client| client.join().unwrap());
+            clients_done.store(true, Ordering::Relaxed);
+        });
+        // It goes on while receipts are still being sent.
+        while !clients_done.load(Ordering::Relaxed)
+            || (sink.taken().len() < cases * 9 / 10 && begun.elapsed() < Duration::from_secs(60))
+        {
+            thread::sleep(Duration::from_millis(200 + random.below(1_300)));
+            postvakt.kill();
+            postvakt.restart();
+            kills.fetch_add(1, Ordering::Relaxed);
+        }
+        watch.join().unwrap();
+    });
+    sink.behave(|_| Act::Well);
+    until("an outbox in which nothing waits", &postvakt.log, || {
+        let listed = postvakt.receipts(&["list", "--state", "pending"]);
+        listed.is_empty().then_some(())
+    });
+    let listed = postvakt.receipts(&["list"]);
+    assert_eq!(listed.len(), cases, "one row for each case");
+    assert!(
+        listed.iter().all(|letter| letter["state"] == "sent"),
+        "{:#?}",
+        listed.iter().find(|l| l["state"] != "sent")
+    );
+    explain(&sink, cases, kills.into_inner(), begun.elapsed());
+}
+
+/// Counts what came, and finds the reason of what came twice.
+fn explain(sink: &Sink, cases: usize, kills: usize, time: Duration) {
+    let mut times: HashMap<String, (usize, usize)> = HashMap::new();
+    for taken in sink.taken() {
+        let (said, unsaid) = times.entry(taken.field("In-Reply-To").unwrap()).or_default();
+        *(if taken.said { said } else { unsaid }) += 1;
+    }
+    let missing: Vec<usize> = (0..cases).filter(|case| !times.contains_key(&message_id(*case))).collect();
+    assert!(missing.is_empty(), "without receipt: {missing:?}");
+    assert_eq!(times.len(), cases, "nobody else is answered");
+    let dropped: usize =
+        times.values().map(|(said, unsaid)| if *said == 0 { unsaid - 1 } else { *unsaid }).sum();
+    let killed: usize = times.values().map(|(said, _)| said.saturating_sub(1)).sum();
+    println!(
+        "{cases} cases in {time:?}, {kills} kills: each has its receipt; {dropped} came again because the server took \
+         them and said nothing, {killed} because the program was killed between the server's reply and its own record"
+    );
+    // At a kill as many are under way as there are sessions.
+    assert!(killed <= kills * postvakt::limits::COURIER_SESSIONS, "{killed} came twice for no reason");
+}
+
+/// What the server does: at each stage mostly well, and at times for a while nothing at all.
+fn stormy(seed: u64) -> impl Fn(Stage) -> Act + Send + Sync {
+    let (count, begun) = (Arc::new(AtomicUsize::new(0)), Instant::now());
+    move |stage| {
+        let n = count.fetch_add(1, Ordering::Relaxed) as u64;
+        // A stretch of half a second in every four in which nobody is let in.
+        if stage == Stage::Connected && begun.elapsed().as_millis() % 4_000 < 500 {
+            return Act::Say("421 4.3.2 not now");
+        }
+        let dice = (n ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+        match (stage, dice) {
+            (Stage::Dot, 0..10) => Act::TakeAndDrop,
+            (Stage::Dot, 10..13) => Act::Wait(Duration::from_millis(1_500)),
+            (Stage::Dot, 13..30) => Act::Drop,
+            (Stage::Dot | Stage::Recipient, 30..50) => Act::Say("451 4.3.0 not now"),
+            (Stage::Mail | Stage::Data, 0..3) => Act::Wait(Duration::from_millis(1_500)),
+            (_, 3..8) if stage != Stage::Dot => Act::Drop,
+            _ => Act::Well,
+        }
+    }
+}
+
+fn message_id(case: usize) -> String {
+    format!("<storm-{case}@example.org>")
+}
+
+/// A client that brings cases, each again until it is taken.
+fn bring(port: u16, next: &AtomicUsize, cases: usize) {
+    let session =
+        Session { client: Some([192, 0, 2, 1].into()), helo: "mx.example.org".into(), ..Session::default() };
+    let mut open = None;
+    loop {
+        let case = next.fetch_add(1, Ordering::Relaxed);
+        if case >= cases {
+            return;
+        }
+        while !take(&mut open, port, &session, case) {
+            open = None;
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+fn take(open: &mut Option<Mta<TcpStream>>, port: u16, session: &Session, case: usize) -> bool {
+    if open.is_none() {
+        let stream = TcpStream::connect(("127.0.0.1", port)).and_then(|stream| {
+            stream.set_nodelay(true)?;
+            stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+            Mta::open(stream, session)
+        });
+        *open = stream.ok();
+    }
+    let Some(mta) = open else { return false };
+    let envelope = Envelope {
+        sender: ReversePath::from_wire(format!("<person{case}@example.org>").as_bytes()),
+        smtputf8: false,
+        recipients: vec![Recipient {
+            raw: format!("<{MAILBOX}>").into_bytes().into(),
+            address: Address::parse(MAILBOX).unwrap(),
+        }],
+    };
+    let text = format!(
+        "From: <person{case}@example.org>\nTo: <{MAILBOX}>\nSubject: {case}\nMessage-ID: {}\n\nHej!\n",
+        message_id(case)
+    );
+    let heard =
+        mta.deliver(session, &envelope, &message_from_file(text.as_bytes()), &format!("STORM{case:06}"));
+    heard.is_ok_and(|heard| heard.reply.is_none())
+}
