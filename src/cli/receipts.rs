@@ -72,7 +72,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
             Ok(YES)
         }
         Verb::Show { id } => {
-            let found = find(read(directory, "show", id)?, id)?;
+            let found = find(read(directory, "show", id)?, id);
             for listed in &found {
                 show(&mut out, listed, args.json, &config.time_zone)?;
             }
@@ -96,6 +96,7 @@ fn read(directory: &Path, verb: &str, id: &str) -> anyhow::Result<Vec<Listed>> {
         query: json!({ "id": id }).to_string(),
         purpose: "operation of the outbox".to_owned(),
         decision: String::new(),
+        registered: false,
         refused: String::new(),
     })?;
     let all = outbox::list(directory, Timestamp::now())?;
@@ -104,7 +105,7 @@ fn read(directory: &Path, verb: &str, id: &str) -> anyhow::Result<Vec<Listed>> {
 }
 
 /// Those that the words name: all with that reference (a mail to two mailboxes has one), or the one whose key begins so.
-fn find(all: Vec<Listed>, id: &str) -> anyhow::Result<Vec<Listed>> {
+fn find(all: Vec<Listed>, id: &str) -> Vec<Listed> {
     let id = id.trim().to_lowercase();
     let by_reference = |listed: &Listed| listed.stored.row.reference.to_lowercase() == id;
     let by_key = |listed: &Listed| id.len() >= 6 && key(listed).starts_with(&id);
@@ -115,12 +116,12 @@ fn find(all: Vec<Listed>, id: &str) -> anyhow::Result<Vec<Listed>> {
             "postvakt: nothing in the outbox is called {id}; `postvakt receipts list` shows what there is"
         );
     }
-    Ok(found)
+    found
 }
 
 /// Leaves the wish, and waits a little for the running program to carry it out.
 fn ask(out: &mut impl Write, directory: &Path, id: &str, wish: Wish, json: bool) -> anyhow::Result<u8> {
-    let found = find(read(directory, wish.as_str(), id)?, id)?;
+    let found = find(read(directory, wish.as_str(), id)?, id);
     let mut code = if found.is_empty() { NO } else { YES };
     for listed in found {
         let key = listed.stored.row.key;

@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::{Log, Ports, files, run};
+use super::{Log, Ports, files, run, until};
 
 /// The mailboxes that exist; those outside stand for the world's, each with the bytes that left for it.
 pub(crate) const MAILBOXES: [&str; 9] = [
@@ -135,9 +135,13 @@ impl Postfix {
             service.to_string()
         };
         run(self.command("postconf").arg("-P").arg(format!("{name}/inet/smtpd_milters={milters}")));
+        let reloads = || self.log.text().matches(" reload -- ").count();
+        let before = reloads();
         let status =
             self.command("postfix").arg("reload").stdout(Stdio::null()).stderr(Stdio::null()).status();
         assert!(status.unwrap().success(), "{}", self.log);
+        // The signal is only on its way then.
+        until("Postfix's new config", &self.log, || (reloads() > before).then_some(()));
     }
 
     fn folder(&self, address: &str) -> PathBuf {
