@@ -287,4 +287,30 @@ mod tests {
         index.add(&[4; 16], at(18), 1 << 39, 3);
         assert_eq!((index.find(&[1; 16]), index.find(&[4; 16]), index.len), (None, Some(1 << 39), 2));
     }
+
+    /// `cargo test --lib -- --ignored --nocapture a_million` shows what docs/performance.md says.
+    #[test]
+    #[ignore = "it fills a memory"]
+    fn a_million_messages_fit() {
+        let resident = || {
+            let status = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+        };
+        let memory = Memory::volatile();
+        let before = resident();
+        for n in 0..1_000_000_u64 {
+            // Keys are hashes: scattered.
+            let key = |salt: u64| {
+                u128::from(3 * n + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes()
+            };
+            memory.remember_unstored(SeenRow {
+                keys: vec![key(1), key(2), key(3)],
+                ..row(1, 1 + u32::try_from(n / 71_429).unwrap(), "anna@exempelby.se")
+            });
+        }
+        let used = resident() - before;
+        println!("a million messages with three keys each: {} MB", used / 1_000);
+        assert!(used < 200_000, "{used} kB");
+    }
 }
