@@ -68,7 +68,7 @@ fn kinds_are_told_by_content_and_not_by_name() {
         ("a.exe", b"MZ 811228-9874", " a.exe text plain"),
         ("a.jpg", b"MZ\x90\0", " a.jpg executable plain"),
         ("a.txt", b"\x4c\0\0\0\x01\x14\x02\0", " a.txt shortcut plain"),
-        ("a.pdf", b"\xff\xd8\xff\xe0", " a.pdf image plain"),
+        ("a.pdf", b"\xff\xd8\xff\xe0\0\x10JFIF", " a.pdf image plain"),
         ("a", b"<!DOCTYPE html><p>8112<b>28", " a html plain"),
         ("a.bin", b"\0\x01\x02", " a.bin unknown uninspectable:format"),
         ("message.rpmsg", b"\x76\xe8\x04\x60", " message.rpmsg rights encrypted:rights"),
