@@ -8,7 +8,11 @@
 #![deny(clippy::disallowed_methods)]
 
 mod budget;
+mod cms;
+mod compound;
+mod crypto;
 mod document;
+mod excel;
 mod folded;
 mod inflate;
 pub mod kind;
@@ -17,8 +21,16 @@ mod magic;
 mod message;
 mod octets;
 mod office;
+mod office_password;
+mod outlook;
 mod package;
+mod pdf;
+pub(crate) mod pgp;
+mod places;
 mod plain;
+mod powerpoint;
+mod properties;
+mod protected;
 mod rar;
 mod rtf;
 mod strings;
@@ -26,6 +38,7 @@ mod tar;
 #[cfg(test)]
 mod testing;
 mod tnef;
+mod word;
 mod xml;
 mod zip;
 

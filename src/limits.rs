@@ -174,6 +174,31 @@ pub const SCAN_FAILURES: u32 = 5;
 /// How long it is not asked; then one mail tries.
 pub const SCAN_PAUSE: Duration = Duration::from_secs(10);
 
+/// Objects of one PDF; a book of a thousand pages has fifty thousand.
+pub const PDF_OBJECTS: usize = 1_000_000;
+/// Arrays, dictionaries, forms and references inside one another in a PDF.
+pub const PDF_DEPTH: usize = 64;
+/// Pages of one PDF whose text is read.
+pub const PDF_PAGES: usize = 20_000;
+/// Filters on one stream of a PDF; two are usual.
+pub const PDF_FILTERS: usize = 8;
+/// Operators of all pages of one PDF: what a second is enough for. A page of text has two thousand.
+pub const PDF_OPERATORS: usize = 5_000_000;
+/// Operands of one operator of a PDF; a color has 32 at the most.
+pub const PDF_OPERANDS: usize = 64;
+/// Codes of one font of a PDF: what two octets can say.
+pub const PDF_CODES: usize = 65_536;
+/// Characters that may be unknown before a PDF counts as one whose text cannot be read: bullets and logotypes are.
+pub const PDF_UNKNOWN: usize = 50;
+/// Characters below which a page with a large image counts as an image of text: a scanner adds no more.
+pub const PDF_PAGE_CHARACTERS: usize = 20;
+/// The part of a page from which on an image is a large one.
+pub const PDF_PAGE_IMAGE: f64 = 0.25;
+/// Values inside one another in CMS; a signed message has about ten.
+pub const CMS_DEPTH: usize = 32;
+/// Properties of an old Office document, and values of one of them.
+pub const DOCUMENT_PROPERTIES: usize = 1_000;
+
 // --- Workers ---------------------------------------------------------------------------------------------------
 
 /// Until a document must have been read; then its worker is killed.

@@ -111,6 +111,21 @@ impl<'r> Document<'r> {
         Ok(())
     }
 
+    /// Something inside it that is no stretch of octets, and is read at once by this reader.
+    pub(super) fn within(
+        &mut self,
+        name: &str,
+        kind: Kind,
+        read: impl FnOnce(&mut Document<'_>) -> Outcome,
+    ) -> Result<(), Reason> {
+        let mut inner = self.child(name)?;
+        inner.kind(kind);
+        let deep = inner.depth > limits::DOCUMENT_DEPTH;
+        let read = if deep { Err(Reason::Limit) } else { read(&mut inner) };
+        inner.state(read.unwrap_or_else(State::Uninspectable));
+        Ok(())
+    }
+
     /// Something inside it that is not read, and why: its name can be.
     pub(super) fn unread(&mut self, name: &str, size: u64, state: State) -> Result<(), Reason> {
         let kind = Kind::of(&[], name, "");

@@ -3,7 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use flate2::Crc;
-use flate2::read::{DeflateDecoder, MultiGzDecoder};
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
 use super::document::{Document, Outcome};
 use super::{Budget, Reason, State};
@@ -27,6 +27,11 @@ pub(super) fn unpacked(document: &mut Document<'_>, inside: &[u8]) -> Result<(),
 /// What raw DEFLATE unpacks to; what came out before a fault, with the fault.
 pub(super) fn raw(budget: &mut Budget, packed: &[u8]) -> (Vec<u8>, Result<(), Reason>) {
     budget.unpack(DeflateDecoder::new(packed))
+}
+
+/// What DEFLATE with zlib's head unpacks to.
+pub(super) fn zlib(budget: &mut Budget, packed: &[u8]) -> (Vec<u8>, Result<(), Reason>) {
+    budget.unpack(ZlibDecoder::new(packed))
 }
 
 /// The checksum of ZIP.

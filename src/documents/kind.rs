@@ -5,7 +5,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Outcome};
-use super::{Scheme, State, folded, inflate, lzma, magic, message, plain, rar, rtf, strings, tar, tnef, zip};
+use super::{
+    Scheme, State, cms, compound, folded, inflate, lzma, magic, message, pdf, pgp, plain, rar, rtf, strings,
+    tar, tnef, zip,
+};
 
 /// What a document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -209,15 +212,11 @@ impl Kind {
                 |_, _| Ok(State::Plain)
             }
             Self::Rights => |_, _| Ok(State::Encrypted(Scheme::Rights)),
-            Self::Pdf
-            | Self::Compound
-            | Self::OneNote
-            | Self::Smime
-            | Self::Pgp
-            | Self::Bzip2
-            | Self::Cabinet
-            | Self::DiskImage
-            | Self::Unknown => strings::read,
+            Self::Pdf => pdf::read,
+            Self::Compound => compound::read,
+            Self::Smime => cms::read,
+            Self::Pgp => pgp::read,
+            Self::OneNote | Self::Bzip2 | Self::Cabinet | Self::DiskImage | Self::Unknown => strings::read,
         }
     }
 }

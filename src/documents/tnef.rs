@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-mod lzfu;
+pub(super) mod lzfu;
 mod properties;
 
 use super::document::{Document, Outcome};

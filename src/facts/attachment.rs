@@ -5,8 +5,8 @@
 use bytes::Bytes;
 
 use super::Needs;
-use crate::documents::State;
 use crate::documents::kind::Kind;
+use crate::documents::{Scheme, State, pgp};
 use crate::mime::piece::{Piece, Role};
 
 /// One attachment, or one thing inside an attachment.
@@ -50,7 +50,13 @@ pub struct Unopened {
 /// The attachments among the pieces, and those of them that are to be opened: whatever may hold text, or archives.
 pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, Vec<Unopened>) {
     let (mut attachments, mut unopened) = (Vec::new(), Vec::new());
-    for piece in pieces.iter().filter(|piece| matches!(piece.role, Role::Attached | Role::Message)) {
+    for piece in pieces {
+        if matches!(piece.role, Role::Text | Role::Residue) {
+            armoured(piece, needs, &mut attachments, &mut unopened);
+        }
+        if !matches!(piece.role, Role::Attached | Role::Message) {
+            continue;
+        }
         let kind = match piece.role {
             Role::Message => Kind::Message,
             _ => Kind::of(&piece.beginning(), &piece.name, &piece.media_type),
@@ -72,4 +78,29 @@ pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, V
         });
     }
     (attachments, unopened)
+}
+
+/// Armoured messages in the text of the message (inline PGP): each counts as an attachment without a name, since what
+/// is in it is no text to be read. Those that are only signed are opened like others.
+fn armoured(piece: &Piece, needs: Needs, attachments: &mut Vec<Attachment>, unopened: &mut Vec<Unopened>) {
+    if memchr::memmem::find(&piece.bytes, pgp::BEGIN.as_bytes()).is_none() {
+        return;
+    }
+    for part in pgp::pieces(&piece.text()) {
+        let pgp::Piece::Armour(armour) = part else { continue };
+        let encrypted = pgp::is_encrypted(armour);
+        if needs.documents && !encrypted {
+            let content = Bytes::copy_from_slice(armour.as_bytes());
+            unopened.push(Unopened { attachment: attachments.len(), content });
+        }
+        attachments.push(Attachment {
+            path: piece.path.clone(),
+            name: String::new(),
+            media_type: piece.media_type.clone(),
+            kind: Kind::Pgp,
+            size: armour.len() as u64,
+            state: if encrypted { State::Encrypted(Scheme::Pgp) } else { State::Plain },
+            macros: false,
+        });
+    }
 }

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use crate::documents::pgp;
 use crate::limits;
 use crate::mime::defects::Defects;
 use crate::mime::piece::{Piece, Role};
@@ -64,8 +65,8 @@ pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> 
             Role::People => (Place::DisplayName, value(&piece.bytes)),
             Role::Description => (Place::AttachmentName, value(&piece.bytes)),
             Role::Attached | Role::Message => (Place::AttachmentName, piece.name.clone()),
-            Role::Text => (Place::Body, piece.text()),
-            Role::Residue => (Place::Residue, piece.text()),
+            Role::Text => (Place::Body, around_armour(piece.text())),
+            Role::Residue => (Place::Residue, around_armour(piece.text())),
         };
         let kept = text::truncate(&read, room);
         if kept.len() < read.len() {
@@ -78,6 +79,18 @@ pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> 
         }
     }
     found
+}
+
+/// The text without armoured messages, which are attachments of their own.
+fn around_armour(text: String) -> String {
+    if !text.contains(pgp::BEGIN) {
+        return text;
+    }
+    let clear = pgp::pieces(&text).into_iter().filter_map(|piece| match piece {
+        pgp::Piece::Clear(text) => Some(text),
+        pgp::Piece::Armour(_) => None,
+    });
+    clear.collect::<Vec<_>>().join("\n")
 }
 
 /// A field's value as people read it.

@@ -21,6 +21,7 @@ mod lab;
 mod postfix;
 mod product;
 mod receipts;
+mod protected;
 mod replay;
 mod store;
 mod storm;

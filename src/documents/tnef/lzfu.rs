@@ -11,7 +11,7 @@ const PRESET: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\f
 const DICTIONARY: usize = 4_096;
 
 /// The RTF, as far as it can be unpacked; `None` is a header that is none.
-pub(super) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::documents) fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
     let mut octets = Octets::new(packed);
     octets.u32()?;
     let size = octets.length()?;

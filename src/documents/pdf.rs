@@ -1,0 +1,278 @@
+//! PDF (ISO 32000-2): the text of its pages, forms, notes and properties, and the files inside it.
+
+#![deny(clippy::disallowed_methods)]
+
+mod cipher;
+mod cmap;
+mod content;
+mod encoding;
+mod file;
+mod filter;
+mod font;
+mod object;
+
+use super::document::{Document, Outcome};
+use super::{Reason, Scheme, State, xml};
+use crate::limits;
+use cipher::Closed;
+use content::Shown;
+use file::File;
+use object::{Dictionary, Object};
+
+/// Reads a PDF.
+pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
+    let mut file = File::read(bytes)?;
+    let encrypted = file.is_encrypted();
+    if encrypted {
+        match file.unlock() {
+            Ok(()) => {}
+            Err(Closed::Locked) => return Ok(State::Encrypted(Scheme::Pdf)),
+            Err(Closed::Unknown) => return Err(Reason::Damaged),
+        }
+    }
+    let mut trouble = file.unpack_objects(document.budget()).err();
+    let pages = pages(&file);
+    if pages.is_empty() {
+        trouble = trouble.or(Some(Reason::Damaged));
+    }
+    let mut shown = Shown::new();
+    for page in pages.iter().take(limits::PDF_PAGES) {
+        let result = show_page(&file, page, &mut shown, document);
+        trouble = trouble.or(result.err());
+        document.text(&std::mem::take(&mut shown.text))?;
+    }
+    if pages.len() > limits::PDF_PAGES {
+        trouble = trouble.or(Some(Reason::Limit));
+    }
+    read_beside(&file, &mut shown, document)?;
+    document.text(&std::mem::take(&mut shown.text))?;
+    let unmapped = shown.unknown > shown.known.max(limits::PDF_UNKNOWN);
+    let trouble = trouble.or(shown.trouble).or(unmapped.then_some(Reason::Format));
+    match trouble {
+        Some(reason) => Err(reason),
+        None if encrypted => Ok(State::Readable(Scheme::Pdf)),
+        None => Ok(State::Plain),
+    }
+}
+
+/// A page with what it inherits.
+struct Page<'f> {
+    dictionary: &'f Dictionary,
+    resources: Option<&'f Dictionary>,
+    media_box: Option<&'f Object>,
+}
+
+/// The pages in the order of the page tree (§7.7.3); where there is none, whatever says that it is a page.
+fn pages<'f>(file: &'f File<'_>) -> Vec<Page<'f>> {
+    let mut pages = Vec::new();
+    let root = file.inner(&file.trailer, "Root").and_then(|root| root.get("Pages"));
+    let mut visited = std::collections::HashSet::new();
+    let mut waiting: Vec<(&Object, Option<&Dictionary>, Option<&Object>)> =
+        root.map(|root| (root, None, None)).into_iter().collect();
+    while let Some((object, resources, media_box)) = waiting.pop() {
+        if let Object::Reference(number) = object
+            && !visited.insert(*number)
+        {
+            continue;
+        }
+        let Some(dictionary) = file.resolve(object).and_then(Object::dictionary) else { continue };
+        let resources = file.inner(dictionary, "Resources").or(resources);
+        let media_box = file.get(dictionary, "MediaBox").or(media_box);
+        match file.get(dictionary, "Kids") {
+            Some(kids) => {
+                waiting.extend(kids.items().iter().rev().map(|kid| (kid, resources, media_box)));
+            }
+            None => pages.push(Page { dictionary, resources, media_box }),
+        }
+    }
+    if pages.is_empty() {
+        let objects = file.numbers().into_iter().filter_map(|number| file.object(number)?.dictionary());
+        let is_page = |dictionary: &&Dictionary| dictionary.is("Type", "Page");
+        pages.extend(objects.filter(is_page).map(|dictionary| Page {
+            dictionary,
+            resources: file.inner(dictionary, "Resources"),
+            media_box: file.get(dictionary, "MediaBox"),
+        }));
+    }
+    pages
+}
+
+/// Shows one page. An error if it is an image, or its content cannot be had.
+fn show_page(
+    file: &File<'_>,
+    page: &Page<'_>,
+    shown: &mut Shown,
+    document: &mut Document<'_>,
+) -> Result<(), Reason> {
+    let contents = page.dictionary.get("Contents");
+    // A reference may be to an array of references.
+    let contents = match contents {
+        Some(reference @ Object::Reference(_)) => match file.resolve(reference) {
+            Some(Object::Array(streams)) => streams.as_slice(),
+            _ => std::slice::from_ref(reference),
+        },
+        Some(object) => object.items(),
+        None => &[],
+    };
+    let mut content = Vec::new();
+    let mut trouble = Ok(());
+    for stream in contents {
+        let Object::Reference(number) = stream else { continue };
+        match file.data(*number, document.budget()) {
+            Ok(data) => {
+                content.extend_from_slice(&data);
+                content.push(b'\n');
+            }
+            Err(reason) => trouble = Err(reason),
+        }
+    }
+    let before = shown.known;
+    shown.image = 0.0;
+    shown.show(file, &content, page.resources, document.budget());
+    let few = shown.known - before < limits::PDF_PAGE_CHARACTERS;
+    if few && shown.image > limits::PDF_PAGE_IMAGE * area(file, page.media_box) {
+        return Err(Reason::ImageOnly);
+    }
+    trouble
+}
+
+/// A4, where a page does not say.
+fn area(file: &File<'_>, media_box: Option<&Object>) -> f64 {
+    let numbers: Option<Vec<f64>> = media_box
+        .map(|media_box| media_box.items().iter().filter_map(|item| file.resolve(item)?.number()).collect());
+    match numbers.as_deref() {
+        Some([left, bottom, right, top]) => ((right - left) * (top - bottom)).abs(),
+        _ => 595.0 * 842.0,
+    }
+}
+
+/// What stands beside the pages: properties, outlines, notes, the values and appearances of forms, and files.
+fn read_beside(file: &File<'_>, shown: &mut Shown, document: &mut Document<'_>) -> Result<(), Reason> {
+    let mut files = Vec::new();
+    for number in file.numbers() {
+        let Some(object) = file.object(number) else { continue };
+        let mut text = String::new();
+        collect(file, number, object, 0, &mut text);
+        document.text(&text)?;
+        let Some(dictionary) = object.dictionary() else { continue };
+        if dictionary.is("Type", "Metadata")
+            && let Ok(data) = file.data(number, document.budget())
+        {
+            document.text(&xml::fields(&data))?;
+        }
+        if let Some(appearance) = file.inner(dictionary, "AP") {
+            for state in appearances(file, appearance) {
+                shown.form(file, state, document.budget());
+            }
+        }
+        if dictionary.get("EF").is_some() {
+            files.push((number, dictionary));
+        }
+    }
+    read_dynamic_form(file, document)?;
+    for (number, specification) in files {
+        read_file(file, number, specification, document)?;
+    }
+    Ok(())
+}
+
+/// Keys whose strings people see.
+const TEXT_KEYS: [&[u8]; 14] = [
+    b"Contents",
+    b"V",
+    b"DV",
+    b"T",
+    b"TU",
+    b"RC",
+    b"Title",
+    b"Author",
+    b"Subject",
+    b"Keywords",
+    b"Alt",
+    b"ActualText",
+    b"E",
+    b"Desc",
+];
+
+/// The strings under these keys, however deep they stand in the object.
+fn collect(file: &File<'_>, number: u32, object: &Object, depth: usize, text: &mut String) {
+    if depth > limits::PDF_DEPTH {
+        return;
+    }
+    if let Object::Array(items) = object {
+        for item in items {
+            collect(file, number, item, depth + 1, text);
+        }
+    }
+    let Some(dictionary) = object.dictionary() else { return };
+    let mut keys: Vec<_> = dictionary.0.iter().collect();
+    keys.sort_unstable_by_key(|(key, _)| *key);
+    for (key, value) in keys {
+        if TEXT_KEYS.contains(&&**key) {
+            for string in value.items().iter().filter_map(Object::string) {
+                text.push_str(&encoding::text(&file.string(number, string)));
+                text.push('\n');
+            }
+        }
+        collect(file, number, value, depth + 1, text);
+    }
+}
+
+/// The normal appearance of an annotation: a stream, or one for each of its states (§12.5.5).
+fn appearances(file: &File<'_>, appearance: &Dictionary) -> Vec<u32> {
+    let number = |object: &Object| match object {
+        Object::Reference(number) if matches!(file.object(*number), Some(Object::Stream(..))) => {
+            Some(*number)
+        }
+        _ => None,
+    };
+    let Some(normal) = appearance.get("N") else { return Vec::new() };
+    match (number(normal), file.resolve(normal)) {
+        (Some(number), _) => vec![number],
+        (None, Some(Object::Dictionary(states))) => states.0.values().filter_map(number).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// XFA: a form in XML (ISO 32000-1 §12.7.8), as a stream or as pairs of a name and a stream.
+fn read_dynamic_form(file: &File<'_>, document: &mut Document<'_>) -> Result<(), Reason> {
+    let form = file.inner(&file.trailer, "Root").and_then(|root| file.inner(root, "AcroForm"));
+    let Some(parts) = form.and_then(|form| form.get("XFA")) else { return Ok(()) };
+    let parts = match (parts, file.resolve(parts)) {
+        (_, Some(Object::Array(parts))) => parts.as_slice(),
+        (parts, _) => std::slice::from_ref(parts),
+    };
+    for part in parts {
+        if let Object::Reference(number) = part
+            && let Ok(data) = file.data(*number, document.budget())
+        {
+            document.text(&xml::fields(&data))?;
+        }
+    }
+    Ok(())
+}
+
+/// An embedded file (§7.11.4).
+fn read_file(
+    file: &File<'_>,
+    number: u32,
+    specification: &Dictionary,
+    document: &mut Document<'_>,
+) -> Result<(), Reason> {
+    let name = file.get(specification, "UF").or_else(|| file.get(specification, "F"));
+    let name = name.and_then(Object::string).map(|name| encoding::text(&file.string(number, name)));
+    let name = name.unwrap_or_default();
+    let streams = file.inner(specification, "EF");
+    let stream = streams.and_then(|streams| streams.get("UF").or_else(|| streams.get("F")));
+    let Some(Object::Reference(stream)) = stream else {
+        return document.unread(&name, 0, State::Uninspectable(Reason::Damaged));
+    };
+    match file.data(*stream, document.budget()) {
+        Ok(data) => document.inside(&name, "", &data),
+        // The filters of images apart, only what stays encrypted is of no format.
+        Err(Reason::Format) if file.is_encrypted() => {
+            document.unread(&name, 0, State::Encrypted(Scheme::Pdf))
+        }
+        Err(reason) => document.unread(&name, 0, State::Uninspectable(reason)),
+    }
+}
