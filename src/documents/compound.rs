@@ -3,6 +3,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
+#[cfg(test)]
+pub(super) mod testing;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 
 use super::document::{Document, Outcome};

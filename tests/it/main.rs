@@ -26,3 +26,4 @@ mod replay;
 mod store;
 mod storm;
 mod tidy;
+mod worker;

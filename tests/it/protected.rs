@@ -1,6 +1,7 @@
 //! Documents that are encrypted, or seem to be, made by real programs: each is in the state in which whoever gets it
 //! finds it. None that anyone can read counts as encrypted, none that nobody can read as plain.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -174,7 +175,7 @@ fn files_inside_a_pdf() {
 #[test]
 fn pdf_without_text_or_sense() {
     let image = "<</Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray/Length 1>>\nstream\nx\nendstream";
-    let scan = page("q 595 0 0 842 0 0 cm /I Do Q", &format!("<</XObject<</I 5 0 R>>>>"), &[image]);
+    let scan = page("q 595 0 0 842 0 0 cm /I Do Q", "<</XObject<</I 5 0 R>>>>", &[image]);
     check("scan.pdf", &scan, "uninspectable image-only", false);
     let logotype = page("q 50 0 0 50 0 0 cm /I Do Q", "<</XObject<</I 5 0 R>>>>", &[image]);
     check("logotype.pdf", &logotype, "plain", false);
@@ -366,7 +367,7 @@ fn page(content: &str, resources: &str, objects: &[&str]) -> Vec<u8> {
         content.len()
     );
     for (number, object) in objects.iter().enumerate() {
-        file.push_str(&format!("{} 0 obj\n{object}\nendobj\n", number + 5));
+        write!(file, "{} 0 obj\n{object}\nendobj\n", number + 5).unwrap();
     }
     file.push_str("trailer\n<</Root 1 0 R>>\n%%EOF\n");
     file.into_bytes()

@@ -52,6 +52,11 @@ submit = "127.0.0.1:{reinjection}"
         postvakt
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it without warning.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
