@@ -229,3 +229,26 @@ fn messages_encoded_many_times_are_read() {
     assert_eq!((&*last.name, last.state), ("program.exe", State::Plain));
     assert_eq!(found.attachments.len(), 7);
 }
+
+#[test]
+fn armoured_messages_are_attachments_and_the_text_around_them_is_text() {
+    let armour =
+        |body: &str| format!("-----BEGIN PGP MESSAGE-----\n\n{body}\n=abcd\n-----END PGP MESSAGE-----");
+    // A session key for somebody, and a literal text.
+    let (encrypted, signed) = (armour("wQEA"), armour("ywEA"));
+    let message = format!("Subject: a\n\nPnr 811228-9874\n{encrypted}\nHej\n{signed}\n");
+    let facts = facts(&message, Needs { documents: true, ..TEXT });
+    let (long, short) = (encrypted.len(), signed.len());
+    assert_eq!(
+        attachments(&facts),
+        [format!("1  text/plain {long} pgp"), format!("1  text/plain {short} plain")]
+    );
+    assert_eq!(text(&facts), ["Pnr 811228-9874\n\n\nHej\n\n\n"]);
+    let opened: Vec<_> = facts.unopened.iter().map(|unopened| unopened.attachment).collect();
+    assert_eq!(opened, [1], "what is encrypted is not opened");
+    let without_end = "A: b\n\n-----BEGIN PGP MESSAGE-----\n811228-9874\n";
+    assert!(
+        text(&super::extract::extract(&mail(without_end.as_bytes()), &Arc::default(), TEXT))[0]
+            .contains("811228-9874")
+    );
+}
