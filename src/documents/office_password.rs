@@ -9,6 +9,9 @@ use crate::mime::transfer::{self, Encoding};
 /// Excel opens whatever is encrypted with it without asking; so does everybody who knows that.
 pub(super) const DEFAULT: &str = "VelvetSweatshop";
 
+/// What PowerPoint tries.
+pub(super) const PRESENTATION_DEFAULT: &str = "/01Hannes Ruescher/01";
+
 /// RC4 with keys for blocks, as old formats have it.
 pub(super) enum BlockCipher {
     /// §2.3.6: the hash of password and salt.

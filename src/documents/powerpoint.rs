@@ -2,6 +2,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod cipher;
+
 use super::compound::Compound;
 use super::document::{Document, Outcome};
 use super::places::{size_at, slice, u16_at, u32_at, utf16};
@@ -18,14 +20,18 @@ const ENCRYPTION: u16 = 0x2F14;
 pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome {
     let user =
         file.find("Current User").map(|_| file.stream("Current User", document.budget())).transpose()?;
-    let encrypted = user.is_some_and(|user| u32_at(&user, 12) == Some(ENCRYPTED));
+    let encrypted = user.as_ref().is_some_and(|user| u32_at(user, 12) == Some(ENCRYPTED));
+    let mut stream = file.stream("PowerPoint Document", document.budget())?;
+    let mut state = State::Plain;
     if encrypted || file.find("EncryptedSummary").is_some() {
-        return Ok(State::Encrypted(Scheme::Office));
+        let Some(clear) = user.and_then(|user| cipher::decrypt(&user, &stream)) else {
+            return Ok(State::Encrypted(Scheme::Office));
+        };
+        (stream, state) = (clear, State::Readable(Scheme::Office));
     }
-    let stream = file.stream("PowerPoint Document", document.budget())?;
     let mut atoms = Vec::new();
     records(&stream, 0, &mut atoms)?;
-    if atoms.iter().any(|(kind, _)| *kind == ENCRYPTION) {
+    if state == State::Plain && atoms.iter().any(|(kind, _)| *kind == ENCRYPTION) {
         return Ok(State::Encrypted(Scheme::Office));
     }
     for (kind, content) in atoms {
@@ -37,7 +43,7 @@ pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome 
         document.text(&text.replace(['\r', '\u{b}'], "\n"))?;
         document.text("\n")?;
     }
-    Ok(State::Plain)
+    Ok(state)
 }
 
 /// The atoms with text, in their order (§2.3.1): a record whose version is 15 contains records.

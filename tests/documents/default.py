@@ -95,3 +95,32 @@ for f in ["default-cryptoapi.xls", "default-xor.xls", "default-standard.xlsx", "
     d = msoffcrypto.OfficeFile(open(f, "rb")); d.load_key(password=PW); o = io.BytesIO(); d.decrypt(o)
     v = o.getvalue()
     print(f, len(v), b"811228-9874" in v, v == plain)
+# PowerPoint: CryptoAPI, RC4 of 128 bits, with the password that PowerPoint tries
+import gzip
+PP = "/01Hannes Ruescher/01"
+h0 = hashlib.sha1(salt + PP.encode("utf-16le")).digest()
+key = lambda b: hashlib.sha1(h0 + struct.pack("<I", b)).digest()[:16]
+ver = rc4(key(0), secret + hashlib.sha1(secret).digest())
+rec = lambda v, t, c: struct.pack("<HHI", v, t, len(c)) + c
+name = "Microsoft Enhanced Cryptographic Provider v1.0\0".encode("utf-16le")
+header = struct.pack("<IIIIIIII", 4, 0, 0x6801, 0x8004, 128, 1, 0, 0) + name
+info = struct.pack("<HH", 2, 2) + struct.pack("<II", 4, len(header)) + header
+info += struct.pack("<I", 16) + salt + ver[:16] + struct.pack("<I", 20) + ver[16:]
+text = rec(0xF, 1000, rec(0xF, 1006, rec(0, 0x0FA0, "Bild 811228-9874".encode("utf-16le")) + rec(0, 0x0FA8, b"l\xe4karintyg")))
+with gzip.open("slides.ppt.gz") as f: open("default.ppt", "wb").write(f.read())
+ole = olefile.OleFileIO("default.ppt", write_mode=True)
+size = ole.get_size("PowerPoint Document")
+out = bytearray()
+places = {}
+def persist(i, content, encrypted=True):
+    places[i] = len(out); out.extend(rc4(key(i), content) if encrypted else content)
+persist(1, text); persist(2, text); persist(3, rec(0xF, 0x2F14, info), False)
+directory = len(out); out += rec(0, 0x1772, struct.pack("<I", 1 | 3 << 20) + b"".join(struct.pack("<I", places[i]) for i in (1, 2, 3)))
+edit = len(out); out += rec(0, 0x0FF5, struct.pack("<IHBBIIIIHHI", 256, 0, 0, 3, 0, directory, 1, 4, 1, 0, 3))
+rest = size - len(out) - 8; out += rec(0, 0x3333, b"\0" * rest)
+assert len(out) == size
+ole.write_stream("PowerPoint Document", bytes(out))
+user = bytearray(ole.openstream("Current User").read()); struct.pack_into("<II", user, 12, 0xF3D1C4DF, edit); ole.write_stream("Current User", bytes(user)); ole.close()
+d = msoffcrypto.OfficeFile(open("default.ppt", "rb")); d.load_key(password=PP); o = io.BytesIO(); d.decrypt(o)
+print("default.ppt", "Bild 811228-9874".encode("utf-16le") in o.getvalue())
+open("default.ppt.gz", "wb").write(gzip.compress(open("default.ppt", "rb").read(), 9, mtime=0)); os.remove("default.ppt")

@@ -54,7 +54,7 @@ fn office_documents() {
 
 #[test]
 fn presentations() {
-    let slides = slides();
+    let slides = unpacked("slides.ppt.gz");
     check("slides.ppt", &slides, "plain", true);
     // What PowerPoint writes into Current User of one that is encrypted.
     let mut encrypted = slides;
@@ -62,12 +62,13 @@ fn presentations() {
     let at = encrypted.windows(4).position(|window| window == token).unwrap();
     encrypted[at..at + 4].copy_from_slice(&0xF3D1_C4DF_u32.to_le_bytes());
     check("slides.ppt", &encrypted, "encrypted office", false);
+    check("default.ppt", &unpacked("default.ppt.gz"), "readable office", true);
 }
 
-/// Ten times smaller packed: it is mostly a palette.
-fn slides() -> Vec<u8> {
+/// A presentation is forty times smaller packed: it is mostly a palette.
+fn unpacked(name: &str) -> Vec<u8> {
     let mut slides = Vec::new();
-    GzDecoder::new(&*document("slides.ppt.gz")).read_to_end(&mut slides).unwrap();
+    GzDecoder::new(&*document(name)).read_to_end(&mut slides).unwrap();
     slides
 }
 
