@@ -30,6 +30,9 @@ const HOMES: &[(&str, &[&str])] = &[
     ("base64", &["src/note.rs"]),
     ("arc_swap", &["src/pipeline.rs", "src/daemon.rs"]),
     ("sd_notify", &["src/daemon.rs"]),
+    ("aes", &["src/documents/crypto.rs"]),
+    ("md5", &["src/documents/crypto.rs"]),
+    ("sha1", &["src/documents/crypto.rs"]),
     ("seccompiler", &["src/worker/confine.rs"]),
     ("libc", &["src/worker/confine.rs"]),
 ];

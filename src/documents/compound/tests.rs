@@ -1,3 +1,5 @@
+//! Compound files as a unit test writes them: what is in each, and how each ends.
+
 use super::testing::file;
 use crate::documents::places::to_utf16;
 use crate::documents::testing::items;
