@@ -4,11 +4,13 @@
 #![deny(clippy::disallowed_methods)]
 
 mod keys;
+mod receipts;
 mod services;
 
 use std::fmt::Write as _;
 
-use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, RECEIPT, TABLES};
+use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, TABLES};
+use receipts::RECEIPT;
 use services::{MARK, ON_UNKNOWN_VIRUS, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, Menu, Section, Spec};
