@@ -212,7 +212,7 @@ mod tests {
                 "y\nmailto:a@example.org?body=811228-9874\n",
             ),
             ("a<!-- <!-- b", "a\n \n b"),
-            ("a<!--[if mso]><p>b</p><![endif]-->c", "ac\n[if mso]>\nb\n\n"),
+            ("a<!--[if mso]><p>b</p><![endif]-->c", "ac\n[if mso]>\nb\n\n[endif]"),
         ] {
             assert_eq!(text(page), read, "{page}");
         }
