@@ -155,5 +155,56 @@ async fn a_workbook_has_text_cells_a_filter_and_a_head_that_stays() {
     assert_eq!(rows[0][7][0], "subject");
     assert_eq!(rows[2][7][0], "=HYPERLINK(\"http://example.org\";\"klicka\")");
     assert_eq!(rows[1][7][0], "Ansökan om bygglov, Åsgård 1:23");
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "the store, the book, its manifest");
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        4,
+        "the store, the book, its manifest and its proof"
+    );
+}
+
+/// A Swedish spreadsheet opens a file as a double click would, and writes what it has as CSV of its own.
+fn opened(file: &Path, filter: &str) -> Vec<Vec<String>> {
+    let directory = file.parent().unwrap();
+    let out = directory.join("opened");
+    let office = Command::new("soffice")
+        .arg(format!("-env:UserInstallation=file://{}", directory.join("profile").display()))
+        .args([
+            "--headless",
+            filter,
+            "--convert-to",
+            "csv:Text - txt - csv (StarCalc):9,34,76,1,,0,false,true,false",
+        ])
+        .args(["--outdir".as_ref(), out.as_os_str(), file.as_os_str()])
+        .env("LC_ALL", "sv_SE.UTF-8")
+        .output();
+    let office = office.expect("soffice: apt-get install libreoffice-calc-nogui");
+    assert!(office.status.success(), "{}", String::from_utf8_lossy(&office.stderr));
+    let name = out.join(file.file_stem().unwrap()).with_extension("csv");
+    let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').has_headers(false).from_path(&name).unwrap();
+    reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect()
+}
+
+#[tokio::test]
+async fn a_spreadsheet_shows_every_cell_as_it_is_and_runs_no_formula() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    store(&path).await;
+    for (format, filter) in
+        [("csv", "--infilter=CSV:59,34,76,1,,1053"), ("xlsx", "--infilter=Calc MS Excel 2007 XML")]
+    {
+        let file = directory.path().join(format!("log.{format}"));
+        assert_eq!(export(&path, &file, &["--format", format]).0, 0);
+        let rows = opened(&file, filter);
+        assert_eq!((rows.len(), rows[0].len()), (8, 22), "{format}: {rows:?}");
+        assert_eq!(rows[0], postvakt::export::COLUMNS, "{format}");
+        let subjects: Vec<&str> = rows[1..].iter().map(|row| row[7].as_str()).collect();
+        let sign = if format == "csv" { "'" } else { "" };
+        assert_eq!(subjects[0], "Ansökan om bygglov, Åsgård 1:23", "{format}");
+        assert_eq!(subjects[1], format!("{sign}=HYPERLINK(\"http://example.org\";\"klicka\")"), "{format}");
+        assert_eq!(subjects[2], format!("{sign}+46 70 174 06 05"), "{format}");
+        assert_eq!(subjects[3], format!("{sign}@SUM(A1:A9)"), "{format}");
+        assert_eq!(subjects[4], format!("{sign}\\t=1+1"), "{format}");
+        assert_eq!(subjects[5], "Ang. 850709-9805; \"citat\"⏎ny rad", "{format}");
+        assert_eq!(rows[1][9], "Ansökan.pdf", "{format}");
+    }
 }
