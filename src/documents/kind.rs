@@ -116,6 +116,45 @@ impl Kind {
         }
     }
 
+    /// The media type of what is known by its content alone, such as a file in an archive.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Text => "text/plain",
+            Self::Html => "text/html",
+            Self::Xml => "application/xml",
+            Self::Csv => "text/csv",
+            Self::Calendar => "text/calendar",
+            Self::Card => "text/vcard",
+            Self::Message => "message/rfc822",
+            Self::Rtf => "application/rtf",
+            Self::Pdf => "application/pdf",
+            Self::Ooxml => "application/vnd.openxmlformats-officedocument",
+            Self::OpenDocument => "application/vnd.oasis.opendocument",
+            Self::Compound => "application/x-ole-storage",
+            Self::OneNote => "application/onenote",
+            Self::Tnef => "application/ms-tnef",
+            Self::Smime => "application/pkcs7-mime",
+            Self::Pgp => "application/pgp-encrypted",
+            Self::Rights => "application/x-microsoft-rpmsg-message",
+            Self::Zip => "application/zip",
+            Self::SevenZip => "application/x-7z-compressed",
+            Self::Rar => "application/vnd.rar",
+            Self::Tar => "application/x-tar",
+            Self::Gzip => "application/gzip",
+            Self::Bzip2 => "application/x-bzip2",
+            Self::Xz => "application/x-xz",
+            Self::Cabinet => "application/vnd.ms-cab-compressed",
+            Self::DiskImage => "application/x-iso9660-image",
+            Self::Executable => "application/x-executable",
+            Self::Shortcut => "application/x-ms-shortcut",
+            Self::Image => "image/*",
+            Self::Audio => "audio/*",
+            Self::Video => "video/*",
+            Self::Font => "font/*",
+            Self::Unknown => "application/octet-stream",
+        }
+    }
+
     /// Whether it is a container of files with names. Office documents are ZIP files too, and what is inside them
     /// was never anybody's file.
     pub fn is_archive(self, name: &str) -> bool {

@@ -18,7 +18,7 @@ pub struct Attachment {
     /// Its decoded name as sent (RFC 2231, RFC 2047 in the wild), directories and all, on one line; empty where it
     /// has none. A message has its subject for a name if it has no other, as mail programs show it: `Subject.eml`.
     pub name: String,
-    /// The declared media type, lower case, without parameters.
+    /// The declared media type, lower case, without parameters; inside a document the one of its kind.
     pub media_type: String,
     /// What it is by its first octets, whatever it says; what is inside an archive is known better once that was
     /// read.

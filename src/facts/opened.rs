@@ -38,7 +38,7 @@ impl Facts {
             self.attachments.push(Attachment {
                 path,
                 name: item.name,
-                media_type: String::new(),
+                media_type: item.kind.media_type().to_owned(),
                 kind: item.kind,
                 size: item.size,
                 state: item.state,

@@ -210,6 +210,7 @@ fn documents_take_their_place_among_the_attachments() {
     let found = facts(message.as_bytes());
     let places: Vec<_> = found.attachments.iter().map(|a| (&*a.path, &*a.name, a.state)).collect();
     assert_eq!(places, [("1", "a.zip", State::Plain), ("1/1", "a.docx", State::Plain)]);
+    assert_eq!(found.attachments[1].media_type, "application/vnd.openxmlformats-officedocument");
     let inside = found.passages.iter().find(|passage| passage.place == Place::Attachment).unwrap();
     assert_eq!((&*inside.part, &*inside.name), ("1/1", "a.docx"));
     assert!(inside.text.contains(OTHER_NUMBER));
