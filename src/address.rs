@@ -26,6 +26,11 @@ impl Domain {
         Self(ascii.into_boxed_str())
     }
 
+    /// The domain as people see it, each letter in its own alphabet.
+    pub fn to_unicode(&self) -> String {
+        if self.0.contains("xn--") { idna::domain_to_unicode(&self.0).0 } else { self.0.to_string() }
+    }
+
     /// The domain as text.
     pub fn as_str(&self) -> &str {
         &self.0

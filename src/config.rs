@@ -195,7 +195,11 @@ impl Config {
     pub fn receipt_ceilings(&self) -> Option<&Ceilings> {
         self.rules.iter().find_map(|(_, policy)| match &policy.actions {
             Actions::Receipt(receipts) => Some(&receipts.ceilings),
-            Actions::Forward(_) | Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) => None,
+            Actions::Forward(_)
+            | Actions::Content(_)
+            | Actions::Virus(_)
+            | Actions::Sender(_)
+            | Actions::Mark(_) => None,
         })
     }
 
@@ -203,7 +207,11 @@ impl Config {
     pub fn exceptions(&self) -> impl Iterator<Item = &Exception> {
         self.rules.iter().flat_map(|(_, policy)| match &policy.actions {
             Actions::Forward(forward) => &*forward.exceptions,
-            Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) | Actions::Receipt(_) => &[],
+            Actions::Content(_)
+            | Actions::Virus(_)
+            | Actions::Sender(_)
+            | Actions::Mark(_)
+            | Actions::Receipt(_) => &[],
         })
     }
 }

@@ -14,6 +14,7 @@ pub mod forwarding;
 pub mod grammar;
 mod header;
 pub mod identity;
+pub mod links;
 pub mod opened;
 pub mod passage;
 mod received;
@@ -35,7 +36,8 @@ use crate::organisation::Organisation;
 use attachment::{Attachment, Unopened};
 use authentication::Authentication;
 use forwarding::Trace;
-use identity::{By, Digest, Identity};
+use identity::{By, Digest, Identity, Key};
+use links::Link;
 use passage::Passage;
 use scan::Scans;
 
@@ -69,6 +71,8 @@ pub enum Cause {
     Protocol,
     /// It did not look.
     Skipped,
+    /// The memory is too young to know.
+    Learning,
     /// A fault of this program.
     Fault,
 }
@@ -85,6 +89,7 @@ impl Cause {
             Self::Paused => "paused",
             Self::Protocol => "protocol",
             Self::Skipped => "skipped",
+            Self::Learning => "learning",
             Self::Fault => "fault",
         }
     }
@@ -111,6 +116,12 @@ pub struct Needs {
     pub spam_scan: bool,
     /// What the virus scanner says.
     pub virus_scan: bool,
+    /// Whether somebody here had mail from the author.
+    pub contact: bool,
+    /// Where the HTML text leads.
+    pub links: bool,
+    /// How many people inside the sender has written to, within so many minutes; 0 for not at all.
+    pub volume_minutes: u32,
 }
 
 impl Needs {
@@ -124,6 +135,9 @@ impl Needs {
         authentication: false,
         spam_scan: false,
         virus_scan: false,
+        contact: false,
+        links: false,
+        volume_minutes: 0,
     };
 
     /// What either of the two needs.
@@ -138,6 +152,9 @@ impl Needs {
             authentication: self.authentication || other.authentication,
             spam_scan: self.spam_scan || other.spam_scan,
             virus_scan: self.virus_scan || other.virus_scan,
+            contact: self.contact || other.contact,
+            links: self.links || other.links,
+            volume_minutes: self.volume_minutes.max(other.volume_minutes),
         }
     }
 }
@@ -189,6 +206,12 @@ pub struct Facts {
     pub authentication: Fact<Authentication>,
     /// What scanners say.
     pub scans: Scans,
+    /// Whether somebody here had mail from the author of a mail from outside.
+    pub contact: Fact<Contact>,
+    /// How many people inside its sender has written to within the window, this mail's recipients included.
+    pub addressed: Fact<u32>,
+    /// Where the HTML text leads; where a rule needs it.
+    pub links: Vec<Link>,
     /// What was odd.
     pub defects: Vec<Defect>,
 }
@@ -290,6 +313,19 @@ pub struct Contents {
     pub messages: Vec<String>,
     /// Hashes of its larger attachments, pictures left out: every mail of an organisation has the same ones.
     pub attachments: Vec<Digest>,
+}
+
+/// What is remembered of the author of a mail from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Keyed hash of the address.
+    pub key: Key,
+    /// Whether somebody here had mail from it before.
+    pub known: bool,
+    /// Whether that was noted so lately that it need not be noted again.
+    pub fresh: bool,
+    /// Since when authors are remembered: before that nobody is known.
+    pub since: Timestamp,
 }
 
 /// A message that came from outside before.

@@ -2,17 +2,21 @@
 //! unavailable, and the config says what follows from that.
 
 pub mod auth;
+pub mod contacts;
 mod documents;
 pub mod habits;
 mod recall;
 pub mod scanner;
 pub mod seen;
+pub mod volume;
 
 use std::sync::Arc;
 
+use crate::address::Address;
 use crate::config::Config;
 use crate::facts::authentication::Authentication;
-use crate::facts::{Cause, Fact, Facts, Needs};
+use crate::facts::identity::Key;
+use crate::facts::{Cause, Contact, Fact, Facts, Needs};
 use crate::ledger::Ledger;
 use crate::limits;
 use crate::mail::{Direction, Mail};
@@ -21,8 +25,10 @@ use crate::policy::Decision;
 use crate::rules::{Finding, auto_forward};
 use crate::store::{OpenError, Store};
 use crate::worker::pool::Workers;
+use contacts::Contacts;
 use habits::Habits;
-use seen::Memory;
+use seen::{Memory, Recollection as _};
+use volume::Volume;
 
 /// Whom the facts are asked of that do not stand in the mail itself.
 pub struct Sources {
@@ -34,6 +40,10 @@ pub struct Sources {
     pub workers: Workers,
     /// Who often sends whom what looks like a forward.
     pub habits: Habits,
+    /// From whom somebody here had mail.
+    pub contacts: Contacts,
+    /// How many people inside each sender has written to.
+    pub volume: Volume,
     /// The DNS.
     pub resolver: auth::Resolver,
     /// The scanners.
@@ -43,18 +53,21 @@ pub struct Sources {
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
     pub fn volatile(workers: Workers) -> Self {
-        Self::with(Memory::volatile(), Ledger::default(), workers)
+        Self::with(Memory::volatile(), Ledger::default(), Contacts::default(), workers)
     }
 
     /// Sources that remember in the store.
     pub fn of(store: &Store, needs: Needs, workers: Workers) -> Result<Self, OpenError> {
-        Ok(Self::with(Memory::of(store, days(needs))?, Ledger::of(store)?, workers))
+        let (memory, ledger) = (Memory::of(store, days(needs))?, Ledger::of(store)?);
+        Ok(Self::with(memory, ledger, Contacts::of(store)?, workers))
     }
 
-    fn with(memory: Memory, ledger: Ledger, workers: Workers) -> Self {
+    fn with(memory: Memory, ledger: Ledger, contacts: Contacts, workers: Workers) -> Self {
         Self {
             memory,
             ledger,
+            contacts,
+            volume: Volume::default(),
             workers,
             habits: Habits::new(),
             resolver: auth::Resolver::default(),
@@ -70,6 +83,31 @@ impl Sources {
         if let Some(sender) = facts.forwarder().filter(|_| found) {
             let external = facts.recipients.iter().filter(|recipient| !recipient.inside);
             self.habits.note(sender, external.map(|recipient| &recipient.address), facts.arrived);
+        }
+    }
+
+    /// Counts whom the sender has written to.
+    pub fn count(&self, facts: &Facts) {
+        if let (Fact::Known(_), Some(sender)) = (&facts.addressed, counted(facts)) {
+            self.volume.note(sender, facts.arrived, people_inside(facts));
+        }
+    }
+
+    /// Whom people here know from now on: the author of a mail that was let in, and whoever is written to. Each once in
+    /// a while.
+    pub fn met(&self, facts: &Facts, needs: Needs) -> Vec<Key> {
+        if !needs.contact {
+            return Vec::new();
+        }
+        match (&facts.contact, facts.direction) {
+            (Fact::Known(contact), Direction::Inbound) if !contact.fresh => vec![contact.key],
+            (_, Direction::Outbound) => {
+                let written_to = facts.recipients.iter().filter(|recipient| !recipient.inside);
+                let keys = written_to.map(|recipient| self.memory.key().of_person(&recipient.address));
+                let keys = keys.filter(|key| !self.contacts.find(*key, facts.arrived).fresh);
+                keys.take(limits::CONTACTS_OF_ONE_MAIL).collect()
+            }
+            (_, Direction::Inbound | Direction::Internal) => Vec::new(),
         }
     }
 
@@ -99,6 +137,13 @@ pub async fn gather(
     );
     facts.authentication = authentication;
     facts.scans = scans;
+    if let (1.., Some(sender)) = (needs.volume_minutes, counted(facts)) {
+        let before = sources.volume.of(sender, facts.arrived, needs.volume_minutes);
+        facts.addressed = Fact::Known(before.saturating_add(people_inside(facts)));
+    }
+    if needs.contact {
+        facts.contact = contact(facts, sources);
+    }
     if needs.seen_days > 0 {
         recall::recall(facts, needs.seen_days, &sources.memory, &sources.habits).await;
     }
@@ -117,6 +162,28 @@ async fn authentication(
         return Fact::NotGathered;
     }
     as_fact(auth::authenticate(mail, facts, &config.dns, &sources.resolver).await, "authentication")
+}
+
+/// The sender inside whose mail is counted.
+fn counted(facts: &Facts) -> Option<&Address> {
+    facts.sender.address().filter(|sender| facts.from_inside && facts.owns(sender))
+}
+
+fn people_inside(facts: &Facts) -> u32 {
+    let inside = facts.recipients.iter().filter(|recipient| recipient.inside).count();
+    u32::try_from(inside).unwrap_or(u32::MAX)
+}
+
+/// What is remembered of the author of a mail from outside: whom people see in From.
+fn contact(facts: &Facts, sources: &Sources) -> Fact<Contact> {
+    let author = facts.header.from.first().or(facts.sender.address());
+    match author.filter(|_| facts.direction == Direction::Inbound) {
+        Some(author) => {
+            let key = sources.memory.key().of_person(author);
+            Fact::Known(sources.contacts.find(key, facts.arrived))
+        }
+        None => Fact::NotGathered,
+    }
 }
 
 fn as_fact<T>(found: Result<T, Cause>, name: &str) -> Fact<T> {

@@ -169,6 +169,26 @@ pub const SCAN_ANSWER_OCTETS: usize = 1 << 20;
 pub const SIGNATURE_NAME_OCTETS: usize = 128;
 /// Characters of a tag before the subject.
 pub const SUBJECT_TAG_CHARACTERS: usize = 40;
+/// Links of one message that are looked at.
+pub const LINKS: usize = 1_000;
+/// Octets of a link's text, tags and all, that are looked at.
+pub const LINK_TEXT_OCTETS: usize = 2 << 10;
+/// Minutes for which it is counted how many people inside a sender has written to.
+pub const VOLUME_MINUTES: u32 = 24 * 60;
+/// The same as a time.
+pub const VOLUME_WINDOW: Duration = Duration::from_hours(24);
+/// Senders that are counted in one minute; a hundred octets each.
+pub const VOLUME_SENDERS: usize = 1_000;
+/// Authors that are remembered; about 20 octets each. Above it the oldest thirty days are forgotten.
+pub const CONTACTS: usize = 2_000_000;
+/// Authors that one mail makes known: those it is written to.
+pub const CONTACTS_OF_ONE_MAIL: usize = 100;
+/// Periods of thirty days for which an author is remembered: two years.
+pub const CONTACT_PERIODS: i64 = 25;
+/// How old the memory of authors must be before anyone counts as new, where the config does not say.
+pub const CONTACT_LEARNING: Duration = Duration::from_hours(14 * 24);
+/// The same, at the most.
+pub const CONTACT_LEARNING_AT_MOST: Duration = Duration::from_hours(365 * 24);
 /// Failures in a row after which a scanner is not asked for a while.
 pub const SCAN_FAILURES: u32 = 5;
 /// How long it is not asked; then one mail tries.

@@ -20,6 +20,7 @@ use crate::policy::{Decision, decide, receipts};
 use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
 use crate::rules::receipt::Silence;
 use crate::store::{Entry, Store};
+use crate::verdict::Verdict;
 use crate::{effects, limits};
 
 /// What the log has of a mail that never came to its end: nothing of it is opened.
@@ -95,7 +96,13 @@ impl Handler for Pipeline {
         let mut record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
         self.minimise(&config, &mut record, &mut []);
         count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
-        self.store.enqueue(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() });
+        self.store.enqueue(Entry {
+            record,
+            findings: Vec::new(),
+            seen: None,
+            outbox: Vec::new(),
+            contacts: Vec::new(),
+        });
     }
 }
 
@@ -109,7 +116,13 @@ impl Pipeline {
         let mut findings = effects::findings(facts, decision);
         self.minimise(config, &mut record, &mut findings);
         let outbox = written(config, &self.store, assessment);
-        let id = match self.store.commit(Entry { record, findings, seen: seen.clone(), outbox }).await {
+        let let_in = decision.verdict <= Verdict::Hold;
+        let contacts = if let_in { self.sources.met(facts, config.needs()) } else { Vec::new() };
+        let id = match self
+            .store
+            .commit(Entry { record, findings, seen: seen.clone(), outbox, contacts: contacts.clone() })
+            .await
+        {
             Ok(id) => id,
             Err(error) => {
                 self.sources.ledger.forget(&decision.receipts);
@@ -119,6 +132,12 @@ impl Pipeline {
         };
         if let Some(row) = seen {
             self.sources.memory.remember(id.seq, row);
+        }
+        if let_in {
+            self.sources.count(facts);
+        }
+        for key in &contacts {
+            self.sources.contacts.remember(key, facts.arrived);
         }
         self.sources.note(facts, decision);
         count(facts.direction.as_str(), outcome);
@@ -137,7 +156,16 @@ impl Pipeline {
         let mut record = effects::unread(mail, &config.hash);
         self.minimise(config, &mut record, &mut []);
         count("unknown", record.outcome);
-        match self.store.commit(Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new() }).await
+        match self
+            .store
+            .commit(Entry {
+                record,
+                findings: Vec::new(),
+                seen: None,
+                outbox: Vec::new(),
+                contacts: Vec::new(),
+            })
+            .await
         {
             Ok(id) => effects::failed(&id),
             Err(_) => effects::not_stored(),

@@ -244,6 +244,8 @@ pub enum Actions {
     Receipt(ReceiptPolicy),
     /// For viruses.
     Virus(VirusAction),
+    /// For what a sender inside is told of.
+    Sender(SenderPolicy),
     /// For what is marked and nothing else: there is no action here that could stop a mail.
     Mark(MarkPolicy),
 }
@@ -269,6 +271,63 @@ impl VirusAction {
             Self::Reject => "reject",
         }
     }
+}
+
+/// What is done about a mail whose sender is told of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SenderAction {
+    /// It passes with a header.
+    #[default]
+    Mark,
+    /// It waits in the queue for a person.
+    Hold,
+}
+
+impl SenderAction {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 2] = [Self::Mark, Self::Hold];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Mark => "mark",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// Whether the sender is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TellSender {
+    /// Yes.
+    #[default]
+    Sender,
+    /// The log alone.
+    Nobody,
+}
+
+impl TellSender {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 2] = [Self::Sender, Self::Nobody];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// What follows from a mail whose sender is told of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SenderPolicy {
+    /// What is done.
+    pub action: SenderAction,
+    /// Whether the sender is told.
+    pub notify: TellSender,
+    /// By which letter.
+    pub occasion: Occasion,
 }
 
 /// How a mail is marked.

@@ -9,19 +9,39 @@
 pub mod auto_forward;
 pub mod custom;
 pub mod receipt;
+pub mod first_contact;
+pub mod large_attachment;
+pub mod lookalike_sender;
+pub mod mass_mailing;
 pub mod spam;
+pub mod suspicious_attachment;
+pub mod suspicious_link;
 pub mod virus;
+mod confusable;
 
 use std::fmt;
 
 use crate::address::Address;
 use crate::facts::{Cause, Facts, Needs};
 use crate::settings::{Key, Settings};
+use crate::templates::Occasion;
 use crate::{limits, text};
 use receipt::Silence;
 
 /// Every rule.
-pub const ALL: &[&Spec] = &[&auto_forward::SPEC, &spam::SPEC, &virus::SPEC, &receipt::SPEC, &custom::SPEC];
+pub const ALL: &[&Spec] = &[
+    &auto_forward::SPEC,
+    &spam::SPEC,
+    &virus::SPEC,
+    &suspicious_attachment::SPEC,
+    &lookalike_sender::SPEC,
+    &first_contact::SPEC,
+    &mass_mailing::SPEC,
+    &large_attachment::SPEC,
+    &suspicious_link::SPEC,
+    &receipt::SPEC,
+    &custom::SPEC,
+];
 
 /// What there is to say about a rule, once.
 #[derive(Debug)]
@@ -62,6 +82,8 @@ pub enum Menu {
     Content,
     /// hold, reject.
     Virus,
+    /// mark, hold; the sender is told, by a letter for this occasion.
+    Sender(Occasion),
     /// A mark, and nothing else: there is no action to choose.
     Mark,
     /// A mark as other spam filters leave it, and nothing else.
@@ -76,6 +98,7 @@ impl Menu {
         match self {
             Self::Forward => &["hold", "reroute", "remove-recipient", "reject"],
             Self::Content => &["mark", "hold", "reject"],
+            Self::Sender(_) => &["mark", "hold"],
             Self::Virus => &["hold", "reject"],
             Self::Mark | Self::Spam => &["mark"],
             Self::Receipt => &[],

@@ -60,6 +60,8 @@ pub struct Entry {
     pub seen: Option<SeenRow>,
     /// Mails of our own that it causes.
     pub outbox: Vec<OutboxRow>,
+    /// Who is known here from now on, by keyed hash.
+    pub contacts: Vec<Key>,
 }
 
 /// Why a record was not confirmed. The mail is put off (451 4.3.0), whatever the reason.
@@ -252,6 +254,12 @@ impl Store {
         self.0.readers.recent(count, self.before(days), each)
     }
 
+    /// Everyone who is known here, and when that was noted; the newest month first. Blocks.
+    pub fn contacts(&self, each: impl FnMut(Key, Timestamp)) -> Result<(), ReadError> {
+        let days = 30 * u32::try_from(limits::CONTACT_PERIODS).unwrap_or(u32::MAX);
+        self.0.readers.contacts(self.before(days), each)
+    }
+
     fn before(&self, days: u32) -> Timestamp {
         let span = SignedDuration::from_hours(24 * i64::from(days));
         (self.0.clock)().saturating_sub(span).unwrap_or(Timestamp::MIN)
@@ -286,10 +294,12 @@ fn message(
     let mut salt = Salt::default();
     getrandom::fill(&mut salt).map_err(|error| CommitError::Failed(error.to_string().into()))?;
     entry.findings.iter_mut().for_each(row::cut_finding);
+    let at = entry.record.time.as_millisecond();
     Ok(Message::Store(Box::new(Job {
         row: RecordRow::new(entry.record, &entry.findings, salt),
         findings: entry.findings,
         seen: entry.seen,
+        contacts: entry.contacts.into_iter().map(|key| (key, at)).collect(),
         outbox: entry.outbox,
         waiter,
     })))

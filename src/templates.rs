@@ -24,11 +24,16 @@ pub enum Occasion {
     ForwardStopped,
     /// A forward was stopped because the exception for it has ended; to who approved that.
     ExceptionEnded,
+    /// A mail left, or waits, with large attachments; to its sender.
+    LargeAttachment,
+    /// Somebody wrote to very many people inside; to the sender.
+    MassMailing,
 }
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 2] = [Self::ForwardStopped, Self::ExceptionEnded];
+    pub const NOTICES: [Self; 4] =
+        [Self::ForwardStopped, Self::ExceptionEnded, Self::LargeAttachment, Self::MassMailing];
 
     /// The word for it in the config.
     pub fn as_str(self) -> &'static str {
@@ -36,6 +41,8 @@ impl Occasion {
             Self::Receipt => "receipt",
             Self::ForwardStopped => "forward-stopped",
             Self::ExceptionEnded => "exception-ended",
+            Self::LargeAttachment => "large-attachment",
+            Self::MassMailing => "mass-mailing",
         }
     }
 
@@ -45,6 +52,8 @@ impl Occasion {
             Self::Receipt => include_str!("../config/templates/receipt.sv.txt"),
             Self::ForwardStopped => include_str!("../config/templates/forward-stopped.txt"),
             Self::ExceptionEnded => include_str!("../config/templates/exception-ended.txt"),
+            Self::LargeAttachment => include_str!("../config/templates/large-attachment.txt"),
+            Self::MassMailing => include_str!("../config/templates/mass-mailing.txt"),
         }
     }
 
@@ -59,6 +68,9 @@ impl Occasion {
                 ("time", "10:00"),
                 ("subject", "Ansökan om bygglov"),
             ],
+            Self::LargeAttachment | Self::MassMailing => {
+                &[("mailbox", "anna@exempelby.se"), ("subject", "Bilder från festen"), ("action", "held")]
+            }
             Self::ForwardStopped => &[
                 ("mailbox", "anna@exempelby.se"),
                 ("target", "anna@example.net"),

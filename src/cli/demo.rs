@@ -342,6 +342,21 @@ name = "Registrator"
 [[rules.receipt.mailboxes]]
 address = "miljo@exempelby.se"
 name = "Miljönämnden"
+
+[scanners.upstream]
+clients = ["198.51.100.25/32"]
+
+[rules.spam]
+mode = "enforce"
+
+[rules.suspicious-attachment]
+mode = "enforce"
+
+[rules.lookalike-sender]
+mode = "enforce"
+
+[rules.suspicious-link]
+mode = "enforce"
 "#,
         listeners.concat()
     ))

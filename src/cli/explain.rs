@@ -19,6 +19,7 @@ use crate::pipeline::{self, Assessment};
 use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
 use crate::rules::receipt::Silence;
+use crate::verdict::Verdict;
 use crate::worker::pool::Workers;
 
 use super::YES;
@@ -74,6 +75,12 @@ pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) 
     let assessment = pipeline::assess(mail, config, sources).await?;
     if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
         sources.memory.remember_unstored(sources.memory.joined(row));
+    }
+    if assessment.decision.verdict <= Verdict::Hold {
+        sources.count(&assessment.facts);
+        for key in sources.met(&assessment.facts, config.needs()) {
+            sources.contacts.remember(&key, assessment.facts.arrived);
+        }
     }
     sources.note(&assessment.facts, &assessment.decision);
     let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };

@@ -11,11 +11,13 @@ use crate::limits;
 use crate::organisation::Organisation;
 use crate::policy::{
     Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode, Notify,
-    OnUnknown, Place, Response, RulePolicy, Strong, Target, VirusAction,
+    OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy, Strong, Target, TellSender,
+    VirusAction,
 };
 use crate::rules::{self, Menu, Rule, Section, Spec};
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
+use crate::templates::Occasion;
 
 /// What the subject of spam begins with, where the config does not say (Västerås' guidelines 2.7).
 const SPAM_TAG: &str = "[…SPAM?...]";
@@ -105,7 +107,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
     let mode = section.required("mode", right, parse::one_of(&Mode::ALL, Mode::as_str));
     // Whoever may only mark has nothing to say about what nobody knows.
     let on_unknown = match spec.menu {
-        Menu::Mark | Menu::Spam => None,
+        Menu::Mark | Menu::Spam | Menu::Sender(_) => None,
         Menu::Forward | Menu::Content | Menu::Virus | Menu::Receipt => {
             section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str))
         }
@@ -115,6 +117,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
         Menu::Forward => forward(section, ground),
         Menu::Content => content(section),
         Menu::Virus => virus(section),
+        Menu::Sender(occasion) => sender(section, occasion),
         Menu::Mark => mark(section, ground, Label::Suspicious, None),
         Menu::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
         Menu::Receipt => receipts::receipts(section, ground),
@@ -133,6 +136,16 @@ fn content(section: &mut Settings<'_>) -> Actions {
 fn virus(section: &mut Settings<'_>) -> Actions {
     let action = section.optional("action", parse::one_of(&VirusAction::ALL, VirusAction::as_str));
     Actions::Virus(action.unwrap_or_default())
+}
+
+fn sender(section: &mut Settings<'_>, occasion: Occasion) -> Actions {
+    let action = section.optional("action", parse::one_of(&SenderAction::ALL, SenderAction::as_str));
+    let notify = section.optional("notify", parse::one_of(&TellSender::ALL, TellSender::as_str));
+    Actions::Sender(SenderPolicy {
+        action: action.unwrap_or_default(),
+        notify: notify.unwrap_or_default(),
+        occasion,
+    })
 }
 
 fn mark(section: &mut Settings<'_>, ground: Ground<'_>, label: Label, otherwise: Option<&str>) -> Actions {

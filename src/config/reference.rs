@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod keys;
+mod notices;
 mod receipts;
 mod services;
 
@@ -11,7 +12,7 @@ use std::fmt::Write as _;
 
 use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, TABLES};
 use receipts::RECEIPT;
-use services::{MARK, ON_UNKNOWN_VIRUS, SERVICES, SPAM, VIRUS};
+use services::{MARK, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, Menu, Section, Spec};
 use crate::settings::{Fallback, Key};
@@ -55,6 +56,7 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
         Menu::Forward => FORWARD,
         Menu::Content => CONTENT,
         Menu::Virus => VIRUS,
+        Menu::Sender(_) => SENDER,
         Menu::Mark => MARK,
         Menu::Spam => SPAM,
         Menu::Receipt => RECEIPT,
@@ -62,12 +64,12 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
     // What depends on programs beside this one is looked at first.
     let mode = match spec.menu {
         Menu::Forward | Menu::Content | Menu::Receipt => MODE,
-        Menu::Virus | Menu::Mark | Menu::Spam => Key { example: "\"observe\"", ..MODE },
+        Menu::Virus | Menu::Mark | Menu::Spam | Menu::Sender(_) => Key { example: "\"observe\"", ..MODE },
     };
     let of_unknown: &[Key] = match spec.menu {
         Menu::Forward | Menu::Content | Menu::Receipt => &[ON_UNKNOWN],
         Menu::Virus => &[ON_UNKNOWN_VIRUS],
-        Menu::Mark | Menu::Spam => &[],
+        Menu::Mark | Menu::Spam | Menu::Sender(_) => &[],
     };
     let keys: Vec<Key> = spec.keys.iter().chain(&[mode]).chain(of_menu).chain(of_unknown).copied().collect();
     let (plain, inner): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| !key.example.is_empty());

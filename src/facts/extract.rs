@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::scan::Scans;
 use super::{
     Contents, Defect, Fact, Facts, Header, Needs, Recipient, attachment, contents, direction, forwarding,
-    passage,
+    links, passage,
 };
 use crate::mail::{Direction, Mail};
 use crate::mime::defects::Defects;
@@ -27,11 +27,14 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
     section.body_at = message.body_at;
     let header = Header::read(&section, &mut defects);
     let pieces = match needs {
-        Needs { text: true, .. } => parts::walk(&message.bytes, &section, Want::All, &mut defects),
+        Needs { text: true, .. } | Needs { links: true, .. } => {
+            parts::walk(&message.bytes, &section, Want::All, &mut defects)
+        }
         Needs { body: true, .. } => parts::walk(&message.bytes, &section, Want::Attached, &mut defects),
         _ => Vec::new(),
     };
     let (attachments, unopened) = attachment::attachments(&pieces, needs);
+    let links = if needs.links { links::links(&pieces) } else { Vec::new() };
     let passages = if needs.text { passage::passages(&pieces, &mut defects) } else { Vec::new() };
     let recipients: Vec<_> = mail
         .envelope
@@ -75,6 +78,9 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         repeats: 0,
         authentication: Fact::NotGathered,
         scans: Scans::default(),
+        contact: Fact::NotGathered,
+        addressed: Fact::NotGathered,
+        links,
         defects: defects.0,
     }
 }

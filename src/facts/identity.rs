@@ -9,6 +9,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use super::{Header, signature};
+use crate::address::Address;
 use crate::limits;
 
 /// A keyed hash that a message is remembered by.
@@ -83,6 +84,11 @@ impl IdentityKey {
         let mut block = [0; 64];
         block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
         Self(Hmac::new(&block.into()))
+    }
+
+    /// The key of a person's address.
+    pub fn of_person(&self, address: &Address) -> Key {
+        self.tagged(b"\x03", address.key().as_bytes())
     }
 
     /// What the message with that header section and those attachments is remembered by.

@@ -248,6 +248,27 @@ mod tests {
     }
 
     #[test]
+    fn no_answer_discards() {
+        let edits = [
+            Edit::AddHeader { name: "d".into(), value: "d".into() },
+            Edit::InsertHeader { index: 1, name: "d".into(), value: "d".into() },
+            Edit::ChangeHeader { index: 2, name: "d".into(), value: "d".into() },
+            Edit::DeleteHeader { index: 3, name: "d".into() },
+            Edit::RemoveRecipient { raw: b"d".to_vec() },
+            Edit::AddRecipient { address: "d".into() },
+            Edit::Quarantine { reason: "d".into() },
+        ];
+        // Whatever the MTA allows, and whichever edits there are.
+        for actions in 0..=0x1ff {
+            for chosen in 0_u32..1 << edits.len() {
+                let some = edits.iter().enumerate().filter(|(at, _)| chosen & 1 << at != 0);
+                let frames = settled(actions, 0, some.map(|(_, edit)| edit.clone()).collect());
+                assert!(frames.iter().all(|frame| frame[0] != b'd'), "{actions:#x} {chosen:#b}");
+            }
+        }
+    }
+
+    #[test]
     fn without_the_leading_space_the_mta_adds_it() {
         assert_eq!(added("v"), "v");
         assert_eq!(added(""), " ");

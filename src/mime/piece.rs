@@ -74,13 +74,18 @@ impl Piece {
 
     /// Its text, for the roles that are text.
     pub(crate) fn text(&self) -> String {
-        let text = match &self.charset {
-            Some(label) => words::in_charset(label, &self.bytes),
-            None => words::text(&self.bytes).into_owned(),
-        };
+        let text = self.written();
         match &*self.media_type {
             "text/html" | "text/enriched" | "text/richtext" | "text/x-amp-html" => markup::text(&text),
             _ => text,
+        }
+    }
+
+    /// The same as it is written, tags and all.
+    pub(crate) fn written(&self) -> String {
+        match &self.charset {
+            Some(label) => words::in_charset(label, &self.bytes),
+            None => words::text(&self.bytes).into_owned(),
         }
     }
 }

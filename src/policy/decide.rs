@@ -15,7 +15,8 @@ use crate::verdict::Verdict;
 use super::notices::{self, Way};
 use super::{
     Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
-    Notify, OnUnknown, Refusal, Response, RulePolicy, Ruling, Step, Strong, VirusAction,
+    Notice, Notify, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction, SenderPolicy, Step,
+    Strong, TellSender, VirusAction,
 };
 use crate::limits;
 
@@ -86,6 +87,7 @@ pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome 
 fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
     match &policy.actions {
         Actions::Content(action) => content(rule, *action, facts),
+        Actions::Sender(policy) => sender(rule, *policy, found, facts, today),
         Actions::Virus(action) => virus(rule, *action, found, facts),
         Actions::Mark(policy) => {
             let marks = marks(rule, policy, found, facts);
@@ -205,6 +207,28 @@ fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outco
             Outcome::new(Verdict::Hold, vec![mark, Step::Hold(rule.to_owned())])
         }
     }
+}
+
+/// What follows from a mail whose sender is told of it, once a day.
+fn sender(rule: &str, policy: SenderPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
+    let mut steps = vec![Step::Mark(Mark::Suspicious(rule.to_owned()))];
+    let (verdict, word) = match policy.action {
+        SenderAction::Mark => (Verdict::Mark, "marked"),
+        SenderAction::Hold => {
+            steps.push(Step::Hold(rule.to_owned()));
+            (Verdict::Hold, "held")
+        }
+    };
+    if let (TellSender::Sender, Some(to)) = (policy.notify, found.mailboxes.first()) {
+        let subject = facts.header.subject.clone().unwrap_or_default();
+        steps.push(Step::Notify(Notice {
+            occasion: policy.occasion,
+            to: to.clone(),
+            once: format!("{}/{today}", to.key()),
+            fields: vec![("subject", subject), ("action", word.to_owned())],
+        }));
+    }
+    Outcome::new(verdict, steps)
 }
 
 /// The marks of a mail, which are all that can follow here; a mere sign leaves none.

@@ -25,7 +25,9 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from outside that is more likely spam than not, by what is known of it together:
+Mail from outside that is more likely spam than not, by what is known of it together. What is said of DMARC and SPF
+needs `[authentication]` in the config.
+
 
 - `rspamd`, `spamassassin`, `upstream`: the points of each scanner under `[scanners]`, as a part of the points from
   which on it is spam to that scanner; the highest part counts. A scanner that says spam is one whole.
@@ -105,7 +107,8 @@ impl Rule for Spam {
     }
 
     fn needs(&self) -> Needs {
-        Needs { spam_scan: true, authentication: true, ..Needs::NONE }
+        // Whether anyone asks the DNS is for `[authentication]` to say.
+        Needs { spam_scan: true, ..Needs::NONE }
     }
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {

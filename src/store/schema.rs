@@ -19,7 +19,7 @@ use crate::merkle::Tree;
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 5;
+pub const VERSION: i32 = 6;
 /// The first version with a tree. What is older is read, never written on: the log goes on in a new epoch.
 pub const TREE_VERSION: usize = 4;
 /// Octets of a page; measured in `benches/store.rs`.
@@ -72,6 +72,8 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     // More keys by which a seen message is recognised, 16 octets each, and more of who wrote it.
     "ALTER TABLE seen ADD COLUMN signs BLOB NOT NULL DEFAULT x'';
     ALTER TABLE seen ADD COLUMN authors TEXT NOT NULL DEFAULT '[]';",
+    // Who is known here, by keyed hash; a row once in a while for each.
+    "CREATE TABLE contact (id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL) STRICT;",
 ];
 
 /// Why a store does not open.

@@ -16,6 +16,8 @@ const COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, signs, auth
 const OLD_COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, x'', '[]'";
 /// The version of the files that have all columns.
 const SINCE_VERSION: usize = 5;
+/// The first version that knows who is known.
+const CONTACTS_SINCE_VERSION: usize = 6;
 
 /// Readers that wait to be used again; there are as many as ever read at once.
 #[derive(Debug)]
@@ -66,6 +68,26 @@ impl Readers {
                 room -= 1;
             }
             Ok(room > 0)
+        })
+    }
+
+    /// Who is known here, and when that was noted.
+    pub(super) fn contacts(
+        &self,
+        since: Timestamp,
+        mut each: impl FnMut(Key, Timestamp),
+    ) -> Result<(), ReadError> {
+        self.read(since, |connection, _, since| {
+            if schema::version(connection)? < CONTACTS_SINCE_VERSION {
+                return Ok(false);
+            }
+            let mut statement = connection.prepare("SELECT key, at FROM contact WHERE at >= ?1")?;
+            let rows = statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            for row in rows {
+                let (key, at) = row?;
+                each(key, Timestamp::from_millisecond(at).unwrap_or(Timestamp::MIN));
+            }
+            Ok(true)
         })
     }
 

@@ -22,6 +22,7 @@ use super::outbox::{Changes, Event, Outbox};
 use super::row::{self, RecordRow};
 use super::schema::{self, About, OpenError};
 use super::{CommitError, epoch, tree};
+use crate::facts::identity::Key;
 use crate::limits;
 use crate::merkle::{self, Tree};
 use crate::metrics::METRICS;
@@ -51,6 +52,8 @@ pub(super) struct Job {
     pub(super) row: RecordRow,
     /// What rules found.
     pub(super) findings: Vec<FindingRow>,
+    /// Who is known from now on, and when that was.
+    pub(super) contacts: Vec<(Key, i64)>,
     /// The seen message.
     pub(super) seen: Option<SeenRow>,
     /// Mails of our own.
@@ -331,6 +334,7 @@ fn insert(
         let mut findings =
             transaction.prepare_cached("INSERT INTO finding VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
         let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")?;
+        let mut contacts = transaction.prepare_cached("INSERT INTO contact (key, at) VALUES (?1,?2)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
             let leaf = merkle::leaf(seq.unsigned_abs(), &job.row.hash);
             job.row.insert(&mut records, seq, &leaf)?;
@@ -358,6 +362,9 @@ fn insert(
                     row.authors.split_first().map_or(("", &[][..]), |(a, more)| (a, more));
                 let (signs, authors) = (signs.concat(), row::json(authors));
                 seen.execute((seq, key, row.fingerprint, at, mailboxes, sender, signs, authors))?;
+            }
+            for (key, at) in &job.contacts {
+                contacts.execute((key, at))?;
             }
             for row in &job.outbox {
                 outbox.add(&transaction, month, seq, row, &mut changes)?;

@@ -43,7 +43,7 @@ impl Post {
 
     async fn write(&self, rows: Vec<OutboxRow>) {
         let record = crate::store::record("case");
-        let entry = Entry { record, findings: Vec::new(), seen: None, outbox: rows };
+        let entry = Entry { record, findings: Vec::new(), seen: None, outbox: rows, contacts: Vec::new() };
         self.store.commit(entry).await.unwrap();
     }
 

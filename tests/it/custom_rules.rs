@@ -77,6 +77,9 @@ fn facts() -> Facts {
         repeats: 0,
         authentication: Fact::NotGathered,
         scans: Scans::default(),
+        contact: Fact::NotGathered,
+        addressed: Fact::NotGathered,
+        links: Vec::new(),
         defects: Vec::new(),
     }
 }

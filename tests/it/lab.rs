@@ -108,7 +108,7 @@ impl std::fmt::Display for Lab {
 }
 
 /// A log file; shown, it is its last lines.
-pub(crate) struct Log(PathBuf);
+pub(crate) struct Log(pub(crate) PathBuf);
 
 impl Log {
     /// All of it, as far as it was written.

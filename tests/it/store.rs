@@ -50,7 +50,13 @@ pub(crate) fn record(subject: &str) -> Record {
 }
 
 fn entry(subject: &str) -> Entry {
-    Entry { record: record(subject), findings: Vec::new(), seen: None, outbox: Vec::new() }
+    Entry {
+        record: record(subject),
+        findings: Vec::new(),
+        seen: None,
+        outbox: Vec::new(),
+        contacts: Vec::new(),
+    }
 }
 
 fn all(directory: &Path) -> Vec<Found> {
@@ -92,7 +98,13 @@ async fn a_record_comes_back_as_it_was() {
         ..record("")
     };
     let id = store
-        .commit(Entry { record: odd.clone(), findings: Vec::new(), seen: None, outbox: Vec::new() })
+        .commit(Entry {
+            record: odd.clone(),
+            findings: Vec::new(),
+            seen: None,
+            outbox: Vec::new(),
+            contacts: Vec::new(),
+        })
         .await
         .unwrap();
     // Read while the store is open: readers and the writer do not disturb one another.
@@ -204,6 +216,7 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
         };
         let id = store
             .commit(Entry {
+                contacts: Vec::new(),
                 record: record(""),
                 findings: Vec::new(),
                 seen: Some(seen.clone()),

@@ -130,7 +130,11 @@ impl<'a> Forwarders<'a> {
     fn is_private(&self, domain: &Domain) -> bool {
         self.config.rules.iter().any(|(_, policy)| match &policy.actions {
             Actions::Forward(forward) => forward.private_domains.contains(domain),
-            Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) | Actions::Receipt(_) => false,
+            Actions::Content(_)
+            | Actions::Virus(_)
+            | Actions::Sender(_)
+            | Actions::Mark(_)
+            | Actions::Receipt(_) => false,
         })
     }
 

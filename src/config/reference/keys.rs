@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use super::notices::NOTICES;
 use crate::settings::{Fallback, Key};
 
 /// The tables that every config has, as header, purpose and keys.
@@ -292,31 +293,6 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
             },
         ],
     ),
-];
-
-const NOTICES: &[Key] = &[
-    Key {
-        name: "forward-stopped",
-        kind: "file",
-        default: Fallback::Found(
-            "the text that comes with the program, config/templates/forward-stopped.txt",
-        ),
-        example: "\"templates/forward-stopped.txt\"",
-        meaning: "To the owner of a mailbox whose automatic forward was stopped.",
-        why: "Most organisations can send it as it is.",
-        keys: &[],
-    },
-    Key {
-        name: "exception-ended",
-        kind: "file",
-        default: Fallback::Found(
-            "the text that comes with the program, config/templates/exception-ended.txt",
-        ),
-        example: "\"templates/exception-ended.txt\"",
-        meaning: "To whoever approved an exception for a forward, when something is stopped because it has ended.",
-        why: "Most organisations can send it as it is.",
-        keys: &[],
-    },
 ];
 
 const LISTEN: &[Key] = &[

@@ -9,7 +9,7 @@ use crate::settings::{Fallback, Key};
 pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
     (
         "[authentication]",
-        "Who vouches for mail from outside: SPF, DKIM, DMARC and ARC. With this table it is asked for every such mail, and Authentication-Results says what came of it; without it, where a rule needs it.",
+        "Who vouches for mail from outside: SPF, DKIM, DMARC and ARC. With this table it is asked for every such mail, and Authentication-Results says what came of it; without it, only where a rule cannot do without.",
         &[Key {
             name: "authserv_id",
             kind: "host name",
@@ -136,6 +136,28 @@ pub(super) const ON_UNKNOWN_VIRUS: Key = Key {
     why: "The client keeps the mail and tries again; a virus that nobody looked for would be opened.",
     ..ON_UNKNOWN
 };
+
+/// Of rules with the menu `Sender`.
+pub(super) const SENDER: &[Key] = &[
+    Key {
+        name: "action",
+        kind: "mark, hold",
+        default: Fallback::Value("\"mark\""),
+        example: "\"mark\"",
+        meaning: "What becomes of such a mail: it passes with a header, or waits in the queue for a person.",
+        why: "Whoever is told can do otherwise the next time.",
+        keys: &[],
+    },
+    Key {
+        name: "notify",
+        kind: "sender, nobody",
+        default: Fallback::Value("\"sender\""),
+        example: "\"sender\"",
+        meaning: "Who is told, if there is an [smtp] to send it by.",
+        why: "A rule that nobody hears of changes nothing.",
+        keys: &[],
+    },
+];
 
 /// Of rules with the menu `Mark`.
 pub(super) const MARK: &[Key] = &[

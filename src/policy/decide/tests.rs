@@ -34,7 +34,11 @@ fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
 fn forward_of(policy: &mut RulePolicy) -> &mut ForwardPolicy {
     match &mut policy.actions {
         Actions::Forward(forward) => forward,
-        Actions::Content(_) | Actions::Virus(_) | Actions::Mark(_) | Actions::Receipt(_) => {
+        Actions::Content(_)
+        | Actions::Virus(_)
+        | Actions::Sender(_)
+        | Actions::Mark(_)
+        | Actions::Receipt(_) => {
             panic!("a policy for forwards")
         }
     }

@@ -1,0 +1,45 @@
+//! The keys of the texts that people inside are sent.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::settings::{Fallback, Key};
+
+/// The keys of `notices.templates`.
+pub(super) const NOTICES: &[Key] = &[
+    FORWARD_STOPPED,
+    Key {
+        name: "exception-ended",
+        default: Fallback::Found(
+            "the text that comes with the program, config/templates/exception-ended.txt",
+        ),
+        example: "\"templates/exception-ended.txt\"",
+        meaning: "To whoever approved an exception for a forward, when something is stopped because it has ended.",
+        ..FORWARD_STOPPED
+    },
+    Key {
+        name: "large-attachment",
+        default: Fallback::Found(
+            "the text that comes with the program, config/templates/large-attachment.txt",
+        ),
+        example: "\"templates/large-attachment.txt\"",
+        meaning: "To whoever sent a mail with large attachments.",
+        ..FORWARD_STOPPED
+    },
+    Key {
+        name: "mass-mailing",
+        default: Fallback::Found("the text that comes with the program, config/templates/mass-mailing.txt"),
+        example: "\"templates/mass-mailing.txt\"",
+        meaning: "To whoever wrote to very many people inside.",
+        ..FORWARD_STOPPED
+    },
+];
+
+const FORWARD_STOPPED: Key = Key {
+    name: "forward-stopped",
+    kind: "file",
+    default: Fallback::Found("the text that comes with the program, config/templates/forward-stopped.txt"),
+    example: "\"templates/forward-stopped.txt\"",
+    meaning: "To the owner of a mailbox whose automatic forward was stopped.",
+    why: "Most organisations can send it as it is.",
+    keys: &[],
+};

@@ -1,0 +1,304 @@
+//! `lookalike-sender`: a sender outside who looks like one inside.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::cmp::min;
+
+use crate::address::{Address, Domain, DomainPattern};
+use crate::facts::authentication::aligned;
+use crate::facts::{Facts, Needs};
+use crate::limits;
+use crate::mail::Direction;
+use crate::mime::words;
+use crate::settings::problem::Fault;
+use crate::settings::{Fallback, Key, Settings, Value, parse};
+use crate::text;
+
+use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec, confusable};
+
+/// The rule's spec.
+pub static SPEC: Spec = Spec {
+    id: "lookalike-sender",
+    summary: "A sender outside who looks like one inside.",
+    page: PAGE,
+    menu: Menu::Mark,
+    section: Section::One,
+    keys: KEYS,
+    make,
+};
+
+const PAGE: &str = "\
+## What it finds
+Mail from outside whose From is of a foreign domain, and
+
+- `own-address-in-name`: its display name shows one of the organisation's addresses or domains,
+- `colleague`: its display name is one of `names`,
+- `looks-like`: its domain cannot be told from one of the organisation's at a glance (`exempe1by.se`, `exernpelby.se`,
+  letters of other alphabets),
+- `near-miss`: its domain is one letter away from one of the organisation's, two where that is long,
+- `own-domain-inside`: one of the organisation's domains stands inside it (`exempelby.se.example.org`).
+
+The grade is *strong*. `reply-to-elsewhere`: answers go to another domain than the one in From. Alone it is *weak*, for
+newsletters do that too, and has no effect.
+
+## Why it matters
+People look at the name and not at the address. Whoever asks for a payment or a password writes as the chief does.
+
+## What it misses
+A name that is not in `names`, and a foreign domain that looks like nothing here. Mail in which From is one of the
+organisation's own domains is the business of DMARC and of `spam`.
+
+## Settings
+`names`: display names that only colleagues have. `allowed`: foreign domains that may look so.
+
+## References
+Unicode TR 39 (confusables). Gislaved's guidelines 6.1.
+";
+
+const KEYS: &[Key] = &[
+    Key {
+        name: "names",
+        kind: "list of text",
+        default: Fallback::Off,
+        example: "[\"Kommundirektören\"]",
+        meaning: "Display names that only colleagues have; compared without regard to case and order of words.",
+        why: "Only the organisation knows whose name would be misused.",
+        keys: &[],
+    },
+    Key {
+        name: "allowed",
+        kind: "list of domains",
+        default: Fallback::Off,
+        example: "[\"exempelbo.se\"]",
+        meaning: "Foreign domains that may look like the organisation's own; \"*.example.org\" is every domain below.",
+        why: "A neighbour may have such a name.",
+        keys: &[],
+    },
+];
+
+/// Letters of an own name from which on one letter's difference, and two letters', is a near miss.
+const NEAR: [usize; 2] = [5, 10];
+
+/// The rule.
+#[derive(Debug)]
+pub struct LookalikeSender {
+    names: Vec<Vec<String>>,
+    allowed: Vec<DomainPattern>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
+fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
+    let mut names = Vec::new();
+    for value in section.list("names").unwrap_or_default() {
+        names.extend(section.accept("names", value.at, name(value)));
+    }
+    let mut allowed = Vec::new();
+    for value in section.list("allowed").unwrap_or_default() {
+        allowed.extend(section.accept("allowed", value.at, domain(value)));
+    }
+    Some(Box::new(LookalikeSender { names, allowed }))
+}
+
+fn name(value: &Value) -> Result<Vec<String>, Fault> {
+    let words = words_of(parse::text(value)?);
+    if words.is_empty() {
+        Err(Fault::new("has no letters", "write a name as \"Anna Andersson\""))
+    } else {
+        Ok(words)
+    }
+}
+
+fn domain(value: &Value) -> Result<DomainPattern, Fault> {
+    let given = parse::text(value)?;
+    DomainPattern::parse(given)
+        .map_err(|wrong| Fault::new(format!("{} is {wrong}", parse::shown(given)), "write example.org"))
+}
+
+/// The words of a name, in one order.
+fn words_of(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = name
+        .to_lowercase()
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|w| !w.is_empty())
+        .map(str::to_owned)
+        .collect();
+    words.sort_unstable();
+    words
+}
+
+impl Rule for LookalikeSender {
+    fn id(&self) -> &str {
+        SPEC.id
+    }
+
+    fn needs(&self) -> Needs {
+        Needs::NONE
+    }
+
+    fn check(&self, facts: &Facts) -> Vec<Finding> {
+        let Some(author) = author(facts) else { return Vec::new() };
+        if self.allowed.iter().any(|allowed| allowed.matches(&author)) {
+            return Vec::new();
+        }
+        let mut signs = Vec::new();
+        let name = display_name(facts);
+        if shows_own(&name, facts) {
+            signs.push("own-address-in-name");
+        }
+        if !self.names.is_empty() && self.names.contains(&words_of(&name)) {
+            signs.push("colleague");
+        }
+        signs.extend(likeness(&author, facts));
+        let grade = if signs.is_empty() { Grade::Weak } else { Grade::Strong };
+        if replies_go_elsewhere(&author, facts) {
+            signs.push("reply-to-elsewhere");
+        }
+        let mut signs = signs.into_iter();
+        let Some(first) = signs.next() else { return Vec::new() };
+        let evidence = signs.fold(Evidence::of(first), Evidence::and);
+        vec![Finding::Match(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })]
+    }
+}
+
+/// The foreign domain in From of a mail from outside.
+fn author(facts: &Facts) -> Option<Domain> {
+    let own = |address: &Address| facts.owns(address);
+    if facts.direction != Direction::Inbound || facts.header.from.iter().any(own) {
+        return None;
+    }
+    facts.header.from.first().and_then(Address::domain)
+}
+
+/// What stands in From beside the address.
+fn display_name(facts: &Facts) -> String {
+    let written = text::truncate(facts.header.first("From").unwrap_or_default(), limits::SUBJECT_OCTETS);
+    let name = written.rfind('<').and_then(|at| written.get(..at)).unwrap_or_default();
+    words::decode(name).into_owned()
+}
+
+/// Whether the name has one of our domains in it, as a whole word or behind an `@`.
+fn shows_own(name: &str, facts: &Facts) -> bool {
+    let part = |c: char| c.is_alphanumeric() || c == '-' || c == '.';
+    name.split(|c: char| !part(c))
+        .filter(|word| word.contains('.'))
+        .any(|word| facts.organisation.owns_domain(&Domain::new(word.trim_matches('.'))))
+}
+
+/// How the domain resembles one of ours.
+fn likeness(author: &Domain, facts: &Facts) -> Option<&'static str> {
+    let foreign = author.to_unicode();
+    let own = || {
+        facts.organisation.domains.iter().map(|pattern| match pattern {
+            DomainPattern::Exact(domain) | DomainPattern::Below(domain) => domain,
+        })
+    };
+    let looks = |own: &Domain| {
+        confusable::skeleton(&tail(&foreign, &own.to_unicode())) == confusable::skeleton(&own.to_unicode())
+    };
+    let inside = |own: &Domain| format!(".{}.", author.as_str()).contains(&format!(".{}.", own.as_str()));
+    if own().any(inside) {
+        Some("own-domain-inside")
+    } else if own().any(looks) {
+        Some("looks-like")
+    } else {
+        own().any(|own| near(&tail(&foreign, &own.to_unicode()), &own.to_unicode())).then_some("near-miss")
+    }
+}
+
+/// The last labels of a name, as many as the other has: `mail.exempe1by.se` is measured as `exempe1by.se`.
+fn tail(name: &str, other: &str) -> String {
+    let count = other.split('.').count();
+    let labels: Vec<&str> = name.split('.').collect();
+    labels.get(labels.len().saturating_sub(count)..).unwrap_or_default().join(".")
+}
+
+fn near(name: &str, own: &str) -> bool {
+    let allowed = NEAR.iter().filter(|letters| own.chars().count() >= **letters).count();
+    (1..=allowed).contains(&distance(name, own, allowed))
+}
+
+/// How many letters have to be put in, left out, changed, or exchanged with their neighbour; above `most` it is only
+/// known that it is more. Short names alone are measured.
+fn distance(one: &str, other: &str, most: usize) -> usize {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    if one.len().abs_diff(other.len()) > most || one.len() > 253 {
+        return most + 1;
+    }
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    let mut before: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (line, a) in one.iter().enumerate() {
+        let mut row = vec![line + 1];
+        for (column, b) in other.iter().enumerate() {
+            let changed = at(&last, column) + usize::from(a != b);
+            let mut nearest = min(changed, min(at(&last, column + 1), at(&row, column)) + 1);
+            let neighbour = line.checked_sub(1).zip(column.checked_sub(1));
+            if neighbour.is_some_and(|(l, c)| one.get(l) == Some(b) && other.get(c) == Some(a)) {
+                nearest = min(nearest, at(&before, column - 1) + 1);
+            }
+            row.push(nearest);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    at(&last, other.len())
+}
+
+fn replies_go_elsewhere(author: &Domain, facts: &Facts) -> bool {
+    facts.header.reply_to.iter().filter_map(Address::domain).any(|domain| !aligned(&domain, author))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::testing::{from_inside, from_outside};
+
+    fn found(header: &str) -> String {
+        let rule = LookalikeSender {
+            names: vec![words_of("Chef, Karin")],
+            allowed: vec![DomainPattern::parse("exempelbo.se").unwrap()],
+        };
+        let facts = from_outside("x@example.org", "anna@exempelby.se", header);
+        match &rule.check(&facts)[..] {
+            [] => "nothing".to_owned(),
+            [Finding::Match(found)] => format!("{} {}", found.grade.as_str(), found.evidence),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_looks_like_us_is_found() {
+        for (header, expected) in [
+            ("From: \"anna@exempelby.se\" <x@example.org>", "strong own-address-in-name"),
+            ("From: =?UTF-8?Q?Exempelby.se_IT?= <x@example.org>", "strong own-address-in-name"),
+            ("From: Karin Chef <x@example.org>", "strong colleague"),
+            ("From: x@exempe1by.se", "strong looks-like"),
+            ("From: x@mail.exernpelby.se", "strong looks-like"),
+            ("From: x@xn--xmpelby-1nfg.se", "nothing"),
+            ("From: x@exemplby.se", "strong near-miss"),
+            ("From: x@exepmelby.se", "strong near-miss"),
+            ("From: x@exempelby.se.example.org", "strong own-domain-inside"),
+            ("From: x@exempelbo.se", "nothing"),
+            ("From: x@example.org\nReply-To: y@example.net", "weak reply-to-elsewhere"),
+            ("From: x@example.org\nReply-To: y@mail.example.org", "nothing"),
+            ("From: Anna <anna@exempelby.se>", "nothing"),
+        ] {
+            assert_eq!(found(header), expected, "{header}");
+        }
+    }
+
+    #[test]
+    fn nobody_inside_looks_like_anybody() {
+        let rule = LookalikeSender { names: Vec::new(), allowed: Vec::new() };
+        let facts = from_inside("x@exempe1by.se", "y@example.org", "From: x@exempe1by.se");
+        assert_eq!(rule.check(&facts), []);
+    }
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("abcd", "abcd", 2), 0);
+        assert_eq!(distance("abcd", "abdc", 2), 1);
+        assert_eq!(distance("abcd", "abxd", 2), 1);
+        assert_eq!(distance("abcd", "bcd", 2), 1);
+        assert!(distance("abcd", "wxyz", 2) > 2);
+    }
+}

@@ -1,0 +1,242 @@
+//! `suspicious-attachment`: attachments that are not what they say, or that run when they are opened.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::documents::State;
+use crate::documents::kind::Kind;
+use crate::facts::attachment::Attachment;
+use crate::facts::{Fact, Facts, Needs};
+use crate::mail::Direction;
+
+use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+
+/// The rule's spec.
+pub static SPEC: Spec = Spec {
+    id: "suspicious-attachment",
+    summary: "Attachments from outside that are not what they say, or that run when they are opened.",
+    page: PAGE,
+    menu: Menu::Mark,
+    section: Section::One,
+    keys: &[],
+    make: |_, _| Some(Box::new(SuspiciousAttachment)),
+};
+
+const PAGE: &str = "\
+## What it finds
+In mail from outside, in an attachment or in an archive that is one:
+
+- `executable`: a program, a script or a shortcut, by its content or by its name,
+- `double-extension`: a program that has the ending of a document before its own (`faktura.pdf.exe`),
+- `hidden-extension`: a name that is written from right to left, or whose ending stands behind a row of blanks,
+- `type-mismatch`: it calls itself a document or a picture by name or declared type, and is a web page, an archive, an
+  Office document or a program,
+- `macros`: an Office document that carries macros.
+
+The grade is *strong*. `encrypted-from-unknown`, *strong* too: nobody can look into it, and nothing vouches for a
+sender that nobody here knows (with `[authentication]` in the config).
+
+## Why it matters
+What runs when it is opened does so with the rights of whoever opens it.
+
+## What it misses
+What nobody can read, and what a limit kept from being read. Documents that harm without macros.
+
+## Settings
+None but those of every rule that marks. Mark the subject only once the log shows that what is found deserves it.
+
+## References
+Gislaved's and Piteå's guidelines on suspicious attachments.
+";
+
+/// Endings of what runs when it is opened.
+const RUNS: &str = "exe scr com pif bat cmd js jse vbs vbe wsf wsh wsc hta lnk msi msp msc jar ps1 psm1 reg cpl dll sys \
+     scf inf chm gadget application appref-ms iso img vhd vhdx url settingcontent-ms xll one";
+/// Endings of documents, which people take for harmless.
+const HARMLESS: &str =
+    "pdf doc docx xls xlsx ppt pptx odt ods odp rtf txt csv jpg jpeg png gif tif tiff zip html htm xml";
+
+/// Endings with the kinds that files of that name may be.
+const KINDS: &[(&str, &[Kind])] = &[
+    ("pdf", &[Kind::Pdf]),
+    ("docx docm xlsx xlsm pptx pptm", &[Kind::Ooxml, Kind::Compound, Kind::Zip]),
+    ("doc xls ppt", &[Kind::Compound, Kind::Ooxml, Kind::Rtf, Kind::Zip, Kind::Html, Kind::Text, Kind::Csv]),
+    ("odt ods odp", &[Kind::OpenDocument, Kind::Zip]),
+    ("jpg jpeg png gif bmp tif tiff webp", &[Kind::Image]),
+    ("zip", &[Kind::Zip, Kind::Ooxml, Kind::OpenDocument]),
+    ("7z", &[Kind::SevenZip]),
+    ("rar", &[Kind::Rar]),
+];
+/// Declared types, likewise.
+const TYPES: &[(&str, &[Kind])] = &[
+    ("application/pdf", &[Kind::Pdf]),
+    ("image/jpeg", &[Kind::Image]),
+    ("image/png", &[Kind::Image]),
+    ("image/gif", &[Kind::Image]),
+];
+
+/// What is concealed by another name for a reason; a text that calls itself a PDF is merely odd.
+const CONCEALED: [Kind; 15] = [
+    Kind::Html,
+    Kind::Rtf,
+    Kind::Ooxml,
+    Kind::Compound,
+    Kind::OneNote,
+    Kind::Zip,
+    Kind::SevenZip,
+    Kind::Rar,
+    Kind::Tar,
+    Kind::Gzip,
+    Kind::Cabinet,
+    Kind::DiskImage,
+    Kind::Executable,
+    Kind::Shortcut,
+    Kind::Pdf,
+];
+
+/// The rule.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspiciousAttachment;
+
+impl Rule for SuspiciousAttachment {
+    fn id(&self) -> &str {
+        SPEC.id
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { body: true, archives: true, documents: true, contact: true, ..Needs::NONE }
+    }
+
+    fn check(&self, facts: &Facts) -> Vec<Finding> {
+        if facts.direction != Direction::Inbound {
+            return Vec::new();
+        }
+        let mut signs: Vec<&'static str> = Vec::new();
+        for attachment in &facts.attachments {
+            for sign in signs_of(attachment, facts) {
+                if !signs.contains(&sign) {
+                    signs.push(sign);
+                }
+            }
+        }
+        let mut signs = signs.into_iter();
+        let Some(first) = signs.next() else { return Vec::new() };
+        let evidence = signs.fold(Evidence::of(first), Evidence::and);
+        vec![Finding::Match(Match {
+            grade: Grade::Strong,
+            evidence,
+            mailboxes: Vec::new(),
+            recipients: Vec::new(),
+        })]
+    }
+}
+
+fn signs_of(attachment: &Attachment, facts: &Facts) -> Vec<&'static str> {
+    let endings = endings(&attachment.name);
+    let last = endings.first().map_or("", String::as_str);
+    let runs = is_in(RUNS, last) || matches!(attachment.kind, Kind::Executable | Kind::Shortcut);
+    let mut signs = Vec::new();
+    if runs {
+        signs.push("executable");
+    }
+    if runs && endings.get(1).is_some_and(|before| is_in(HARMLESS, before)) {
+        signs.push("double-extension");
+    }
+    if is_hidden(&attachment.name) {
+        signs.push("hidden-extension");
+    }
+    if is_other(attachment, last) {
+        signs.push("type-mismatch");
+    }
+    if attachment.macros {
+        signs.push("macros");
+    }
+    if matches!(attachment.state, State::Encrypted(_)) && is_unknown(facts) {
+        signs.push("encrypted-from-unknown");
+    }
+    signs
+}
+
+/// The endings of a name, the last one first.
+fn endings(name: &str) -> Vec<String> {
+    let file = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let mut parts = file.split('.').map(|part| part.trim().to_lowercase());
+    parts.next();
+    parts.rev().take(2).collect()
+}
+
+fn is_in(list: &str, ending: &str) -> bool {
+    !ending.is_empty() && list.split_ascii_whitespace().any(|known| known == ending)
+}
+
+/// Marks that turn the direction of writing; and blanks that push the ending out of sight.
+fn is_hidden(name: &str) -> bool {
+    name.contains(['\u{202D}', '\u{202E}', '\u{2066}', '\u{2067}', '\u{2068}']) || name.contains("          ")
+}
+
+/// Whether the content is known to be of another kind than it is said to be.
+fn is_other(attachment: &Attachment, ending: &str) -> bool {
+    if !CONCEALED.contains(&attachment.kind) {
+        return false;
+    }
+    let named = KINDS.iter().find(|(endings, _)| is_in(endings, ending));
+    let declared = TYPES.iter().find(|(media_type, _)| *media_type == attachment.media_type);
+    [named, declared].into_iter().flatten().any(|(_, kinds)| !kinds.contains(&attachment.kind))
+}
+
+/// Whether nobody here had mail from the sender, and nothing vouches for it.
+fn is_unknown(facts: &Facts) -> bool {
+    let vouched = match &facts.authentication {
+        Fact::Known(found) => found.vouched(),
+        Fact::Unavailable(_) | Fact::NotGathered => true,
+    };
+    let known = matches!(&facts.contact, Fact::Known(contact) if contact.known);
+    !vouched && !known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::testing::from_outside;
+
+    fn found(name: &str, media_type: &str, kind: Kind) -> String {
+        let mut facts = from_outside("x@example.org", "anna@exempelby.se", "From: x@example.org");
+        facts.attachments = vec![Attachment {
+            path: "2".into(),
+            name: name.into(),
+            media_type: media_type.into(),
+            kind,
+            size: 10,
+            state: State::Plain,
+            macros: name.ends_with("docm"),
+        }];
+        match &SuspiciousAttachment.check(&facts)[..] {
+            [] => "nothing".to_owned(),
+            [Finding::Match(found)] => found.evidence.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_runs_and_what_is_not_what_it_says() {
+        for (name, media_type, kind, expected) in [
+            ("rapport.pdf", "application/pdf", Kind::Pdf, "nothing"),
+            ("faktura.exe", "application/octet-stream", Kind::Executable, "executable"),
+            ("faktura", "application/octet-stream", Kind::Executable, "executable"),
+            ("Faktura.PDF.js", "text/plain", Kind::Text, "executable,double-extension"),
+            (
+                "faktura\u{202E}fdp.exe",
+                "application/pdf",
+                Kind::Executable,
+                "executable,hidden-extension,type-mismatch",
+            ),
+            ("rapport.pdf", "application/octet-stream", Kind::Html, "type-mismatch"),
+            ("bild", "image/png", Kind::Zip, "type-mismatch"),
+            ("bild.png", "image/png", Kind::Unknown, "nothing"),
+            ("mall.docm", "", Kind::Ooxml, "macros"),
+            ("v1.2 rapport.docx", "", Kind::Ooxml, "nothing"),
+            ("arkiv.tar.gz", "application/gzip", Kind::Gzip, "nothing"),
+        ] {
+            assert_eq!(found(name, media_type, kind), expected, "{name}");
+        }
+    }
+}

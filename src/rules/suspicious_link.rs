@@ -1,0 +1,136 @@
+//! `suspicious-link`: links that lead elsewhere than they show.
+
+#![deny(clippy::disallowed_methods)]
+
+use crate::address::Domain;
+use crate::facts::authentication::aligned;
+use crate::facts::links::Link;
+use crate::facts::{Fact, Facts, Needs};
+use crate::mail::Direction;
+
+use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec, confusable};
+
+/// The rule's spec.
+pub static SPEC: Spec = Spec {
+    id: "suspicious-link",
+    summary: "Links in mail from outside that lead elsewhere than they show.",
+    page: PAGE,
+    menu: Menu::Mark,
+    section: Section::One,
+    keys: &[],
+    make: |_, _| Some(Box::new(SuspiciousLink)),
+};
+
+const PAGE: &str = "\
+## What it finds
+In the HTML text of mail from outside a link
+
+- `other-target`: that shows one domain and leads to another,
+- `mixed-script`: whose domain has letters of several alphabets in one label,
+- `looks-like-own`: whose domain cannot be told from one of the organisation's at a glance,
+- `disguised`: before whose host something stands that can be taken for it (`https://www.example.org@example.net/`).
+
+The grade is *strong*. Where `other-target` is all there is, and the sender's domain vouches for the mail, the grade is
+*weak*, and has no effect (with `[authentication]` in the config): newsletters count who follows their links, and lead through the counter.
+
+## Why it matters
+People read the text of a link and not its target.
+
+## What it misses
+Links without a domain in their text, pictures, attachments; and a target that itself leads on.
+
+## Settings
+None but those of every rule that marks.
+
+## References
+RFC 3986 §7.6 (semantic attacks), Unicode TR 39. Gislaved's guidelines 6.1.
+";
+
+/// The rule.
+#[derive(Clone, Copy, Debug)]
+pub struct SuspiciousLink;
+
+impl Rule for SuspiciousLink {
+    fn id(&self) -> &str {
+        SPEC.id
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { body: true, links: true, ..Needs::NONE }
+    }
+
+    fn check(&self, facts: &Facts) -> Vec<Finding> {
+        if facts.direction != Direction::Inbound {
+            return Vec::new();
+        }
+        let any = |test: &dyn Fn(&Link) -> bool| facts.links.iter().any(test);
+        let signs = [
+            ("disguised", any(&|link| link.disguised)),
+            ("mixed-script", any(&|link| confusable::mixes_scripts(&link.target.to_unicode()))),
+            ("looks-like-own", any(&|link| looks_like_own(&link.target, facts))),
+            ("other-target", any(&leads_elsewhere)),
+        ];
+        let mut signs = signs.into_iter().filter_map(|(sign, found)| found.then_some(sign));
+        let Some(first) = signs.next() else { return Vec::new() };
+        let vouched = matches!(&facts.authentication, Fact::Known(found) if found.vouched());
+        let grade = if first == "other-target" && vouched { Grade::Weak } else { Grade::Strong };
+        let evidence = signs.fold(Evidence::of(first), Evidence::and);
+        vec![Finding::Match(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })]
+    }
+}
+
+/// Whether the shown domain and the target are of different owners, as far as their names tell.
+fn leads_elsewhere(link: &Link) -> bool {
+    let Some(shown) = &link.shown else { return false };
+    let owner = |domain: &Domain| {
+        let plain = domain.as_str().strip_prefix("www.").unwrap_or(domain.as_str()).to_owned();
+        Domain::new(&plain)
+    };
+    !aligned(&owner(shown), &owner(&link.target))
+}
+
+fn looks_like_own(target: &Domain, facts: &Facts) -> bool {
+    if facts.organisation.owns_domain(target) {
+        return false;
+    }
+    let name = confusable::skeleton(&target.to_unicode());
+    facts.organisation.domains.iter().any(|pattern| {
+        let (crate::address::DomainPattern::Exact(own) | crate::address::DomainPattern::Below(own)) = pattern;
+        let own = confusable::skeleton(&own.to_unicode());
+        let below = name.strip_suffix(&own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        below && !facts.organisation.owns_list(target.as_str())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::testing::from_outside;
+
+    fn found(shown: &str, target: &str, disguised: bool) -> String {
+        let mut facts = from_outside("x@example.org", "anna@exempelby.se", "From: x@example.org");
+        let shown = (!shown.is_empty()).then(|| Domain::new(shown));
+        facts.links = vec![Link { shown, target: Domain::new(target), disguised }];
+        match &SuspiciousLink.check(&facts)[..] {
+            [] => "nothing".to_owned(),
+            [Finding::Match(found)] => format!("{} {}", found.grade.as_str(), found.evidence),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn links_that_lead_elsewhere_are_found() {
+        for (shown, target, disguised, expected) in [
+            ("www.example.org", "example.org", false, "nothing"),
+            ("example.org", "login.example.org", false, "nothing"),
+            ("", "example.net", false, "nothing"),
+            ("www.example.org", "example.net", false, "strong other-target"),
+            ("", "exаmple.org", false, "strong mixed-script"),
+            ("", "www.exempe1by.se", false, "strong looks-like-own"),
+            ("", "www.exempelby.se", false, "nothing"),
+            ("", "example.net", true, "strong disguised"),
+        ] {
+            assert_eq!(found(shown, target, disguised), expected, "{shown} {target}");
+        }
+    }
+}

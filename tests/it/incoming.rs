@@ -1,0 +1,44 @@
+//! Mail from outside: authenticated against a name server of the tests' own, shown to real scanners and to one that
+//! fails as it is told, marked through a real Postfix, and read by an independent library.
+
+mod daemons;
+mod dns;
+mod fault;
+mod failures;
+mod marking;
+mod property;
+mod scanners;
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+/// Debian's Python, which has dkimpy.
+const PYTHON: &str = "/usr/bin/python3";
+/// What is asked of it.
+const TOOL: &str = include_str!("incoming/tool.py");
+
+/// Runs the tool with a message on its standard input.
+fn python(arguments: &[&str], message: &[u8]) -> String {
+    let mut child = Command::new(PYTHON)
+        .args(["-c", TOOL])
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(message).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "apt-get install --no-install-recommends python3-dkim\n{stderr}");
+    String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
+}
+
+/// The values of the header fields of that name in a delivered message, unfolded, from the top.
+fn fields(message: &str, name: &str) -> Vec<String> {
+    let header = message.replace("\r\n", "\n");
+    let header = header.split("\n\n").next().unwrap_or_default().replace("\n ", " ").replace("\n\t", " ");
+    let prefix = format!("{}:", name.to_lowercase());
+    let lines = header.lines().filter(|line| line.to_lowercase().starts_with(&prefix));
+    lines.map(|line| line[prefix.len()..].trim().to_owned()).collect()
+}

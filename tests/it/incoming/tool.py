@@ -1,0 +1,27 @@
+import base64, email, email.policy, subprocess, sys
+
+def message():
+    return sys.stdin.buffer.read()
+
+def sign(key, selector, domain):
+    import dkim
+    text = message().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    fields = [b"From", b"To", b"Subject", b"Date", b"Message-ID"]
+    signature = dkim.sign(text, selector.encode(), domain.encode(), open(key, "rb").read(), include_headers=fields)
+    sys.stdout.buffer.write((signature + text).replace(b"\r\n", b"\n"))
+
+def verify(record):
+    import dkim
+    text = message().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    print(dkim.DKIM(text).verify(dnsfunc=lambda name, timeout=5: record.encode()))
+
+def subject():
+    found = email.message_from_bytes(message(), policy=email.policy.default)["Subject"]
+    print("" if found is None else str(found))
+
+def key(path):
+    subprocess.run(["openssl", "genrsa", "-traditional", "-out", path, "2048"], check=True, capture_output=True)
+    der = subprocess.run(["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True)
+    print("v=DKIM1; k=rsa; p=" + base64.b64encode(der.stdout).decode())
+
+{"sign": sign, "verify": verify, "subject": subject, "key": key}[sys.argv[1]](*sys.argv[2:])
