@@ -13,6 +13,7 @@ use super::{NO, YES, write_table};
 use crate::config::Config;
 use crate::courier::requests::{self, Wish};
 use crate::limits;
+use crate::record::OutboxKind;
 use crate::store::access::{Access, AccessLog, Reader};
 use crate::store::outbox::{self, Listed, State};
 
@@ -240,7 +241,7 @@ pub fn print_all(config: &Config) -> anyhow::Result<()> {
     let all = read(&config.store.directory, "list", "")?;
     let mut out = io::stdout().lock();
     print_list(&mut out, &all, &config.time_zone)?;
-    if let Some(first) = all.first() {
+    if let Some(first) = all.iter().find(|listed| listed.stored.row.kind == OutboxKind::Receipt) {
         writeln!(out)?;
         show(&mut out, first, false, &config.time_zone)?;
     }
