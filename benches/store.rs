@@ -20,6 +20,7 @@ use postvakt::mail::Direction;
 use postvakt::metrics::METRICS;
 use postvakt::record::{Outcome, Record, SeenRow};
 use postvakt::store::search::{Log, Needle, Query};
+use postvakt::store::verify::{Verdict, verify};
 use postvakt::store::{Entry, Store};
 
 fn main() {
@@ -111,6 +112,10 @@ async fn measure_reading(directory: &Path) {
     Log::open(directory).unwrap().search(&query, |_| Ok::<(), ()>(())).unwrap();
     println!("searching: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());
     store.close().await;
+    let begun = Instant::now();
+    let report = verify(&[directory.to_path_buf()], &[], None);
+    assert_eq!(report.verdict(), Verdict::Whole, "{report:?}");
+    println!("verifying: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());
 }
 
 fn entry(n: u64) -> Entry {

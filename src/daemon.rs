@@ -21,7 +21,7 @@ use crate::milter::listener;
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
-use crate::store::access::{AccessLog, ConfigChange, Kind};
+use crate::store::access::{AccessLog, ConfigChange, Kind, Reader};
 use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT.
@@ -176,6 +176,7 @@ fn announce(config: &Config) {
 /// Writes into the access log which config is in force: whoever changes the rules changes what the log will say.
 fn note_config(store: &Store, directory: &Path, event: &str, hash: &str) {
     let change = ConfigChange {
+        reader: Reader::of_this_process(),
         event: event.to_owned(),
         config: hash.to_owned(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),

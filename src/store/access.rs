@@ -161,6 +161,9 @@ struct Ended {
 /// A config that came into force, or did not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigChange {
+    /// As whom the daemon runs.
+    #[serde(flatten)]
+    pub reader: Reader,
     /// `started`, `reloaded`, `refused`.
     pub event: String,
     /// The hash of the config in force after it.
@@ -201,6 +204,24 @@ pub struct Done {
     pub access: Access,
     /// Rows shown and how it ended; absent where it was refused, still goes on, or was broken off.
     pub result: Option<(u64, String)>,
+}
+
+impl Done {
+    /// An entry that is no reading of the log, shown as one.
+    fn deed(entry: Entry) -> Self {
+        let unknown = || Reader { uid: u32::MAX, user: "?".into(), login: String::new() };
+        let access = Access {
+            time: entry.time,
+            reader: serde_json::from_str(&entry.body).unwrap_or_else(|_| unknown()),
+            verb: entry.kind,
+            query: entry.body,
+            purpose: String::new(),
+            decision: String::new(),
+            registered: false,
+            refused: String::new(),
+        };
+        Self { n: entry.n, access, result: Some((0, "done".to_owned())) }
+    }
 }
 
 /// The access log of a store.
@@ -306,6 +327,22 @@ impl AccessLog {
             since.is_none_or(|since| done.access.time >= since)
                 && until.is_none_or(|until| done.access.time < until)
         });
+        Ok(done)
+    }
+
+    /// The accesses between two times, and whatever else people did with the log then, in order.
+    pub fn list_all(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<Done>, AccessError> {
+        let mut done = self.list(since, until)?;
+        let deeds = [Kind::Decision, Kind::Close, Kind::Hold, Kind::Release, Kind::Retention, Kind::Config];
+        let during = |entry: &Entry| {
+            since.is_none_or(|since| entry.time >= since) && until.is_none_or(|until| entry.time < until)
+        };
+        done.extend(self.entries(&deeds)?.into_iter().filter(during).map(Done::deed));
+        done.sort_by_key(|done| done.n);
         Ok(done)
     }
 

@@ -46,7 +46,6 @@ struct File {
     node: String,
     epoch: u32,
     start: u64,
-    last: u64,
 }
 
 /// Collects what proves the records that are exported.
@@ -62,32 +61,7 @@ pub struct Prover {
 impl Prover {
     /// For the log in a directory.
     pub fn new(directory: &Path, settings: &Heads) -> Result<Self, OpenError> {
-        let months = Month::list(directory)
-            .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
-        let mut files = Vec::new();
-        for month in months {
-            let path = month.path(directory);
-            let read = || {
-                let connection = schema::open_to_read(&path)?;
-                if schema::version(&connection)? < schema::TREE_VERSION {
-                    return Ok(None);
-                }
-                let about = schema::about(&connection)?;
-                let start = tree::read(&connection, tree::START)?.size();
-                Ok(Some(File {
-                    path: path.clone(),
-                    node: about.node,
-                    epoch: about.epoch,
-                    start,
-                    last: about.last,
-                }))
-            };
-            // What cannot be read is left out of the export, and told of there.
-            files.extend(read().unwrap_or_else(|error: rusqlite::Error| {
-                tracing::warn!(path = %path.display(), %error, "nothing in this file can be proved");
-                None
-            }));
-        }
+        let files = files(directory)?;
         let (directory, settings) = (directory.into(), settings.clone());
         Ok(Self { directory, settings, files, open: None, exported: BTreeMap::new() })
     }
@@ -110,6 +84,8 @@ impl Prover {
     /// What proves the exported records, tree by tree. A head that covers them is signed, if the key can be read.
     pub fn finish(mut self) -> Result<Vec<Proof>, OpenError> {
         self.open = None;
+        // A month may have begun since.
+        let files = files(&self.directory)?;
         let mut proofs = Vec::new();
         for ((node, epoch), exported) in &mut self.exported {
             exported.sort_unstable();
@@ -124,13 +100,38 @@ impl Prover {
             };
             let wanted: Vec<u64> = exported.iter().map(|seq| seq - 1).filter(|at| *at < head.size).collect();
             let files: Vec<&File> =
-                self.files.iter().filter(|file| file.node == *node && file.epoch == *epoch).collect();
+                files.iter().filter(|file| file.node == *node && file.epoch == *epoch).collect();
             let others = roots(&files, &head, &wanted)?;
             let uncovered = (exported.len() - wanted.len()) as u64;
             proofs.push(Proof { origin, head: Some(note), others, uncovered });
         }
         Ok(proofs)
     }
+}
+
+/// The month files that have a tree, in order.
+fn files(directory: &Path) -> Result<Vec<File>, OpenError> {
+    let months =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let mut files = Vec::new();
+    for month in months {
+        let path = month.path(directory);
+        let read = || {
+            let connection = schema::open_to_read(&path)?;
+            if schema::version(&connection)? < schema::TREE_VERSION {
+                return Ok(None);
+            }
+            let about = schema::about(&connection)?;
+            let start = tree::read(&connection, tree::START)?.size();
+            Ok(Some(File { path: path.clone(), node: about.node, epoch: about.epoch, start }))
+        };
+        // What cannot be read is left out of the export, and told of there.
+        files.extend(read().unwrap_or_else(|error: rusqlite::Error| {
+            tracing::warn!(path = %path.display(), %error, "nothing in this file can be proved");
+            None
+        }));
+    }
+    Ok(files)
 }
 
 /// The roots of the parts of the tree that hold none of the wanted leaves, in one walk through them.
@@ -141,7 +142,7 @@ fn roots(files: &[&File], head: &TreeHead, wanted: &[u64]) -> Result<Vec<Hash>, 
     for file in files {
         let mut read = || -> rusqlite::Result<()> {
             let connection = schema::open_to_read(&file.path)?;
-            tree::leaves(&connection, file.start + 1, file.last.min(head.size), |seq, leaf| {
+            tree::leaves(&connection, file.start + 1, head.size, |seq, leaf| {
                 if let Some(part) = parts.peek()
                     && part.contains(&(seq - 1))
                 {

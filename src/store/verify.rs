@@ -107,7 +107,8 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         let what = "there is no public key (--key), so no head can be checked";
         report.faults.push(Fault::missing(&sources.name(), what));
     }
-    let runs = sources.access().map(runs_of).unwrap_or_default();
+    // What cannot be read is told of where the access log itself is verified; it confirms nothing here.
+    let runs = sources.access().and_then(|path| runs_of(path).ok());
     let mut epochs: BTreeMap<(String, u32), Vec<(PathBuf, About)>> = BTreeMap::new();
     for path in sources.months() {
         match schema::inspect(path, false) {
@@ -125,7 +126,7 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         let heads = signed.get(&heads::origin(&epoch.0, epoch.1));
         let mut walk = Walk::new(heads::origin(&epoch.0, epoch.1), heads, left);
         for (path, about) in files {
-            walk.file(path, about, sources.access().is_some().then_some(&runs));
+            walk.file(path, about, runs.as_ref());
         }
         walk.end(files.last().map(|(path, _)| path.as_path()));
         report.trees.push(walk.found);
@@ -181,10 +182,14 @@ impl<'a> Walk<'a> {
             if schema::version(&connection)? < schema::TREE_VERSION {
                 return Ok(None);
             }
-            let (start, now) = (tree::read(&connection, tree::START)?, tree::read(&connection, tree::NOW)?);
-            Ok(Some((connection, start, now)))
+            // At one moment: the daemon may be writing.
+            let moment = connection.unchecked_transaction()?;
+            let (start, now) = (tree::read(&moment, tree::START)?, tree::read(&moment, tree::NOW)?);
+            let last = leaves::last(&moment)?.max(now.size());
+            drop(moment);
+            Ok(Some((connection, start, now, last)))
         };
-        let (connection, start, now) = match read() {
+        let (connection, start, now, last) = match read() {
             Ok(Some(found)) => found,
             Ok(None) => {
                 let what = "it was written by an older postvakt, without a tree: nothing can be verified";
@@ -197,7 +202,6 @@ impl<'a> Walk<'a> {
             }
         };
         self.begin(path, about, start);
-        let last = leaves::last(&connection).unwrap_or(0).max(now.size());
         let named = |seq| name(about, seq);
         leaves::walk(path, self.expected, last, |leaf| self.leaf(path, &named, leaf));
         if now.size() >= self.expected && self.tree.is_some() {
@@ -346,21 +350,17 @@ fn name(about: &About, seq: u64) -> String {
 /// Retention runs, by the number of their entry in the access log: the digests of what they took.
 type Runs = BTreeMap<u64, Vec<String>>;
 
-fn runs_of(path: &Path) -> Runs {
-    let read = || -> rusqlite::Result<Runs> {
-        let connection = schema::open_to_read_any(path)?;
-        let mut statement = connection.prepare("SELECT n, body FROM entry WHERE kind = 'retention'")?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| {
-            let (n, body) = row?;
-            let run: Option<access::Retention> = serde_json::from_str(&body).ok();
-            let digests = run.map(|run| run.files.into_iter().map(|file| file.digest).collect());
-            Ok((n.unsigned_abs(), digests.unwrap_or_default()))
-        })
-        .collect()
-    };
-    // What cannot be read is told of where the access log itself is verified.
-    read().unwrap_or_default()
+fn runs_of(path: &Path) -> rusqlite::Result<Runs> {
+    let connection = schema::open_to_read_any(path)?;
+    let mut statement = connection.prepare("SELECT n, body FROM entry WHERE kind = 'retention'")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
+    rows.map(|row| {
+        let (n, body) = row?;
+        let run: Option<access::Retention> = serde_json::from_str(&body).ok();
+        let digests = run.map(|run| run.files.into_iter().map(|file| file.digest).collect());
+        Ok((n.unsigned_abs(), digests.unwrap_or_default()))
+    })
+    .collect()
 }
 
 /// Verifies the access log.

@@ -1,4 +1,4 @@
-//! `postvakt log access`: who read the log.
+//! `postvakt log access`: who read the log, and what else was done with it: decisions, holds, retention, configs.
 
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -24,7 +24,7 @@ pub(super) fn list(
     let Some(access) = Granted::ask(directory, config, "access", query, json!({}), &own)? else {
         return Ok(USAGE);
     };
-    let entries = access.log.list(query.since, query.until)?;
+    let entries = access.log.list_all(query.since, query.until)?;
     let mut out = BufWriter::new(out);
     let result = entries.iter().try_for_each(|entry| {
         let line = json_line(entry, config);

@@ -234,6 +234,8 @@ pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
 /// Gives the leaves of the access log to `each`, in order. What its tree is by its own word.
 pub(super) fn walk_accesses(path: &Path, mut each: impl FnMut(Leaf)) -> rusqlite::Result<Tree> {
     let connection = schema::open_to_read_any(path)?;
+    // At one moment: somebody may be reading the log just now.
+    let connection = connection.unchecked_transaction()?;
     let mut statement = connection.prepare("SELECT n, time, kind, body, salt, leaf FROM entry ORDER BY n")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

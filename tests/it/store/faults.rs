@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use postvakt::store::verify::{Verdict, verify};
+
 use super::*;
 
 /// A small file system of its own; needs root.
@@ -110,8 +112,8 @@ async fn child() {
     }
 }
 
-#[test]
-fn a_kill_loses_nothing_that_was_confirmed() {
+#[tokio::test]
+async fn a_kill_loses_nothing_that_was_confirmed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let mut confirmed: Vec<(String, String)> = Vec::new();
@@ -136,10 +138,19 @@ fn a_kill_loses_nothing_that_was_confirmed() {
         child.kill().unwrap();
         child.wait().unwrap();
         confirmed.extend(lines.filter_map(is_record));
+        // Heads are signed of what is durable alone, so a kill never makes the log look tampered with.
+        let report = verify(std::slice::from_ref(&path), &[], None);
+        assert_ne!(report.verdict(), Verdict::Tampered, "round {round}: {report:?}");
     }
     assert!(confirmed.len() > 1_000, "{} confirmed", confirmed.len());
     let found = all(&path);
     assert!(found.iter().zip(1..).all(|(found, seq)| found.id.seq == seq), "no gaps");
+    let store = Store::open(&path, "gw1").unwrap();
+    store.commit(entry("the last one")).await.unwrap();
+    store.close().await;
+    let report = verify(std::slice::from_ref(&path), &[], None);
+    assert_eq!(report.verdict(), Verdict::Whole, "{report:?}");
+    assert!(report.trees.iter().all(|tree| tree.newer == 0) && report.trees[0].heads >= 5, "{report:?}");
     let mut by_id: HashMap<String, String> =
         found.into_iter().map(|found| (found.id.to_string(), found.record.subject)).collect();
     for (id, subject) in confirmed {

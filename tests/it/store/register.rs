@@ -1,5 +1,8 @@
 //! Decisions and holds on the command line: who may read what, by what, and that nobody else may.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
 use serde_json::Value;
 
 use super::cli::run;
@@ -77,7 +80,10 @@ async fn from_the_first_registered_decision_on_no_other_counts() {
     );
     let (_, out) = run(&path, &["access", "--json"]);
     let accesses: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |verb: &str| accesses.iter().filter(|access| access["verb"] == verb).count();
+    assert_eq!((of("decision"), of("close")), (3, 1), "{out}");
     let refused = accesses.iter().filter(|access| access["outcome"] == "refused").count();
+    let accesses: Vec<&Value> = accesses.iter().filter(|access| access["verb"] == "search").collect();
     assert_eq!(
         (refused, &accesses[0]["registered"], &accesses[1]["registered"]),
         (9, &false.into(), &true.into()),
@@ -95,6 +101,49 @@ async fn from_the_first_registered_decision_on_no_other_counts() {
         .unwrap();
     let (code, out) = run(&path, &["verify"]);
     assert!(code == 1 && out.contains("TAMPERED access 4"), "{out}");
+}
+
+const CHILD: &str = "POSTVAKT_TEST_ACCESS";
+
+/// The process that [`a_kill_loses_no_access_whose_rows_were_shown`] kills.
+#[test]
+#[ignore = "run by the kill test"]
+fn child() {
+    let Some(path) = std::env::var_os(CHILD).map(std::path::PathBuf::from) else { return };
+    loop {
+        let (code, out) = run(&path, &["search", "--purpose", "utredning"]);
+        assert!(code == 0 && out.contains("Ärende"), "{out}");
+        std::io::stdout().lock().write_all(b"shown\n").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_kill_loses_no_access_whose_rows_were_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    store(&path).await;
+    let mut shown = 0;
+    for round in 0..10_usize {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["store::register::child", "--exact", "--ignored", "--nocapture"])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut lines = lines.filter(|line| line.ends_with("shown"));
+        let wanted = [0, 1, 3, 9][round % 4];
+        shown += lines.by_ref().take(wanted).count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        shown += lines.count();
+    }
+    assert!(shown >= 27, "{shown}");
+    let (_, out) = run(&path, &["access", "--json"]);
+    assert!(out.lines().filter(|line| line.contains("\"search\"")).count() >= shown, "{shown}: {out}");
+    Store::open(&path, "gw1").unwrap().close().await;
+    let (code, out) = run(&path, &["verify"]);
+    assert_eq!(code, 0, "{out}");
 }
 
 #[tokio::test]
