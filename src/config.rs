@@ -17,6 +17,7 @@ mod records;
 pub mod raw;
 mod receipts;
 pub mod reference;
+mod sensitive;
 pub mod services;
 #[cfg(test)]
 mod tests;
@@ -199,6 +200,7 @@ impl Config {
             | Actions::Content(_)
             | Actions::Virus(_)
             | Actions::Sender(_)
+            | Actions::Sensitive(_)
             | Actions::Mark(_) => None,
         })
     }
@@ -210,6 +212,7 @@ impl Config {
             Actions::Content(_)
             | Actions::Virus(_)
             | Actions::Sender(_)
+            | Actions::Sensitive(_)
             | Actions::Mark(_)
             | Actions::Receipt(_) => &[],
         })

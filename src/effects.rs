@@ -19,7 +19,7 @@ use crate::record::{FindingRow, Outcome, Record, RecordId, SeenRow};
 use crate::reply::{Basic, Class, SmtpReply};
 use crate::rules::{Finding, spam};
 use crate::verdict::Verdict;
-use crate::{limits, text, texts};
+use crate::{limits, rules, text, texts};
 
 /// Header fields whose names begin so are ours, and nobody else may write them.
 const OWN_PREFIX: &str = "X-Postvakt-";
@@ -81,10 +81,14 @@ pub fn findings(facts: &Facts, decision: &Decision) -> Vec<FindingRow> {
             Finding::Unknown(cause) => (cause.as_str(), &[][..], &[][..]),
         };
         let recipients = recipients.iter().filter_map(|at| facts.recipients.get(*at));
+        let evidence = match ruling.class() {
+            rules::Class::None => evidence.to_owned(),
+            class => format!("class={}; {evidence}", class.as_str()),
+        };
         FindingRow {
             rule: ruling.rule.clone(),
             grade: ruling.grade().to_owned(),
-            evidence: evidence.to_owned(),
+            evidence,
             mode: ruling.mode.as_str().to_owned(),
             verdict: ruling.verdict.as_str().to_owned(),
             decision: ruling.allowed_by.clone().unwrap_or_default(),
@@ -151,7 +155,7 @@ pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &Reco
     for step in &decision.steps {
         match step {
             Step::Defer if decision.verdict == Verdict::Defer => return Answer::refuse(deferral(id)),
-            Step::Reject(refusal) => return Answer::refuse(rejection(*refusal, id)),
+            Step::Reject(refusal) => return Answer::refuse(rejection(refusal, id)),
             Step::Defer
             | Step::Mark(_)
             | Step::RemoveRecipient(_)
@@ -183,11 +187,12 @@ fn deferral(id: &RecordId) -> SmtpReply {
     SmtpReply::new(Class::Transient, Basic::Processing, (7, 1), &text)
 }
 
-fn rejection(refusal: Refusal, id: &RecordId) -> SmtpReply {
+fn rejection(refusal: &Refusal, id: &RecordId) -> SmtpReply {
     let text = match refusal {
-        Refusal::Forward => texts::FORWARD_REFUSED,
-        Refusal::Content => texts::POLICY_REFUSED,
-        Refusal::Virus => texts::VIRUS_REFUSED,
+        Refusal::Forward => texts::FORWARD_REFUSED.to_owned(),
+        Refusal::Content => texts::POLICY_REFUSED.to_owned(),
+        Refusal::Virus => texts::VIRUS_REFUSED.to_owned(),
+        Refusal::Sensitive(alternative) => texts::sensitive_refused(alternative.as_deref()),
     };
     SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
 }
@@ -240,6 +245,7 @@ fn starts_with(name: &str, prefix: &str) -> bool {
 /// verify. Each insertion pushes the one before it down, so the last written stands first.
 fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> {
     let mut suspicious = Vec::new();
+    let mut sensitive = Sensitive::default();
     let mut marks = Vec::new();
     for step in &decision.steps {
         match step {
@@ -249,6 +255,7 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
             Step::Mark(Mark::NotScanned(cause)) => {
                 marks.push(("X-Postvakt-Spam-Check", format!("not-scanned; reason={}", cause.as_str())));
             }
+            Step::Mark(Mark::Sensitive(class, counts)) => sensitive.add(*class, counts),
             Step::Mark(Mark::SubjectTag(_))
             | Step::RemoveRecipient(_)
             | Step::AddRecipient(_)
@@ -264,6 +271,7 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
     if let Some(receipt) = decision.receipts.iter().find(|receipt| receipt.is_sent()) {
         marks.push(("X-Postvakt-Receipt", receipt.reference.clone()));
     }
+    marks.extend(sensitive.value().map(|value| ("X-Postvakt-Sensitive", value)));
     marks.push(("X-Postvakt-Id", id.to_string()));
     marks.extend(results::value(facts).map(|value| (results::NAME, value)));
     marks
@@ -288,6 +296,27 @@ fn spam_marks(facts: &Facts) -> [(&'static str, String); 3] {
         weighed.tests.join(",")
     );
     [("X-Spam-Level", stars), ("X-Spam-Status", status), ("X-Spam-Flag", "YES".to_owned())]
+}
+
+/// What all rules found of sensitive data, for one field.
+#[derive(Default)]
+struct Sensitive {
+    class: rules::Class,
+    counts: Vec<(&'static str, usize)>,
+}
+
+impl Sensitive {
+    fn add(&mut self, class: rules::Class, counts: &[(&'static str, usize)]) {
+        self.class = self.class.max(class);
+        self.counts.extend_from_slice(counts);
+    }
+
+    /// `class=serious; personnummer=2; health=1`.
+    fn value(&self) -> Option<String> {
+        let found = self.class > rules::Class::None;
+        let counts = self.counts.iter().map(|(kind, count)| format!("; {kind}={count}"));
+        found.then(|| format!("class={}{}", self.class.as_str(), counts.collect::<Vec<_>>().concat()))
+    }
 }
 
 fn envelope_edit(step: &Step, envelope: &Envelope) -> Option<Edit> {

@@ -30,6 +30,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::address::{Address, ReversePath};
+use crate::documents::Reason;
 use crate::mail::{Client, Direction};
 pub use crate::mime::Defect;
 use crate::organisation::Organisation;
@@ -75,6 +76,8 @@ pub enum Cause {
     Learning,
     /// A fault of this program.
     Fault,
+    /// A part of the mail could not be read.
+    Uninspectable(Reason),
 }
 
 impl Cause {
@@ -91,6 +94,7 @@ impl Cause {
             Self::Skipped => "skipped",
             Self::Learning => "learning",
             Self::Fault => "fault",
+            Self::Uninspectable(reason) => reason.as_str(),
         }
     }
 }
@@ -237,6 +241,23 @@ impl Facts {
     /// Whether the message is a post of one of the organisation's own mailing lists.
     pub fn own_list(&self) -> bool {
         self.header.list_id.as_deref().is_some_and(|id| self.organisation.owns_list(id))
+    }
+
+    /// Whether some of the message's own text was not read.
+    pub fn text_unread(&self) -> bool {
+        self.defects.iter().any(|defect| match defect {
+            Defect::Truncated
+            | Defect::TooDeep
+            | Defect::TooManyParts
+            | Defect::BrokenEncoding
+            | Defect::BrokenStructure
+            | Defect::TextCut => true,
+            Defect::TooManyAttachments
+            | Defect::BrokenHeader
+            | Defect::OddFrom
+            | Defect::OddMessageId
+            | Defect::Cut => false,
+        })
     }
 
     /// Whether any recipient is outside.

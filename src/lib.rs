@@ -32,6 +32,7 @@ pub mod documents;
 pub mod facts;
 
 // What is to be found in it.
+pub mod scan;
 pub mod rules;
 
 // Judgement.

@@ -242,6 +242,25 @@ pub const COMPLAINT_OCTETS: u64 = 4 << 10;
 /// Octets of what a worker says of one document: its text, its entries' names, and what JSON needs for both.
 pub const READING_OCTETS: usize = 64 << 20;
 
+// --- Scanning -------------------------------------------------------------------------------------------------
+
+/// Numbers that are kept of one text; what lies behind them changes nothing, for it is a list by then.
+pub const NUMBERS: usize = 100_000;
+/// Different persons whose numbers make a mail a list of people.
+pub const BULK_PERSONS: usize = 10;
+/// Octets between a number and a term that says something of its owner: some ten sentences.
+pub const NEAR_OCTETS: usize = 600;
+/// Places that evidence names; further ones are counted.
+pub const SIGHTINGS: usize = 5;
+/// Octets of a file's name in evidence.
+pub const EVIDENCE_NAME_OCTETS: usize = 120;
+/// Octets of what a refusal tells people to use instead; it stands there in two languages.
+pub const ALTERNATIVE_OCTETS: usize = 300;
+/// Octets of a tag before the subject.
+pub const SUBJECT_TAG_OCTETS: usize = 60;
+/// Octets of a text of the organisation's own; a shorter one would be found in texts of others.
+pub const OWN_TEXT_OCTETS: usize = 12;
+
 // --- Store ----------------------------------------------------------------------------------------------------
 
 /// Records waiting for the writer; a full queue makes the mail wait, and then 451 4.3.0.

@@ -19,6 +19,7 @@ pub struct Metrics {
     registry: Registry,
     pub messages: IntCounterVec,
     pub rule_hits: IntCounterVec,
+    pub sensitive: IntCounterVec,
     pub message_seconds: Histogram,
     pub message_octets: Histogram,
     pub connections: IntGauge,
@@ -75,6 +76,11 @@ impl Metrics {
                 &["direction", "verdict"],
             ),
             rule_hits: new.counters("rule_hits_total", "Findings of rules.", &["rule", "grade", "mode"]),
+            sensitive: new.counters(
+                "sensitive_messages_total",
+                "Mails with sensitive data, by direction and class.",
+                &["direction", "class"],
+            ),
             message_seconds: new.histogram(
                 "message_duration_seconds",
                 "From the end of a message to its answer.",

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
+use jiff::civil::Date;
 
 use crate::answer::Answer;
 use crate::config::Config;
@@ -18,6 +19,7 @@ use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
 use crate::policy::{Decision, decide, receipts};
 use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
+use crate::rules::Class;
 use crate::rules::receipt::Silence;
 use crate::store::{Entry, Store};
 use crate::verdict::Verdict;
@@ -50,24 +52,45 @@ pub struct Assessment {
 #[error("a fault of the program while it read the mail")]
 pub struct Fault;
 
-/// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on.
+/// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on. Rules go through the text of
+/// a large mail on a thread of its own, so that no connection waits for another.
 pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> Result<Assessment, Fault> {
     let mut facts = read(mail, config).await?;
     gather::gather(&mut facts, config.needs(), mail, config, sources).await;
-    let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
+    let octets: usize = facts.passages.iter().map(|passage| passage.text.len()).sum();
+    let judged = if octets <= limits::INLINE_OCTETS {
+        caught(|| judged(facts, config))
+    } else {
+        let config = config.clone();
+        let judging = tokio::task::spawn_blocking(move || caught(|| judged(facts, &config)));
+        judging.await.unwrap_or(Err(Fault))
+    };
+    let Assessment { facts, mut decision } = judged?;
     caught(|| {
-        let findings = config.rules.iter().flat_map(|(rule, policy)| {
-            rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
-        });
-        let mut decision = decide::decide(&facts, findings, today);
         let rules = config.rules.iter().map(|(rule, policy)| (&**rule, policy));
-        receipts::decide(&facts, rules, today, &mut decision);
+        receipts::decide(&facts, rules, today(&facts, config), &mut decision);
         if let Some(ceilings) = config.receipt_ceilings() {
             sources.ledger.admit(&facts, ceilings, &mut decision.receipts);
         }
         decision
     })
     .map(|decision| Assessment { facts, decision })
+}
+
+/// The day on which the mail came, in the organisation's time zone.
+fn today(facts: &Facts, config: &Config) -> Date {
+    facts.arrived.to_zoned(config.time_zone.clone()).date()
+}
+
+/// What the rules find in the facts, and what follows from it.
+fn judged(facts: Facts, config: &Config) -> Assessment {
+    let started = Instant::now();
+    let findings = config.rules.iter().flat_map(|(rule, policy)| {
+        rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
+    });
+    let decision = decide::decide(&facts, findings, today(&facts, config));
+    METRICS.stage_seconds.with_label_values(&["rules"]).observe(started.elapsed().as_secs_f64());
+    Assessment { facts, decision }
 }
 
 impl Handler for Pipeline {
@@ -221,6 +244,10 @@ fn report(id: &RecordId, Assessment { facts, decision }: &Assessment) {
     for receipt in &decision.receipts {
         let reason = receipt.silence.map_or("", Silence::as_str);
         METRICS.receipts.with_label_values(&[receipt.outcome(), reason]).inc();
+    }
+    if decision.class() > Class::None {
+        let labels = [facts.direction.as_str(), decision.class().as_str()];
+        METRICS.sensitive.with_label_values(&labels).inc();
     }
     for ruling in &decision.rulings {
         let grade = ruling.grade();

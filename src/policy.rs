@@ -5,13 +5,15 @@
 pub mod decide;
 mod notices;
 pub mod receipts;
+mod sensitive;
 
 use jiff::civil::Date;
+pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
 
 use crate::address::{Address, Domain, DomainSet};
 use crate::facts::Cause;
 use crate::limits;
-use crate::rules::Finding;
+use crate::rules::{Class, Finding};
 use crate::templates::{Fields, Occasion};
 use crate::verdict::Verdict;
 use receipts::{Receipt, ReceiptPolicy};
@@ -27,6 +29,13 @@ pub struct Decision {
     pub rulings: Vec<Ruling>,
     /// The receipts that the mail's mailboxes owe.
     pub receipts: Vec<Receipt>,
+}
+
+impl Decision {
+    /// The class of the mail: that of the most sensitive data in it, whether the rule acts or observes.
+    pub fn class(&self) -> Class {
+        self.rulings.iter().map(Ruling::class).max().unwrap_or_default()
+    }
 }
 
 /// One finding and what follows from it.
@@ -52,6 +61,14 @@ impl Ruling {
         match &self.finding {
             Finding::Match(found) => found.grade.as_str(),
             Finding::Unknown(_) => "unknown",
+        }
+    }
+
+    /// The class of the data that was found.
+    pub fn class(&self) -> Class {
+        match &self.finding {
+            Finding::Match(found) => found.evidence.class(),
+            Finding::Unknown(_) => Class::None,
         }
     }
 
@@ -110,12 +127,14 @@ pub enum Mark {
     Spam,
     /// `X-Postvakt-Spam-Check`: nobody looked for spam, for this reason.
     NotScanned(Cause),
-    /// This tag before the subject.
+    /// `X-Postvakt-Sensitive`: the class, and how many of each kind.
+    Sensitive(Class, Vec<(&'static str, usize)>),
+    /// These words before the subject.
     SubjectTag(String),
 }
 
 /// Why a mail is refused, as far as its sender is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
     /// It is an automatic forward.
     Forward,
@@ -123,6 +142,8 @@ pub enum Refusal {
     Content,
     /// There is a virus in it.
     Virus,
+    /// Sensitive data, and what to use instead.
+    Sensitive(Option<String>),
 }
 
 /// Whether a rule is off, looks on, or acts.
@@ -248,6 +269,8 @@ pub enum Actions {
     Sender(SenderPolicy),
     /// For what is marked and nothing else: there is no action here that could stop a mail.
     Mark(MarkPolicy),
+    /// For sensitive data.
+    Sensitive(SensitivePolicy),
 }
 
 /// What is done about a virus.

@@ -7,12 +7,15 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod auto_forward;
+pub mod credentials;
 pub mod custom;
+mod evidence;
 pub mod receipt;
 pub mod first_contact;
 pub mod large_attachment;
 pub mod lookalike_sender;
 pub mod mass_mailing;
+pub mod sensitive_data;
 pub mod spam;
 pub mod suspicious_attachment;
 pub mod suspicious_link;
@@ -21,16 +24,19 @@ mod confusable;
 
 use std::fmt;
 
+pub use evidence::{Evidence, Sighting};
+
 use crate::address::Address;
 use crate::facts::{Cause, Facts, Needs};
 use crate::settings::{Key, Settings};
 use crate::templates::Occasion;
-use crate::{limits, text};
 use receipt::Silence;
 
 /// Every rule.
 pub const ALL: &[&Spec] = &[
     &auto_forward::SPEC,
+    &sensitive_data::SPEC,
+    &credentials::SPEC,
     &spam::SPEC,
     &virus::SPEC,
     &suspicious_attachment::SPEC,
@@ -80,6 +86,8 @@ pub enum Menu {
     Forward,
     /// mark, hold, reject.
     Content,
+    /// mark, hold, reject, for each class of its own.
+    Sensitive,
     /// hold, reject.
     Virus,
     /// mark, hold; the sender is told, by a letter for this occasion.
@@ -97,7 +105,7 @@ impl Menu {
     pub fn words(self) -> &'static [&'static str] {
         match self {
             Self::Forward => &["hold", "reroute", "remove-recipient", "reject"],
-            Self::Content => &["mark", "hold", "reject"],
+            Self::Content | Self::Sensitive => &["mark", "hold", "reject"],
             Self::Sender(_) => &["mark", "hold"],
             Self::Virus => &["hold", "reject"],
             Self::Mark | Self::Spam => &["mark"],
@@ -143,11 +151,52 @@ pub struct Match {
     pub recipients: Vec<usize>,
 }
 
+/// How much harm it does when data reaches somebody whom it is not meant for: the four classes of information.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// None.
+    #[default]
+    None,
+    /// Some.
+    Moderate,
+    /// A considerable one.
+    Considerable,
+    /// A serious one.
+    Serious,
+}
+
+impl Class {
+    /// All, from the least to the most.
+    pub const ALL: [Self; 4] = [Self::None, Self::Moderate, Self::Considerable, Self::Serious];
+
+    /// The word for it in headers, the log and the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Moderate => "moderate",
+            Self::Considerable => "considerable",
+            Self::Serious => "serious",
+        }
+    }
+
+    /// Its number, 0 to 3, as `--json` has it.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Moderate => 1,
+            Self::Considerable => 2,
+            Self::Serious => 3,
+        }
+    }
+}
+
 /// How sure a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Grade {
     /// A sign, worth a line in the log.
     Weak,
+    /// As likely as not.
+    Medium,
     /// More likely than not.
     Strong,
     /// Nothing else explains it.
@@ -156,7 +205,7 @@ pub enum Grade {
 
 impl Grade {
     /// All, from the least to the most.
-    pub const ALL: [Self; 3] = [Self::Weak, Self::Strong, Self::Certain];
+    pub const ALL: [Self; 4] = [Self::Weak, Self::Medium, Self::Strong, Self::Certain];
 
     /// The grade that the word names.
     pub fn parse(word: &str) -> Option<Self> {
@@ -167,57 +216,9 @@ impl Grade {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Weak => "weak",
+            Self::Medium => "medium",
             Self::Strong => "strong",
             Self::Certain => "certain",
         }
-    }
-}
-
-/// By what a rule knows: words of the rule's own and mailboxes, never a mail's content.
-///
-/// There is no way to put arbitrary text of a mail in here: what is shown of it passes through the constructors,
-/// and each masks what it must.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Evidence(String);
-
-impl Evidence {
-    /// Evidence in the rule's own words.
-    pub fn of(words: &'static str) -> Self {
-        Self(words.to_owned())
-    }
-
-    /// A scanner's points, and those from which on it is spam.
-    pub fn points(score: f64, required: f64) -> Self {
-        Self(format!("points={score:.1}/{required:.1}"))
-    }
-
-    /// The name that a scanner has for what it found.
-    pub fn signature(name: &str) -> Self {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "._-/:".contains(c) { c } else { '_' };
-        Self(text::truncate(name, limits::SIGNATURE_NAME_OCTETS).chars().map(plain).collect())
-    }
-
-    /// Joined: `a,b`.
-    #[must_use]
-    pub fn and(mut self, words: &'static str) -> Self {
-        self.0.push(',');
-        self.0.push_str(words);
-        self
-    }
-
-    /// Whether it has the word already.
-    pub fn has(&self, word: &str) -> bool {
-        self.0.split(',').any(|own| own == word)
-    }
-
-    /// The evidence as text, for a header, the log and people.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }

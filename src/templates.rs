@@ -28,12 +28,22 @@ pub enum Occasion {
     LargeAttachment,
     /// Somebody wrote to very many people inside; to the sender.
     MassMailing,
+    /// A mail with sensitive data was held; to its sender.
+    SensitiveStopped,
+    /// A mail with sensitive data was held or refused; to the function that answers for such data.
+    SensitiveFound,
 }
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 4] =
-        [Self::ForwardStopped, Self::ExceptionEnded, Self::LargeAttachment, Self::MassMailing];
+    pub const NOTICES: [Self; 6] = [
+        Self::ForwardStopped,
+        Self::ExceptionEnded,
+        Self::LargeAttachment,
+        Self::MassMailing,
+        Self::SensitiveStopped,
+        Self::SensitiveFound,
+    ];
 
     /// The word for it in the config.
     pub fn as_str(self) -> &'static str {
@@ -43,6 +53,8 @@ impl Occasion {
             Self::ExceptionEnded => "exception-ended",
             Self::LargeAttachment => "large-attachment",
             Self::MassMailing => "mass-mailing",
+            Self::SensitiveStopped => "sensitive-stopped",
+            Self::SensitiveFound => "sensitive-found",
         }
     }
 
@@ -54,6 +66,8 @@ impl Occasion {
             Self::ExceptionEnded => include_str!("../config/templates/exception-ended.txt"),
             Self::LargeAttachment => include_str!("../config/templates/large-attachment.txt"),
             Self::MassMailing => include_str!("../config/templates/mass-mailing.txt"),
+            Self::SensitiveStopped => include_str!("../config/templates/sensitive-stopped.txt"),
+            Self::SensitiveFound => include_str!("../config/templates/sensitive-found.txt"),
         }
     }
 
@@ -83,6 +97,16 @@ impl Occasion {
                 ("target", "arkiv@leverantor.se"),
                 ("decision", "KS 2026/123"),
                 ("until", "2027-06-30"),
+            ],
+            Self::SensitiveStopped | Self::SensitiveFound => &[
+                ("mailbox", "anna@exempelby.se"),
+                ("sender", "anna@exempelby.se"),
+                ("recipients", "x@example.net"),
+                ("action", "held"),
+                ("class", "serious"),
+                ("kinds", "personnummer (2), health (1)"),
+                ("queue_id", "4ABCDE12345"),
+                ("secure_alternative", "https://exempelby.se/saker-post"),
             ],
         }
     }

@@ -36,3 +36,17 @@ pub const ADDRESS_INVALID: &str = "Adressen går inte att tolka (The address can
 /// Over `limits::IN_FLIGHT_OCTETS` for too long.
 pub const BUSY: &str =
     "E-postfiltret är överlastat, försök igen senare (The mail filter is overloaded, try again later)";
+
+/// A rule refused sensitive data, and says what to use instead where the organisation has said it.
+pub fn sensitive_refused(alternative: Option<&str>) -> String {
+    match alternative {
+        Some(alternative) => format!(
+            "Meddelandet har uppgifter som inte får skickas med vanlig e-post. Använd {alternative} \
+             (The message has data that must not go by ordinary e-mail. Use {alternative})"
+        ),
+        None => "Meddelandet har uppgifter som inte får skickas med vanlig e-post. Kryptera dem, eller använd \
+                 organisationens säkra kanal (The message has data that must not go by ordinary e-mail. Encrypt it, \
+                 or use the organisation's secure channel)"
+            .to_owned(),
+    }
+}

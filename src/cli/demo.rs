@@ -357,6 +357,15 @@ mode = "enforce"
 
 [rules.suspicious-link]
 mode = "enforce"
+
+[rules.sensitive-data]
+mode = "enforce"
+secure_alternative = "https://exempelby.se/saker-post"
+class = {{ serious = {{ action = "reject" }} }}
+tls_routes = ["region.example"]
+
+[rules.credentials]
+mode = "enforce"
 "#,
         listeners.concat()
     ))

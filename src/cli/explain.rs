@@ -18,6 +18,7 @@ use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
 use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
+use crate::rules::Class;
 use crate::rules::receipt::Silence;
 use crate::verdict::Verdict;
 use crate::worker::pool::Workers;
@@ -107,7 +108,7 @@ impl Explained {
             "file": file,
             "direction": facts.direction.as_str(),
             "verdict": decision.verdict.as_str(),
-            "class": 0,
+            "class": decision.class().number(),
             "findings": findings,
             "edits": self.answer.edits.iter().map(edit_json).collect::<Vec<_>>(),
             "recipients": recipients_json(facts, &self.answer),
@@ -156,6 +157,9 @@ impl Explained {
         for receipt in &decision.receipts {
             let (outcome, detail) = (receipt.outcome(), receipt.detail());
             writeln!(out, "  receipt   {}: {outcome} {detail}", receipt.mailbox.address)?;
+        }
+        if decision.class() > Class::None {
+            writeln!(out, "  class     {}", decision.class().as_str())?;
         }
         for edit in &self.answer.edits {
             writeln!(out, "  edit      {}", describe(edit))?;

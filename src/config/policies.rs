@@ -6,6 +6,7 @@
 use jiff::civil::Date;
 
 use super::receipts;
+use super::sensitive;
 use crate::address::{Address, Domain, DomainSet};
 use crate::limits;
 use crate::organisation::Organisation;
@@ -108,7 +109,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
     // Whoever may only mark has nothing to say about what nobody knows.
     let on_unknown = match spec.menu {
         Menu::Mark | Menu::Spam | Menu::Sender(_) => None,
-        Menu::Forward | Menu::Content | Menu::Virus | Menu::Receipt => {
+        Menu::Forward | Menu::Content | Menu::Virus | Menu::Receipt | Menu::Sensitive => {
             section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str))
         }
     };
@@ -121,6 +122,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
         Menu::Mark => mark(section, ground, Label::Suspicious, None),
         Menu::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
         Menu::Receipt => receipts::receipts(section, ground),
+        Menu::Sensitive => sensitive::policy(section, ground),
     };
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };

@@ -6,12 +6,14 @@
 mod keys;
 mod notices;
 mod receipts;
+mod sensitive;
 mod services;
 
 use std::fmt::Write as _;
 
 use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, TABLES};
 use receipts::RECEIPT;
+use sensitive::SENSITIVE;
 use services::{MARK, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, Menu, Section, Spec};
@@ -59,15 +61,16 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
         Menu::Sender(_) => SENDER,
         Menu::Mark => MARK,
         Menu::Spam => SPAM,
+        Menu::Sensitive => SENSITIVE,
         Menu::Receipt => RECEIPT,
     };
     // What depends on programs beside this one is looked at first.
     let mode = match spec.menu {
-        Menu::Forward | Menu::Content | Menu::Receipt => MODE,
+        Menu::Forward | Menu::Content | Menu::Receipt | Menu::Sensitive => MODE,
         Menu::Virus | Menu::Mark | Menu::Spam | Menu::Sender(_) => Key { example: "\"observe\"", ..MODE },
     };
     let of_unknown: &[Key] = match spec.menu {
-        Menu::Forward | Menu::Content | Menu::Receipt => &[ON_UNKNOWN],
+        Menu::Forward | Menu::Content | Menu::Receipt | Menu::Sensitive => &[ON_UNKNOWN],
         Menu::Virus => &[ON_UNKNOWN_VIRUS],
         Menu::Mark | Menu::Spam | Menu::Sender(_) => &[],
     };

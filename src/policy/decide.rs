@@ -16,7 +16,7 @@ use super::notices::{self, Way};
 use super::{
     Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
     Notice, Notify, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction, SenderPolicy, Step,
-    Strong, TellSender, VirusAction,
+    Strong, TellSender, VirusAction, sensitive,
 };
 use crate::limits;
 
@@ -31,6 +31,7 @@ pub fn decide<'a>(
     let mut taken = HashSet::new();
     for (rule, policy, finding) in findings {
         let outcome = match &finding {
+            Finding::Unknown(_) if !may_stop(policy, facts) => Outcome::default(),
             Finding::Unknown(cause) => unknown(rule, policy, *cause),
             Finding::Match(found) => matched(rule, policy, found, facts, today),
         };
@@ -68,6 +69,19 @@ impl Outcome {
     }
 }
 
+/// Whether what a rule could not tell may keep such a mail back.
+fn may_stop(policy: &RulePolicy, facts: &Facts) -> bool {
+    match &policy.actions {
+        Actions::Sensitive(sensitive) => sensitive.may_stop(facts),
+        Actions::Forward(_)
+        | Actions::Content(_)
+        | Actions::Virus(_)
+        | Actions::Sender(_)
+        | Actions::Mark(_)
+        | Actions::Receipt(_) => true,
+    }
+}
+
 pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {
     if let Actions::Mark(marks) = &policy.actions {
         // Whoever may only mark cannot stop a mail for what nobody knows either.
@@ -88,6 +102,10 @@ fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today:
     match &policy.actions {
         Actions::Content(action) => content(rule, *action, facts),
         Actions::Sender(policy) => sender(rule, *policy, found, facts, today),
+        Actions::Sensitive(policy) => {
+            let (verdict, steps) = sensitive::decide(rule, policy, found, facts);
+            Outcome::new(verdict, steps)
+        }
         Actions::Virus(action) => virus(rule, *action, found, facts),
         Actions::Mark(policy) => {
             let marks = marks(rule, policy, found, facts);
@@ -103,7 +121,7 @@ fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today:
 /// What follows from an automatic forward. What is only likely is recorded, and nobody is stopped for it unless the
 /// config says so; what is a mere sign never has an effect.
 fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
-    if found.grade == Grade::Weak {
+    if found.grade < Grade::Strong {
         return Outcome::default();
     }
     let (stopped, allowed_by) = without_allowed(found, &policy.exceptions, facts, today);
@@ -113,7 +131,7 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
     // A certain one is stopped, whatever is said of those that are only likely.
     let strength = |response: Response| match found.grade {
         Grade::Certain => Strong::Stop,
-        Grade::Strong | Grade::Weak => response.strong,
+        Grade::Strong | Grade::Medium | Grade::Weak => response.strong,
     };
     let stops = |group: &&(Response, Vec<usize>)| strength(group.0) == Strong::Stop;
     let leaving: usize = groups.iter().filter(stops).map(|(_, targets)| targets.len()).sum();

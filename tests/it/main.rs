@@ -23,6 +23,7 @@ mod postfix;
 mod product;
 mod protected;
 mod receipts;
+mod redaction;
 mod replay;
 mod store;
 mod storm;

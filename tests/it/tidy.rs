@@ -23,6 +23,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["src/config/raw.rs", "src/cli/demo"]),
     ("strsim", &["src/settings/parse.rs"]),
     ("idna", &["src/address.rs"]),
+    ("icu_normalizer", &["src/scan/fold.rs"]),
+    ("aho_corasick", &["src/scan/"]),
     ("hmac", &["src/facts/identity.rs"]),
     ("csv", &["src/export"]),
     ("rust_xlsxwriter", &["src/export/xlsx.rs"]),

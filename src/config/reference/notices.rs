@@ -32,6 +32,24 @@ pub(super) const NOTICES: &[Key] = &[
         meaning: "To whoever wrote to very many people inside.",
         ..FORWARD_STOPPED
     },
+    Key {
+        name: "sensitive-stopped",
+        default: Fallback::Found(
+            "the text that comes with the program, config/templates/sensitive-stopped.txt",
+        ),
+        example: "\"templates/sensitive-stopped.txt\"",
+        meaning: "To the sender of a mail that was held because of sensitive data.",
+        ..FORWARD_STOPPED
+    },
+    Key {
+        name: "sensitive-found",
+        default: Fallback::Found(
+            "the text that comes with the program, config/templates/sensitive-found.txt",
+        ),
+        example: "\"templates/sensitive-found.txt\"",
+        meaning: "To the mailbox in `copy_to`: a mail with sensitive data was held or refused.",
+        ..FORWARD_STOPPED
+    },
 ];
 
 const FORWARD_STOPPED: Key = Key {

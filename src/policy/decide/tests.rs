@@ -37,6 +37,7 @@ fn forward_of(policy: &mut RulePolicy) -> &mut ForwardPolicy {
         Actions::Content(_)
         | Actions::Virus(_)
         | Actions::Sender(_)
+        | Actions::Sensitive(_)
         | Actions::Mark(_)
         | Actions::Receipt(_) => {
             panic!("a policy for forwards")

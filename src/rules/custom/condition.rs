@@ -236,20 +236,7 @@ fn text(any: &Patterns, facts: &Facts) -> Held {
         }
         left -= read.len();
     }
-    let unread = |defect: &Defect| match defect {
-        Defect::Truncated
-        | Defect::TooDeep
-        | Defect::TooManyParts
-        | Defect::BrokenEncoding
-        | Defect::BrokenStructure
-        | Defect::TextCut => true,
-        Defect::TooManyAttachments
-        | Defect::BrokenHeader
-        | Defect::OddFrom
-        | Defect::OddMessageId
-        | Defect::Cut => false,
-    };
-    if facts.defects.iter().any(unread) { Held::Unknown } else { Held::No }
+    if facts.text_unread() { Held::Unknown } else { Held::No }
 }
 
 /// Whether a value fills its limit but for a cut character: its end was not seen.

@@ -1,0 +1,241 @@
+//! What follows from sensitive data: an action for each class, and where no action may be taken at all.
+//!
+//! Mail from outside is marked at the most, unless the config says otherwise: a citizen who writes about their own
+//! affairs must not be turned away. A refusal goes to people inside alone, never to a null sender, never to an outsider
+//! whose mail a mailbox here forwards: they are held instead. A route with pinned encryption satisfies what is
+//! considerable; never what is serious, for there the data itself must be encrypted.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::{Mark, Notice, Refusal, Step};
+use crate::address::{Address, DomainPattern};
+use crate::facts::Facts;
+use crate::mail::Direction;
+use crate::rules::{Class, Match};
+use crate::templates::{Fields, Occasion};
+use crate::verdict::Verdict;
+
+/// What is done about data of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClassAction {
+    /// A line in the log.
+    Accept,
+    /// It passes with a header.
+    #[default]
+    Mark,
+    /// It waits in the queue for a person.
+    Hold,
+    /// 550 5.7.1, with what to use instead.
+    Reject,
+}
+
+impl ClassAction {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 4] = [Self::Accept, Self::Mark, Self::Hold, Self::Reject];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::Mark => "mark",
+            Self::Hold => "hold",
+            Self::Reject => "reject",
+        }
+    }
+}
+
+/// What follows from data of one class.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClassPolicy {
+    /// What is done.
+    pub action: ClassAction,
+    /// What is put before the subject of a mail that passes with a mark.
+    pub subject_tag: Option<String>,
+}
+
+/// What becomes of mail from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Inbound {
+    /// A line in the log.
+    Record,
+    /// A header at the most.
+    #[default]
+    Mark,
+    /// The same as of other mail.
+    Act,
+}
+
+impl Inbound {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 3] = [Self::Record, Self::Mark, Self::Act];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Mark => "mark",
+            Self::Act => "act",
+        }
+    }
+
+    /// The most that is done.
+    fn most(self) -> ClassAction {
+        match self {
+            Self::Record => ClassAction::Accept,
+            Self::Mark => ClassAction::Mark,
+            Self::Act => ClassAction::Reject,
+        }
+    }
+}
+
+/// Whether the sender is told that a mail was held; a refusal tells them by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NotifySender {
+    /// The sender, where it is a mailbox inside.
+    #[default]
+    Sender,
+    /// The log alone.
+    Nobody,
+}
+
+impl NotifySender {
+    /// All, as they are listed to people.
+    pub const ALL: [Self; 2] = [Self::Sender, Self::Nobody];
+
+    /// The word for it in the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sender => "sender",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// What follows from sensitive data.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SensitivePolicy {
+    /// Of class 1.
+    pub moderate: ClassPolicy,
+    /// Of class 2.
+    pub considerable: ClassPolicy,
+    /// Of class 3.
+    pub serious: ClassPolicy,
+    /// Of mail from outside.
+    pub inbound: Inbound,
+    /// What people shall use instead, for the refusal.
+    pub secure_alternative: Option<String>,
+    /// Domains on the way to which encryption is pinned.
+    pub tls_routes: Vec<DomainPattern>,
+    /// Whether the sender of a held mail is told.
+    pub notify: NotifySender,
+    /// A mailbox inside that is told of every mail that was held or refused.
+    pub copy_to: Option<Address>,
+}
+
+impl SensitivePolicy {
+    fn of(&self, class: Class) -> Option<&ClassPolicy> {
+        match class {
+            Class::None => None,
+            Class::Moderate => Some(&self.moderate),
+            Class::Considerable => Some(&self.considerable),
+            Class::Serious => Some(&self.serious),
+        }
+    }
+
+    /// Whether every recipient is reached by a route with pinned encryption.
+    fn pinned(&self, facts: &Facts) -> bool {
+        let on_route = |address: &Address| {
+            address.domain().is_some_and(|domain| self.tls_routes.iter().any(|route| route.matches(&domain)))
+        };
+        !facts.recipients.is_empty() && facts.recipients.iter().all(|recipient| on_route(&recipient.address))
+    }
+
+    /// What is done about data of this class in this mail.
+    fn action(&self, class: Class, facts: &Facts) -> Option<(&ClassPolicy, ClassAction)> {
+        let policy = self.of(class)?;
+        let mut action = policy.action;
+        if facts.direction == Direction::Inbound {
+            action = action.min(self.inbound.most());
+        }
+        if class <= Class::Considerable && self.pinned(facts) {
+            action = action.min(ClassAction::Mark);
+        }
+        // A refusal to anyone else would be lost, or tell an outsider of a mailbox's forward.
+        if action == ClassAction::Reject && !facts.sender_inside() && self.inbound != Inbound::Act {
+            action = ClassAction::Hold;
+        }
+        if action == ClassAction::Reject && facts.sender.address().is_none() {
+            action = ClassAction::Hold;
+        }
+        Some((policy, action))
+    }
+
+    /// What the rule could not tell of a mail from outside stops it only where anything may.
+    pub(super) fn may_stop(&self, facts: &Facts) -> bool {
+        facts.direction != Direction::Inbound || self.inbound == Inbound::Act
+    }
+}
+
+/// The verdict and the steps that follow from what a rule found.
+pub(super) fn decide(
+    rule: &str,
+    policy: &SensitivePolicy,
+    found: &Match,
+    facts: &Facts,
+) -> (Verdict, Vec<Step>) {
+    let class = found.evidence.class();
+    let Some((of_class, action)) = policy.action(class, facts) else { return (Verdict::Accept, Vec::new()) };
+    let mark = Step::Mark(Mark::Sensitive(class, found.evidence.counts().to_vec()));
+    let tag = of_class.subject_tag.clone().map(|tag| Step::Mark(Mark::SubjectTag(tag)));
+    let (verdict, mut steps) = match action {
+        ClassAction::Accept => return (Verdict::Accept, Vec::new()),
+        ClassAction::Mark => (Verdict::Mark, vec![mark]),
+        ClassAction::Hold => {
+            (Verdict::Hold, vec![mark, Step::Hold(format!("{rule}: class={}", class.as_str()))])
+        }
+        ClassAction::Reject => {
+            let refusal = Refusal::Sensitive(policy.secure_alternative.clone());
+            (Verdict::Reject, vec![Step::Reject(refusal)])
+        }
+    };
+    steps.extend(tag.filter(|_| verdict < Verdict::Reject));
+    if verdict >= Verdict::Hold {
+        steps.extend(notices(policy, found, facts, verdict).into_iter().map(Step::Notify));
+    }
+    (verdict, steps)
+}
+
+/// Who is told that the mail was stopped: what kinds of data, never the data, and no subject, for it may have some.
+fn notices(policy: &SensitivePolicy, found: &Match, facts: &Facts, verdict: Verdict) -> Vec<Notice> {
+    let sender = facts.sender.address().filter(|sender| facts.owns(sender));
+    let told = verdict == Verdict::Hold && policy.notify == NotifySender::Sender;
+    let recipients: Vec<String> =
+        facts.recipients.iter().take(5).map(|recipient| recipient.address.to_string()).collect();
+    let fields: Fields = vec![
+        ("sender", facts.sender.to_string()),
+        ("recipients", recipients.join(", ")),
+        ("action", if verdict == Verdict::Hold { "held" } else { "refused" }.to_owned()),
+        ("class", found.evidence.class().as_str().to_owned()),
+        ("kinds", listed(found.evidence.counts())),
+        ("queue_id", facts.queue_id.clone().unwrap_or_default()),
+        ("secure_alternative", policy.secure_alternative.clone().unwrap_or_default()),
+    ];
+    let mail = [facts.queue_id.as_deref(), facts.header.message_id.as_deref()].map(Option::unwrap_or_default);
+    let notice = |occasion: Occasion, to: &Address| Notice {
+        occasion,
+        to: to.clone(),
+        once: format!("{to}\0{}\0{}\0{}", facts.arrived, mail.concat(), found.evidence.class().as_str()),
+        fields: fields.clone(),
+    };
+    let to_sender = sender.filter(|_| told).map(|sender| notice(Occasion::SensitiveStopped, sender));
+    let copy = policy.copy_to.as_ref().map(|mailbox| notice(Occasion::SensitiveFound, mailbox));
+    to_sender.into_iter().chain(copy).collect()
+}
+
+/// `personnummer (2), health (1)`.
+fn listed(counts: &[(&'static str, usize)]) -> String {
+    counts.iter().map(|(kind, count)| format!("{kind} ({count})")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests;

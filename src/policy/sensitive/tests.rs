@@ -1,0 +1,138 @@
+//! What follows from sensitive data, by class, direction, sender and route.
+
+use super::*;
+use crate::facts::testing::{from_inside, from_outside};
+use crate::rules::{Evidence, Grade};
+
+const OWN: &str = "<anna@exempelby.se>";
+
+fn found(class: Class) -> Match {
+    let evidence = Evidence::of_data(class, vec![("personnummer", 2), ("health", 1)], &[], &[]);
+    Match { grade: Grade::Strong, evidence, mailboxes: Vec::new(), recipients: Vec::new() }
+}
+
+fn policy(action: ClassAction) -> SensitivePolicy {
+    let all = |action| ClassPolicy { action, subject_tag: None };
+    SensitivePolicy {
+        moderate: all(ClassAction::Accept),
+        considerable: all(action),
+        serious: all(action),
+        ..SensitivePolicy::default()
+    }
+}
+
+fn outbound(sender: &str, recipients: &str) -> Facts {
+    from_inside(sender, recipients, "From: anna@exempelby.se\nMessage-ID: <1@exempelby.se>")
+}
+
+fn verdict(policy: &SensitivePolicy, class: Class, facts: &Facts) -> Verdict {
+    decide("sensitive-data", policy, &found(class), facts).0
+}
+
+#[test]
+fn each_class_has_its_action() {
+    let policy = SensitivePolicy {
+        considerable: ClassPolicy { action: ClassAction::Hold, subject_tag: None },
+        ..policy(ClassAction::Reject)
+    };
+    let facts = outbound(OWN, "x@example.org");
+    for (class, expected) in [
+        (Class::None, Verdict::Accept),
+        (Class::Moderate, Verdict::Accept),
+        (Class::Considerable, Verdict::Hold),
+        (Class::Serious, Verdict::Reject),
+    ] {
+        assert_eq!(verdict(&policy, class, &facts), expected, "{class:?}");
+    }
+}
+
+#[test]
+fn a_refusal_goes_to_people_inside_alone() {
+    let policy = policy(ClassAction::Reject);
+    for (sender, expected) in
+        [(OWN, Verdict::Reject), ("<medborgare@example.org>", Verdict::Hold), ("<>", Verdict::Hold)]
+    {
+        assert_eq!(
+            verdict(&policy, Class::Serious, &outbound(sender, "x@example.org")),
+            expected,
+            "{sender}"
+        );
+    }
+}
+
+#[test]
+fn mail_from_outside_is_marked_at_the_most() {
+    let facts = from_outside("<medborgare@example.org>", "anna@exempelby.se", "From: medborgare@example.org");
+    for (inbound, expected) in
+        [(Inbound::Record, Verdict::Accept), (Inbound::Mark, Verdict::Mark), (Inbound::Act, Verdict::Reject)]
+    {
+        let policy = SensitivePolicy { inbound, ..policy(ClassAction::Reject) };
+        assert_eq!(verdict(&policy, Class::Serious, &facts), expected, "{inbound:?}");
+        assert_eq!(policy.may_stop(&facts), inbound == Inbound::Act);
+    }
+}
+
+#[test]
+fn colleagues_are_no_exception() {
+    let facts = outbound(OWN, "bertil@exempelby.se");
+    assert_eq!(facts.direction, Direction::Internal);
+    assert_eq!(verdict(&policy(ClassAction::Hold), Class::Serious, &facts), Verdict::Hold);
+}
+
+#[test]
+fn a_pinned_route_satisfies_what_is_considerable_and_never_what_is_serious() {
+    let routes = vec![DomainPattern::parse("example.org").unwrap()];
+    let policy = SensitivePolicy { tls_routes: routes, ..policy(ClassAction::Reject) };
+    let (on, mixed) = (outbound(OWN, "x@example.org"), outbound(OWN, "x@example.org y@example.net"));
+    assert_eq!(verdict(&policy, Class::Considerable, &on), Verdict::Mark);
+    assert_eq!(verdict(&policy, Class::Considerable, &mixed), Verdict::Reject);
+    assert_eq!(verdict(&policy, Class::Serious, &on), Verdict::Reject);
+}
+
+#[test]
+fn those_whom_it_concerns_are_told_of_kinds_and_never_of_data() {
+    let copy_to = Address::parse("dataskydd@exempelby.se");
+    let policy = |action, notify| SensitivePolicy { copy_to: copy_to.clone(), notify, ..policy(action) };
+    let told = |action, notify, sender| {
+        let (_, steps) = decide(
+            "sensitive-data",
+            &policy(action, notify),
+            &found(Class::Serious),
+            &outbound(sender, "x@example.org"),
+        );
+        let notices = steps.into_iter().filter_map(|step| match step {
+            Step::Notify(notice) => Some((notice.occasion, notice.to.to_string(), notice.fields)),
+            _ => None,
+        });
+        notices.collect::<Vec<_>>()
+    };
+    let names = |told: Vec<(Occasion, String, Fields)>| {
+        told.into_iter().map(|(occasion, to, _)| (occasion, to)).collect::<Vec<_>>()
+    };
+    let anna = (Occasion::SensitiveStopped, "anna@exempelby.se".to_owned());
+    let office = (Occasion::SensitiveFound, "dataskydd@exempelby.se".to_owned());
+    let (sender, nobody) = (NotifySender::Sender, NotifySender::Nobody);
+    assert_eq!(names(told(ClassAction::Hold, sender, OWN)), [anna, office.clone()]);
+    assert_eq!(names(told(ClassAction::Hold, nobody, OWN)), *std::slice::from_ref(&office));
+    assert_eq!(names(told(ClassAction::Hold, sender, "<x@example.org>")), *std::slice::from_ref(&office));
+    // The bounce tells the sender.
+    assert_eq!(names(told(ClassAction::Reject, sender, OWN)), [office]);
+    assert_eq!(names(told(ClassAction::Mark, sender, OWN)), []);
+    let fields = told(ClassAction::Hold, sender, OWN).remove(0).2;
+    let value = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    assert_eq!(value("kinds").as_deref(), Some("personnummer (2), health (1)"));
+    assert_eq!((value("class").as_deref(), value("action").as_deref()), (Some("serious"), Some("held")));
+}
+
+#[test]
+fn what_passes_or_waits_may_have_a_tag_before_its_subject() {
+    let tagged = |action| {
+        let serious = ClassPolicy { action, subject_tag: Some("[KÄNSLIGT]".to_owned()) };
+        let policy = SensitivePolicy { serious, ..policy(action) };
+        let (_, steps) =
+            decide("sensitive-data", &policy, &found(Class::Serious), &outbound(OWN, "x@example.org"));
+        steps.contains(&Step::Mark(Mark::SubjectTag("[KÄNSLIGT]".to_owned())))
+    };
+    assert!(tagged(ClassAction::Mark) && tagged(ClassAction::Hold));
+    assert!(!tagged(ClassAction::Reject) && !tagged(ClassAction::Accept));
+}

@@ -1,0 +1,123 @@
+//! `credentials`: passwords, codes, private keys and tokens in the clear.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::sensitive_data::unread;
+use super::{Class, Evidence, Finding, Grade, Match, Menu, Rule, Section, Sighting, Spec};
+use crate::documents::{Scheme, State};
+use crate::facts::attachment::Attachment;
+use crate::facts::passage::Place;
+use crate::facts::{Facts, Needs};
+use crate::scan::Sure;
+use crate::scan::credentials::{self, Secret};
+use crate::scan::fold::Folded;
+
+/// The rule's spec.
+pub static SPEC: Spec = Spec {
+    id: "credentials",
+    summary: "Passwords, codes, private keys and tokens in the clear; the password beside the file that it opens.",
+    page: PAGE,
+    menu: Menu::Sensitive,
+    section: Section::One,
+    keys: &[],
+    make: |_, _| Some(Box::new(Credentials)),
+};
+
+const PAGE: &str = "\
+## What it finds
+A word for a password and the value that follows it (`Lösenordet till filen är …`, `password: …`, `pwd=…`), a PIN or a
+one-time code with its digits, a user's name with a password in a URL, private keys (PEM, OpenSSH, PuTTY), and tokens
+that their makers gave a fixed beginning (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others, JSON Web
+Tokens). What only holds a value's place is none: asterisks, `<ditt lösenord>`, `skickas separat`, a link to where
+passwords are changed. A value of several kinds of characters, or alone on its line, is *strong*; one that may be a word
+is *medium*.
+
+A password or code beside an attachment that is encrypted with one voids the encryption: the mail counts as *serious*,
+for nobody knows what is inside. Else a *strong* credential is *considerable*, a *medium* one *moderate*. Beside such an
+attachment every `kod` and `nyckel` with a value counts.
+
+## Why it matters
+A password that was mailed is known to everyone on the way and to everyone who ever reads either mailbox.
+
+## What it misses
+A password that no word announces, or in an image. A password that follows in a mail of its own: each mail is judged
+alone. Words of other languages than Swedish and English.
+
+## Settings
+As those of `sensitive-data`: `action`, `class`, `inbound`, `secure_alternative`, `tls_routes`, `notify`, `copy_to`.
+
+## References
+Gislaved's guidelines 5.2 (passwords are not sent over insecure channels); RFC 7468 (PEM), RFC 7519 (JSON Web Tokens).
+";
+
+/// The rule.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Credentials;
+
+impl Rule for Credentials {
+    fn id(&self) -> &str {
+        SPEC.id
+    }
+
+    fn needs(&self) -> Needs {
+        Needs { body: true, text: true, documents: true, ..Needs::NONE }
+    }
+
+    fn check(&self, facts: &Facts) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = found(facts).map(Finding::Match).into_iter().collect();
+        findings.extend(unread(facts).into_iter().map(Finding::Unknown));
+        findings
+    }
+}
+
+fn found(facts: &Facts) -> Option<Match> {
+    let locked: Vec<&Attachment> =
+        facts.attachments.iter().filter(|attachment| has_password(attachment)).collect();
+    let mut sightings = Vec::new();
+    let (mut sure, mut count, mut key) = (Sure::Weak, 0, false);
+    for passage in facts.passages.iter().filter(|passage| passage.place != Place::DisplayName) {
+        let folded = Folded::new(&passage.text);
+        let all = credentials::find(&folded, !locked.is_empty());
+        count += all.len();
+        sure = all.iter().map(|credential| credential.sure).fold(sure, Sure::max);
+        key |= all.iter().any(|credential| matches!(credential.secret, Secret::Password | Secret::Code));
+        let first = all.iter().max_by_key(|credential| credential.sure);
+        sightings.extend(first.map(|first| Sighting::of_credential(first, &folded, passage)));
+    }
+    let voided = key && !locked.is_empty();
+    let (class, grade) = match sure {
+        Sure::Weak => return None,
+        _ if voided => (Class::Serious, Grade::Strong),
+        Sure::Medium => (Class::Moderate, Grade::Medium),
+        Sure::Strong => (Class::Considerable, Grade::Strong),
+    };
+    let mut counts = vec![("credentials", count)];
+    let mut beside = Vec::new();
+    if voided {
+        counts.push(("encryption-void", locked.len()));
+        beside.push("its encryption is void");
+        sightings.extend(locked.iter().map(|locked| Sighting::of_encrypted(&locked.path, &locked.name)));
+    }
+    let evidence = Evidence::of_data(class, counts, &sightings, &beside);
+    Some(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })
+}
+
+/// Whether the attachment is encrypted with a password, and not to somebody's key.
+fn has_password(attachment: &Attachment) -> bool {
+    match attachment.state {
+        State::Encrypted(scheme) => match scheme {
+            Scheme::Zip
+            | Scheme::ZipWeak
+            | Scheme::SevenZip
+            | Scheme::Rar
+            | Scheme::Pdf
+            | Scheme::Office
+            | Scheme::OpenDocument => true,
+            Scheme::Smime | Scheme::Pgp | Scheme::Rights => false,
+        },
+        State::Plain | State::Readable(_) | State::Uninspectable(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,193 @@
+//! Reading: the passages of a mail with the numbers in them, and the terms that stand near those.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use super::settings::Vocabulary;
+use crate::facts::passage::{Passage, Place};
+use crate::limits;
+use crate::scan::fold::Folded;
+use crate::scan::terms::{self, Category, Hit, Terms};
+use crate::scan::{self, Kind, Number, Sure};
+
+/// Points that a category needs near a number that is surely a person's.
+const POINTS: usize = 3;
+/// Points that it needs near one that may be.
+const POINTS_MEDIUM: usize = 5;
+/// Octets between an address and the words that somebody's identity is protected.
+const ADDRESS_REACH: usize = 200;
+
+/// A mail, read for numbers.
+pub(super) struct Reading<'a> {
+    texts: Vec<Text<'a>>,
+    persons: usize,
+}
+
+/// One passage, with what is in it.
+struct Text<'a> {
+    passage: &'a Passage,
+    folded: Folded<'a>,
+    /// Those that are not weak, and not the organisation's own.
+    numbers: Vec<Number>,
+    /// Texts of the organisation's own, in which no term counts.
+    own: Vec<Range<usize>>,
+    tabular: bool,
+}
+
+/// The numbers of one kind in one passage.
+pub(super) struct Seen<'r> {
+    pub(super) first: &'r Number,
+    pub(super) different: usize,
+    pub(super) folded: &'r Folded<'r>,
+    pub(super) passage: &'r Passage,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn of(passages: &'a [Passage], today: Date, vocabulary: &Vocabulary) -> Self {
+        let texts: Vec<Text<'a>> =
+            passages.iter().map(|passage| Text::read(passage, today, vocabulary)).collect();
+        let surely = |number: &&Number| is_person(number) && number.sure == Sure::Strong;
+        let persons = different(texts.iter().flat_map(|text| &text.numbers).filter(surely));
+        Self { texts, persons }
+    }
+
+    /// Every number that is not weak.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = &Number> {
+        self.texts.iter().flat_map(|text| &text.numbers)
+    }
+
+    /// How many different persons there surely are.
+    pub(super) fn persons(&self) -> usize {
+        self.persons
+    }
+
+    /// How many different numbers of a kind there are.
+    pub(super) fn different(&self, kind: Kind) -> usize {
+        different(self.numbers().filter(|number| number.kind == kind))
+    }
+
+    /// The numbers by passage and kind.
+    pub(super) fn sightings(&self) -> impl Iterator<Item = Seen<'_>> {
+        self.texts.iter().flat_map(|text| {
+            Kind::ALL.into_iter().filter_map(|kind| {
+                let of_kind = || text.numbers.iter().filter(move |number| number.kind == kind);
+                let first = of_kind().max_by_key(|number| (number.sure, Reverse(number.at.start)))?;
+                let different = different(of_kind());
+                Some(Seen { first, different, folded: &text.folded, passage: text.passage })
+            })
+        })
+    }
+
+    /// The categories whose terms stand near a person's number, with the number of different terms.
+    pub(super) fn near(&self, terms: &Terms) -> BTreeMap<Category, usize> {
+        let mut near = BTreeMap::new();
+        let anywhere = self.texts.iter().any(|text| text.is_global() && text.has_person());
+        if !anywhere && !self.texts.iter().any(|text| text.has_person() || text.has_address()) {
+            return near;
+        }
+        let sure = self.numbers().any(|number| is_person(number) && number.sure == Sure::Strong);
+        let points = if sure { POINTS } else { POINTS_MEDIUM };
+        let texts = self.texts.iter().filter(|text| text.passage.place != Place::DisplayName);
+        let hits: Vec<(&Text<'_>, Vec<Hit>)> = texts
+            .filter(|text| anywhere || text.is_global() || text.has_person() || text.has_address())
+            .map(|text| (text, text.hits(terms)))
+            .collect();
+        let global: Vec<&Hit> =
+            hits.iter().filter(|(text, _)| text.is_global()).flat_map(|(_, hits)| hits).collect();
+        for (text, hits) in &hits {
+            text.protected_address(hits, &mut near);
+            if anywhere || text.has_person() {
+                let local = hits.iter().filter(|hit| anywhere || text.is_near(hit));
+                add(&mut near, terms::scores(local.chain(global.iter().copied())), points);
+            }
+        }
+        near
+    }
+}
+
+impl<'a> Text<'a> {
+    fn read(passage: &'a Passage, today: Date, vocabulary: &Vocabulary) -> Self {
+        let folded = Folded::new(&passage.text);
+        let tabular = is_table(passage);
+        let mut numbers = scan::numbers(&folded, today, tabular);
+        let own = vocabulary.own_texts.find(folded.bytes());
+        numbers.retain(|number| {
+            let ours = vocabulary.own_numbers.contains(&number.key) || within(&own, &number.at);
+            number.sure > Sure::Weak && !ours
+        });
+        Self { passage, folded, numbers, own, tabular }
+    }
+
+    fn has_person(&self) -> bool {
+        self.numbers.iter().any(is_person)
+    }
+
+    fn has_address(&self) -> bool {
+        self.numbers.iter().any(|number| number.kind == Kind::Address)
+    }
+
+    /// Whether what stands here is said of the whole mail.
+    fn is_global(&self) -> bool {
+        matches!(self.passage.place, Place::Subject | Place::AttachmentName)
+    }
+
+    fn hits(&self, terms: &Terms) -> Vec<Hit> {
+        let mut hits = terms.find(self.folded.bytes());
+        hits.retain(|hit| !within(&self.own, &hit.at));
+        hits
+    }
+
+    fn is_near(&self, hit: &Hit) -> bool {
+        if self.tabular {
+            return true;
+        }
+        let from = hit.at.start.saturating_sub(limits::NEAR_OCTETS);
+        let first = self.numbers.partition_point(|number| number.at.end <= from);
+        let mut rest = self.numbers.get(first..).unwrap_or_default().iter();
+        rest.by_ref().take_while(|number| number.at.start <= hit.at.end + limits::NEAR_OCTETS).any(is_person)
+    }
+
+    /// That somebody's identity is protected, beside where they live, needs no number.
+    fn protected_address(&self, hits: &[Hit], near: &mut BTreeMap<Category, usize>) {
+        for address in self.numbers.iter().filter(|number| number.kind == Kind::Address) {
+            let beside = |hit: &&Hit| {
+                hit.category == Category::Protected
+                    && hit.at.start <= address.at.end + ADDRESS_REACH
+                    && address.at.start <= hit.at.end + ADDRESS_REACH
+            };
+            add(near, terms::scores(hits.iter().filter(beside)), POINTS);
+        }
+    }
+}
+
+/// Adds the categories that have points enough.
+fn add(near: &mut BTreeMap<Category, usize>, scores: Vec<(Category, usize, usize)>, points: usize) {
+    for (category, _, terms) in scores.into_iter().filter(|(_, score, _)| *score >= points) {
+        let known = near.entry(category).or_insert(0);
+        *known = terms.max(*known);
+    }
+}
+
+fn different<'n>(numbers: impl Iterator<Item = &'n Number>) -> usize {
+    numbers.map(|number| number.key).collect::<HashSet<u64>>().len()
+}
+
+fn is_person(number: &Number) -> bool {
+    number.kind.of_person()
+}
+
+fn within(ranges: &[Range<usize>], at: &Range<usize>) -> bool {
+    ranges.iter().any(|range| range.start <= at.start && at.end <= range.end)
+}
+
+/// Whether the passage is a table, by the name of its file.
+fn is_table(passage: &Passage) -> bool {
+    let ending = passage.name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let tables = ["xlsx", "xls", "xlsm", "xlsb", "ods", "csv", "tsv"];
+    passage.place == Place::Attachment && tables.contains(&&*ending)
+}

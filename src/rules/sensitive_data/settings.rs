@@ -1,0 +1,236 @@
+//! What the section of `sensitive-data` says beyond what every section does: the class of each kind and category, the
+//! lists of terms, and what is the organisation's own.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
+
+use crate::limits;
+use crate::rules::Class;
+use crate::scan::fold::{self, Folded, is_word};
+use crate::scan::terms::{self, Category, Terms};
+use crate::scan::{self, Kind};
+use crate::settings::problem::Fault;
+use crate::settings::{Fallback, Key, Settings, parse};
+
+/// The keys of the section.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "classes",
+        kind: "table of classes",
+        default: Fallback::Found(
+            "considerable for what is a person's, bank, card and passport; none for bankgiro, plusgiro, organisationsnummer and address; serious for every category",
+        ),
+        example: "{ bank = \"moderate\", school = \"considerable\" }",
+        meaning: "The class of each kind of number and each category: none, moderate, considerable or serious.",
+        why: "Identity numbers and bank data do considerable harm; what articles 9 and 10 name, and what is secret at social services and schools, does serious harm.",
+        keys: CLASSES,
+    },
+    Key {
+        name: "terms",
+        kind: "file",
+        default: Fallback::Found("the lists that come with the program, and no more"),
+        example: "\"terms/health.tsv\"",
+        meaning: "More terms, one on each line: category, weight (1 to 3), mode (w, p, i, x) and term, with tabs between, as in config/terms of the program.",
+        why: "The lists that come with the program know no names of an organisation's own units and forms.",
+        keys: &[],
+    },
+    Key {
+        name: "without_terms",
+        kind: "list of terms",
+        default: Fallback::Off,
+        example: "[\"vision\"]",
+        meaning: "Terms of the lists that shall not count.",
+        why: "A word may mean something else in an organisation than it does elsewhere.",
+        keys: &[],
+    },
+    Key {
+        name: "own_numbers",
+        kind: "list of numbers",
+        default: Fallback::Off,
+        example: "[\"212000-0142\"]",
+        meaning: "The organisation's own numbers, which are never a finding: bank accounts, IBAN, organisationsnummer.",
+        why: "They stand in every letter that it writes.",
+        keys: &[],
+    },
+    Key {
+        name: "own_texts",
+        kind: "file",
+        default: Fallback::Found("none"),
+        example: "\"own-texts.txt\"",
+        meaning: "Texts that the organisation puts under its mail, one on each line; terms and numbers in them do not count. Lines that begin with # are not read.",
+        why: "A standard footer may name social services, and says nothing of a person.",
+        keys: &[],
+    },
+];
+
+const CLASSES: &[Key] = &[
+    class("personnummer", "considerable"),
+    class("samordningsnummer", "considerable"),
+    class("interimsnummer", "considerable"),
+    class("reservnummer", "considerable"),
+    class("bank", "considerable"),
+    class("card", "considerable"),
+    class("passport", "considerable"),
+    class("bankgiro", "none"),
+    class("plusgiro", "none"),
+    class("organisationsnummer", "none"),
+    class("address", "none"),
+    class("health", "serious"),
+    class("social", "serious"),
+    class("union", "serious"),
+    class("religion", "serious"),
+    class("ethnicity", "serious"),
+    class("sexuality", "serious"),
+    class("politics", "serious"),
+    class("biometrics", "serious"),
+    class("crime", "serious"),
+    class("protected", "serious"),
+    class("school", "serious"),
+];
+
+const fn class(name: &'static str, default: &'static str) -> Key {
+    Key {
+        name,
+        kind: "none, moderate, considerable, serious",
+        default: Fallback::Value(default),
+        example: "\"serious\"",
+        meaning: "Its class.",
+        why: "See docs/sensitive-data.md.",
+        keys: &[],
+    }
+}
+
+/// What the rule looks for, and of which class each thing is.
+#[derive(Debug)]
+pub(super) struct Vocabulary {
+    pub(super) kinds: HashMap<Kind, Class>,
+    pub(super) categories: BTreeMap<Category, Class>,
+    pub(super) terms: Terms,
+    pub(super) own_numbers: HashSet<u64>,
+    pub(super) own_texts: OwnTexts,
+}
+
+/// Texts of the organisation's own.
+#[derive(Debug, Default)]
+pub(super) struct OwnTexts(Vec<Vec<u8>>);
+
+impl OwnTexts {
+    /// The texts of a file, one on each line; what is short is no text.
+    fn parse(text: &str) -> Self {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let folded = |line: &str| Folded::new(line.trim()).bytes().to_vec();
+        Self(lines.map(folded).filter(|line| line.len() >= limits::OWN_TEXT_OCTETS).collect())
+    }
+
+    /// Where they stand, however their lines are broken.
+    pub(super) fn find(&self, bytes: &[u8]) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        for text in &self.0 {
+            let words: Vec<&[u8]> =
+                text.split(|byte| !is_word(*byte)).filter(|word| !word.is_empty()).collect();
+            let Some(first) = words.first() else { continue };
+            for at in memchr::memmem::find_iter(bytes, first) {
+                found.extend(follow(bytes, &words, at).map(|end| at..end));
+            }
+        }
+        found
+    }
+}
+
+/// Where a row of words ends that begins at a place, whatever stands between them.
+fn follow(bytes: &[u8], words: &[&[u8]], at: usize) -> Option<usize> {
+    words.iter().try_fold(at, |at, word| {
+        let gap = bytes.get(at..)?.iter().take(8).take_while(|byte| !is_word(**byte)).count();
+        let from = at + gap;
+        bytes.get(from..)?.starts_with(word).then_some(from + word.len())
+    })
+}
+
+/// Reads the keys.
+pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
+    let classes = section.table("classes", classes).unwrap_or_else(shipped_classes);
+    let more = section.file("terms", |file| {
+        terms::parse(&file.text)
+            .map_err(|(line, wrong)| file.fault(line, wrong, "write it as in the lists under config/terms"))
+    });
+    let without = without(section);
+    let own_numbers = own_numbers(section);
+    let own_texts = section.file("own_texts", |file| Ok(OwnTexts::parse(&file.text)));
+    let all = terms::shipped().into_iter().filter(|term| !without.contains(&term.text));
+    let terms = match Terms::new(all.chain(more.unwrap_or_default()).collect()) {
+        Ok(terms) => terms,
+        Err(error) => {
+            section.wrong_here(Fault::new(error.to_string(), "take terms out of the file"));
+            return None;
+        }
+    };
+    let (kinds, categories) = classes;
+    Some(Vocabulary { kinds, categories, terms, own_numbers, own_texts: own_texts.unwrap_or_default() })
+}
+
+type Classes = (HashMap<Kind, Class>, BTreeMap<Category, Class>);
+
+fn classes(table: &mut Settings<'_>) -> Classes {
+    let (mut kinds, mut categories) = shipped_classes();
+    for kind in Kind::ALL {
+        if let Some(class) = table.optional(kind.as_str(), parse::one_of(&Class::ALL, Class::as_str)) {
+            kinds.insert(kind, class);
+        }
+    }
+    for category in Category::ALL {
+        if let Some(class) = table.optional(category.as_str(), parse::one_of(&Class::ALL, Class::as_str)) {
+            categories.insert(category, class);
+        }
+    }
+    (kinds, categories)
+}
+
+fn shipped_classes() -> Classes {
+    let class = |kind: Kind| match kind {
+        Kind::Personal
+        | Kind::Coordination
+        | Kind::Interim
+        | Kind::Reserve
+        | Kind::Bank
+        | Kind::Card
+        | Kind::Passport => Class::Considerable,
+        Kind::Bankgiro | Kind::Plusgiro | Kind::Organisation | Kind::Address => Class::None,
+    };
+    let kinds = Kind::ALL.into_iter().map(|kind| (kind, class(kind))).collect();
+    (kinds, Category::ALL.into_iter().map(|category| (category, Class::Serious)).collect())
+}
+
+/// Terms that shall not count, folded; one that no list has is a mistake.
+fn without(section: &mut Settings<'_>) -> HashSet<Vec<u8>> {
+    let known: HashSet<Vec<u8>> = terms::shipped().into_iter().map(|term| term.text).collect();
+    let mut without = HashSet::new();
+    for value in section.list("without_terms").unwrap_or_default() {
+        let term = parse::text(value).and_then(|text| {
+            fold::term(text).filter(|term| known.contains(term)).ok_or_else(|| {
+                let problem = format!("{} is no term of the lists", parse::shown(text));
+                Fault::new(problem, "write it as it stands in config/terms, without the *")
+            })
+        });
+        without.extend(section.accept("without_terms", value.at, term));
+    }
+    without
+}
+
+fn own_numbers(section: &mut Settings<'_>) -> HashSet<u64> {
+    let mut own = HashSet::new();
+    for value in section.list("own_numbers").unwrap_or_default() {
+        let number = parse::text(value).and_then(|text| {
+            let enough = text.chars().filter(char::is_ascii_digit).count() >= 6;
+            if enough {
+                Ok(scan::keys(text))
+            } else {
+                let problem = format!("{} is not a number", parse::shown(text));
+                Err(Fault::new(problem, "write it as it stands in letters, as \"212000-0142\""))
+            }
+        });
+        own.extend(section.accept("own_numbers", value.at, number).unwrap_or_default());
+    }
+    own
+}

@@ -1,0 +1,271 @@
+//! Scanning: what stands in a text that may be sensitive: numbers of people, of money and of travel, terms of
+//! sensitive categories, and credentials. Pure, and linear in the text.
+//!
+//! A detector says where something stands and how sure it is. What follows from that is the rules' business.
+
+#![deny(clippy::disallowed_methods)]
+
+mod checks;
+mod context;
+pub mod credentials;
+pub mod fold;
+mod identity;
+mod payment;
+mod place;
+mod reserve;
+mod shape;
+pub mod terms;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use crate::limits;
+use context::Context;
+use fold::Folded;
+use identity::Ground;
+use shape::{Between, Shape, digits_end};
+
+/// What a number is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Personnummer.
+    Personal,
+    /// Samordningsnummer.
+    Coordination,
+    /// An interim number (T-number) of schools.
+    Interim,
+    /// A reserve number of health care.
+    Reserve,
+    /// A bank account or an IBAN.
+    Bank,
+    /// A payment card.
+    Card,
+    /// A passport.
+    Passport,
+    /// Bankgiro.
+    Bankgiro,
+    /// Plusgiro.
+    Plusgiro,
+    /// Organisationsnummer.
+    Organisation,
+    /// Where somebody lives.
+    Address,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Personal,
+        Self::Coordination,
+        Self::Interim,
+        Self::Reserve,
+        Self::Bank,
+        Self::Card,
+        Self::Passport,
+        Self::Bankgiro,
+        Self::Plusgiro,
+        Self::Organisation,
+        Self::Address,
+    ];
+
+    /// The word for it in headers, evidence and the config.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Personal => "personnummer",
+            Self::Coordination => "samordningsnummer",
+            Self::Interim => "interimsnummer",
+            Self::Reserve => "reservnummer",
+            Self::Bank => "bank",
+            Self::Card => "card",
+            Self::Passport => "passport",
+            Self::Bankgiro => "bankgiro",
+            Self::Plusgiro => "plusgiro",
+            Self::Organisation => "organisationsnummer",
+            Self::Address => "address",
+        }
+    }
+
+    /// Whether the number is a person's.
+    pub fn of_person(self) -> bool {
+        match self {
+            Self::Personal | Self::Coordination | Self::Interim | Self::Reserve => true,
+            Self::Bank
+            | Self::Card
+            | Self::Passport
+            | Self::Bankgiro
+            | Self::Plusgiro
+            | Self::Organisation
+            | Self::Address => false,
+        }
+    }
+}
+
+/// How sure a detector is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Sure {
+    /// It could be, and something speaks against it.
+    Weak,
+    /// It could well be, and nothing speaks for or against it.
+    Medium,
+    /// It is, but for rare chance.
+    Strong,
+}
+
+/// A number that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Number {
+    /// What it is.
+    pub kind: Kind,
+    /// How sure that is.
+    pub sure: Sure,
+    /// Whether a word beside it says so.
+    pub named: bool,
+    /// What two ways to write it have in common; to count with, never to be shown.
+    pub key: u64,
+    /// Where it stands in the folded text.
+    pub at: Range<usize>,
+}
+
+impl Number {
+    /// As it may be shown: never whole.
+    pub fn masked(&self, folded: &Folded<'_>) -> String {
+        let written = folded.bytes().get(self.at.clone()).unwrap_or_default();
+        let characters: Vec<u8> = written.iter().copied().filter(u8::is_ascii_alphanumeric).collect();
+        let text = |range: Option<&[u8]>| String::from_utf8_lossy(range.unwrap_or_default()).into_owned();
+        match self.kind {
+            Kind::Personal | Kind::Coordination | Kind::Interim | Kind::Organisation => {
+                let ten = characters.len().saturating_sub(10);
+                format!("{}-****", text(characters.get(ten..(ten + 6).min(characters.len()))))
+            }
+            Kind::Reserve => format!("{}****", text(characters.get(..4))),
+            Kind::Bank | Kind::Card | Kind::Passport | Kind::Bankgiro | Kind::Plusgiro => {
+                let shown = characters.len().saturating_sub(2);
+                format!("****{}", text(characters.get(shown..)))
+            }
+            Kind::Address => "****".to_owned(),
+        }
+    }
+}
+
+/// The numbers in a text, in their order. `today` is when the mail came; `tabular` says that the text is a table,
+/// whose headings speak of everything below them.
+pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
+    let bytes = folded.bytes();
+    let context = Context::new(bytes);
+    let ground = Ground { bytes, context: &context, today, tabular };
+    let mut found = Vec::new();
+    let (mut at, mut tens) = (0, 0);
+    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+        let start = at + next;
+        let end = digits_end(bytes, start);
+        tens += usize::from(end - start == 10);
+        let number = one(&ground, start, end);
+        at = number.as_ref().map_or(end, |number| number.at.end.max(end));
+        found.extend(number);
+        if found.len() >= limits::NUMBERS {
+            break;
+        }
+    }
+    demote_series(&mut found);
+    if tabular {
+        promote_column(&mut found, tens);
+    }
+    found
+}
+
+/// The number that begins with a run of digits.
+fn one(ground: &Ground<'_>, start: usize, end: usize) -> Option<Number> {
+    // Most runs are years, times, prices and house numbers, and nothing follows them.
+    let shape = Shape::at(ground.bytes, start);
+    if end - start <= 3 && shape.after(0).is_none() {
+        return ground.address(&shape).or_else(|| ground.iban(&shape));
+    }
+    let total: usize = (0..5).map(|place| shape.length(place)).sum();
+    ground
+        .iban(&shape)
+        .or_else(|| ground.vat(&shape))
+        .or_else(|| ground.card(&shape))
+        .or_else(|| ground.stockholm(&shape))
+        .or_else(|| ground.identity(&shape))
+        .or_else(|| ground.with_letters(&shape))
+        .or_else(|| (total >= 6).then(|| ground.labelled(&shape)).flatten())
+        .or_else(|| ground.address(&shape))
+}
+
+/// Several numbers with one and the same day, and no two alike, are the numbers of that day's cases.
+fn demote_series(found: &mut [Number]) {
+    const SERIES: usize = 3;
+    // The last four of the ten characters that a key is made of.
+    let day = |number: &Number| number.key / 43_u64.pow(4);
+    let mut days: HashMap<u64, HashSet<u64>> = HashMap::new();
+    for number in found.iter().filter(|number| number.kind == Kind::Personal && !number.named) {
+        days.entry(day(number)).or_default().insert(number.key);
+    }
+    if days.values().all(|keys| keys.len() < SERIES) {
+        return;
+    }
+    for number in found.iter_mut().filter(|number| number.kind == Kind::Personal && !number.named) {
+        if days.get(&day(number)).is_some_and(|keys| keys.len() >= SERIES) {
+            number.sure = Sure::Weak;
+        }
+    }
+}
+
+/// Where nearly all of a table's ten-digit numbers have a day and a right check digit, that is what they are: of
+/// numbers with a check digit but no day, one in fourteen would.
+fn promote_column(found: &mut [Number], tens: usize) {
+    let medium = |number: &&mut Number| number.kind.of_person() && number.sure == Sure::Medium;
+    let passing = found.iter_mut().filter(medium).count();
+    if passing >= limits::BULK_PERSONS && passing * 10 >= tens * 8 {
+        found.iter_mut().filter(medium).for_each(|number| number.sure = Sure::Strong);
+    }
+}
+
+/// The keys that a number has as somebody wrote it: as it is, and without the century before its ten digits.
+pub fn keys(text: &str) -> Vec<u64> {
+    let folded = Folded::new(text);
+    let characters: Vec<u8> = folded.bytes().iter().copied().filter(u8::is_ascii_alphanumeric).collect();
+    let ten = characters.len().checked_sub(10).and_then(|from| characters.get(from..));
+    std::iter::once(&*characters).chain(ten).map(identity::key).collect()
+}
+
+/// The text with every long number in it masked, for names of files that are shown.
+pub fn masked(text: &str) -> String {
+    let folded = Folded::new(text);
+    let bytes = folded.bytes();
+    let mut hidden = HashSet::new();
+    let mut at = 0;
+    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+        let start = at + next;
+        let shape = Shape::at(bytes, start);
+        let last = (0..6).rev().find(|place| shape.length(*place) > 0).unwrap_or(0);
+        let mut range = shape.range(last);
+        let digits = shape.digits(last).len();
+        // A day may have letters among its last four.
+        let tail = bytes.get(range.end..).unwrap_or_default();
+        let word =
+            tail.iter().take(5).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+        if digits >= 6 && tail.iter().take(word).any(u8::is_ascii_digit) {
+            range.end += word;
+        }
+        if range.len() > 7 && digits >= 6
+            || matches!(shape.after(0), Some(Between::Dash | Between::Plus)) && digits >= 7
+        {
+            let kept = bytes.get(range.clone()).unwrap_or_default().iter().enumerate();
+            let shown = kept
+                .filter(|(_, byte)| byte.is_ascii_alphanumeric())
+                .nth(6)
+                .map_or(range.len(), |(place, _)| place);
+            let places = range.start + shown..range.end;
+            let alphanumeric = |place: &usize| bytes.get(*place).is_some_and(u8::is_ascii_alphanumeric);
+            hidden.extend(places.filter(alphanumeric).map(|place| folded.offset(place)));
+        }
+        at = range.end.max(start + 1);
+    }
+    let mask = |(at, character)| if hidden.contains(&at) { '*' } else { character };
+    text.char_indices().map(mask).collect()
+}

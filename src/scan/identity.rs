@@ -1,0 +1,240 @@
+//! Identity numbers: personnummer, samordningsnummer, interim and reserve numbers, organisationsnummer.
+//!
+//! How sure a form is, in short: a separator or twelve digits with a real day and a right check digit are *strong*,
+//! ten digits alone are *medium*, and what a label calls something else is *weak* (docs/decisions/036).
+
+#![deny(clippy::disallowed_methods)]
+
+use std::ops::Range;
+
+use jiff::civil::Date;
+
+use super::checks::{is_day, luhn, number};
+use super::context::{Context, Says, in_reference};
+use super::shape::{Between, Shape, Sides, sides};
+use super::{Kind, Number, Sure};
+
+/// The earliest year of birth that anybody alive, or lately dead, may have.
+const FIRST_YEAR: u16 = 1840;
+/// Years within which a day is likelier the day of an event than of a birth.
+const RECENT_YEARS: i16 = 3;
+
+/// The form that a number is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// Ten digits on end.
+    Ten,
+    /// Twelve digits on end.
+    Twelve,
+    /// With a separator before the last four.
+    Separated,
+    /// With a blank there.
+    Spaced,
+    /// Over a line's end.
+    Wrapped,
+}
+
+/// What all numbers of one text are looked at with.
+pub(super) struct Ground<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) context: &'a Context<'a>,
+    pub(super) today: Date,
+    pub(super) tabular: bool,
+}
+
+/// Ten or twelve digits, as written.
+struct Written {
+    form: Form,
+    at: Range<usize>,
+    /// The century's two digits, where they are written.
+    century: Option<u16>,
+    /// The ten digits.
+    ten: Vec<u8>,
+    plus: bool,
+}
+
+impl Ground<'_> {
+    /// The identity number that the runs begin with.
+    pub(super) fn identity(&self, shape: &Shape<'_>) -> Option<Number> {
+        let written = written(shape)?;
+        let sides = sides(self.bytes, &written.at);
+        if is_piece(&written, sides) {
+            return None;
+        }
+        let kind = self.kind(&written)?;
+        let (sure, named) = match kind {
+            Kind::Organisation => (self.organisation(&written, sides)?, false),
+            _ => self.sure(&written, sides, kind)?,
+        };
+        Some(Number { kind, sure, named, at: written.at, key: key(&written.ten) })
+    }
+
+    fn kind(&self, written: &Written) -> Option<Kind> {
+        let ten = &written.ten;
+        if !luhn(ten.iter().map(|digit| digit - b'0')) {
+            return None;
+        }
+        let (month, day) = (two(ten, 2), two(ten, 4));
+        let serial = ten.get(6..9).map_or(0, number);
+        if month >= 20 {
+            let first = ten.first().is_some_and(|digit| *digit != b'0');
+            return (first && written.century.is_none_or(|century| century == 16))
+                .then_some(Kind::Organisation);
+        }
+        if serial == 0 {
+            return None;
+        }
+        match day {
+            60..=91 if month <= 12 => {
+                let known = month > 0 && day > 60;
+                (!known || self.year(written, month, day - 60).is_some()).then_some(Kind::Coordination)
+            }
+            32..=59 if written.century.is_some() && month > 0 => Some(Kind::Reserve),
+            _ => self.year(written, month, day).map(|_| Kind::Personal),
+        }
+    }
+
+    /// The year of birth, where the day is in the calendar and not to come.
+    fn year(&self, written: &Written, month: u16, day: u16) -> Option<u16> {
+        let short = two(&written.ten, 0);
+        let now = u16::try_from(self.today.year()).ok()?;
+        let year = if let Some(century) = written.century {
+            century * 100 + short
+        } else {
+            let year = now - now % 100 + short;
+            let year = if year > now { year - 100 } else { year };
+            if written.plus { year - 100 } else { year }
+        };
+        ((FIRST_YEAR..=now).contains(&year) && is_day(year, month, day)).then_some(year)
+    }
+
+    /// How sure it is that the number is a person's, and whether a word says so.
+    fn sure(&self, written: &Written, sides: Sides, kind: Kind) -> Option<(Sure, bool)> {
+        let (at, end) = (written.at.start, written.at.end);
+        let phone = written.form == Form::Ten && starts_like_phone(&written.ten);
+        let named = [Says::Identity, Says::Other, Says::Phone, Says::Bankgiro, Says::Plusgiro, Says::Reserve];
+        let label = self.context.label(at, if phone { &named } else { without_phone(&named) });
+        let follows = self.context.follows(end, Says::Identity);
+        let labelled = matches!(label, Some(Says::Identity | Says::Reserve)) || follows;
+        if written.form == Form::Wrapped && !labelled {
+            return None;
+        }
+        if labelled {
+            return Some((Sure::Strong, true));
+        }
+        if label.is_some() || phone || in_reference(self.bytes, &written.at) {
+            return Some((Sure::Weak, false));
+        }
+        if self.context.headed(at, Says::Identity, self.tabular)
+            || self.context.headed(at, Says::Person, false)
+        {
+            return Some((Sure::Strong, true));
+        }
+        let recent = self.recent(written);
+        let sure = match written.form {
+            _ if kind == Kind::Reserve => Sure::Medium,
+            Form::Twelve if recent && self.serial_like(written) => Sure::Weak,
+            Form::Ten => Sure::Medium,
+            _ if sides.letters || recent || self.serial_like(written) => Sure::Medium,
+            Form::Spaced if sides.spaced => Sure::Medium,
+            Form::Twelve | Form::Separated | Form::Spaced | Form::Wrapped => Sure::Strong,
+        };
+        Some((sure, false))
+    }
+
+    /// Whether the day is a recent one: then the number is likelier a case's, or the time of an event.
+    fn recent(&self, written: &Written) -> bool {
+        let (month, day) = (two(&written.ten, 2), two(&written.ten, 4));
+        let Some(year) = self.year(written, month, day % 60) else { return false };
+        let recent = self.today.year() - RECENT_YEARS;
+        i16::try_from(year).is_ok_and(|year| year >= recent)
+    }
+
+    /// Whether the last four could be a time of day or the low number of a case, of a day since there are computers.
+    fn serial_like(&self, written: &Written) -> bool {
+        let (month, day) = (two(&written.ten, 2), two(&written.ten, 4));
+        let modern = self.year(written, month, day % 60).is_some_and(|year| year >= 1995);
+        let (hour, minute) = (two(&written.ten, 6), two(&written.ten, 8));
+        let time = written.century.is_some() && hour < 24 && minute < 60;
+        modern && (time || hour < 2)
+    }
+
+    /// How sure it is that the number is an organisation's: on its own line, in its written form or under its name.
+    fn organisation(&self, written: &Written, sides: Sides) -> Option<Sure> {
+        let named = self.context.label(written.at.start, &[Says::Organisation]).is_some();
+        match written.form {
+            Form::Wrapped => None,
+            Form::Separated => Some(Sure::Strong),
+            Form::Ten | Form::Twelve | Form::Spaced => (named && !sides.letters).then_some(Sure::Strong),
+        }
+    }
+
+    /// `SE` with ten digits and `01`: an organisation's number for VAT, and a sole trader's is their own.
+    pub(super) fn vat(&self, shape: &Shape<'_>) -> Option<Number> {
+        let at = shape.range(0);
+        let prefix = self.bytes.get(at.start.checked_sub(2)?..at.start)?;
+        let outer = at.start.checked_sub(3).and_then(|before| self.bytes.get(before));
+        let digits = shape.digits(0);
+        if !prefix.eq_ignore_ascii_case(b"SE")
+            || outer.is_some_and(u8::is_ascii_alphanumeric)
+            || digits.len() != 12
+            || !digits.ends_with(b"01")
+        {
+            return None;
+        }
+        let ten = digits.get(..10)?.to_vec();
+        let written = Written { form: Form::Separated, at, century: None, ten, plus: false };
+        let kind = self.kind(&written)?;
+        let at = written.at.start..written.at.start + written.ten.len();
+        Some(Number { kind, sure: Sure::Strong, named: true, key: key(&written.ten), at })
+    }
+}
+
+fn without_phone(named: &[Says; 6]) -> &[Says] {
+    const OTHERS: [Says; 5] = [Says::Identity, Says::Other, Says::Bankgiro, Says::Plusgiro, Says::Reserve];
+    debug_assert!(OTHERS.iter().all(|says| named.contains(says)));
+    &OTHERS
+}
+
+fn written(shape: &Shape<'_>) -> Option<Written> {
+    let dashed = (0..3).all(|place| shape.after(place) == Some(Between::Dash));
+    let (last, between) = [&[4, 2, 2, 4][..], &[2, 2, 2, 4], &[8, 4], &[6, 4]]
+        .into_iter()
+        .find(|lengths| shape.begins(lengths) && (dashed || lengths.first() != Some(&2)))
+        .map_or((0, None), |lengths| (lengths.len() - 1, shape.after(lengths.len() - 2)));
+    let digits = shape.digits(last);
+    let form = match between {
+        Some(Between::Dash | Between::Plus) => Form::Separated,
+        Some(Between::Space) => Form::Spaced,
+        Some(Between::Wrap) => Form::Wrapped,
+        None => match digits.len() {
+            10 => Form::Ten,
+            12 => Form::Twelve,
+            _ => return None,
+        },
+    };
+    let century = (digits.len() == 12).then(|| two(&digits, 0));
+    let ten = digits.get(digits.len().checked_sub(10)?..)?.to_vec();
+    Some(Written { form, at: shape.range(last), century, ten, plus: between == Some(Between::Plus) })
+}
+
+/// Whether the digits are only a piece of something longer.
+fn is_piece(written: &Written, sides: Sides) -> bool {
+    let on_end = matches!(written.form, Form::Ten | Form::Twelve);
+    sides.piece || (on_end && sides.letters) || (written.form == Form::Ten && sides.joined)
+}
+
+/// The mobile numbers and area codes that ten digits beginning with a year, a month and a day may be.
+fn starts_like_phone(ten: &[u8]) -> bool {
+    [&b"07"[..], b"01", b"08"].iter().any(|prefix| ten.starts_with(prefix))
+}
+
+fn two(digits: &[u8], at: usize) -> u16 {
+    digits.get(at..at + 2).map_or(99, number)
+}
+
+/// What two ways to write one number have in common.
+pub(super) fn key(characters: &[u8]) -> u64 {
+    let value = |character: &u8| u64::from(character.to_ascii_uppercase().wrapping_sub(b'0'));
+    characters.iter().fold(0_u64, |key, character| key.wrapping_mul(43).wrapping_add(value(character)))
+}

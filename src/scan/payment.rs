@@ -1,0 +1,233 @@
+//! Numbers of money and travel: IBAN, bank accounts, bankgiro, plusgiro, payment cards, passports.
+
+#![deny(clippy::disallowed_methods)]
+
+use super::checks::{is_day, luhn, modulus_11, modulus_97, number};
+use super::context::{Says, touches_word};
+use super::identity::{Ground, key};
+use super::shape::{Between, Shape, sides};
+use super::{Kind, Number, Sure};
+
+/// Characters of an IBAN by its country (ISO 13616 register; those whose banks Swedish authorities pay to).
+const IBAN: &[(&[u8; 2], usize)] = &[
+    (b"AT", 20),
+    (b"BE", 16),
+    (b"BG", 22),
+    (b"CH", 21),
+    (b"CY", 28),
+    (b"CZ", 24),
+    (b"DE", 22),
+    (b"DK", 18),
+    (b"EE", 20),
+    (b"ES", 24),
+    (b"FI", 18),
+    (b"FR", 27),
+    (b"GB", 22),
+    (b"GR", 27),
+    (b"HR", 21),
+    (b"HU", 28),
+    (b"IE", 22),
+    (b"IS", 26),
+    (b"IT", 27),
+    (b"LI", 21),
+    (b"LT", 20),
+    (b"LU", 20),
+    (b"LV", 21),
+    (b"MT", 31),
+    (b"NL", 18),
+    (b"NO", 15),
+    (b"PL", 28),
+    (b"PT", 25),
+    (b"RO", 24),
+    (b"SE", 24),
+    (b"SI", 19),
+    (b"SK", 24),
+    (b"TR", 26),
+    (b"UA", 29),
+    (b"BA", 20),
+    (b"RS", 22),
+    (b"FO", 18),
+    (b"GL", 18),
+];
+
+impl Ground<'_> {
+    /// The IBAN whose check digits are the first run.
+    pub(super) fn iban(&self, shape: &Shape<'_>) -> Option<Number> {
+        let start = shape.range(0).start.checked_sub(2)?;
+        let country = self.bytes.get(start..start + 2)?.to_ascii_uppercase();
+        let (_, length) = IBAN.iter().find(|(code, _)| code[..] == country)?;
+        if touches_word(self.bytes, start.checked_sub(1)) {
+            return None;
+        }
+        let mut characters = Vec::with_capacity(*length);
+        let mut end = start;
+        for byte in self.bytes.get(start..(start + length * 2).min(self.bytes.len()))? {
+            match byte {
+                b' ' if !characters.is_empty() => {}
+                _ if byte.is_ascii_alphanumeric() => characters.push(byte.to_ascii_uppercase()),
+                _ => break,
+            }
+            end += 1;
+            if characters.len() == *length {
+                break;
+            }
+        }
+        let whole = characters.len() == *length && !touches_word(self.bytes, Some(end));
+        let digits = characters.get(2..4).is_some_and(|check| check.iter().all(u8::is_ascii_digit));
+        (whole && digits && modulus_97(&characters)).then(|| Number {
+            kind: Kind::Bank,
+            sure: Sure::Strong,
+            named: true,
+            key: key(&characters),
+            at: start..end,
+        })
+    }
+
+    /// The payment card's number that the runs are.
+    pub(super) fn card(&self, shape: &Shape<'_>) -> Option<Number> {
+        let one = |place: usize| matches!(shape.after(place), Some(Between::Space | Between::Dash));
+        let grouped = [&[4, 4, 4, 4][..], &[4, 6, 5], &[4, 6, 4]]
+            .into_iter()
+            .find(|lengths| shape.begins(lengths) && (0..lengths.len() - 1).all(one));
+        let last = grouped.map_or(0, |lengths| lengths.len() - 1);
+        let digits = shape.digits(last);
+        let at = shape.range(last);
+        let sides = sides(self.bytes, &at);
+        let same = digits.windows(2).all(|pair| pair.first() == pair.last());
+        if !is_brand(&digits) || sides.piece || sides.letters || sides.spaced || same {
+            return None;
+        }
+        if !luhn(digits.iter().map(|digit| digit - b'0')) {
+            return None;
+        }
+        let label = self.context.label(at.start, &[Says::Card, Says::Other, Says::Account]);
+        let sure = match label {
+            Some(Says::Card) => Sure::Strong,
+            Some(_) => Sure::Weak,
+            None if grouped.is_some() || self.context.headed(at.start, Says::Card, self.tabular) => {
+                Sure::Strong
+            }
+            None => Sure::Medium,
+        };
+        Some(Number { kind: Kind::Card, sure, named: false, key: key(&digits), at })
+    }
+
+    /// A number that a word before it must name: bank account, bankgiro, plusgiro, passport.
+    pub(super) fn labelled(&self, shape: &Shape<'_>) -> Option<Number> {
+        let start = shape.range(0).start;
+        let says =
+            [Says::Account, Says::Bankgiro, Says::Plusgiro, Says::Passport, Says::Identity, Says::Phone];
+        match self.context.label(start, &says)? {
+            Says::Account => self.account(shape),
+            Says::Bankgiro => giro(shape, Kind::Bankgiro),
+            Says::Plusgiro => giro(shape, Kind::Plusgiro),
+            Says::Passport => self.passport(shape),
+            _ => None,
+        }
+    }
+
+    /// Clearing number and account (Bankgirot, *Bankernas kontonummer*).
+    fn account(&self, shape: &Shape<'_>) -> Option<Number> {
+        (0..5).rev().find_map(|last| {
+            let digits = shape.digits(last);
+            let at = shape.range(last);
+            let ends = shape.length(last) > 0 && !sides(self.bytes, &at).piece;
+            // The number of a personal account at Nordea is its owner's.
+            let (kind, own) = match digits.get(..4) {
+                Some(b"3300" | b"3782") => (Kind::Personal, digits.get(4..)?),
+                _ => (Kind::Bank, digits.as_slice()),
+            };
+            (ends && is_account(&digits)).then(|| Number {
+                kind,
+                sure: Sure::Strong,
+                named: true,
+                key: key(own),
+                at,
+            })
+        })
+    }
+
+    /// Eight digits, or since 2022 two letters and seven.
+    fn passport(&self, shape: &Shape<'_>) -> Option<Number> {
+        let digits = shape.digits(0);
+        let at = shape.range(0);
+        let letters = at.start.checked_sub(2).and_then(|from| self.bytes.get(from..at.start));
+        let lettered = letters.is_some_and(|letters| letters.iter().all(u8::is_ascii_uppercase))
+            && !touches_word(self.bytes, at.start.checked_sub(3));
+        let at = match digits.len() {
+            7 if lettered => at.start - 2..at.end,
+            8 if !touches_word(self.bytes, at.start.checked_sub(1)) && !is_date(&digits) => at,
+            _ => return None,
+        };
+        let ends = !touches_word(self.bytes, Some(at.end)) && !sides(self.bytes, &at).piece;
+        ends.then(|| Number { kind: Kind::Passport, sure: Sure::Strong, named: true, key: key(&digits), at })
+    }
+}
+
+fn giro(shape: &Shape<'_>, kind: Kind) -> Option<Number> {
+    (0..4).rev().find_map(|last| {
+        let digits = shape.digits(last);
+        let dashed = last == 0 || shape.after(last - 1) == Some(Between::Dash);
+        let lengths = if kind == Kind::Bankgiro { 7..=8 } else { 2..=8 };
+        let right = shape.length(last) > 0 && dashed && lengths.contains(&digits.len());
+        (right && luhn(digits.iter().map(|digit| digit - b'0'))).then(|| Number {
+            kind,
+            sure: Sure::Strong,
+            named: true,
+            key: key(&digits),
+            at: shape.range(last),
+        })
+    })
+}
+
+fn is_date(digits: &[u8]) -> bool {
+    let part = |range: std::ops::Range<usize>| digits.get(range).map_or(0, number);
+    (1900..2100).contains(&part(0..4)) && is_day(part(0..4), part(4..6), part(6..8))
+}
+
+/// Whether a card of some brand has such a number (ISO/IEC 7812; the brands' published ranges).
+fn is_brand(digits: &[u8]) -> bool {
+    let begins = |length: usize| digits.get(..length).map_or(0, number);
+    let (one, two, three, four) = (begins(1), begins(2), begins(3), begins(4));
+    match digits.len() {
+        13 | 19 => one == 4,
+        14 => two == 36 || two == 38 || (300..=305).contains(&three),
+        15 => two == 34 || two == 37,
+        16 => {
+            one == 4
+                || (51..=55).contains(&two)
+                || (2221..=2720).contains(&four)
+                || four == 6011
+                || two == 65
+                || (644..=649).contains(&three)
+                || (3528..=3589).contains(&four)
+                || two == 50
+                || (56..=58).contains(&two)
+                || two == 67
+        }
+        _ => false,
+    }
+}
+
+/// Whether clearing number and account number belong together.
+fn is_account(digits: &[u8]) -> bool {
+    let values = |from: usize| digits.iter().skip(from).map(|digit| digit - b'0');
+    let rest = digits.len().saturating_sub(4);
+    match digits.get(..4).map_or(0, number) {
+        // Nordea's personal accounts have the owner's personnummer for a number; Plusgirot, Danske and others check alike.
+        3300 | 3782 | 9150..=9169 | 9180..=9189 | 9300..=9349 | 9500..=9549 | 9570..=9579 | 9960..=9969 => {
+            rest == 10 && luhn(values(4))
+        }
+        6000..=6999 => (8..=9).contains(&rest) && modulus_11(values(4)),
+        // A fifth digit of the clearing number may be written.
+        8000..=8999 => {
+            let fifth = digits.get(..5).is_some_and(|five| luhn(five.iter().map(|digit| digit - b'0')));
+            (7..=10).contains(&rest) && luhn(values(4))
+                || (fifth && (8..=11).contains(&rest) && luhn(values(5)))
+        }
+        4000..=4999 => rest == 7 && modulus_11(values(0)),
+        1100..=5999 | 7000..=7999 => rest == 7 && modulus_11(values(1)),
+        9000..=9999 => rest == 7 && (modulus_11(values(0)) || modulus_11(values(1))),
+        _ => false,
+    }
+}

@@ -1,0 +1,186 @@
+//! Shapes: runs of digits and what stands between and beside them, as people write numbers.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::ops::Range;
+
+use super::fold::is_word;
+
+/// Runs that one number may have at the most: a card's or an IBAN's groups are read otherwise.
+const RUNS: usize = 6;
+
+/// What stands between two runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Between {
+    /// `-`, with a blank on either side or not.
+    Dash,
+    /// `+`: the person is a hundred years old or more.
+    Plus,
+    /// One blank.
+    Space,
+    /// A line's end, after a dash or not.
+    Wrap,
+}
+
+/// Runs of digits, and the number that they may be.
+#[derive(Clone, Debug)]
+pub(super) struct Shape<'a> {
+    pub(super) bytes: &'a [u8],
+    runs: [(usize, usize); RUNS],
+    between: [Option<Between>; RUNS],
+    count: usize,
+}
+
+impl<'a> Shape<'a> {
+    /// The runs from `at` on, where the first one begins.
+    pub(super) fn at(bytes: &'a [u8], at: usize) -> Self {
+        let mut shape = Self { bytes, runs: [(0, 0); RUNS], between: [None; RUNS], count: 0 };
+        let mut from = at;
+        for place in 0..RUNS {
+            let end = digits_end(bytes, from);
+            let next = between(bytes, end);
+            if let (Some(run), Some(gap)) = (shape.runs.get_mut(place), shape.between.get_mut(place)) {
+                *run = (from, end);
+                *gap = next.map(|(between, _)| between);
+            }
+            shape.count = place + 1;
+            let Some((_, next)) = next else { break };
+            from = next;
+        }
+        shape
+    }
+
+    /// Digits of the run at that place; 0 where there is none.
+    pub(super) fn length(&self, place: usize) -> usize {
+        let run = self.runs.get(place).filter(|_| place < self.count);
+        run.map_or(0, |(start, end)| end - start)
+    }
+
+    /// Whether the first runs have these lengths.
+    pub(super) fn begins(&self, lengths: &[usize]) -> bool {
+        lengths.iter().enumerate().all(|(place, length)| self.length(place) == *length)
+    }
+
+    /// What stands after the run at that place, if another one follows.
+    pub(super) fn after(&self, place: usize) -> Option<Between> {
+        self.between.get(place).copied().flatten()
+    }
+
+    /// From the first run to the end of the one at that place.
+    pub(super) fn range(&self, last: usize) -> Range<usize> {
+        let start = self.runs.first().map_or(0, |run| run.0);
+        start..self.runs.get(last).map_or(start, |run| run.1)
+    }
+
+    /// The digits of the first runs, up to the one at that place.
+    pub(super) fn digits(&self, last: usize) -> Vec<u8> {
+        let runs = self.runs.iter().take(last + 1);
+        runs.flat_map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default()).copied().collect()
+    }
+}
+
+/// Where the run of digits that begins at `at` ends.
+pub(super) fn digits_end(bytes: &[u8], at: usize) -> usize {
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len())
+}
+
+/// What stands at `at` between two runs, and where the second one begins.
+fn between(bytes: &[u8], at: usize) -> Option<(Between, usize)> {
+    let rest = bytes.get(at..(at + 8).min(bytes.len()))?;
+    let blank = usize::from(matches!(rest, [b' ' | b'\t', b'-' | b'+', ..]));
+    let sign = match rest.get(blank)? {
+        b'-' => Some(Between::Dash),
+        b'+' => Some(Between::Plus),
+        _ => None,
+    };
+    let mut length = blank + usize::from(sign.is_some());
+    let mut found = sign;
+    let mut line = rest.get(length..)?;
+    if sign.is_none()
+        && blank == 0
+        && line.first() == Some(&b' ')
+        && line.get(1).is_some_and(u8::is_ascii_digit)
+    {
+        return Some((Between::Space, at + 1));
+    }
+    if sign.is_some() && line.first() == Some(&b' ') {
+        (length, line) = (length + 1, line.get(1..)?);
+    }
+    for end in [&b"\r\n"[..], b"\n"] {
+        if line.starts_with(end) && sign != Some(Between::Plus) {
+            length += end.len();
+            found = Some(Between::Wrap);
+            break;
+        }
+    }
+    let next = at + length;
+    bytes.get(next).filter(|byte| byte.is_ascii_digit())?;
+    found.map(|between| (between, next))
+}
+
+/// What stands beside a number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so, whatever the others are")]
+pub(super) struct Sides {
+    /// It is a piece of a longer number: digits go on behind a delimiter.
+    pub(super) piece: bool,
+    /// A comma or slash stands between it and other digits, as between two columns or two numbers.
+    pub(super) joined: bool,
+    /// Letters touch it.
+    pub(super) letters: bool,
+    /// Blanks alone are between it and other digits.
+    pub(super) spaced: bool,
+}
+
+/// What stands beside the number at that place.
+pub(super) fn sides(bytes: &[u8], at: &Range<usize>) -> Sides {
+    let left = |back: usize| at.start.checked_sub(back).and_then(|place| bytes.get(place)).copied();
+    let right = |on: usize| bytes.get(at.end + on).copied();
+    let digit = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_digit());
+    let mut sides = Sides::default();
+    for (first, second) in [(left(1), left(2)), (right(0), right(1))] {
+        match first {
+            Some(b'-' | b'.' | b':' | b'+') if digit(second) => sides.piece = true,
+            Some(b',' | b'/') if digit(second) => sides.joined = true,
+            Some(b' ') if digit(second) => sides.spaced = true,
+            Some(byte) if is_word(byte) => sides.letters = true,
+            _ => {}
+        }
+    }
+    // +46…: an international number.
+    sides.piece |= left(1) == Some(b'+');
+    sides
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_and_what_is_between_them() {
+        for (text, lengths, first) in [
+            ("811228-9874", &[6, 4][..], Some(Between::Dash)),
+            ("811228 - 9874", &[6, 4], Some(Between::Dash)),
+            ("811228+9874", &[6, 4], Some(Between::Plus)),
+            ("811228 9874 x", &[6, 4], Some(Between::Space)),
+            ("811228-\r\n9874", &[6, 4], Some(Between::Wrap)),
+            ("1981-12-28-9874", &[4, 2, 2, 4], Some(Between::Dash)),
+            ("811228  9874", &[6], None),
+            ("811228.9874", &[6], None),
+        ] {
+            let shape = Shape::at(text.as_bytes(), 0);
+            assert!(shape.begins(lengths) && shape.count == lengths.len(), "{text} {shape:?}");
+            assert_eq!(shape.after(0), first, "{text}");
+        }
+    }
+
+    #[test]
+    fn sides_are_seen() {
+        let sides = |text: &str, at: Range<usize>| super::sides(text.as_bytes(), &at);
+        assert!(sides("1-811228-9874", 2..13).piece && sides("811228-9874-1", 0..11).piece);
+        assert!(sides("+467012345678", 1..13).piece);
+        assert!(sides("a811228-9874", 1..12).letters && sides("1,811228-9874", 2..13).joined);
+        assert_eq!(sides("(811228-9874), 1", 1..12), Sides::default());
+    }
+}
