@@ -1,7 +1,7 @@
 //! The servers under load, each a child process on a Unix socket in a temporary directory.
 //!
 //! `bare` and `engine` are this benchmark's own binary, started again with `serve`; `libmilter` is compiled from C;
-//! `postvakt` is the program itself, with all its rules on and its log on disk.
+//! `postvakt` is the program itself with `auto-forward` on and its log on disk; `logging` the same without a rule.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -35,6 +35,8 @@ pub(crate) enum Kind {
     Libmilter,
     /// Postvakt's milter layer, with nobody behind it.
     Engine,
+    /// Postvakt without a rule: the log alone.
+    Logging,
     /// Postvakt.
     Postvakt,
 }
@@ -54,6 +56,7 @@ impl Kind {
             Self::Bare => "bare",
             Self::Libmilter => "libmilter",
             Self::Engine => "engine",
+            Self::Logging => "logging",
             Self::Postvakt => "postvakt",
         }
     }
@@ -131,7 +134,7 @@ pub(crate) fn served() -> Result<bool> {
     match Kind::from_str(kind, false).map_err(anyhow::Error::msg)? {
         Kind::Bare => runtime.block_on(bare::serve(address))?,
         Kind::Engine => runtime.block_on(engine::serve(address))?,
-        Kind::Libmilter | Kind::Postvakt => bail!("{kind} is a program of its own"),
+        Kind::Libmilter | Kind::Logging | Kind::Postvakt => bail!("{kind} is a program of its own"),
     }
     Ok(true)
 }
@@ -168,9 +171,10 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
             });
             command
         }
-        Kind::Postvakt => {
+        Kind::Logging | Kind::Postvakt => {
             let config = directory.join("postvakt.toml");
-            fs::write(&config, postvakt_config(address, directory))?;
+            let rules = if kind == Kind::Postvakt { FORWARDING } else { "" };
+            fs::write(&config, postvakt_config(address, directory) + rules)?;
             let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
             command.args(["serve", "--config"]).arg(config);
             command
@@ -179,6 +183,12 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
     command.current_dir(directory);
     Ok(command)
 }
+
+const FORWARDING: &str = r#"
+[rules.auto-forward]
+mode = "enforce"
+action = "hold"
+"#;
 
 fn postvakt_config(address: &Address, directory: &Path) -> String {
     format!(
@@ -193,9 +203,6 @@ listen = ["{address}"]
 [store]
 directory = "{}"
 
-[rules.auto-forward]
-mode = "enforce"
-action = "hold"
 "#,
         directory.join("store").display()
     )
