@@ -61,7 +61,9 @@ fn a_message_seen_from_outside_is_stopped_on_its_way_out() {
     assert_eq!(record["verdict"], "marked");
     assert!(record["findings"].to_string().contains("auto-forward=certain"), "{record}");
     lab.delivered("registrator@exempelby.se", 1);
-    lab.delivered(ANNA, 1);
+    // What came for her, and one letter that tells her.
+    let told = |mail: &&String| mail.contains("Auto-Submitted: auto-generated");
+    assert_eq!(lab.delivered(ANNA, 2).iter().filter(told).count(), 1);
     assert!(lab.postfix.mailbox(PRIVATE).is_empty());
 }
 
