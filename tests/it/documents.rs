@@ -1,8 +1,8 @@
 //! What is read of documents: of files that other programs wrote, and of files that nobody should have to read.
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod hostile;
-mod messages;
+pub(crate) mod messages;
 mod packed;
 
 use std::path::{Path, PathBuf};
@@ -50,29 +50,29 @@ fn assert_found(name: &str, bytes: &[u8], number: &str) {
 }
 
 /// A directory of its own, gone with the value.
-struct Scratch(tempfile::TempDir);
+pub(crate) struct Scratch(tempfile::TempDir);
 
 impl Scratch {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
 
     /// Runs a program in the directory.
-    fn run(&self, command: &str) {
+    pub(crate) fn run(&self, command: &str) {
         let mut words = command.split(' ');
         let program = words.next().unwrap();
         let output =
@@ -86,7 +86,7 @@ impl Scratch {
 }
 
 /// The fixtures: files that other programs wrote; `tests/documents/README.md` says how.
-fn fixture(name: &str) -> Vec<u8> {
+pub(crate) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/documents").join(name)).unwrap()
 }
 

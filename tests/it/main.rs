@@ -25,6 +25,7 @@ mod protected;
 mod receipts;
 mod redaction;
 mod replay;
+mod sensitive;
 mod store;
 mod storm;
 mod tidy;

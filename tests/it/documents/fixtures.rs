@@ -116,6 +116,18 @@ fn macros_and_encryption_of_office_documents() {
 
 #[test]
 fn outlooks_winmail_dat() {
+    let found = items("winmail.dat", &winmail_dat());
+    assert_eq!(
+        lines(&found),
+        [" winmail.dat tnef plain", "1 body.rtf rtf plain", "2 Utredning 19121212-1212.docx ooxml plain",]
+    );
+    assert_eq!(found[0].text, "Ämne\n");
+    assert_eq!(found[1].text, "Bröd 811228-9874\n");
+    assert!(found[2].text.contains("Sidhuvud 811228-9874"));
+}
+
+/// What Outlook sends where it may: a body in RTF, and an attachment.
+pub(crate) fn winmail_dat() -> Vec<u8> {
     let rtf = br"{\rtf1\ansi\fromhtml1 {\*\htmltag64 <p>}Br\'f6d 8112{\b 28}-9874\par}";
     let mut stored = Vec::new();
     for number in [rtf.len() + 12, rtf.len()] {
@@ -131,14 +143,7 @@ fn outlooks_winmail_dat() {
     attribute(&mut tnef, 0x0001_8010, b"UTREDN~1.DOC\0");
     attribute(&mut tnef, 0x0006_800f, &fixture("text.docx"));
     attribute(&mut tnef, 0x0006_9005, &attached);
-    let found = items("winmail.dat", &tnef);
-    assert_eq!(
-        lines(&found),
-        [" winmail.dat tnef plain", "1 body.rtf rtf plain", "2 Utredning 19121212-1212.docx ooxml plain",]
-    );
-    assert_eq!(found[0].text, "Ämne\n");
-    assert_eq!(found[1].text, "Bröd 811228-9874\n");
-    assert!(found[2].text.contains("Sidhuvud 811228-9874"));
+    tnef
 }
 
 fn wide(text: &str) -> Vec<u8> {

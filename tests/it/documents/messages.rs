@@ -48,7 +48,7 @@ fn text(facts: &Facts) -> String {
     facts.passages.iter().map(|passage| passage.text.clone() + "\n").collect()
 }
 
-fn base64(content: &[u8]) -> String {
+pub(crate) fn base64(content: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::new();
     for group in content.chunks(3) {

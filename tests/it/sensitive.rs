@@ -1,0 +1,219 @@
+//! Sensitive data in files that real programs wrote, from the mail to the verdict: the worker, the readers, the
+//! detectors and the rules together.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::documents::fixtures::winmail_dat;
+use super::documents::messages::base64;
+use super::documents::{Scratch, fixture};
+
+const CONFIG: &str = r#"
+[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+internal_networks = ["10.0.0.0/8"]
+[server]
+node = "gw1"
+listen = ["unix:/tmp/unused.sock"]
+[store]
+directory = "/tmp/unused"
+[rules.sensitive-data]
+mode = "enforce"
+action = "hold"
+on_unknown = "hold"
+[rules.credentials]
+mode = "enforce"
+action = "hold"
+"#;
+
+/// Published test numbers, beside a word that makes the first one a matter of health.
+const TEXT: &str = "Pnr 811228-9874, läkarintyg bifogas.\n";
+
+struct Desk(Scratch);
+
+impl Desk {
+    fn new() -> Self {
+        let scratch = Scratch::new();
+        scratch.write("postvakt.toml", CONFIG);
+        scratch.write("a.txt", TEXT);
+        Self(scratch)
+    }
+
+    fn made(&self, command: &str, name: &str) -> Vec<u8> {
+        self.0.run(command);
+        self.0.read(name)
+    }
+
+    /// A mail that leaves with one file.
+    fn mail(&self, body: &str, name: &str, content: &[u8]) -> String {
+        let file = format!("{name}.eml");
+        let message = format!(
+            "From: anna@exempelby.se\nTo: x@example.org\nSubject: Underlag\nMessage-ID: <{name}@exempelby.se>\n\
+             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\
+             Content-Type: text/plain; charset=utf-8\n\n{body}\n--b\nContent-Type: application/octet-stream\n\
+             Content-Disposition: attachment; filename=\"{name}\"\nContent-Transfer-Encoding: base64\n\n{}\n--b--\n",
+            base64(content)
+        );
+        self.0.write(&file, message);
+        file
+    }
+
+    fn explain(&self, files: &[String]) -> Vec<Value> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
+        command.args(["explain", "--json", "--config"]).arg(self.0.path("postvakt.toml"));
+        let output = command.args(files).current_dir(self.0.path("")).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        // No number that was found stands anywhere in what we say of it but in the names that the mail itself gave.
+        for line in text.lines() {
+            let said: Value = serde_json::from_str(line).unwrap();
+            for part in ["findings", "edits", "reply"] {
+                assert!(!said[part].to_string().contains("-9874"), "{line}");
+            }
+        }
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn state(said: &Value, name: &str) -> String {
+    let all = said["facts"]["attachments"].as_array().unwrap();
+    let found = all.iter().find(|attachment| attachment["name"] == name);
+    found.map_or_else(|| "absent".to_owned(), |found| found["state"].as_str().unwrap().to_owned())
+}
+
+/// The evidence of each finding of a rule, with its grade.
+fn evidence(said: &Value, rule: &str) -> String {
+    let all = said["findings"].as_array().unwrap().iter().filter(|finding| finding["rule"] == rule);
+    let one = |finding: &Value| {
+        format!("{}: {}", finding["grade"].as_str().unwrap(), finding["evidence"].as_str().unwrap())
+    };
+    all.map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_number_in_every_container_decides_the_mail() {
+    let desk = Desk::new();
+    let calendar = "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nDESCRIPTION:Pnr 811228-\r\n 9874\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+    let html = "<p>Pnr 8112<b>28</b>-98<!-- x -->74, l&auml;karintyg</p>";
+    let message = format!("From: medborgare@example.org\r\nSubject: Fw\r\n\r\n{TEXT}");
+    let ppt = {
+        desk.0.write("slides.ppt.gz", fixture("slides.ppt.gz"));
+        desk.made("gzip -d slides.ppt.gz", "slides.ppt")
+    };
+    let mut files = vec![
+        ("a.txt", TEXT.into()),
+        ("a.html", html.into()),
+        ("a.ics", calendar.into()),
+        ("a.eml", message.into_bytes()),
+        ("winmail.dat", winmail_dat()),
+        ("slides.ppt", ppt),
+        ("a.zip", desk.made("zip -q a.zip a.txt", "a.zip")),
+        ("b.zip", desk.made("zip -q b.zip a.zip", "b.zip")),
+        ("c.zip", desk.made("zip -q c.zip b.zip", "c.zip")),
+        ("a.tar.gz", desk.made("tar -czf a.tar.gz a.txt", "a.tar.gz")),
+        ("a.7z", desk.made("7z a -bso0 a.7z a.txt", "a.7z")),
+    ];
+    for name in [
+        "text.rtf",
+        "text.docx",
+        "rows.xlsx",
+        "slides.pptx",
+        "text.odt",
+        "rows.ods",
+        "slides.odp",
+        "text.pdf",
+        "text.doc",
+        "rows.xls",
+        "text.msg",
+        "rows.csv",
+    ] {
+        files.push((name, fixture(name)));
+    }
+    let mails: Vec<String> =
+        files.iter().map(|(name, content)| desk.mail("Se bilagan.", name, content)).collect();
+    for ((name, _), said) in files.iter().zip(desk.explain(&mails)) {
+        let found = evidence(&said, "sensitive-data");
+        assert_eq!(said["verdict"], "held", "{name}: {said}");
+        assert!(said["class"].as_u64() >= Some(2), "{name}: {said}");
+        assert!(found.starts_with("strong: ") && found.contains("personnummer"), "{name}: {found}");
+        assert!(found.contains("in part 2"), "{name}: {found}");
+        assert_eq!(state(&said, name), "plain", "{name}: {said}");
+    }
+}
+
+#[test]
+fn what_is_encrypted_passes_and_what_is_called_so_does_not() {
+    let desk = Desk::new();
+    desk.0.write("Kalle 811228-9874.txt", TEXT);
+    desk.0.write("text.pdf", fixture("text.pdf"));
+    let seven =
+        |arguments: &str, name: &str| desk.made(&format!("7z a -bso0 {arguments} {name} a.txt"), name);
+    // The empty word between two spaces is the empty password.
+    let opened = [
+        ("owner.pdf", desk.made("qpdf --encrypt  master 256 -- text.pdf owner.pdf", "owner.pdf")),
+        ("default.xlsx", fixture("default.xlsx")),
+        ("default.xls", fixture("default.xls")),
+        ("default-xor.xls", fixture("default-xor.xls")),
+        ("default-standard.xlsx", fixture("default-standard.xlsx")),
+    ];
+    let closed = [
+        ("user.pdf", desk.made("qpdf --encrypt user master 256 -- text.pdf user.pdf", "user.pdf")),
+        ("aes.zip", seven("-tzip -mem=AES256 -phemligt", "aes.zip")),
+        ("names.7z", seven("-phemligt", "names.7z")),
+        ("hidden.7z", seven("-phemligt -mhe=on", "hidden.7z")),
+        ("weak.zip", desk.made("zip -q -P hemligt weak.zip a.txt", "weak.zip")),
+        ("encrypted.odt", fixture("encrypted.odt")),
+        ("locked.doc", fixture("locked.doc")),
+        ("locked.xls", fixture("locked.xls")),
+        ("locked.docx", fixture("locked.docx")),
+    ];
+    let mails = |files: &[(&str, Vec<u8>)], body: &str| -> Vec<String> {
+        files.iter().map(|(name, content)| desk.mail(body, name, content)).collect()
+    };
+    for ((name, _), said) in opened.iter().zip(desk.explain(&mails(&opened, "Se bilagan."))) {
+        assert_eq!(
+            (&said["verdict"], state(&said, name)),
+            (&"held".into(), "readable".into()),
+            "{name}: {said}"
+        );
+    }
+    for ((name, _), said) in closed.iter().zip(desk.explain(&mails(&closed, "Se bilagan."))) {
+        let passed = (said["verdict"].as_str().unwrap(), state(&said, name));
+        assert_eq!(passed, ("accepted", "encrypted".into()), "{name}: {said}");
+    }
+    // The password beside it opens it for everyone who has the mail.
+    for ((name, _), said) in closed.iter().zip(desk.explain(&mails(&closed, "Lösenordet är Sommar2024!"))) {
+        assert_eq!(said["verdict"], "held", "{name}: {said}");
+        let found = evidence(&said, "credentials");
+        assert!(found.contains("beside encrypted part 2") && !found.contains("Sommar"), "{name}: {found}");
+    }
+    // The name of what is inside stays in the clear.
+    let named = desk.made("7z a -bso0 -tzip -mem=AES256 -phemligt named.zip Kalle*.txt", "named.zip");
+    let [said] = desk.explain(&[desk.mail("Se bilagan.", "named.zip", &named)]).try_into().unwrap();
+    assert_eq!((&said["verdict"], state(&said, "named.zip")), (&"held".into(), "encrypted".into()), "{said}");
+    assert!(evidence(&said, "sensitive-data").contains("811228-**** in the name of part 2/1"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_read_is_never_taken_for_clean() {
+    let desk = Desk::new();
+    let whole = fixture("text.pdf");
+    let files = [
+        ("cut.pdf", whole[..whole.len() / 2].to_vec()),
+        ("cut.docx", fixture("text.docx")[..400].to_vec()),
+        ("noise.7z", [b"7z\xbc\xaf\x27\x1c".as_slice(), &[0xA5; 600]].concat()),
+    ];
+    let mails: Vec<String> =
+        files.iter().map(|(name, content)| desk.mail("Se bilagan.", name, content)).collect();
+    for ((name, _), said) in files.iter().zip(desk.explain(&mails)) {
+        let found = evidence(&said, "sensitive-data");
+        assert_eq!(
+            (&said["verdict"], state(&said, name)),
+            (&"held".into(), "uninspectable".into()),
+            "{name}: {said}"
+        );
+        assert!(found.contains("unknown: "), "{name}: {found}");
+    }
+}
