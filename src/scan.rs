@@ -184,7 +184,10 @@ fn one(ground: &Ground<'_>, start: usize, end: usize) -> Option<Number> {
     if end - start <= 3 && shape.after(0).is_none() {
         return ground.address(&shape).or_else(|| ground.iban(&shape));
     }
-    let total: usize = (0..5).map(|place| shape.length(place)).sum();
+    let total: usize = (0..6).map(|place| shape.length(place)).sum();
+    if total < 6 {
+        return ground.iban(&shape).or_else(|| ground.address(&shape));
+    }
     ground
         .iban(&shape)
         .or_else(|| ground.vat(&shape))
@@ -192,7 +195,7 @@ fn one(ground: &Ground<'_>, start: usize, end: usize) -> Option<Number> {
         .or_else(|| ground.stockholm(&shape))
         .or_else(|| ground.identity(&shape))
         .or_else(|| ground.with_letters(&shape))
-        .or_else(|| (total >= 6).then(|| ground.labelled(&shape)).flatten())
+        .or_else(|| ground.labelled(&shape))
         .or_else(|| ground.address(&shape))
 }
 

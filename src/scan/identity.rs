@@ -174,12 +174,14 @@ impl Ground<'_> {
         let at = shape.range(0);
         let prefix = self.bytes.get(at.start.checked_sub(2)?..at.start)?;
         let outer = at.start.checked_sub(3).and_then(|before| self.bytes.get(before));
-        let digits = shape.digits(0);
         if !prefix.eq_ignore_ascii_case(b"SE")
             || outer.is_some_and(u8::is_ascii_alphanumeric)
-            || digits.len() != 12
-            || !digits.ends_with(b"01")
+            || shape.length(0) != 12
         {
+            return None;
+        }
+        let digits = shape.digits(0);
+        if !digits.ends_with(b"01") {
             return None;
         }
         let ten = digits.get(..10)?.to_vec();

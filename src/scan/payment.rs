@@ -54,8 +54,11 @@ impl Ground<'_> {
     /// The IBAN whose check digits are the first run.
     pub(super) fn iban(&self, shape: &Shape<'_>) -> Option<Number> {
         let start = shape.range(0).start.checked_sub(2)?;
-        let country = self.bytes.get(start..start + 2)?.to_ascii_uppercase();
-        let (_, length) = IBAN.iter().find(|(code, _)| code[..] == country)?;
+        let country = self.bytes.get(start..start + 2)?;
+        if !country.iter().all(u8::is_ascii_alphabetic) {
+            return None;
+        }
+        let (_, length) = IBAN.iter().find(|(code, _)| code.eq_ignore_ascii_case(country))?;
         if touches_word(self.bytes, start.checked_sub(1)) {
             return None;
         }
@@ -90,6 +93,9 @@ impl Ground<'_> {
             .into_iter()
             .find(|lengths| shape.begins(lengths) && (0..lengths.len() - 1).all(one));
         let last = grouped.map_or(0, |lengths| lengths.len() - 1);
+        if grouped.is_none() && shape.length(0) < 13 {
+            return None;
+        }
         let digits = shape.digits(last);
         let at = shape.range(last);
         let sides = sides(self.bytes, &at);
@@ -114,24 +120,33 @@ impl Ground<'_> {
 
     /// A number that a word before it must name: bank account, bankgiro, plusgiro, passport.
     pub(super) fn labelled(&self, shape: &Shape<'_>) -> Option<Number> {
-        let start = shape.range(0).start;
+        // What it can be is cheaper to know than what the words before it say.
+        let account = self.account(shape);
+        let bankgiro = giro(shape, Kind::Bankgiro);
+        let plusgiro = giro(shape, Kind::Plusgiro);
+        let passport = self.passport(shape);
+        if [&account, &bankgiro, &plusgiro, &passport].into_iter().all(Option::is_none) {
+            return None;
+        }
         let says =
             [Says::Account, Says::Bankgiro, Says::Plusgiro, Says::Passport, Says::Identity, Says::Phone];
-        match self.context.label(start, &says)? {
-            Says::Account => self.account(shape),
-            Says::Bankgiro => giro(shape, Kind::Bankgiro),
-            Says::Plusgiro => giro(shape, Kind::Plusgiro),
-            Says::Passport => self.passport(shape),
+        match self.context.label(shape.range(0).start, &says)? {
+            Says::Account => account,
+            Says::Bankgiro => bankgiro,
+            Says::Plusgiro => plusgiro,
+            Says::Passport => passport,
             _ => None,
         }
     }
 
     /// Clearing number and account (Bankgirot, *Bankernas kontonummer*).
     fn account(&self, shape: &Shape<'_>) -> Option<Number> {
-        (0..5).rev().find_map(|last| {
+        let runs = (0..5).rev().filter(|last| shape.length(*last) > 0);
+        let mut long = runs.filter(|last| (0..=*last).map(|run| shape.length(run)).sum::<usize>() > 10);
+        long.find_map(|last| {
             let digits = shape.digits(last);
             let at = shape.range(last);
-            let ends = shape.length(last) > 0 && !sides(self.bytes, &at).piece;
+            let ends = !sides(self.bytes, &at).piece;
             // The number of a personal account at Nordea is its owner's.
             let (kind, own) = match digits.get(..4) {
                 Some(b"3300" | b"3782") => (Kind::Personal, digits.get(4..)?),
@@ -149,6 +164,9 @@ impl Ground<'_> {
 
     /// Eight digits, or since 2022 two letters and seven.
     fn passport(&self, shape: &Shape<'_>) -> Option<Number> {
+        if !(7..=8).contains(&shape.length(0)) {
+            return None;
+        }
         let digits = shape.digits(0);
         let at = shape.range(0);
         let letters = at.start.checked_sub(2).and_then(|from| self.bytes.get(from..at.start));
@@ -165,12 +183,15 @@ impl Ground<'_> {
 }
 
 fn giro(shape: &Shape<'_>, kind: Kind) -> Option<Number> {
-    (0..4).rev().find_map(|last| {
+    let lengths = if kind == Kind::Bankgiro { 7..=8 } else { 2..=8 };
+    let dashed = |last: &usize| *last == 0 || shape.after(*last - 1) == Some(Between::Dash);
+    let fits = |last: &usize| {
+        let total: usize = (0..=*last).map(|run| shape.length(run)).sum();
+        shape.length(*last) > 0 && lengths.contains(&total)
+    };
+    (0..4).rev().filter(dashed).filter(fits).find_map(|last| {
         let digits = shape.digits(last);
-        let dashed = last == 0 || shape.after(last - 1) == Some(Between::Dash);
-        let lengths = if kind == Kind::Bankgiro { 7..=8 } else { 2..=8 };
-        let right = shape.length(last) > 0 && dashed && lengths.contains(&digits.len());
-        (right && luhn(digits.iter().map(|digit| digit - b'0'))).then(|| Number {
+        (luhn(digits.iter().map(|digit| digit - b'0'))).then(|| Number {
             kind,
             sure: Sure::Strong,
             named: true,

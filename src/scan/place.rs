@@ -49,11 +49,13 @@ impl Ground<'_> {
         let before = self.bytes.get(house.start.saturating_sub(40)..house.start - 1)?;
         let street = before.iter().rposition(|byte| !is_letter(*byte)).map_or(0, |at| at + 1);
         let street = before.get(street..)?;
-        let lower = street.to_ascii_lowercase();
-        let named = lower.len() > 4 && STREETS.iter().any(|ending| lower.ends_with(ending));
         let proper = street.first().is_some_and(|first| first.is_ascii_uppercase() || *first >= 0xE0);
+        if street.len() <= 4 || !proper {
+            return None;
+        }
+        let lower = street.to_ascii_lowercase();
         let at = house.start - 1 - street.len()..house.end;
-        (named && proper).then(|| Number {
+        STREETS.iter().any(|ending| lower.ends_with(ending)).then(|| Number {
             kind: Kind::Address,
             sure: Sure::Strong,
             named: false,

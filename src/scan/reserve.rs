@@ -17,10 +17,10 @@ const INTERIM: &[u8] = b"TRSUWXJKLMN";
 impl Ground<'_> {
     /// The interim or reserve number that begins with the first run.
     pub(super) fn with_letters(&self, shape: &Shape<'_>) -> Option<Number> {
-        let day = shape.digits(0);
-        if !matches!(day.len(), 6 | 8) {
+        if !matches!(shape.length(0), 6 | 8) {
             return None;
         }
+        let day = shape.digits(0);
         let (separated, tail, at) = self.tail(shape)?;
         let (kind, alone) = kind_of(&day, separated, &tail)?;
         let label = self.context.label(at.start, &[Says::Identity, Says::Reserve, Says::Other]);
@@ -45,13 +45,15 @@ impl Ground<'_> {
 
     /// Twelve digits that are a reserve number: `99`, the year of birth, a number and its check digit (Stockholm).
     pub(super) fn stockholm(&self, shape: &Shape<'_>) -> Option<Number> {
+        if shape.length(0) != 12 {
+            return None;
+        }
         let digits = shape.digits(0);
         let year = digits.get(2..6).map(number)?;
         let at = shape.range(0);
         let touched =
             touches_word(self.bytes, at.start.checked_sub(1)) || touches_word(self.bytes, Some(at.end));
-        if digits.len() != 12
-            || !digits.starts_with(b"99")
+        if !digits.starts_with(b"99")
             || touched
             || !(1840..=2100).contains(&year)
             || !luhn(digits.get(4..)?.iter().map(|digit| digit - b'0'))
