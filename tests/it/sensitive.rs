@@ -217,3 +217,76 @@ fn what_cannot_be_read_is_never_taken_for_clean() {
         assert!(found.contains("unknown: "), "{name}: {found}");
     }
 }
+
+/// A workbook with this many people, whose sheet may be protected against changes.
+fn workbook(people: u32, protected: bool) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 0, "Namn").unwrap();
+    sheet.write(0, 1, "Personnummer").unwrap();
+    for row in 1..=people {
+        sheet.write(row, 0, format!("Person {row}")).unwrap();
+        sheet.write(row, 1, number(row)).unwrap();
+    }
+    if protected {
+        sheet.protect_with_password("hemligt");
+    }
+    book.save_to_buffer().unwrap()
+}
+
+/// A number that has a right check digit, and that nobody has: the serials of these days are the tax agency's for tests.
+fn number(row: u32) -> String {
+    let (year, month) = (1910 + row / 12 % 60, row % 12 + 1);
+    let nine = format!("{:02}{month:02}15238", year % 100);
+    let sum: u32 = nine
+        .chars()
+        .zip([2, 1].into_iter().cycle())
+        .map(|(digit, weight)| digit.to_digit(10).unwrap() * weight)
+        .map(|product| product / 10 + product % 10)
+        .sum();
+    format!("{year}{month:02}15-238{}", (10 - sum % 10) % 10)
+}
+
+#[test]
+fn a_list_of_people_is_serious_and_counted_not_listed() {
+    let desk = Desk::new();
+    for (name, protected) in [("lista.xlsx", false), ("skyddad.xlsx", true)] {
+        let mail = desk.mail("Se bilagan.", name, &workbook(500, protected));
+        let [said] = desk.explain(&[mail]).try_into().unwrap();
+        assert_eq!((&said["class"], state(&said, name)), (&3.into(), "plain".into()), "{name}: {said}");
+        let found = evidence(&said, "sensitive-data");
+        assert_eq!(found.lines().count(), 1, "{found}");
+        assert!(found.contains("personnummer, first 1"), "{found}");
+        let header = said["edits"].to_string();
+        assert!(header.contains("class=serious; personnummer=500"), "{header}");
+    }
+}
+
+#[test]
+fn hostile_mail_gets_its_verdict_and_hides_nothing() {
+    let desk = Desk::new();
+    let head = "From: anna@exempelby.se\nTo: x@example.org\nSubject: x\n";
+    let nested = format!("{head}{}\n{TEXT}", "Content-Type: message/rfc822\n\n".repeat(40_000));
+    let parts = format!(
+        "{head}Content-Type: multipart/mixed; boundary=b\n\n{}--b\n\n{TEXT}\n--b--\n",
+        "--b\n\nx\n".repeat(100_000)
+    );
+    for (name, message) in [("nested.eml", nested), ("parts.eml", parts)] {
+        desk.0.write(name, message);
+        let [said] = desk.explain(&[name.to_owned()]).try_into().unwrap();
+        // What lies beyond a limit is said to, and here the config holds what nobody could read.
+        assert_eq!(said["verdict"], "held", "{name}");
+        assert!(evidence(&said, "sensitive-data").contains("unknown: "), "{name}: {}", said["findings"]);
+    }
+    // Ten megabytes of zeros in each of ten archives, one in another.
+    desk.0.write("zeros", vec![0_u8; 10 << 20]);
+    desk.0.run("zip -q bomb.zip zeros");
+    for _ in 0..10 {
+        desk.0.run("zip -q outer.zip bomb.zip");
+        desk.0.run("mv outer.zip bomb.zip");
+    }
+    let mail = desk.mail("Se bilagan.", "bomb.zip", &desk.0.read("bomb.zip"));
+    let [said] = desk.explain(&[mail]).try_into().unwrap();
+    assert_eq!(said["verdict"], "held", "{said}");
+    assert!(evidence(&said, "sensitive-data").contains("unknown: "), "{said}");
+}
