@@ -105,7 +105,14 @@ fn is_name(name: &str) -> bool {
 /// The section of one rule; `None` where it is off or wrong.
 fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -> Option<Configured> {
     let right = "write mode = \"observe\" to see what the rule would do, then \"enforce\"";
-    let mode = section.required("mode", right, parse::one_of(&Mode::ALL, Mode::as_str));
+    let word = parse::one_of(&Mode::ALL, Mode::as_str);
+    let mode = match spec.menu {
+        // Nothing that these can do keeps a mail from anybody: whoever writes their section wants it done.
+        Menu::Spam | Menu::Receipt => section.optional("mode", word).or(Some(Mode::Enforce)),
+        Menu::Forward | Menu::Content | Menu::Sensitive | Menu::Virus | Menu::Sender(_) | Menu::Mark => {
+            section.required("mode", right, word)
+        }
+    };
     // Whoever may only mark has nothing to say about what nobody knows.
     let on_unknown = match spec.menu {
         Menu::Mark | Menu::Spam | Menu::Sender(_) => None,

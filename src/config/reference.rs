@@ -66,8 +66,13 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
     };
     // What depends on programs beside this one is looked at first.
     let mode = match spec.menu {
-        Menu::Forward | Menu::Content | Menu::Receipt | Menu::Sensitive => MODE,
-        Menu::Virus | Menu::Mark | Menu::Spam | Menu::Sender(_) => Key { example: "\"observe\"", ..MODE },
+        Menu::Forward | Menu::Content | Menu::Sensitive => MODE,
+        Menu::Virus | Menu::Mark | Menu::Sender(_) => Key { example: "\"observe\"", ..MODE },
+        Menu::Spam | Menu::Receipt => Key {
+            default: Fallback::Value("\"enforce\""),
+            why: "It keeps no mail from anybody: whoever writes the section wants it done.",
+            ..MODE
+        },
     };
     let of_unknown: &[Key] = match spec.menu {
         Menu::Forward | Menu::Content | Menu::Receipt | Menu::Sensitive => &[ON_UNKNOWN],

@@ -45,6 +45,16 @@ fn the_hash_is_that_of_the_bytes() {
 }
 
 #[test]
+fn what_keeps_no_mail_from_anybody_acts_when_it_is_written_down() {
+    let with = |section: &str| parse(format!("{VALID}{section}").as_bytes());
+    let spam = with("[rules.spam]\nsubject_tag = \"[…SPAM?...]\"\n").unwrap();
+    assert_eq!(spam.rules.iter().map(|(_, policy)| policy.mode).collect::<Vec<_>>(), [Mode::Enforce]);
+    assert!(with("[rules.spam]\nmode = \"off\"\n").unwrap().rules.is_empty());
+    let problem = with("[rules.virus]\naction = \"hold\"\n").unwrap_err().to_string();
+    assert!(problem.contains("rules.virus.mode: is missing"), "{problem}");
+}
+
+#[test]
 fn rules_have_policies_and_places() {
     let text = format!(
         "{VALID}
