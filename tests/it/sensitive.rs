@@ -290,3 +290,71 @@ fn hostile_mail_gets_its_verdict_and_hides_nothing() {
     assert_eq!(said["verdict"], "held", "{said}");
     assert!(evidence(&said, "sensitive-data").contains("unknown: "), "{said}");
 }
+
+#[test]
+fn smime_and_openpgp_hide_what_is_encrypted_and_nothing_else() {
+    let desk = Desk::new();
+    desk.0.run(
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -subj /CN=anna -days 30",
+    );
+    let ends = "-from anna@exempelby.se -to x@example.org -subject Underlag -in a.txt";
+    desk.0.run(&format!("openssl cms -encrypt -aes256 {ends} -out closed.eml cert.pem"));
+    desk.0
+        .run(&format!("openssl cms -sign -nodetach {ends} -out signed.eml -signer cert.pem -inkey key.pem"));
+    desk.0.run("mkdir -m 700 home");
+    desk.0.run(
+        "gpg --homedir home --batch --passphrase hemligt --pinentry-mode loopback --symmetric --armor -o a.asc a.txt",
+    );
+    let armour = String::from_utf8(desk.0.read("a.asc")).unwrap();
+    let pgp = |subject: &str| {
+        format!(
+            "From: anna@exempelby.se\nTo: x@example.org\nSubject: {subject}\nContent-Type: multipart/encrypted; \
+             protocol=\"application/pgp-encrypted\"; boundary=b\n\n--b\nContent-Type: application/pgp-encrypted\n\n\
+             Version: 1\n\n--b\nContent-Type: application/octet-stream\n\n{armour}\n--b--\n"
+        )
+    };
+    desk.0.write("pgp.eml", pgp("Underlag"));
+    desk.0.write("subject.eml", pgp("=?utf-8?Q?Orosanm=C3=A4lan?= 811228-9874"));
+    let names = ["closed.eml", "signed.eml", "pgp.eml", "subject.eml"].map(str::to_owned);
+    let said = desk.explain(&names);
+    let verdicts: Vec<_> = said.iter().map(|said| said["verdict"].as_str().unwrap()).collect();
+    assert_eq!(verdicts, ["accepted", "held", "accepted", "held"], "{said:#?}");
+    assert_eq!((&said[1]["class"], &said[3]["class"]), (&3.into(), &3.into()));
+    assert!(evidence(&said[3], "sensitive-data").contains("in the subject"), "{}", said[3]["findings"]);
+}
+
+#[test]
+fn damaged_documents_get_a_verdict_each() {
+    let desk = Desk::new();
+    let mut mails = Vec::new();
+    for name in [
+        "text.docx",
+        "rows.xlsx",
+        "text.odt",
+        "text.pdf",
+        "text.doc",
+        "rows.xls",
+        "text.msg",
+        "text.rtf",
+        "default.xls",
+    ] {
+        let whole = fixture(name);
+        for round in 1..=6 {
+            let mut flipped = whole.clone();
+            for place in (0..whole.len()).skip(round * 17).step_by(whole.len() / 5) {
+                flipped[place] ^= 1 << round;
+            }
+            mails.push(desk.mail("Se bilagan.", &format!("{round}-flipped-{name}"), &flipped));
+            let cut = &whole[..whole.len() * round / 7];
+            mails.push(desk.mail("Se bilagan.", &format!("{round}-cut-{name}"), cut));
+        }
+    }
+    let said = desk.explain(&mails);
+    assert_eq!(said.len(), mails.len());
+    for said in said {
+        let states = said["facts"]["attachments"].as_array().unwrap();
+        let unread = states.iter().any(|attachment| attachment["state"] == "uninspectable");
+        let unknown = evidence(&said, "sensitive-data").contains("unknown: ");
+        assert_eq!(unread, unknown, "what could not be read is never silently clean: {said}");
+    }
+}
