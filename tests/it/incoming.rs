@@ -2,7 +2,7 @@
 //! fails as it is told, marked through a real Postfix, and read by an independent library.
 
 mod daemons;
-mod dns;
+pub(crate) mod dns;
 mod fault;
 mod failures;
 mod marking;

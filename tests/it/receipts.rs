@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::incoming::dns::Dns;
 use crate::lab::{Lab, message, until};
 use milter::{Milter, Reply};
 
@@ -265,4 +266,35 @@ fn the_outbox_is_worked_on_beside_the_program_and_without_it() {
     assert!(!lab.postvakt.try_receipts(&["show", "PV-2026-NOSUCH"]));
     letters(&lab, 1, "sent");
     lab.delivered(CITIZEN, 1);
+}
+
+#[test]
+fn only_whom_their_domain_vouches_for_is_answered() {
+    let dns = Dns::start(&[
+        ("example.org", "v=spf1 ip4:192.0.2.25 -all"),
+        ("_dmarc.example.org", "v=DMARC1; p=reject"),
+        ("example.com", "v=spf1 ip4:198.51.100.1 -all"),
+        ("_dmarc.example.com", "v=DMARC1; p=none"),
+        ("example.net", "v=spf1 -all"),
+        ("_dmarc.example.net", "v=DMARC1; p=reject"),
+    ]);
+    let lab = Lab::start(&format!(
+        "[dns]\nservers = [\"{}\"]\n[rules.receipt]\ndelay = \"2 s\"\n[[rules.receipt.mailboxes]]\n\
+         address = \"{MAILBOX}\"\n",
+        dns.address
+    ));
+    let send = |sender: &str, id: &str| {
+        let header = format!("Message-ID: <{id}@example.org>\nDate: Mon, 02 Mar 2026 10:00:00 +0100\n");
+        let reply = lab.outside().send(sender, &[MAILBOX], &message(sender, MAILBOX, "Bygglov", &header));
+        lab.record_of(&reply)["receipt"].as_str().unwrap().to_owned()
+    };
+    // Both forged senders are let in: the mail may be a public record. They are only not answered.
+    for (forged, id) in [("victim@example.com", "1"), ("victim@example.net", "2")] {
+        assert_eq!(send(forged, id), format!("{MAILBOX}=suppressed unauthenticated"), "{forged}");
+    }
+    let said = send(CITIZEN, "3");
+    assert!(said.starts_with(&format!("{MAILBOX}=queued PV-")), "{said}");
+    letters(&lab, 1, "sent");
+    lab.delivered(CITIZEN, 1);
+    lab.delivered(MAILBOX, 3);
 }
