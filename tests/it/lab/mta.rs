@@ -95,6 +95,13 @@ impl Postfix {
         listing.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
+    /// The queue ids of the messages on hold. What is on its way to a mailbox, such as a notice, is not among them.
+    pub(crate) fn held(&self) -> Vec<String> {
+        let held = |entry: &serde_json::Value| entry["queue_name"] == "hold";
+        let id = |entry: &serde_json::Value| entry["queue_id"].as_str().unwrap().to_owned();
+        self.queue().iter().filter(|entry| held(entry)).map(id).collect()
+    }
+
     /// The queue file of a message, as text.
     pub(crate) fn queue_file(&self, id: &str) -> String {
         run(self.command("postcat").args(["-q", id]))
