@@ -29,6 +29,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+use crate::address::Address;
 use crate::facts::Needs;
 use crate::letter::Stationery;
 use crate::limits;
@@ -116,16 +117,33 @@ pub struct Retention {
 pub struct Heads {
     /// How often one is signed, if there is anything new.
     pub every: Duration,
-    /// Where each is copied to.
+    /// A file that each is copied to.
     pub file: Option<PathBuf>,
+    /// The socket of the system's log, which is told of each.
+    pub syslog: Option<PathBuf>,
+    /// Who gets the newest ones by mail.
+    pub mail: Option<HeadMail>,
     /// The private key; without it the store makes its own.
     pub key: Option<PathBuf>,
 }
 
 impl Default for Heads {
     fn default() -> Self {
-        Self { every: limits::HEADS_EVERY, file: None, key: None }
+        Self { every: limits::HEADS_EVERY, file: None, syslog: None, mail: None, key: None }
     }
+}
+
+/// `[store.heads]` `mail`, with what a letter is written with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeadMail {
+    /// The mailbox.
+    pub to: Address,
+    /// Between two letters, if there is anything new.
+    pub every: Duration,
+    /// How letters are written.
+    pub letters: Stationery,
+    /// In whose name.
+    pub organisation: String,
 }
 
 /// `[disclosure]`.

@@ -320,6 +320,10 @@ pub const HEADS_EVERY: Duration = Duration::from_mins(5);
 pub const HEADS_LONGEST: Duration = Duration::from_hours(24);
 /// Between two looks at whether a tree head is due; none is wanted more often.
 pub const HEADS_LOOK: Duration = Duration::from_mins(1);
+/// Between two letters with the newest heads, where the config does not say: a mailbox that gets one a day is read.
+pub const HEADS_MAIL_EVERY: Duration = Duration::from_hours(24);
+/// Between two letters with the newest heads at the most.
+pub const HEADS_MAIL_LONGEST: Duration = Duration::from_hours(7 * 24);
 /// Records after which a tree head is signed before its time: in a flood, no more than these are without one.
 pub const HEAD_RECORDS: u64 = 65_536;
 /// Until the last tree head is signed and copied, when the store closes.

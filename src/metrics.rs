@@ -44,7 +44,8 @@ pub struct Metrics {
     pub letter_faults: IntCounter,
     pub heads: IntCounterVec,
     pub head_time: IntGauge,
-    pub head_copy_time: IntGauge,
+    pub head_copies: IntCounterVec,
+    pub head_copy_time: IntGaugeVec,
     pub log_rollbacks: IntCounter,
     pub index_segments: IntCounterVec,
     pub access_unwritten: IntCounter,
@@ -150,11 +151,17 @@ impl Metrics {
                 "letter_faults_total",
                 "Receipts and notices that could not be written as the config says.",
             ),
-            heads: new.counters("log_heads_total", "Tree heads, by what became of them.", &["result"]),
+            heads: new.counters("log_heads_total", "Tree heads: signed, failed.", &["result"]),
             head_time: new.gauge("log_last_head_timestamp_seconds", "When the newest tree head was signed."),
-            head_copy_time: new.gauge(
+            head_copies: new.counters(
+                "log_head_copies_total",
+                "Tries to copy tree heads to a file, to syslog, into a letter: copied, failed.",
+                &["to", "result"],
+            ),
+            head_copy_time: new.gauges(
                 "log_last_head_copy_timestamp_seconds",
-                "When the newest tree head was copied off the store's directory.",
+                "When the newest tree head was copied there.",
+                &["to"],
             ),
             access_unwritten: new.counter(
                 "access_log_failed_total",

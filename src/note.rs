@@ -22,6 +22,11 @@ const ED25519: u8 = 1;
 const DASH: &str = "\u{2014} ";
 /// What the extension line begins with.
 const TIME: &str = "time ";
+/// What a note on one line begins with; then its lines follow, and an end, with bars between.
+const LINE: &str = "tree head: ";
+const BAR: &str = " | ";
+/// What a signature begins with there: not every log keeps a dash whole.
+const SIGNED: &str = "-- ";
 
 /// What a tree was at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,12 +81,20 @@ impl TreeHead {
 }
 
 impl Note {
-    /// The notes in a file, one after the other, with a blank line between. What a broken write left is passed over.
+    /// The note on one line, as logs have it.
+    pub fn line(&self) -> String {
+        let signed = self.signatures.iter().map(|line| format!("{SIGNED}{line}"));
+        let lines: Vec<String> = self.text.lines().map(str::to_owned).chain(signed).collect();
+        format!("{LINE}{}{BAR}end", lines.join(BAR))
+    }
+
+    /// The notes in a text, each as it is or on one line. What stands between them is passed over: a log's other lines,
+    /// the words of a letter, what a broken write left.
     pub fn all(text: &str) -> Vec<Self> {
         let mut notes: Vec<Self> = Vec::new();
-        let mut lines: Vec<&str> = Vec::new();
+        let mut lines: Vec<String> = Vec::new();
         let mut signing = false;
-        for line in text.lines() {
+        for line in text.lines().flat_map(unfolded) {
             if let Some(signature) = line.strip_prefix(DASH) {
                 if !signing {
                     let from = lines.iter().rposition(|line| line.starts_with("postvakt/")).unwrap_or(0);
@@ -98,6 +111,13 @@ impl Note {
         }
         notes
     }
+}
+
+/// The lines of a note on one line; any other line as it is.
+fn unfolded(line: &str) -> Vec<String> {
+    let Some((_, note)) = line.split_once(LINE) else { return vec![line.to_owned()] };
+    let part = |part: &str| part.strip_prefix(SIGNED).map_or(part.to_owned(), |line| format!("{DASH}{line}"));
+    note.split(BAR).map(part).collect()
 }
 
 impl fmt::Display for Note {
@@ -240,5 +260,25 @@ mod tests {
         let other = Signer::new("postvakt/gw1", &[8; 32]).verifier();
         assert_eq!(other.head(&Note::all(&file)[0]), Err(NoteError::NotSigned));
         assert!("postvakt/gw1+00000000+AX==".parse::<Verifier>().is_err());
+    }
+
+    #[test]
+    fn heads_are_read_from_a_log_and_from_a_letter() {
+        let signer = Signer::new("postvakt/gw1", &[7; 32]);
+        let time = "2026-08-21T11:05:09Z".parse().unwrap();
+        let head = TreeHead { origin: "postvakt/gw1/1".into(), size: 7, root: [9; 32], time };
+        let note = signer.sign(head.text());
+        assert!(note.line().is_ascii() && note.line().len() < 480, "{}", note.line());
+        for text in [
+            format!(
+                "Aug 21 13:05:09 gw1 cron[1]: a | b\nAug 21 13:05:09 gw1 postvakt[7]: {}\nmore\n",
+                note.line()
+            ),
+            format!("{{\"message\":\"{}\",\"level\":\"INFO\"}}\n", note.line()),
+            format!("Hej!\n\n--\nSpara det.\n\n{note}\nEnd.\n"),
+        ] {
+            assert_eq!(Note::all(&text), std::slice::from_ref(&note), "{text}");
+            assert_eq!(signer.verifier().head(&Note::all(&text)[0]), Ok(head.clone()));
+        }
     }
 }

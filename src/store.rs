@@ -21,7 +21,6 @@ mod tree;
 pub mod verify;
 mod writer;
 
-use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -41,13 +40,14 @@ use crate::metrics::METRICS;
 use crate::record::{FindingRow, OutboxKey, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
 use heads::Keeper;
+use heads::places::Places;
 use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
 use row::RecordRow;
 pub use row::{FIELDS, record_of, texts_of};
 pub use schema::OpenError;
 pub use writer::Clock;
-use writer::{Job, Message, Writer};
+use writer::{Job, Message, Own, Writer};
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
@@ -137,9 +137,9 @@ impl Store {
         let keeper = Keeper {
             directory: directory.into(),
             node: node.into(),
+            places: Places::new(&settings, node, &queue.downgrade()),
             settings,
             queue: queue.downgrade(),
-            waiting: VecDeque::new(),
             accesses: 0,
         };
         let thread = thread::Builder::new().name("log-heads".into());
@@ -176,7 +176,7 @@ impl Store {
     /// Stores what happened to a mail of our own. When this returns, it is on the disk.
     pub async fn note(&self, event: Event) -> Result<(), CommitError> {
         let (waiter, answer) = oneshot::channel();
-        self.confirmed(Message::Note(Box::new((event, waiter))), answer).await
+        self.confirmed(Message::Own(Box::new((Own::Event(event), waiter))), answer).await
     }
 
     async fn confirmed<T>(

@@ -32,17 +32,20 @@ pub enum Occasion {
     SensitiveStopped,
     /// A mail with sensitive data was held or refused; to the function that answers for such data.
     SensitiveFound,
+    /// What the log's trees are; to the mailbox that keeps their heads, which stand below the text.
+    TreeHead,
 }
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 6] = [
+    pub const NOTICES: [Self; 7] = [
         Self::ForwardStopped,
         Self::ExceptionEnded,
         Self::LargeAttachment,
         Self::MassMailing,
         Self::SensitiveStopped,
         Self::SensitiveFound,
+        Self::TreeHead,
     ];
 
     /// The word for it in the config.
@@ -55,6 +58,7 @@ impl Occasion {
             Self::MassMailing => "mass-mailing",
             Self::SensitiveStopped => "sensitive-stopped",
             Self::SensitiveFound => "sensitive-found",
+            Self::TreeHead => "tree-head",
         }
     }
 
@@ -68,6 +72,7 @@ impl Occasion {
             Self::MassMailing => include_str!("../config/templates/mass-mailing.txt"),
             Self::SensitiveStopped => include_str!("../config/templates/sensitive-stopped.txt"),
             Self::SensitiveFound => include_str!("../config/templates/sensitive-found.txt"),
+            Self::TreeHead => include_str!("../config/templates/tree-head.txt"),
         }
     }
 
@@ -107,6 +112,12 @@ impl Occasion {
                 ("kinds", "personnummer (2), health (1)"),
                 ("queue_id", "4ABCDE12345"),
                 ("secure_alternative", "https://exempelby.se/saker-post"),
+            ],
+            Self::TreeHead => &[
+                ("mailbox", "arkiv@exempelby.se"),
+                ("node", "gw1"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
             ],
         }
     }
@@ -171,6 +182,20 @@ impl Template {
     /// What it is for.
     pub fn occasion(&self) -> Occasion {
         self.occasion
+    }
+
+    /// The text with these fields; where this one gives none with just them, that of the one that comes with the
+    /// program. What went wrong is added to `faults`.
+    pub fn render_or_shipped(&self, fields: &Fields, faults: &mut Vec<String>) -> Option<Rendered> {
+        for template in [self, &Self::shipped(self.occasion)] {
+            match template.render(fields) {
+                Ok(text) => return Some(text),
+                Err(Unrendered { line, problem }) => {
+                    faults.push(format!("template {}:{line}: {problem}", self.occasion.as_str()));
+                }
+            }
+        }
+        None
     }
 
     /// The text with these fields. What stands in a field is one line of plain text, whatever it was.

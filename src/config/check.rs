@@ -13,6 +13,7 @@ use super::{
     services,
 };
 use crate::address::DomainPattern;
+use crate::letter::Stationery;
 use crate::limits;
 use crate::organisation::Organisation;
 use crate::settings::problem::{Fault, Report};
@@ -30,7 +31,6 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let organisation =
             root.required_table("organisation", "write [organisation] with name and domains", organisation);
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
-        let store = root.required_table("store", "write [store] with directory", store);
         let smtp = root.table("smtp", letters::smtp).flatten();
         let dns = root.table("dns", services::dns);
         let authentication = root.table("authentication", services::authserv_id);
@@ -44,13 +44,13 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let disclosure = root.table("disclosure", disclosure).unwrap_or_default();
         let stationery =
             letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
+        let sends = root.names("smtp");
+        let letters = stationery.as_ref().zip(organisation.as_deref());
+        let store =
+            root.required_table("store", "write [store] with directory", |s| store(s, sends, letters));
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
-        let ground = policies::Ground {
-            file: report.file(),
-            organisation: organisation.as_deref(),
-            today,
-            sends: root.names("smtp"),
-        };
+        let ground =
+            policies::Ground { file: report.file(), organisation: organisation.as_deref(), today, sends };
         let rules = root.table("rules", |rules| policies::rules(rules, ground));
         if let Some(rules) = &rules
             && scanners.clamav.is_none()
@@ -199,7 +199,11 @@ fn node_of(host: &str) -> String {
     if is_node(label) { label.to_owned() } else { "node".to_owned() }
 }
 
-fn store(section: &mut Settings<'_>) -> Option<Store> {
+fn store(
+    section: &mut Settings<'_>,
+    sends: bool,
+    letters: Option<(&Stationery, &Organisation)>,
+) -> Option<Store> {
     let directory = section.required("directory", "write directory = \"/var/lib/postvakt\"", absolute);
     section.optional("on_failure", |value| match parse::text(value)? {
         "tempfail" => Ok(()),
@@ -208,7 +212,7 @@ fn store(section: &mut Settings<'_>) -> Option<Store> {
             "write \"tempfail\": the client keeps the mail and tries again",
         )),
     });
-    let heads = section.table("heads", records::heads).unwrap_or_default();
+    let heads = section.table("heads", |s| records::heads(s, sends, letters)).unwrap_or_default();
     let nested = section.optional("attachments", |value| match parse::text(value)? {
         "nested" => Ok(true),
         "outer" => Ok(false),

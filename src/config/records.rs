@@ -4,14 +4,20 @@
 
 use super::check::absolute;
 use super::minimise::{Covered, Minimise};
-use super::{Heads, Retention};
+use super::{HeadMail, Heads, Retention};
 use crate::address::Domain;
+use crate::letter::Stationery;
 use crate::limits;
+use crate::organisation::Organisation;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 
 /// `[store.heads]`.
-pub(super) fn heads(section: &mut Settings<'_>) -> Heads {
+pub(super) fn heads(
+    section: &mut Settings<'_>,
+    sends: bool,
+    letters: Option<(&Stationery, &Organisation)>,
+) -> Heads {
     let every = section.optional("every", |value| {
         let every = parse::duration_up_to(limits::HEADS_LONGEST)(value)?;
         if every >= limits::HEADS_LOOK {
@@ -20,8 +26,22 @@ pub(super) fn heads(section: &mut Settings<'_>) -> Heads {
         Err(Fault::new("is shorter than a minute", "write every = \"5 min\""))
     });
     let file = section.optional("file", absolute);
+    let syslog = section.optional("syslog", absolute);
+    let to = section.optional("mail", |value| {
+        if sends {
+            return parse::address(value);
+        }
+        Err(Fault::new("has nothing to send it by", "write [smtp] with submit too"))
+    });
+    let mail_every = section.optional("mail_every", parse::duration_up_to(limits::HEADS_MAIL_LONGEST));
+    let mail = to.zip(letters).map(|(to, (letters, organisation))| HeadMail {
+        to,
+        every: mail_every.unwrap_or(limits::HEADS_MAIL_EVERY),
+        letters: letters.clone(),
+        organisation: organisation.name.clone(),
+    });
     let key = section.optional("key", absolute);
-    Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, key }
+    Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, syslog, mail, key }
 }
 
 /// `[[store.retention]]`.

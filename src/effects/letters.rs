@@ -10,7 +10,7 @@ use crate::letter::{Automatic, Letter, Stationery, name};
 use crate::policy::receipts::Receipt;
 use crate::policy::{Decision, Notice, Step};
 use crate::record::{OutboxKind, OutboxRow};
-use crate::templates::{Fields, Rendered, Template, Unrendered};
+use crate::templates::{Fields, Rendered, Template};
 
 /// What a decision gives to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -128,19 +128,9 @@ impl Writer<'_> {
         self.outgoing.rows.push(row);
     }
 
-    /// The template's text; where it gives none with just these fields, that of the one that comes with the program.
     fn render(&mut self, template: &Template, mut fields: Fields) -> Option<Rendered> {
         fields.push(("organisation", self.facts.organisation.name.clone()));
-        let occasion = template.occasion();
-        for template in [template, &Template::shipped(occasion)] {
-            match template.render(&fields) {
-                Ok(text) => return Some(text),
-                Err(Unrendered { line, problem }) => {
-                    self.outgoing.faults.push(format!("template {}:{line}: {problem}", occasion.as_str()));
-                }
-            }
-        }
-        None
+        template.render_or_shipped(&fields, &mut self.outgoing.faults)
     }
 
     fn until(&self) -> Timestamp {

@@ -1,10 +1,11 @@
-//! Tree heads: signed and kept beside the log, and copied to where the owner of this host's disk does not reach.
+//! Tree heads: signed and kept beside the log, and given to the places that they are copied to.
 //!
-//! A thread of its own does that, so that no mail waits for a signature or for a copy's disk. Heads are signed of what
+//! A thread of its own does that, so that no mail waits for a signature or for a copy's place. Heads are signed of what
 //! is durable alone, so they never say more than the log holds; a log that holds less than they say was tampered with
 //! or restored from an older copy.
 
-use std::collections::VecDeque;
+pub(super) mod places;
+
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -17,6 +18,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::WeakSender;
 
+use self::places::Places;
 use super::access;
 use super::writer::Message;
 use crate::config::Heads;
@@ -62,8 +64,8 @@ pub(super) struct Keeper {
     pub(super) node: String,
     pub(super) settings: Heads,
     pub(super) queue: WeakSender<Message>,
-    /// Notes that the copy does not have yet.
-    pub(super) waiting: VecDeque<Note>,
+    /// Where heads are copied to.
+    pub(super) places: Places,
     /// Leaves of the access log in the newest head.
     pub(super) accesses: u64,
 }
@@ -91,7 +93,7 @@ impl Keeper {
                         // A full queue is asked again at the next look.
                         let _ = self.queue.upgrade().map(|queue| queue.try_send(Message::Head));
                     }
-                    self.copy();
+                    self.places.copy();
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -119,34 +121,14 @@ impl Keeper {
                 METRICS.heads.with_label_values(&["signed"]).inc();
                 METRICS.head_time.set(head.time.as_second());
                 // Where the operational log goes to another host, so does the head.
-                tracing::info!(head = note.to_string(), "tree head");
-                self.waiting.push_back(note);
-                if self.waiting.len() > limits::HEADS_WAITING {
-                    self.waiting.pop_front();
-                }
-                self.copy();
+                tracing::info!("{}", note.line());
+                self.places.add(head, &note);
+                self.places.copy();
             }
             Err(error) => {
                 METRICS.heads.with_label_values(&["failed"]).inc();
                 tracing::error!(%error, "no tree head was signed: until one is, what is newer can be changed unseen");
             }
-        }
-    }
-
-    /// Brings the copy up to date, as far as it can be reached.
-    fn copy(&mut self) {
-        let Some(path) = &self.settings.file else {
-            self.waiting.clear();
-            return;
-        };
-        while let Some(note) = self.waiting.front() {
-            if let Err(error) = append(path, note) {
-                METRICS.heads.with_label_values(&["not_copied"]).inc();
-                tracing::warn!(path = %path.display(), %error, "the copy of the tree heads has to wait");
-                return;
-            }
-            METRICS.head_copy_time.set(Timestamp::now().as_second());
-            self.waiting.pop_front();
         }
     }
 

@@ -37,8 +37,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub(super) enum Message {
     /// Store this.
     Store(Box<Job>),
-    /// Store what happened to a mail of our own.
-    Note(Box<Note>),
+    /// Store something of a mail of our own.
+    Own(Box<Note>),
     /// Have a tree head signed, if there is anything new.
     Head,
     /// Store what waits, take no more, close, and say so.
@@ -62,8 +62,17 @@ pub(super) struct Job {
     pub(super) waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
 }
 
-/// Something that happened to a mail of our own, on its way.
-pub(super) type Note = (Event, oneshot::Sender<Result<(), CommitError>>);
+/// Something of a mail of our own that no record causes.
+#[derive(Debug)]
+pub(super) enum Own {
+    /// What happened to it.
+    Event(Event),
+    /// The mail itself.
+    Letter(OutboxRow),
+}
+
+/// That on its way.
+pub(super) type Note = (Own, oneshot::Sender<Result<(), CommitError>>);
 
 /// The writer's state.
 pub(super) struct Writer {
@@ -110,7 +119,7 @@ impl Writer {
             for message in messages.drain(..) {
                 match message {
                     Message::Store(job) => jobs.push(*job),
-                    Message::Note(note) => notes.push(*note),
+                    Message::Own(note) => notes.push(*note),
                     Message::Head => head_wanted = true,
                     Message::Close(done) => {
                         queue.close();
@@ -370,8 +379,14 @@ fn insert(
                 outbox.add(&transaction, month, seq, row, &mut changes)?;
             }
         }
-        for (event, _) in notes {
-            outbox.note(&transaction, event, &mut changes)?;
+        for (own, _) in notes {
+            match own {
+                Own::Event(event) => outbox.note(&transaction, event, &mut changes)?,
+                Own::Letter(row) => {
+                    // It is about the log as it is after this record.
+                    outbox.add(&transaction, month, tree.size().cast_signed(), row, &mut changes)?;
+                }
+            }
         }
     }
     tree::write(&transaction, tree::NOW, &tree)?;

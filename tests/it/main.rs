@@ -17,6 +17,7 @@ mod dialogs;
 mod documents;
 mod faults;
 mod forwarding;
+mod heads;
 mod incoming;
 mod lab;
 mod postfix;

@@ -50,6 +50,13 @@ pub(super) const NOTICES: &[Key] = &[
         meaning: "To the mailbox in `copy_to`: a mail with sensitive data was held or refused.",
         ..FORWARD_STOPPED
     },
+    Key {
+        name: "tree-head",
+        default: Fallback::Found("the text that comes with the program, config/templates/tree-head.txt"),
+        example: "\"templates/tree-head.txt\"",
+        meaning: "To the mailbox in [store.heads] `mail`, before the signed tree heads.",
+        ..FORWARD_STOPPED
+    },
 ];
 
 const FORWARD_STOPPED: Key = Key {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Fault;
+use crate::documents::{self, Budget, Input};
 use crate::note::{Note, NoteError, TreeHead, Verifier};
 use crate::store::month::Month;
 use crate::store::{heads, schema};
@@ -16,6 +17,17 @@ fn has_tables(path: &Path) -> bool {
     };
     schema::octets(path).is_some_and(|octets| octets > 0)
         && schema::open_to_read_any(path).and_then(count).map_or(true, |tables| tables > 0)
+}
+
+/// The notes in a file: one of heads, of the system's log, or a letter, saved as it came.
+fn notes(octets: &[u8]) -> Vec<Note> {
+    let notes = Note::all(&String::from_utf8_lossy(octets));
+    if !notes.is_empty() {
+        return notes;
+    }
+    let letter = Input { name: "", media_type: "message/rfc822", bytes: octets };
+    let items = documents::read(&letter, &mut Budget::new(octets.len())).items;
+    items.iter().flat_map(|item| Note::all(&item.text)).collect()
 }
 
 /// The files.
@@ -95,14 +107,14 @@ impl Sources {
     ) -> BTreeMap<String, BTreeMap<u64, TreeHead>> {
         let mut signed: BTreeMap<String, BTreeMap<u64, TreeHead>> = BTreeMap::new();
         for path in &self.heads {
-            let text = match fs::read(path) {
-                Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
+            let octets = match fs::read(path) {
+                Ok(octets) => octets,
                 Err(error) => {
                     faults.push(Fault::missing(path, &error.to_string()));
                     continue;
                 }
             };
-            for note in Note::all(&text) {
+            for note in notes(&octets) {
                 let first = note.text.lines().take(2).collect::<Vec<_>>().join(" ");
                 match key.head(&note) {
                     Ok(head) => {

@@ -1,0 +1,204 @@
+//! Where tree heads are copied to, so that the owner of this host cannot take them back: a file, the system's log, a
+//! mailbox.
+//!
+//! A place that fails has what it did not take offered again at the next look; no other place waits for it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::mpsc::WeakSender;
+use tokio::sync::oneshot;
+
+use super::{access_origin, append};
+use crate::config::{HeadMail, Heads};
+use crate::letter::{Automatic, Letter, name};
+use crate::limits;
+use crate::metrics::METRICS;
+use crate::note::{Note, TreeHead};
+use crate::record::{OutboxKind, OutboxRow};
+use crate::store::writer::{Message, Own};
+use crate::templates::Occasion;
+
+/// The facility `daemon` with the severity `notice` (RFC 3164 §4.1.1).
+const PRIORITY: u8 = 3 * 8 + 5;
+
+/// All places.
+pub(in crate::store) struct Places {
+    copies: Vec<Copies>,
+    mailbox: Option<Mailbox>,
+}
+
+/// A place that gets each head.
+struct Copies {
+    to: To,
+    waiting: VecDeque<Note>,
+}
+
+enum To {
+    File(PathBuf),
+    Syslog(PathBuf),
+}
+
+/// A place that gets the newest head of each tree, and not more often than it wants.
+struct Mailbox {
+    settings: HeadMail,
+    node: String,
+    queue: WeakSender<Message>,
+    newest: BTreeMap<String, (TreeHead, Note)>,
+    last: Option<Instant>,
+}
+
+impl Places {
+    /// The places that are set.
+    pub(in crate::store) fn new(settings: &Heads, node: &str, queue: &WeakSender<Message>) -> Self {
+        let file = settings.file.clone().map(To::File);
+        let syslog = settings.syslog.clone().map(To::Syslog);
+        let mailbox = settings.mail.clone().map(|settings| Mailbox {
+            settings,
+            node: node.to_owned(),
+            queue: queue.clone(),
+            newest: BTreeMap::new(),
+            last: None,
+        });
+        let copies = file.into_iter().chain(syslog);
+        Self { copies: copies.map(|to| Copies { to, waiting: VecDeque::new() }).collect(), mailbox }
+    }
+
+    /// Has a head wait for all of them.
+    pub(super) fn add(&mut self, head: &TreeHead, note: &Note) {
+        for Copies { waiting, .. } in &mut self.copies {
+            waiting.push_back(note.clone());
+            if waiting.len() > limits::HEADS_WAITING {
+                waiting.pop_front();
+            }
+        }
+        if let Some(mailbox) = &mut self.mailbox {
+            mailbox.newest.insert(head.origin.clone(), (head.clone(), note.clone()));
+        }
+    }
+
+    /// Gives each place what waits for it, as far as it takes it.
+    pub(super) fn copy(&mut self) {
+        self.copies.iter_mut().for_each(Copies::copy);
+        self.mailbox.iter_mut().for_each(Mailbox::write);
+    }
+}
+
+impl Copies {
+    fn copy(&mut self) {
+        while let Some(note) = self.waiting.front() {
+            let (to, path, copied) = match &self.to {
+                To::File(path) => ("file", path, append(path, note)),
+                To::Syslog(path) => ("syslog", path, log(path, note)),
+            };
+            count(to, copied.is_ok());
+            if let Err(error) = copied {
+                tracing::warn!(to, path = %path.display(), %error, "the copy of the tree heads has to wait");
+                return;
+            }
+            self.waiting.pop_front();
+        }
+    }
+}
+
+/// Tells the system's log, in the form that programs on its own host use: RFC 3164 without a host. It is not waited
+/// for: one that takes nothing now gets it at the next look.
+fn log(path: &Path, note: &Note) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    let time = Timestamp::now().to_zoned(TimeZone::system()).strftime("%b %e %H:%M:%S").to_string();
+    let line = format!("<{PRIORITY}>{time} postvakt[{}]: {}", std::process::id(), note.line());
+    socket.send_to(line.as_bytes(), path).map(drop)
+}
+
+impl Mailbox {
+    /// Puts a letter into the outbox, when it is time for one and there are new records. When the log closes it is too
+    /// late: the first head after the next start is sent.
+    fn write(&mut self) {
+        let accesses = access_origin(&self.node);
+        let grown = self.newest.iter().any(|(origin, (head, _))| *origin != accesses && head.size > 0);
+        if !grown || self.last.is_some_and(|last| last.elapsed() < self.settings.every) {
+            return;
+        }
+        let Some(queue) = self.queue.upgrade().filter(|queue| !queue.is_closed()) else { return };
+        let Some(row) = self.letter() else { return };
+        let (waiter, answer) = oneshot::channel();
+        let sent = queue.try_send(Message::Own(Box::new((Own::Letter(row), waiter))));
+        // The writer answers everything that it took, and never waits for this thread while it works.
+        let stored = match sent {
+            Ok(()) => answer.blocking_recv().map_or_else(
+                |error| Err(error.to_string()),
+                |stored| stored.map_err(|error| error.to_string()),
+            ),
+            Err(error) => Err(error.to_string()),
+        };
+        count("mail", stored.is_ok());
+        match stored {
+            Ok(()) => {
+                self.newest.clear();
+                self.last = Some(Instant::now());
+            }
+            Err(error) => tracing::warn!(error, "the letter with the tree heads has to wait"),
+        }
+    }
+
+    /// The letter with what is new; `None` where nothing is.
+    fn letter(&self) -> Option<OutboxRow> {
+        let HeadMail { to, letters, organisation, .. } = &self.settings;
+        let at = self.newest.values().map(|(head, _)| head.time).max()?;
+        let date = at.to_zoned(letters.time_zone.clone());
+        let fields = vec![
+            ("organisation", organisation.clone()),
+            ("mailbox", to.to_string()),
+            ("node", self.node.clone()),
+            ("date", date.strftime("%Y-%m-%d").to_string()),
+            ("time", date.strftime("%H:%M").to_string()),
+        ];
+        let mut faults = Vec::new();
+        let text = letters.texts.of(Occasion::TreeHead).render_or_shipped(&fields, &mut faults);
+        for fault in faults {
+            METRICS.letter_faults.inc();
+            tracing::error!(fault, "a letter could not be written as the config says");
+        }
+        let text = text?;
+        let notes: Vec<String> = self.newest.values().map(|(_, note)| note.to_string()).collect();
+        let sizes: Vec<String> =
+            self.newest.values().map(|(head, _)| format!("{} {}", head.origin, head.size)).collect();
+        let key = name::key(["tree-head"].into_iter().chain(sizes.iter().map(String::as_str)));
+        let from = &letters.notices_from;
+        let letter = Letter {
+            from,
+            from_name: organisation,
+            to,
+            subject: &text.subject,
+            body: &format!("{}\n{}", text.body, notes.join("\n")),
+            date: &date,
+            message_id: &name::message_id("notice", &key, from),
+            automatic: Automatic::Generated,
+        };
+        let age = SignedDuration::try_from(letters.max_age).unwrap_or(SignedDuration::MAX);
+        Some(OutboxRow {
+            key,
+            kind: OutboxKind::Notice,
+            at,
+            due: at,
+            until: at.saturating_add(age).unwrap_or(Timestamp::MAX),
+            mailbox: from.to_string(),
+            recipient: to.to_string(),
+            reference: name::reference("PN", &key, date.year()),
+            message: letter.to_message(),
+        })
+    }
+}
+
+fn count(to: &str, copied: bool) {
+    METRICS.head_copies.with_label_values(&[to, if copied { "copied" } else { "failed" }]).inc();
+    if copied {
+        METRICS.head_copy_time.with_label_values(&[to]).set(Timestamp::now().as_second());
+    }
+}
