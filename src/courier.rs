@@ -1,18 +1,20 @@
 //! The courier: takes letters from the outbox to the MTA, until each is sent, refused, too old or cancelled.
 //!
-//! Contract: what came of a try is on the disk before anything else is done with the letter, so no letter is sent twice
-//! but for one reason: the process or the connection ended between the server's acceptance and that. Then it goes again
-//! with the same Message-ID. A server that cannot be reached costs the letters nothing: all wait together.
+//! Contract: what came of a try is on the disk before anything else is done with the letter, and that the server took it
+//! is marked the moment its reply is read. So no letter is sent twice but for one reason: the connection, the process or
+//! the power ended between the server's acceptance and that. Then it goes again with the same Message-ID. A server that
+//! cannot be reached costs the letters nothing: all wait together.
 
 pub mod requests;
 mod smtp;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -43,12 +45,31 @@ struct Pause {
     failures: u32,
 }
 
+/// Starts [`run`] on a thread of its own: a reply of the server's waits behind no mail that is being judged, so that
+/// its mark is made at once. The channel tells when it has ended.
+pub fn start(
+    store: Store,
+    directory: PathBuf,
+    way: Way,
+    stop: watch::Receiver<bool>,
+) -> io::Result<oneshot::Receiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (done, ended) = oneshot::channel();
+    std::thread::Builder::new().name("courier".into()).spawn(move || {
+        runtime.block_on(run(store, directory, way, stop));
+        // Who waited may have had enough.
+        let _ = done.send(());
+    })?;
+    Ok(ended)
+}
+
 /// Works until `stop` says so; then what is under way is brought to its end.
 pub async fn run(store: Store, directory: PathBuf, way: Way, mut stop: watch::Receiver<bool>) {
     let courier = Arc::new(Courier { store, directory, way, pause: Mutex::default() });
     let mut tasks = JoinSet::new();
-    for _ in 0..limits::COURIER_SESSIONS {
-        tasks.spawn(courier.clone().carry(stop.clone()));
+    courier.settle().await;
+    for number in 0..limits::COURIER_SESSIONS {
+        tasks.spawn(courier.clone().carry(number, stop.clone()));
     }
     tasks.spawn(courier.listen(stop.clone()));
     // An error is a daemon that is gone: nobody will tell us any more.
@@ -62,13 +83,34 @@ pub async fn run(store: Store, directory: PathBuf, way: Way, mut stop: watch::Re
 }
 
 impl Courier {
-    /// Sends one letter after the other over one session.
-    async fn carry(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+    /// Writes down what the server had taken when the process before this one ended; it must not go again.
+    async fn settle(&self) {
+        let store = self.store.clone();
+        let taken = match tokio::task::spawn_blocking(move || store.taken()).await {
+            Ok(Ok(taken)) => taken,
+            Ok(Err(error)) => return unmarked(&error),
+            Err(error) => return unmarked(&error),
+        };
+        for lease in taken {
+            let reply = "taken by the server; the program ended before this was written down".to_owned();
+            let event = Event { key: lease.key, at: self.store.now(), change: Change::Sent, reply };
+            if self.written(event).await {
+                METRICS.letters.with_label_values(&[lease.kind.as_str(), "sent"]).inc();
+                tracing::info!(
+                    kind = lease.kind.as_str(),
+                    "a letter was taken just before the program ended"
+                );
+            }
+        }
+    }
+
+    /// Sends one letter after the other over one session, as long as what comes of them can be stored.
+    async fn carry(self: Arc<Self>, number: usize, mut stop: watch::Receiver<bool>) {
         let mut session = None;
-        while !*stop.borrow() {
+        while !*stop.borrow() && self.store.is_open() {
             let due = self.ready().and_then(|smtp| Some((self.store.outbox().take(self.store.now())?, smtp)));
             if let Some((lease, smtp)) = due {
-                self.deliver(lease, &smtp, &mut session).await;
+                self.deliver(number, lease, &smtp, &mut session).await;
                 continue;
             }
             if let Some(session) = session.take() {
@@ -103,7 +145,7 @@ impl Courier {
         wait.map_or(look, |wait| (now + wait).min(look))
     }
 
-    async fn deliver(&self, lease: Lease, smtp: &Smtp, session: &mut Option<Session>) {
+    async fn deliver(&self, number: usize, lease: Lease, smtp: &Smtp, session: &mut Option<Session>) {
         let row = match self.read(lease).await {
             Ok(row) => row,
             Err(error) => {
@@ -117,6 +159,12 @@ impl Courier {
             return self.note(lease, &row, Change::Failed, reply).await;
         }
         let result = self.hand_over(&row, smtp, session).await;
+        // First of all, and without a wait in between.
+        if result.is_ok()
+            && let Err(error) = self.store.mark_sent(number, &lease)
+        {
+            unmarked(&error);
+        }
         METRICS
             .letter_tries
             .with_label_values(&[result.as_ref().map_or_else(Failure::as_str, |_| "sent")])
@@ -256,6 +304,12 @@ impl Courier {
     fn pause(&self) -> MutexGuard<'_, Pause> {
         self.pause.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The log's disk is full or fails; the letters that are being sent just now might go twice.
+fn unmarked(error: &dyn std::fmt::Display) {
+    METRICS.letters_unmarked.inc();
+    tracing::error!(%error, "letters cannot be marked as sent beside the log: killed now, the program sends them again");
 }
 
 /// The pause after a try that failed: twice as long each time, up to an hour, and a quarter more or less, so that

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use jiff::civil::Date;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -53,7 +53,7 @@ pub struct Daemon {
     pipeline: Arc<Pipeline>,
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
-    courier: JoinHandle<()>,
+    courier: oneshot::Receiver<()>,
     exceptions: JoinHandle<()>,
     directory: PathBuf,
 }
@@ -82,8 +82,8 @@ impl Daemon {
         let (stopping, mut stop) = watch::channel(false);
         let way = pipeline.clone();
         let way: courier::Way = Arc::new(move || way.config.load().smtp.clone());
-        let courier = courier::run(pipeline.store.clone(), directory, way, stop.clone());
-        let courier = tokio::spawn(courier);
+        let courier = courier::start(pipeline.store.clone(), directory, way, stop.clone())
+            .context("the courier does not start")?;
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
         }

@@ -377,6 +377,8 @@ pub const COURIER_BREATH: Duration = Duration::from_millis(5);
 pub const COURIER_REST: Duration = Duration::from_secs(1);
 /// Until the server has said goodbye.
 pub const COURIER_QUIT_TIME: Duration = Duration::from_secs(1);
+/// Octets that are read of the marks of letters that were taken: a line of 54 for each session.
+pub const COURIER_MARKS_OCTETS: u64 = 4 << 10;
 /// Octets of one reply of the server's.
 pub const COURIER_REPLY_OCTETS: u64 = 16 << 10;
 /// Letters that wait; more are not written, so that the queue has an end. 3 kB each on the disk, 300 octets in memory.

@@ -42,6 +42,7 @@ pub struct Metrics {
     pub letters: IntCounterVec,
     pub letter_tries: IntCounterVec,
     pub letter_faults: IntCounter,
+    pub letters_unmarked: IntCounter,
     pub heads: IntCounterVec,
     pub head_time: IntGauge,
     pub head_copies: IntCounterVec,
@@ -152,6 +153,11 @@ impl Metrics {
                 "Receipts and notices that could not be written as the config says.",
             ),
             heads: new.counters("log_heads_total", "Tree heads: signed, failed.", &["result"]),
+            letters_unmarked: new.counter(
+                "letters_unmarked_total",
+                "Letters that were taken and could not be marked so at once: killed before the log has them, the \
+                 program sends them again.",
+            ),
             head_time: new.gauge("log_last_head_timestamp_seconds", "When the newest tree head was signed."),
             head_copies: new.counters(
                 "log_head_copies_total",

@@ -17,6 +17,7 @@ mod row;
 pub mod schema;
 pub mod search;
 mod seen;
+mod sent;
 mod tree;
 pub mod verify;
 mod writer;
@@ -46,6 +47,7 @@ use outbox::{Event, Lease, Outbox, Stored};
 use row::RecordRow;
 pub use row::{FIELDS, record_of, texts_of};
 pub use schema::OpenError;
+use sent::Marks;
 pub use writer::Clock;
 use writer::{Job, Message, Own, Writer};
 
@@ -102,6 +104,7 @@ struct Shared {
     seen_key: [u8; 32],
     readers: seen::Readers,
     outbox: Arc<Outbox>,
+    marks: Marks,
     directory: PathBuf,
     clock: Clock,
 }
@@ -132,6 +135,7 @@ impl Store {
         let seen_key = seen_key(directory)?;
         let failing = Arc::new(AtomicBool::new(false));
         let outbox = Arc::new(Outbox::load(directory, clock())?);
+        let marks = Marks::open(directory)?;
         let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
         let (heads, told) = std::sync::mpsc::channel();
         let keeper = Keeper {
@@ -164,7 +168,17 @@ impl Store {
         let readers = seen::Readers::new(directory);
         let closing = AtomicBool::new(false);
         let directory = directory.into();
-        Ok(Self(Arc::new(Shared { queue, closing, failing, seen_key, readers, outbox, directory, clock })))
+        Ok(Self(Arc::new(Shared {
+            queue,
+            closing,
+            failing,
+            seen_key,
+            readers,
+            outbox,
+            marks,
+            directory,
+            clock,
+        })))
     }
 
     /// Stores an entry. When this returns the record's id, the record is on the disk.
@@ -211,6 +225,18 @@ impl Store {
     /// The mail that a lease is for. Blocks.
     pub fn leased(&self, lease: &Lease) -> Result<Stored, ReadError> {
         outbox::read(&self.0.directory, lease)
+    }
+
+    /// Marks a letter as taken by the MTA, at once and before [`Store::note`], so that a process that is killed between
+    /// the two does not send it again. One call of the system, which waits for no disk.
+    pub fn mark_sent(&self, session: usize, lease: &Lease) -> io::Result<()> {
+        self.0.marks.set(session, &lease.key, lease.at)
+    }
+
+    /// The letters that were taken when the process before this one ended, and that still wait in the log. Blocks.
+    pub fn taken(&self) -> io::Result<Vec<Lease>> {
+        let marked = self.0.marks.read()?;
+        Ok(marked.iter().filter_map(|(key, at)| self.0.outbox.waits(key, *at)).collect())
     }
 
     /// What time it is for the store.
@@ -265,9 +291,14 @@ impl Store {
         (self.0.clock)().saturating_sub(span).unwrap_or(Timestamp::MIN)
     }
 
+    /// Whether anything can still be stored, now or later.
+    pub fn is_open(&self) -> bool {
+        !self.0.queue.is_closed()
+    }
+
     /// Whether the writer lives and its last transaction succeeded.
     pub fn is_well(&self) -> bool {
-        !self.0.queue.is_closed() && !self.0.failing.load(Ordering::Relaxed)
+        self.is_open() && !self.0.failing.load(Ordering::Relaxed)
     }
 
     /// Stores what waits, moves everything into the month file, and closes. Other clones are closed with it.

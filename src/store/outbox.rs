@@ -116,6 +116,14 @@ struct Item {
     attempts: u32,
 }
 
+impl Item {
+    fn lease(self, key: OutboxKey) -> Lease {
+        let time = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
+        let (at, until) = (time(self.at), time(self.until));
+        Lease { key, kind: self.kind, at, until, attempts: self.attempts, place: self.place }
+    }
+}
+
 /// The outbox, as far as it is durable.
 #[derive(Debug, Default)]
 pub struct Outbox {
@@ -162,15 +170,14 @@ impl Outbox {
         index.due.pop_first();
         let item = index.items.get(&key).copied()?;
         index.leased.insert(key);
-        let time = |ms| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
-        Some(Lease {
-            key,
-            kind: item.kind,
-            at: time(item.at),
-            until: time(item.until),
-            attempts: item.attempts,
-            place: item.place,
-        })
+        Some(item.lease(key))
+    }
+
+    /// The mail of our own with that key, if it still waits and is about the mail of that time.
+    pub(super) fn waits(&self, key: &OutboxKey, at: Timestamp) -> Option<Lease> {
+        let item = self.index().items.get(key).copied()?;
+        let it = item.state == State::Pending && item.at == at.as_millisecond();
+        it.then(|| item.lease(*key))
     }
 
     /// Ends a lease, after what came of it is durable.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use postvakt::config::Smtp;
 use postvakt::courier::{self, requests};
+use postvakt::metrics::METRICS;
 use postvakt::record::{OutboxKind, OutboxRow};
-use postvakt::store::outbox::{Listed, State, list};
+use postvakt::store::outbox::{Change, Event, Listed, State, list};
 use postvakt::store::{Entry, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -26,7 +27,10 @@ struct Post {
 
 impl Post {
     fn start(port: u16) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), port)
+    }
+
+    fn start_in(directory: tempfile::TempDir, port: u16) -> Self {
         let store = Store::open(directory.path(), "gw1").unwrap();
         let (stop, stopped) = watch::channel(false);
         let smtp = Smtp {
@@ -42,9 +46,7 @@ impl Post {
     }
 
     async fn write(&self, rows: Vec<OutboxRow>) {
-        let record = crate::store::record("case");
-        let entry = Entry { record, findings: Vec::new(), seen: None, outbox: rows, contacts: Vec::new() };
-        self.store.commit(entry).await.unwrap();
+        write(&self.store, rows).await;
     }
 
     /// The letters, once each of them fits.
@@ -64,6 +66,12 @@ impl Post {
         self.courier.await.unwrap();
         self.store.close().await;
     }
+}
+
+async fn write(store: &Store, rows: Vec<OutboxRow>) {
+    let record = crate::store::record("case");
+    let entry = Entry { record, findings: Vec::new(), seen: None, outbox: rows, contacts: Vec::new() };
+    store.commit(entry).await.unwrap();
 }
 
 fn listed(directory: &Path) -> Vec<Listed> {
@@ -202,6 +210,47 @@ async fn what_is_too_old_or_cannot_be_written_is_given_up() {
         (&*taken.mail, &*taken.recipient),
         ("MAIL FROM:<> SMTPUTF8", "RCPT TO:<å@example.org> NOTIFY=NEVER")
     );
+    post.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_before_the_program_was_killed_does_not_go_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), "gw1").unwrap();
+    write(&store, (1..=3).map(|n| letter(n, "x@example.org")).collect()).await;
+    // The server said that it took the first two of them; the log heard of one.
+    let first = store.outbox().take(Timestamp::now()).unwrap();
+    let second = store.outbox().take(Timestamp::now()).unwrap();
+    store.mark_sent(0, &first).unwrap();
+    store.mark_sent(1, &second).unwrap();
+    let event = Event { key: first.key, at: store.now(), change: Change::Sent, reply: "250 Ok".into() };
+    store.note(event).await.unwrap();
+    store.close().await;
+    let sink = Sink::start(|_| Act::Well);
+    let post = Post::start_in(directory, sink.port);
+    let all = post.until(is(State::Sent)).await;
+    assert_eq!(sink.taken().len(), 1, "the third alone is sent");
+    for (key, words) in [
+        (first.key, "250 Ok"),
+        (second.key, "taken by the server; the program ended before this was written down"),
+    ] {
+        let listed = all.iter().find(|listed| listed.stored.row.key == key).unwrap();
+        let history: Vec<_> = listed.history.iter().map(|(_, state, words)| (*state, &**words)).collect();
+        assert_eq!(history, [(State::Sent, words)]);
+    }
+    post.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_room_for_its_mark_a_letter_goes_and_is_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/full", directory.path().join("sent")).unwrap();
+    let sink = Sink::start(|_| Act::Well);
+    let post = Post::start_in(directory, sink.port);
+    let before = METRICS.letters_unmarked.get();
+    post.write(vec![letter(1, "x@example.org")]).await;
+    post.until(is(State::Sent)).await;
+    assert_eq!((sink.taken().len(), METRICS.letters_unmarked.get() - before), (1, 1));
     post.end().await;
 }
 

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Where in a session the server is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) struct Taken {
     pub(crate) message: String,
     /// Whether it said so.
     pub(crate) said: bool,
+    /// When.
+    pub(crate) at: Instant,
 }
 
 impl Taken {
@@ -158,7 +160,7 @@ impl Shared {
     fn take(&self, mail: &str, recipient: &str, message: String, out: &mut TcpStream) -> Option<()> {
         let keep = |said| {
             let (mail, recipient) = (mail.to_owned(), recipient.to_owned());
-            self.taken.lock().unwrap().push(Taken { mail, recipient, message, said });
+            self.taken.lock().unwrap().push(Taken { mail, recipient, message, said, at: Instant::now() });
         };
         match self.manners(Stage::Dot) {
             Act::Well => {
