@@ -212,7 +212,8 @@ pub struct Facts {
     pub scans: Scans,
     /// Whether somebody here had mail from the author of a mail from outside.
     pub contact: Fact<Contact>,
-    /// How many people inside its sender has written to within the window, this mail's recipients included.
+    /// How many people inside its sender has written to within the window, this mail's recipients included. Not counted
+    /// for posts of the organisation's own lists.
     pub addressed: Fact<u32>,
     /// Where the HTML text leads; where a rule needs it.
     pub links: Vec<Link>,

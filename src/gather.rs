@@ -89,7 +89,7 @@ impl Sources {
     /// Counts whom the sender has written to.
     pub fn count(&self, facts: &Facts) {
         if let (Fact::Known(_), Some(sender)) = (&facts.addressed, counted(facts)) {
-            self.volume.note(sender, facts.arrived, people_inside(facts));
+            self.volume.note(sender, people_inside(facts), facts.arrived);
         }
     }
 
@@ -138,8 +138,8 @@ pub async fn gather(
     facts.authentication = authentication;
     facts.scans = scans;
     if let (1.., Some(sender)) = (needs.volume_minutes, counted(facts)) {
-        let before = sources.volume.of(sender, facts.arrived, needs.volume_minutes);
-        facts.addressed = Fact::Known(before.saturating_add(people_inside(facts)));
+        let addressed = sources.volume.of(sender, people_inside(facts), facts.arrived, needs.volume_minutes);
+        facts.addressed = Fact::Known(addressed);
     }
     if needs.contact {
         facts.contact = contact(facts, sources);
@@ -164,14 +164,14 @@ async fn authentication(
     as_fact(auth::authenticate(mail, facts, &config.dns, &sources.resolver).await, "authentication")
 }
 
-/// The sender inside whose mail is counted.
+/// The sender inside whose mail is counted: not that of a list, which writes to all who asked for it.
 fn counted(facts: &Facts) -> Option<&Address> {
-    facts.sender.address().filter(|sender| facts.from_inside && facts.owns(sender))
+    let sender = facts.sender.address()?;
+    (facts.from_inside && facts.owns(sender) && !facts.own_list()).then_some(sender)
 }
 
-fn people_inside(facts: &Facts) -> u32 {
-    let inside = facts.recipients.iter().filter(|recipient| recipient.inside).count();
-    u32::try_from(inside).unwrap_or(u32::MAX)
+fn people_inside(facts: &Facts) -> impl Iterator<Item = &Address> {
+    facts.recipients.iter().filter(|recipient| recipient.inside).map(|recipient| &recipient.address)
 }
 
 /// What is remembered of the author of a mail from outside: whom people see in From.

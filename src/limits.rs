@@ -177,8 +177,8 @@ pub const LINK_TEXT_OCTETS: usize = 2 << 10;
 pub const VOLUME_MINUTES: u32 = 24 * 60;
 /// The same as a time.
 pub const VOLUME_WINDOW: Duration = Duration::from_hours(24);
-/// Senders that are counted in one minute; a hundred octets each.
-pub const VOLUME_SENDERS: usize = 1_000;
+/// Senders with each whom they wrote to in that time; about 30 octets each. Above it nobody more is counted.
+pub const VOLUME_PAIRS: usize = 1_000_000;
 /// Authors that are remembered; about 20 octets each. Above it the oldest thirty days are forgotten.
 pub const CONTACTS: usize = 2_000_000;
 /// Authors that one mail makes known: those it is written to.

@@ -358,6 +358,20 @@ mode = "enforce"
 [rules.suspicious-link]
 mode = "enforce"
 
+# Nobody is known on the first day, so only mail to whoever pays is asked about.
+[rules.first-contact]
+mode = "enforce"
+learning = "0 d"
+recipient = '^ekonomi@'
+
+[rules.mass-mailing]
+mode = "enforce"
+recipients = 12
+
+[rules.large-attachment]
+mode = "enforce"
+above = "20 kB"
+
 [rules.sensitive-data]
 mode = "enforce"
 secure_alternative = "https://exempelby.se/saker-post"

@@ -19,6 +19,7 @@ use super::{
     Strong, TellSender, VirusAction, sensitive,
 };
 use crate::limits;
+use crate::templates::Occasion;
 
 /// The decision on a mail, `today` being the day in the organisation's time zone.
 pub fn decide<'a>(
@@ -227,7 +228,7 @@ fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outco
     }
 }
 
-/// What follows from a mail whose sender is told of it, once a day.
+/// What follows from a mail whose sender is told of it.
 fn sender(rule: &str, policy: SenderPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
     let mut steps = vec![Step::Mark(Mark::Suspicious(rule.to_owned()))];
     let (verdict, word) = match policy.action {
@@ -242,11 +243,31 @@ fn sender(rule: &str, policy: SenderPolicy, found: &Match, facts: &Facts, today:
         steps.push(Step::Notify(Notice {
             occasion: policy.occasion,
             to: to.clone(),
-            once: format!("{}/{today}", to.key()),
+            once: told_once(policy, to, facts, today),
             fields: vec![("subject", subject), ("action", word.to_owned())],
         }));
     }
     Outcome::new(verdict, steps)
+}
+
+/// What its sender is told of once: a habit once a day, and each mail that waits although its sender takes it for sent. A
+/// burst is one thing, however many of its mails wait.
+fn told_once(policy: SenderPolicy, to: &Address, facts: &Facts, today: Date) -> String {
+    let waits = match policy.occasion {
+        Occasion::LargeAttachment => policy.action == SenderAction::Hold,
+        Occasion::MassMailing
+        | Occasion::Receipt
+        | Occasion::ForwardStopped
+        | Occasion::ExceptionEnded
+        | Occasion::SensitiveStopped
+        | Occasion::SensitiveFound
+        | Occasion::TreeHead => false,
+    };
+    match (&facts.header.message_id, waits) {
+        (_, false) => format!("{}/{today}", to.key()),
+        (Some(id), true) => format!("{}/{id}", to.key()),
+        (None, true) => format!("{}/{}", to.key(), facts.arrived),
+    }
 }
 
 /// The marks of a mail, which are all that can follow here; a mere sign leaves none.

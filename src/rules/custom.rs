@@ -4,7 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod condition;
-mod pattern;
+pub(super) mod pattern;
 
 use condition::{Condition, Held};
 

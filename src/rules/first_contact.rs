@@ -8,6 +8,7 @@ use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::limits;
 use crate::settings::{Fallback, Key, Settings, parse};
 
+use super::custom::pattern::{Case, Patterns};
 use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
 
 /// The rule's spec.
@@ -24,45 +25,63 @@ pub static SPEC: Spec = Spec {
 const PAGE: &str = "\
 ## What it finds
 Mail from outside whose author, the address in From, is nobody from whom mail was let in within the last two years, and
-nobody that was written to from here. The grade is *strong*.
+nobody that was written to from here. A colleague's mail counts: the question is whether anybody here knows him. The
+grade is *strong*.
 
 ## Why it matters
 Whoever pretends to be a colleague, a bank or a supplier usually writes for the first time from that address.
 
 ## What it misses
 An author whose address is forged: whether From can be believed is the business of DMARC. The memory is this node's
-own. Until it is as old as `learning` the rule says that it could not tell.
+own; it is stored with the records, and outlives a restart. Until it is as old as `learning` the rule says that it could
+not tell.
 
 ## Settings
 `learning`: how old the memory must be. Every citizen writes for the first time once, so a tag before the subject would
-stand before most of what citizens write: header fields are enough for most.
+stand before most of what citizens write: header fields are enough for most. `recipient` keeps the rule to those to
+whom strangers seldom write, such as whoever pays invoices.
 
 ## References
 Gislaved's guidelines 6.1 (unknown senders).
 ";
 
-const KEYS: &[Key] = &[Key {
-    name: "learning",
-    kind: "time, at most 365 d",
-    default: Fallback::Value("\"14 d\""),
-    example: "\"14 d\"",
-    meaning: "How long authors must have been remembered before anyone counts as new.",
-    why: "On the first day everyone is new.",
-    keys: &[],
-}];
+const KEYS: &[Key] = &[
+    Key {
+        name: "learning",
+        kind: "time, at most 365 d; \"0 d\" for none",
+        default: Fallback::Value("\"14 d\""),
+        example: "\"14 d\"",
+        meaning: "How long authors must have been remembered before anyone counts as new.",
+        why: "On the first day everyone is new.",
+        keys: &[],
+    },
+    Key {
+        name: "recipient",
+        kind: "pattern",
+        default: Fallback::Off,
+        example: "'^(ekonomi|lon)@'",
+        meaning: "Only mail to a recipient that it matches is looked at. Authors are remembered whomever they write to.",
+        why: "To most mailboxes of an authority everybody may write.",
+        keys: &[],
+    },
+];
 
 /// The rule.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct FirstContact {
     learning: SignedDuration,
+    recipient: Option<Patterns>,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
-    let learning = section.optional("learning", parse::duration_up_to(limits::CONTACT_LEARNING_AT_MOST));
+    let learning =
+        section.optional("learning", parse::duration_or_none_up_to(limits::CONTACT_LEARNING_AT_MOST));
     let learning = learning.unwrap_or(limits::CONTACT_LEARNING);
+    let recipient = section.value("recipient");
     Some(Box::new(FirstContact {
         learning: SignedDuration::try_from(learning).unwrap_or(SignedDuration::MAX),
+        recipient: recipient.map(|value| Patterns::read(section, "recipient", value, Case::Same)),
     }))
 }
 
@@ -76,6 +95,12 @@ impl Rule for FirstContact {
     }
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {
+        let asked = |patterns: &Patterns| {
+            facts.recipients.iter().any(|recipient| patterns.match_in(recipient.address.as_str()))
+        };
+        if !self.recipient.as_ref().is_none_or(asked) {
+            return Vec::new();
+        }
         match &facts.contact {
             Fact::Known(contact) if contact.known => Vec::new(),
             Fact::Known(contact) if facts.arrived.duration_since(contact.since) < self.learning => {
@@ -101,7 +126,7 @@ mod tests {
 
     #[test]
     fn only_who_is_new_is_found_and_only_once_the_memory_is_old_enough() {
-        let rule = FirstContact { learning: SignedDuration::from_hours(24) };
+        let rule = FirstContact { learning: SignedDuration::from_hours(24), recipient: None };
         let mut facts = from_outside("x@example.org", "anna@exempelby.se", "From: x@example.org");
         assert_eq!(rule.check(&facts), []);
         let old = "2026-02-01T09:00:00Z".parse().unwrap();

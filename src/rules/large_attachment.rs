@@ -34,7 +34,7 @@ Links to files elsewhere, which are what is asked for instead.
 
 ## Settings
 `above`: octets of all attachments. `action`: `mark` (the default) or `hold`. The sender is told, unless `notify` says
-`nobody`.
+`nobody`: once a day, and of each mail that is held, for he takes it for sent.
 
 ## References
 Piteå's guidelines 3.9.

@@ -23,13 +23,15 @@ pub static SPEC: Spec = Spec {
 const PAGE: &str = "\
 ## What it finds
 Mail from an address inside, by which that sender has written to `recipients` people inside or more within `window`,
-this mail's recipients included. The grade is *strong*. Posts of the organisation's own lists are left alone.
+this mail's recipients included; whoever got several is one. In one mail or in many small ones: from the mail on that
+reaches the number, each is found. The grade is *strong*. Posts of the organisation's own lists are left alone.
 
 ## Why it matters
 Mail to everybody keeps everybody from work, and a stolen account begins with it.
 
 ## What it misses
-A list counts as one recipient, for it is expanded behind the gateway. What was counted is forgotten by a restart.
+A list counts as one recipient, for it is expanded behind the gateway. What was counted is forgotten by a restart, and
+each node counts by itself.
 
 ## Settings
 `action`: `mark` (the default) or `hold`. The sender is told, once a day, unless `notify` says `nobody`.
@@ -85,14 +87,12 @@ impl Rule for MassMailing {
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {
         match facts.addressed {
-            Fact::Known(addressed) if addressed >= self.recipients && !facts.own_list() => {
-                vec![Finding::Match(Match {
-                    grade: Grade::Strong,
-                    evidence: Evidence::of("recipients"),
-                    mailboxes: facts.sender.address().cloned().into_iter().collect(),
-                    recipients: Vec::new(),
-                })]
-            }
+            Fact::Known(addressed) if addressed >= self.recipients => vec![Finding::Match(Match {
+                grade: Grade::Strong,
+                evidence: Evidence::of("recipients"),
+                mailboxes: facts.sender.address().cloned().into_iter().collect(),
+                recipients: Vec::new(),
+            })],
             Fact::Known(_) | Fact::NotGathered => Vec::new(),
             Fact::Unavailable(cause) => vec![Finding::Unknown(cause)],
         }

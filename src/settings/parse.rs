@@ -93,6 +93,11 @@ pub fn size(value: &Value) -> Result<u64, Fault> {
 
 /// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`; at least a second.
 pub fn duration(value: &Value) -> Result<Duration, Fault> {
+    span(value, 1)
+}
+
+/// A time span of at least so many seconds.
+fn span(value: &Value, least: u64) -> Result<Duration, Fault> {
     let right = "write a number and a unit (s, min, h, d), as \"30 s\"";
     if !matches!(value.kind, Kind::Text(_)) {
         return Err(Fault::new(format!("is {}, not a time span with its unit", value.kind.word()), right));
@@ -108,13 +113,22 @@ pub fn duration(value: &Value) -> Result<Duration, Fault> {
         _ => return Err(wrong()),
     };
     let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
-    seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(wrong)
+    seconds.filter(|seconds| *seconds >= least).map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// A time span that is at most this long.
 pub fn duration_up_to(most: Duration) -> impl Fn(&Value) -> Result<Duration, Fault> {
+    span_up_to(1, most)
+}
+
+/// The same, or none at all: `0 d`.
+pub fn duration_or_none_up_to(most: Duration) -> impl Fn(&Value) -> Result<Duration, Fault> {
+    span_up_to(0, most)
+}
+
+fn span_up_to(least: u64, most: Duration) -> impl Fn(&Value) -> Result<Duration, Fault> {
     move |value| {
-        let given = duration(value)?;
+        let given = span(value, least)?;
         if given <= most {
             return Ok(given);
         }

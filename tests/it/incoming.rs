@@ -5,6 +5,7 @@ mod daemons;
 pub(crate) mod dns;
 mod fault;
 mod failures;
+mod habits;
 mod marking;
 mod property;
 mod scanners;

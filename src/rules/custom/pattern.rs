@@ -1,4 +1,4 @@
-//! Patterns of custom rules; the only file that names `regex`.
+//! Patterns in the config; the only file that names `regex`.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -10,11 +10,11 @@ use crate::settings::{Settings, Value, parse};
 
 /// Patterns of which one is enough. Matching is linear in the text, whatever they are.
 #[derive(Debug)]
-pub(super) struct Patterns(Vec<Regex>);
+pub(in crate::rules) struct Patterns(Vec<Regex>);
 
 impl Patterns {
     /// The pattern or patterns that are the value of `key`; what is wrong with one is reported.
-    pub(super) fn read(settings: &Settings<'_>, key: &str, value: &Value, case: Case) -> Self {
+    pub(in crate::rules) fn read(settings: &Settings<'_>, key: &str, value: &Value, case: Case) -> Self {
         let values = value.one_or_more();
         if values.is_empty() || values.len() > limits::PATTERNS {
             let problem = format!("has {} patterns, and can have 1 to {}", values.len(), limits::PATTERNS);
@@ -29,14 +29,14 @@ impl Patterns {
     }
 
     /// Whether one of them matches somewhere in the text.
-    pub(super) fn match_in(&self, text: &str) -> bool {
+    pub(in crate::rules) fn match_in(&self, text: &str) -> bool {
         self.0.iter().any(|pattern| pattern.is_match(text))
     }
 }
 
 /// Whether `A` is `a`.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Case {
+pub(in crate::rules) enum Case {
     /// Only where the pattern says so.
     Told,
     /// Always, as in addresses.

@@ -19,9 +19,12 @@ def subject():
     found = email.message_from_bytes(message(), policy=email.policy.default)["Subject"]
     print("" if found is None else str(found))
 
+def text():
+    print(email.message_from_bytes(message(), policy=email.policy.default).get_body().get_content())
+
 def key(path):
     subprocess.run(["openssl", "genrsa", "-traditional", "-out", path, "2048"], check=True, capture_output=True)
     der = subprocess.run(["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True)
     print("v=DKIM1; k=rsa; p=" + base64.b64encode(der.stdout).decode())
 
-{"sign": sign, "verify": verify, "subject": subject, "key": key}[sys.argv[1]](*sys.argv[2:])
+{"sign": sign, "verify": verify, "subject": subject, "text": text, "key": key}[sys.argv[1]](*sys.argv[2:])
