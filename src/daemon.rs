@@ -1,5 +1,6 @@
 //! The daemon: start, reload, drain. Loud at the start, where somebody is watching; unmoved later.
 
+pub mod clock;
 mod web;
 
 use std::path::{Path, PathBuf};
@@ -55,14 +56,15 @@ pub struct Daemon {
     serving: JoinHandle<()>,
     courier: oneshot::Receiver<()>,
     exceptions: JoinHandle<()>,
+    clock: JoinHandle<()>,
     directory: PathBuf,
 }
 
 impl Daemon {
     /// Opens the store and the sockets; every failure here names what to do about it.
     pub async fn start(config: Config, workers: Workers) -> anyhow::Result<Self> {
-        let clock = Arc::new(jiff::Timestamp::now);
         let heads = config.store.heads.clone();
+        let clock = Arc::new(jiff::Timestamp::now);
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
         let sources = Sources::of(&store, config.needs(), workers)
             .context("the memory of seen messages cannot be read")?;
@@ -77,6 +79,7 @@ impl Daemon {
         note_config(&store, &config.store.directory, "started", &config.hash);
         let directory = config.store.directory.clone();
         let own = directory.clone();
+        let clock = tokio::spawn(clock::Watch::new(&store, own.clone()).run());
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
@@ -93,7 +96,7 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::default());
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving, courier, exceptions, directory: own })
+        Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, directory: own })
     }
 
     /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
@@ -150,6 +153,7 @@ impl Daemon {
             tracing::warn!("a letter under way was cut off; it goes again after the next start");
         }
         self.exceptions.abort();
+        self.clock.abort();
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
         tracing::info!("stopped; every record is on the disk");

@@ -418,6 +418,10 @@ pub const SOCKET_PATH_OCTETS: usize = 107;
 pub const NODE_OCTETS: usize = 63;
 /// Days before its end from which an exception is warned about.
 pub const EXCEPTION_NOTICE_DAYS: i32 = 30;
+/// Between two looks at whether the clock was set.
+pub const CLOCK_LOOK: Duration = Duration::from_secs(10);
+/// How far off the clock is when that counts: time services turn it by less than a tenth of the time between two looks.
+pub const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// Between two looks at whether a new day has begun, on which exceptions may have ended.
 pub const EXCEPTION_LOOK: Duration = Duration::from_mins(10);
 /// Octets of a custom rule's name: it stands in headers and log columns.

@@ -50,6 +50,7 @@ pub struct Metrics {
     pub log_rollbacks: IntCounter,
     pub index_segments: IntCounterVec,
     pub access_unwritten: IntCounter,
+    pub clock_steps: IntCounterVec,
     pub fact_unavailable: IntCounterVec,
     pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
@@ -171,8 +172,9 @@ impl Metrics {
             ),
             access_unwritten: new.counter(
                 "access_log_failed_total",
-                "Changes of the config that the access log does not tell of, because it could not be written.",
+                "Changes of the config or the clock that the access log does not tell of, because it could not be written.",
             ),
+            clock_steps: new.counters("clock_steps_total", "Steps of the system's clock.", &["direction"]),
             log_rollbacks: new.counter(
                 "log_rollbacks_total",
                 "Starts at which the log was not what its newest tree head says.",

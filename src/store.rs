@@ -107,6 +107,7 @@ struct Shared {
     marks: Marks,
     directory: PathBuf,
     clock: Clock,
+    signed: Option<Timestamp>,
 }
 
 impl std::fmt::Debug for Shared {
@@ -131,7 +132,7 @@ impl Store {
     pub fn open_with(directory: &Path, node: &str, settings: Heads, clock: Clock) -> Result<Self, OpenError> {
         make_directory(directory)?;
         let lock = lock(directory)?;
-        let Start { about, floor, tree } = epoch::look_through(directory, node, &settings)?;
+        let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings)?;
         let seen_key = seen_key(directory)?;
         let failing = Arc::new(AtomicBool::new(false));
         let outbox = Arc::new(Outbox::load(directory, clock())?);
@@ -178,6 +179,7 @@ impl Store {
             marks,
             directory,
             clock,
+            signed,
         })))
     }
 
@@ -242,6 +244,11 @@ impl Store {
     /// What time it is for the store.
     pub fn now(&self) -> Timestamp {
         (self.0.clock)()
+    }
+
+    /// When the newest tree head was signed before this process opened the log.
+    pub fn signed_before(&self) -> Option<Timestamp> {
+        self.0.signed
     }
 
     /// Has heads signed of what is new in the log and in the access log, soon.

@@ -5,13 +5,15 @@
 //! decision, the release of a hold are entries of their own. Each is a leaf of a Merkle tree, whose heads the daemon
 //! signs.
 
+mod former;
+
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,8 @@ use crate::merkle::{self, Hash, Salt, Tree};
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
 const VERSION: i32 = 2;
+/// The version before, whose entries were no leaves.
+const FORMER: i32 = 1;
 const TABLES: &str = "
     CREATE TABLE entry (
         n INTEGER PRIMARY KEY, time INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, salt BLOB NOT NULL,
@@ -65,11 +69,13 @@ pub enum Kind {
     Retention,
     /// A config came into force, or was refused.
     Config,
+    /// The system's clock was set.
+    Clock,
 }
 
 impl Kind {
     /// All.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Access,
         Self::Result,
         Self::Decision,
@@ -78,6 +84,7 @@ impl Kind {
         Self::Release,
         Self::Retention,
         Self::Config,
+        Self::Clock,
     ];
 
     /// The word for it.
@@ -91,6 +98,7 @@ impl Kind {
             Self::Release => "release",
             Self::Retention => "retention",
             Self::Config => "config",
+            Self::Clock => "clock",
         }
     }
 }
@@ -170,6 +178,22 @@ pub struct ConfigChange {
     pub config: String,
     /// The program's version.
     pub postvakt: String,
+}
+
+/// A step of the system's clock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStep {
+    /// As whom the daemon runs.
+    #[serde(flatten)]
+    pub reader: Reader,
+    /// What time it would have been; where the clock went back while the daemon stood still, the least it could be.
+    pub expected: Timestamp,
+    /// What time the clock said.
+    pub found: Timestamp,
+    /// From the one to the other; below zero where it went back.
+    pub milliseconds: i64,
+    /// `running`, `stopped`: what the daemon did meanwhile.
+    pub daemon: String,
 }
 
 /// A retention run.
@@ -270,16 +294,10 @@ impl AccessLog {
         getrandom::fill(&mut salt).map_err(AccessError::Random)?;
         // Strings, numbers and lists of them always have a JSON form.
         let body = serde_json::to_string(body).unwrap_or_default();
-        let hash = hash(&salt, time.as_millisecond(), kind.as_str(), &body);
         let mut add = || {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut tree = tree::read(&transaction, tree::NOW)?;
-            let n = tree.size() + 1;
-            let leaf = merkle::leaf(n, &hash);
-            tree.push(leaf);
-            let values =
-                rusqlite::params![n.cast_signed(), time.as_millisecond(), kind.as_str(), body, salt, leaf];
-            transaction.execute("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values)?;
+            let n = append(&transaction, &mut tree, time.as_millisecond(), kind, &body, &salt)?;
             tree::write(&transaction, tree::NOW, &tree)?;
             transaction.commit()?;
             Ok(n)
@@ -337,7 +355,8 @@ impl AccessLog {
         until: Option<Timestamp>,
     ) -> Result<Vec<Done>, AccessError> {
         let mut done = self.list(since, until)?;
-        let deeds = [Kind::Decision, Kind::Close, Kind::Hold, Kind::Release, Kind::Retention, Kind::Config];
+        let deeds: Vec<Kind> =
+            Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Access | Kind::Result)).collect();
         let during = |entry: &Entry| {
             since.is_none_or(|since| entry.time >= since) && until.is_none_or(|until| entry.time < until)
         };
@@ -385,11 +404,32 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.execute_batch(TABLES)?;
         tree::write(&transaction, tree::NOW, &Tree::default())?;
+    } else if number(&transaction, "application_id")? == APPLICATION_ID
+        && number(&transaction, "user_version")? == FORMER
+    {
+        former::take_over(&transaction)?;
     }
     transaction.commit()?;
     let known = number(&connection, "application_id")? == APPLICATION_ID
         && number(&connection, "user_version")? == VERSION;
     Ok(known.then_some(connection))
+}
+
+/// Adds an entry, as the next leaf of the tree. Its number.
+fn append(
+    transaction: &Transaction<'_>,
+    tree: &mut Tree,
+    time: i64,
+    kind: Kind,
+    body: &str,
+    salt: &Salt,
+) -> rusqlite::Result<u64> {
+    let n = tree.size() + 1;
+    let leaf = merkle::leaf(n, &hash(salt, time, kind.as_str(), body));
+    tree.push(leaf);
+    let values = rusqlite::params![n.cast_signed(), time, kind.as_str(), body, salt, leaf];
+    transaction.execute("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values)?;
+    Ok(n)
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
@@ -404,6 +444,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
 /// What the leaf of an entry is made of.
 pub(super) fn hash(salt: &Salt, time: i64, kind: &str, body: &str) -> Hash {
     merkle::hash_of(salt, &[time.to_string().as_bytes(), kind.as_bytes(), body.as_bytes()])
+}
+
+/// Whether the file is one of the version before.
+pub(super) fn is_former(path: &Path) -> bool {
+    let version = |connection: Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
+    };
+    schema::open_to_read_any(path).and_then(version).is_ok_and(|version| version == FORMER)
 }
 
 /// The tree of the access log in `directory`; `None` where nobody has read the log yet.

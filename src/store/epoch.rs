@@ -9,6 +9,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::heads;
 use super::month::Month;
 use super::schema::{self, About, OpenError, sync_directory};
@@ -30,6 +32,8 @@ pub(super) struct Start {
     pub(super) floor: Option<Month>,
     /// The epoch's tree.
     pub(super) tree: Tree,
+    /// When the newest head was signed.
+    pub(super) signed: Option<Timestamp>,
 }
 
 /// Looks at every month file and tells where the log goes on.
@@ -53,10 +57,11 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
         }
     }
     let (written, head) = (read(directory)?, heads::newest(directory, settings, node));
+    let signed = head.as_ref().map(|(_, head)| head.time);
     let begin = |floor: Option<Month>, known: Option<u32>| {
         let epochs = [known, written.map(|(epoch, _)| epoch), head.as_ref().map(|(epoch, _)| *epoch)];
         let epoch = epochs.into_iter().flatten().max().unwrap_or(0) + 1;
-        Start { about: About { node: node.into(), epoch, last: 0 }, floor, tree: Tree::default() }
+        Start { about: About { node: node.into(), epoch, last: 0 }, floor, tree: Tree::default(), signed }
     };
     let Some((month, about)) = newest else {
         let start = begin(written.map(|(_, month)| month.next_part()), None);
@@ -85,7 +90,7 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
         );
         return Ok(start);
     }
-    Ok(Start { about, floor: Some(month), tree })
+    Ok(Start { about, floor: Some(month), tree, signed })
 }
 
 fn announce(start: &Start, why: &str) {

@@ -1,6 +1,7 @@
 //! The store: durable, numbered, whole after a kill, and honest when it cannot be.
 
 mod cli;
+mod clock;
 mod damage;
 mod exports;
 mod faults;

@@ -2,6 +2,7 @@
 
 use rusqlite::Connection;
 
+use super::cli::run;
 use super::*;
 use postvakt::record::FindingRow;
 
@@ -55,4 +56,60 @@ async fn a_file_without_a_tree_stays_and_a_new_epoch_begins() {
     store.close().await;
     let subjects: Vec<_> = all(directory.path()).into_iter().map(|found| found.record.subject).collect();
     assert_eq!(subjects, ["old", "old", "new"], "an older month stays as it is, and is read");
+}
+
+/// An access log as version 1 wrote it: a search that ended, a refused one, and an export that was broken off.
+const ACCESSES_1: &str = "
+    PRAGMA application_id = 1347830083; PRAGMA user_version = 1;
+    CREATE TABLE access (
+        id INTEGER PRIMARY KEY, time INTEGER NOT NULL, uid INTEGER NOT NULL, user TEXT NOT NULL, login TEXT NOT NULL,
+        verb TEXT NOT NULL, query TEXT NOT NULL, purpose TEXT NOT NULL, decision TEXT NOT NULL, refused TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE result (
+        access INTEGER PRIMARY KEY, time INTEGER NOT NULL, rows INTEGER NOT NULL, outcome TEXT NOT NULL
+    ) STRICT;
+    CREATE TRIGGER access_stays BEFORE UPDATE ON access BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
+    CREATE TRIGGER access_keeps BEFORE DELETE ON access BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
+    CREATE TRIGGER result_stays BEFORE UPDATE ON result BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
+    CREATE TRIGGER result_keeps BEFORE DELETE ON result BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
+    INSERT INTO access VALUES
+        (1, 1787310309000, 0, 'root', 'anna', 'search', '{\"sender\":\"x@example.org\"}', 'drift', '', ''),
+        (2, 1787310310000, 7, 'bo', '', 'search', '{}', '', '', 'it names a person'),
+        (3, 1787310311000, 7, 'bo', '', 'export', '{}', '', 'KS 2026/123', '');
+    INSERT INTO result VALUES (1, 1787310309500, 4, 'done');";
+
+#[tokio::test]
+async fn an_access_log_without_a_tree_is_taken_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let store = Store::open(path, "gw1").unwrap();
+    store.commit(entry("one")).await.unwrap();
+    store.close().await;
+    let old = Connection::open(path.join("access.db")).unwrap();
+    old.execute_batch(ACCESSES_1).unwrap();
+    drop(old);
+    let own = path.to_str().unwrap();
+    let (code, out) = run(path, &["verify", own]);
+    assert!(code == 2 && out.contains("written by an older postvakt") && !out.contains("TAMPERED"), "{out}");
+    let list = || {
+        let (code, out) = run(path, &["access", "--json"]);
+        assert_eq!(code, 0, "{out}");
+        out.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let found = list();
+    let of = |at: usize, names: [&str; 5]| names.map(|name| found[at][name].to_string());
+    let names = ["time", "login", "purpose", "rows", "outcome"];
+    assert_eq!(of(0, names), ["\"2026-08-21T13:05:09.000+02:00\"", "\"anna\"", "\"drift\"", "4", "\"done\""]);
+    assert_eq!(of(0, ["query", "verb", "uid", "user", "decision"])[0], "{\"sender\":\"x@example.org\"}");
+    assert_eq!(
+        (&found[1]["outcome"], &found[1]["refused"]),
+        (&"refused".into(), &"it names a person".into())
+    );
+    assert_eq!((&found[2]["outcome"], &found[2]["decision"]), (&"unfinished".into(), &"KS 2026/123".into()));
+    assert!(found[3]["query"]["event"].as_str().unwrap().contains("did not prove"), "{found:#?}");
+    assert_eq!((found.len(), list().len()), (5, 6), "once, and the lists themselves");
+    // From now on it proves itself.
+    Store::open(path, "gw1").unwrap().close().await;
+    let (code, out) = run(path, &["verify", own]);
+    assert!(code == 0 && out.contains("access"), "{out}");
 }
