@@ -3,7 +3,6 @@
 pub mod csv;
 pub mod file;
 pub mod html;
-pub mod identity;
 pub mod jsonl;
 pub mod page;
 pub mod profile;

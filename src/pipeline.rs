@@ -138,7 +138,8 @@ impl Pipeline {
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);
         self.minimise(config, &mut record, &mut findings);
-        let outbox = written(config, &self.store, assessment);
+        let less = config.store.minimise.as_ref().is_some_and(|minimise| minimise.covers(&record));
+        let outbox = written(config, &self.store, assessment, less);
         let let_in = decision.verdict <= Verdict::Hold;
         let contacts = if let_in { self.sources.met(facts, config.needs()) } else { Vec::new() };
         let id = match self
@@ -216,10 +217,16 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     })
 }
 
-/// The letters that follow from the decision.
-fn written(config: &Config, store: &Store, Assessment { facts, decision }: &Assessment) -> Vec<OutboxRow> {
+/// The letters that follow from the decision; without the mail's subject where the store is to have less, for it has
+/// the letters too.
+fn written(
+    config: &Config,
+    store: &Store,
+    Assessment { facts, decision }: &Assessment,
+    less: bool,
+) -> Vec<OutboxRow> {
     let Some(stationery) = &config.stationery else { return Vec::new() };
-    let outgoing = letters::outgoing(facts, decision, stationery);
+    let outgoing = letters::outgoing(facts, decision, stationery, less);
     for fault in outgoing.faults {
         METRICS.letter_faults.inc();
         tracing::error!(queue_id = facts.queue_id, fault, "a letter could not be written as the config says");

@@ -177,6 +177,34 @@ pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
     found
 }
 
+/// The numbers of persons in a short text, with their places in it, whatever stands beside them and also with a point
+/// or a low line before the last four. One without a kind has the form and a day of birth, and another check digit: it
+/// was mistyped, or is something else.
+pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> {
+    let folded = Folded::new(text);
+    let mut bytes = folded.bytes().to_vec();
+    for at in 1..bytes.len() {
+        if let Some([before, sign @ (b'_' | b'.'), after]) = bytes.get_mut(at - 1..=at + 1)
+            && before.is_ascii_digit()
+            && after.is_ascii_digit()
+        {
+            *sign = b'-';
+        }
+    }
+    let context = Context::new(&bytes);
+    let ground = Ground { bytes: &bytes, context: &context, today, tabular: false };
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
+        let start = at + next;
+        let number = ground.of_person(&Shape::at(&bytes, start));
+        at = number.as_ref().map_or_else(|| digits_end(&bytes, start), |(place, _)| place.end);
+        found
+            .extend(number.map(|(place, kind)| (folded.offset(place.start)..folded.offset(place.end), kind)));
+    }
+    found
+}
+
 /// The number that begins with a run of digits.
 fn one(ground: &Ground<'_>, start: usize, end: usize) -> Option<Number> {
     // Most runs are years, times, prices and house numbers, and nothing follows them.

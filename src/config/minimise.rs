@@ -43,14 +43,19 @@ impl Covered {
 }
 
 impl Minimise {
-    /// Takes out of the record what is not to be kept, if the mail is one of those. `key` is the store's.
-    pub fn apply(&self, record: &mut Record, findings: &mut [FindingRow], key: &[u8; 32]) {
+    /// Whether the record is of such a mail.
+    pub fn covers(&self, record: &Record) -> bool {
         let mut parties = std::iter::once(&record.sender).chain(&record.recipients);
         let ours = |party: &String| {
             Address::parse(party)
                 .is_some_and(|address| self.mailboxes.iter().any(|covered| covered.covers(Some(&address))))
         };
-        if !parties.any(ours) && !self.mailboxes.contains(&Covered::Everybody) {
+        parties.any(ours) || self.mailboxes.contains(&Covered::Everybody)
+    }
+
+    /// Takes out of the record what is not to be kept, if the mail is one of those. `key` is the store's.
+    pub fn apply(&self, record: &mut Record, findings: &mut [FindingRow], key: &[u8; 32]) {
+        if !self.covers(record) {
             return;
         }
         let key = self.hash.then(|| IdentityKey::new(key));

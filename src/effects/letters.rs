@@ -21,9 +21,9 @@ pub struct Outgoing {
     pub faults: Vec<String>,
 }
 
-/// The letters that follow from a decision.
-pub fn outgoing(facts: &Facts, decision: &Decision, stationery: &Stationery) -> Outgoing {
-    let mut writer = Writer { facts, stationery, outgoing: Outgoing::default() };
+/// The letters that follow from a decision; with `less`, none has the mail's subject.
+pub fn outgoing(facts: &Facts, decision: &Decision, stationery: &Stationery, less: bool) -> Outgoing {
+    let mut writer = Writer { facts, stationery, less, outgoing: Outgoing::default() };
     for step in &decision.steps {
         match step {
             Step::Notify(notice) => writer.notice(notice),
@@ -46,6 +46,7 @@ pub fn outgoing(facts: &Facts, decision: &Decision, stationery: &Stationery) -> 
 struct Writer<'a> {
     facts: &'a Facts,
     stationery: &'a Stationery,
+    less: bool,
     outgoing: Outgoing,
 }
 
@@ -130,6 +131,9 @@ impl Writer<'_> {
 
     fn render(&mut self, template: &Template, mut fields: Fields) -> Option<Rendered> {
         fields.push(("organisation", self.facts.organisation.name.clone()));
+        if self.less {
+            fields.iter_mut().filter(|(name, _)| *name == "subject").for_each(|(_, subject)| subject.clear());
+        }
         template.render_or_shipped(&fields, &mut self.outgoing.faults)
     }
 

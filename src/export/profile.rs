@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
-use super::identity::{self, Kind};
 use crate::address::Address;
 use crate::organisation::Organisation;
 use crate::record::Record;
+use crate::scan;
 use crate::store::search::{Found, composed};
 
 /// What stands where a whole field was.
@@ -141,6 +143,7 @@ impl<'a> Mask<'a> {
     /// Masks a record. What was masked in it, and what a person should look at.
     pub fn apply(&self, found: &mut Found) -> Vec<Mark> {
         let mut marks = Vec::new();
+        let day = TimeZone::UTC.to_datetime(found.record.time).date();
         if let Some(pseudonyms) = &self.pseudonyms {
             pseudonyms.apply(&mut found.record);
         }
@@ -154,23 +157,22 @@ impl<'a> Mask<'a> {
                     MASKED.clone_into(text);
                     marks.push(Mark { column, what: "column".into(), masked: true, text: text.clone() });
                 } else {
-                    self.mask_parts(column, text, &mut marks);
+                    self.mask_parts(column, text, day, &mut marks);
                 }
             });
         }
         marks
     }
 
-    fn mask_parts(&self, column: Column, text: &mut String, marks: &mut Vec<Mark>) {
+    fn mask_parts(&self, column: Column, text: &mut String, day: Date, marks: &mut Vec<Mark>) {
         let mut parts: Vec<(Range<usize>, String, bool)> = Vec::new();
         if !self.words.is_empty() {
             *text = composed(text).into_owned();
         }
         if self.numbers {
-            parts.extend(identity::find(text).into_iter().map(|(range, kind)| match kind {
-                Kind::Personnummer => (range, NUMBERS.to_owned(), true),
-                Kind::Samordningsnummer => (range, "samordningsnummer".to_owned(), true),
-                Kind::Lookalike => (range, "like a personnummer, with another check digit".to_owned(), false),
+            parts.extend(scan::of_persons(text, day).into_iter().map(|(range, kind)| match kind {
+                Some(kind) => (range, kind.as_str().to_owned(), true),
+                None => (range, "like a personnummer, with another check digit".to_owned(), false),
             }));
         }
         for (number, word) in (1..).zip(self.words) {

@@ -69,6 +69,18 @@ impl Ground<'_> {
         Some(Number { kind, sure, named, at: written.at, key: key(&written.ten) })
     }
 
+    /// The person's number that the runs begin with, whatever stands beside it, with its kind; `None` for what has its
+    /// form and a day of birth, and another check digit.
+    pub(super) fn of_person(&self, shape: &Shape<'_>) -> Option<(Range<usize>, Option<Kind>)> {
+        let written = written(shape)?;
+        let kind = self.kind(&written);
+        let (month, day) = (two(&written.ten, 2), two(&written.ten, 4));
+        let day = if day > 60 { day - 60 } else { day };
+        let mistyped =
+            !luhn(written.ten.iter().map(|digit| digit - b'0')) && self.year(&written, month, day).is_some();
+        (mistyped || kind.is_some_and(Kind::of_person)).then_some((written.at, kind))
+    }
+
     fn kind(&self, written: &Written) -> Option<Kind> {
         let ten = &written.ten;
         if !luhn(ten.iter().map(|digit| digit - b'0')) {
@@ -239,4 +251,59 @@ fn two(digits: &[u8], at: usize) -> u16 {
 pub(super) fn key(characters: &[u8]) -> u64 {
     let value = |character: &u8| u64::from(character.to_ascii_uppercase().wrapping_sub(b'0'));
     characters.iter().fold(0_u64, |key, character| key.wrapping_mul(43).wrapping_add(value(character)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Kind, of_persons};
+
+    fn found(text: &str) -> Vec<(&str, Option<Kind>)> {
+        let found = of_persons(text, "2026-06-01".parse().unwrap());
+        found.into_iter().map(|(at, kind)| (&text[at], kind)).collect()
+    }
+
+    #[test]
+    fn numbers_of_persons_whatever_stands_beside_them() {
+        // Numbers that the Swedish Tax Agency gives for tests, and numbers beside them.
+        for (text, number) in [
+            ("850709-9805", "850709-9805"),
+            ("19850709-9805", "19850709-9805"),
+            ("19850709+9805", "19850709+9805"),
+            ("8507099805", "8507099805"),
+            ("198507099805", "198507099805"),
+            ("850709 9805", "850709 9805"),
+            ("850709\u{A0}9805", "850709\u{A0}9805"),
+            ("850709–9805", "850709–9805"),
+            ("８５０７０９-9805", "８５０７０９-9805"),
+            ("Ang. 850709-9805, beslut", "850709-9805"),
+            ("Åtgärd 850709.9805", "850709.9805"),
+            ("bilaga_850709_9805.pdf", "850709_9805"),
+            ("bilaga8507099805.pdf", "8507099805"),
+            ("tfn:8507099805;", "8507099805"),
+        ] {
+            assert_eq!(found(text), [(number, Some(Kind::Personal))], "{text}");
+        }
+        assert_eq!(found("701063-2391"), [("701063-2391", Some(Kind::Coordination))]);
+        assert_eq!(found("850709-9805 och 19850709+9805").len(), 2);
+    }
+
+    #[test]
+    fn mistyped_ones_are_told_of_and_other_numbers_are_not() {
+        assert_eq!(found("850709-9806"), [("850709-9806", None)]);
+        assert_eq!(found("701063-2392"), [("701063-2392", None)]);
+        for text in [
+            "851309-9805",
+            "850799-9805",
+            "850230-9805",
+            "1234567890123456",
+            "KS 2026/123",
+            "2026-08-21 13:05",
+            "192.0.2.1",
+            "850709-98055",
+            "08-123 45 67",
+            "556036-0793",
+        ] {
+            assert_eq!(found(text), [], "{text}");
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod forwarding;
 mod heads;
 mod incoming;
 mod lab;
+mod minimise;
 mod postfix;
 mod product;
 mod protected;

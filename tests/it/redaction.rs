@@ -52,6 +52,7 @@ fn nothing_that_we_write_holds_what_we_found() {
                 &assessment.facts,
                 &assessment.decision,
                 config.stationery.as_ref().unwrap(),
+                false,
             );
             findings += rows.len();
             notices += outgoing.rows.len();

@@ -33,7 +33,7 @@ fn notice(to: &str, once: &str) -> Step {
 
 fn outgoing_of(steps: Vec<Step>, stationery: &Stationery) -> Outgoing {
     let facts = from_inside("anna@exempelby.se", "anna@example.net", "From: anna@exempelby.se");
-    outgoing(&facts, &Decision { steps, ..Decision::default() }, stationery)
+    outgoing(&facts, &Decision { steps, ..Decision::default() }, stationery, false)
 }
 
 #[test]
@@ -61,6 +61,17 @@ fn a_notice_is_one_letter_to_someone_inside() {
 fn nobody_outside_gets_a_notice() {
     let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@example.net", "")], &stationery());
     assert_eq!((rows.len(), faults.len()), (0, 1));
+}
+
+#[test]
+fn a_letter_about_mail_that_leaves_little_has_no_subject() {
+    let facts = from_inside("anna@exempelby.se", "anna@example.net", "From: anna@exempelby.se");
+    let to = Address::parse("anna@exempelby.se").unwrap();
+    let fields = vec![("subject", "Anmälan".to_owned()), ("action", "held".to_owned())];
+    let notice = Notice { occasion: Occasion::LargeAttachment, to, once: "1".into(), fields };
+    let decision = Decision { steps: vec![Step::Notify(notice)], ..Decision::default() };
+    let message = |less| outgoing(&facts, &decision, &stationery(), less).rows.remove(0).message;
+    assert!(message(false).contains("Anm=C3=A4lan") && !message(true).contains("Anm=C3=A4lan"));
 }
 
 #[test]
