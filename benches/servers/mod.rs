@@ -1,7 +1,8 @@
 //! The servers under load, each a child process on a Unix socket in a temporary directory.
 //!
 //! `bare` and `engine` are this benchmark's own binary, started again with `serve`; `libmilter` is compiled from C;
-//! `postvakt` is the program itself with `auto-forward` on and its log on disk; `logging` the same without a rule.
+//! `postvakt` is the program itself with `auto-forward` on and its log on disk; `logging` the same without a rule;
+//! `incoming` with every rule on mail from outside, and neither a scanner nor the DNS to ask.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -37,6 +38,8 @@ pub(crate) enum Kind {
     Engine,
     /// Postvakt without a rule: the log alone.
     Logging,
+    /// Postvakt with the rules on mail from outside.
+    Incoming,
     /// Postvakt.
     Postvakt,
 }
@@ -57,6 +60,7 @@ impl Kind {
             Self::Libmilter => "libmilter",
             Self::Engine => "engine",
             Self::Logging => "logging",
+            Self::Incoming => "incoming",
             Self::Postvakt => "postvakt",
         }
     }
@@ -134,7 +138,9 @@ pub(crate) fn served() -> Result<bool> {
     match Kind::from_str(kind, false).map_err(anyhow::Error::msg)? {
         Kind::Bare => runtime.block_on(bare::serve(address))?,
         Kind::Engine => runtime.block_on(engine::serve(address))?,
-        Kind::Libmilter | Kind::Logging | Kind::Postvakt => bail!("{kind} is a program of its own"),
+        Kind::Libmilter | Kind::Logging | Kind::Incoming | Kind::Postvakt => {
+            bail!("{kind} is a program of its own")
+        }
     }
     Ok(true)
 }
@@ -171,9 +177,13 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
             });
             command
         }
-        Kind::Logging | Kind::Postvakt => {
+        Kind::Logging | Kind::Incoming | Kind::Postvakt => {
             let config = directory.join("postvakt.toml");
-            let rules = if kind == Kind::Postvakt { FORWARDING } else { "" };
+            let rules = match kind {
+                Kind::Postvakt => FORWARDING,
+                Kind::Incoming => INCOMING,
+                Kind::Bare | Kind::Libmilter | Kind::Engine | Kind::Logging => "",
+            };
             fs::write(&config, postvakt_config(address, directory) + rules)?;
             let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
             command.args(["serve", "--config"]).arg(config);
@@ -188,6 +198,26 @@ const FORWARDING: &str = r#"
 [rules.auto-forward]
 mode = "enforce"
 action = "hold"
+"#;
+
+/// `virus` is not among them: it cannot be on without its scanner.
+const INCOMING: &str = r#"
+[rules.spam]
+mode = "enforce"
+[rules.suspicious-attachment]
+mode = "enforce"
+[rules.lookalike-sender]
+mode = "enforce"
+names = ["Kommundirektören"]
+[rules.suspicious-link]
+mode = "enforce"
+[rules.first-contact]
+mode = "enforce"
+learning = "0 d"
+[rules.mass-mailing]
+mode = "enforce"
+[rules.large-attachment]
+mode = "enforce"
 "#;
 
 fn postvakt_config(address: &Address, directory: &Path) -> String {
