@@ -18,6 +18,7 @@ pub mod links;
 pub mod opened;
 pub mod passage;
 mod received;
+pub mod results;
 pub mod scan;
 mod signature;
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub struct Organisation {
     pub authserv_id: String,
     /// The hosts of a filter of its own that mail passes before it comes here: what it wrote is believed.
     pub upstream: Vec<IpNet>,
+    /// The domains whose seals on what they hand on are believed (RFC 8617).
+    pub trusted_sealers: Vec<DomainPattern>,
 }
 
 impl Organisation {
@@ -55,6 +57,11 @@ impl Organisation {
     pub fn trusts_filter(&self, host: IpAddr) -> bool {
         let host = host.to_canonical();
         self.upstream.iter().any(|network| network.contains(&host))
+    }
+
+    /// Whether what that domain seals is believed.
+    pub fn trusts_sealer(&self, sealer: &Domain) -> bool {
+        self.trusted_sealers.iter().any(|trusted| trusted.matches(sealer))
     }
 
     /// Whether the host is one of the organisation's own.

@@ -33,14 +33,15 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
         let smtp = root.table("smtp", letters::smtp).flatten();
         let dns = root.table("dns", services::dns);
-        let authentication = root.table("authentication", services::authserv_id);
+        let authentication = root.table("authentication", services::authentication);
         let (scanners, upstream) = root.table("scanners", services::scanners).unwrap_or_default();
         let (organisation, time_zone) = organisation.unzip();
-        let authserv_id =
-            authentication.clone().flatten().unwrap_or_else(|| around.host.to_ascii_lowercase());
-        let organisation = organisation
-            .flatten()
-            .map(|organisation| Arc::new(Organisation { authserv_id, upstream, ..organisation }));
+        let authenticate = authentication.is_some();
+        let services::Authentication { authserv_id, trusted_sealers } = authentication.unwrap_or_default();
+        let authserv_id = authserv_id.unwrap_or_else(|| around.host.to_ascii_lowercase());
+        let organisation = organisation.flatten().map(|organisation| {
+            Arc::new(Organisation { authserv_id, upstream, trusted_sealers, ..organisation })
+        });
         let disclosure = root.table("disclosure", disclosure).unwrap_or_default();
         let stationery =
             letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
@@ -70,7 +71,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             disclosure,
             smtp,
             stationery,
-            authenticate: authentication.is_some(),
+            authenticate,
             dns: dns.unwrap_or_default(),
             scanners,
             rules: rules.unwrap_or_default(),

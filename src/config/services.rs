@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::address::DomainPattern;
 use crate::limits;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
@@ -67,8 +68,32 @@ fn server(value: &Value) -> Result<SocketAddr, Fault> {
     }
 }
 
-/// `[authentication]`: the name under which this gateway states what it checked.
-pub(super) fn authserv_id(section: &mut Settings<'_>) -> Option<String> {
+/// `[authentication]`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Authentication {
+    /// The name under which this gateway states what it checked.
+    pub(super) authserv_id: Option<String>,
+    /// The domains whose seals are believed.
+    pub(super) trusted_sealers: Vec<DomainPattern>,
+}
+
+/// `[authentication]`.
+pub(super) fn authentication(section: &mut Settings<'_>) -> Authentication {
+    let authserv_id = authserv_id(section);
+    let mut trusted_sealers = Vec::new();
+    for value in section.list("trusted_sealers").unwrap_or_default() {
+        trusted_sealers.extend(section.accept("trusted_sealers", value.at, sealer(value)));
+    }
+    Authentication { authserv_id, trusted_sealers }
+}
+
+fn sealer(value: &Value) -> Result<DomainPattern, Fault> {
+    let given = parse::text(value)?;
+    DomainPattern::parse(given)
+        .map_err(|wrong| Fault::new(format!("{} is {wrong}", parse::shown(given)), "write lists.example.org"))
+}
+
+fn authserv_id(section: &mut Settings<'_>) -> Option<String> {
     section.optional("authserv_id", |value| {
         let given = parse::text(value)?;
         let id = given.to_ascii_lowercase();

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::address::Domain;
-use crate::facts::authentication::{Authentication, Spf, SpfIdentity};
+use crate::facts::authentication::{Authentication, Outcome, Spf, SpfIdentity};
 use crate::facts::{Fact, Facts, Field};
 use crate::limits;
 
@@ -36,17 +36,15 @@ pub(super) fn value(facts: &Facts) -> Option<String> {
 
 /// Each method's result, the most telling first.
 fn results(found: &Authentication) -> Vec<String> {
-    let Spf { result, identity, domain, .. } = &found.spf;
-    let identity = match identity {
-        SpfIdentity::Helo => "smtp.helo",
-        SpfIdentity::MailFrom => "smtp.mailfrom",
-    };
-    let mut all = vec![format!("spf={result}{}", property(identity, domain.as_str()))];
+    let mut all = vec![spf(&found.spf)];
+    // Most names of hosts have no record of their own, which is nothing to tell of.
+    all.extend(found.helo.iter().filter(|helo| helo.result != Outcome::None).map(spf));
     let author = found.dmarc.domain.as_ref().map_or("", Domain::as_str);
     let policy = found.dmarc.policy.as_str();
     let from = property("header.from", author);
     all.push(format!("dmarc={} policy.dmarc={policy}{from}", found.dmarc.result));
-    all.push(format!("arc={}", found.arc));
+    let sealer = property("policy.sealer", found.arc.vouched_by.as_ref().map_or("", Domain::as_str));
+    all.push(format!("arc={}{sealer}", found.arc.result));
     if found.dkim.is_empty() {
         all.push("dkim=none".to_owned());
     }
@@ -55,6 +53,14 @@ fn results(found: &Authentication) -> Vec<String> {
         format!("dkim={}{domain}{}", dkim.result, property("header.s", &dkim.selector))
     }));
     all
+}
+
+fn spf(Spf { result, identity, domain, .. }: &Spf) -> String {
+    let identity = match identity {
+        SpfIdentity::Helo => "smtp.helo",
+        SpfIdentity::MailFrom => "smtp.mailfrom",
+    };
+    format!("spf={result}{}", property(identity, domain.as_str()))
 }
 
 /// ` name=value`, the value quoted where it is not a token (RFC 2045 §5.1); nothing without a value.

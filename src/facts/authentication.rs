@@ -9,14 +9,16 @@ use crate::address::Domain;
 /// What the four methods say of one mail. Each was asked about the message as it came, before any edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Authentication {
-    /// RFC 7208: may this host send for that domain?
+    /// RFC 7208: may this host send for the domain of the envelope sender, or for a null sender, for its own name?
     pub spf: Spf,
+    /// RFC 7208 §2.3: may this host go by the name that it gave in HELO? Asked beside MAIL FROM, where there is one.
+    pub helo: Option<Spf>,
     /// RFC 6376: one result for each signature, in the order of the message.
     pub dkim: Vec<Dkim>,
     /// RFC 9989: does one of them vouch for the domain in From, and what does that domain wish otherwise?
     pub dmarc: Dmarc,
     /// RFC 8617: the chain of those who passed it on.
-    pub arc: Outcome,
+    pub arc: Chain,
 }
 
 impl Authentication {
@@ -49,6 +51,22 @@ impl Authentication {
     pub fn disowned(&self) -> bool {
         self.dmarc.result == Outcome::Fail && self.dmarc.policy != Policy::None
     }
+
+    /// Whether somebody who is believed says that the domain in From vouched for the mail when it came there: then it is
+    /// no wonder that it no longer does.
+    pub fn handed_on(&self) -> bool {
+        self.arc.result == Outcome::Pass && self.arc.vouched_by.is_some()
+    }
+}
+
+/// What ARC says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// Whether the seals hold. Anybody can seal, so that alone is no reason to believe anything.
+    pub result: Outcome,
+    /// A sealer whom the organisation trusts, and who states in the chain that the domain in From vouched for the mail as
+    /// it came there. None where another than trusted ones sealed it after that.
+    pub vouched_by: Option<Domain>,
 }
 
 /// What SPF says.
@@ -67,7 +85,7 @@ pub struct Spf {
 /// Where the domain that SPF asks was found (RFC 7208 §2.3, §2.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpfIdentity {
-    /// In HELO, for a null sender.
+    /// In HELO.
     Helo,
     /// In MAIL FROM.
     MailFrom,
@@ -180,7 +198,8 @@ mod tests {
             spf: Spf { result: spf, identity: SpfIdentity::MailFrom, domain: domain.clone(), aligned },
             dkim: Vec::new(),
             dmarc: Dmarc { result: dmarc, policy: Policy::Reject, domain: Some(domain) },
-            arc: Outcome::None,
+            helo: None,
+            arc: Chain::default(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mail_auth::arc::Set;
 use mail_auth::hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
@@ -17,15 +18,20 @@ use mail_auth::{
     ArcOutput, AuthenticatedMessage, DkimOutput, DkimResult, DmarcResult, MessageAuthenticator, SpfOutput,
     SpfResult, dmarc,
 };
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::address::Domain;
 use crate::config::services::Dns;
-use crate::facts::authentication::{Authentication, Dkim, Dmarc, Outcome, Policy, Spf, SpfIdentity, aligned};
-use crate::facts::{Cause, Facts};
+use crate::facts::authentication::{
+    Authentication, Chain, Dkim, Dmarc, Outcome, Policy, Spf, SpfIdentity, aligned,
+};
+use crate::facts::{Cause, Facts, results};
 use crate::limits;
 use crate::mail::Mail;
 use crate::metrics::METRICS;
+use crate::organisation::Organisation;
+use crate::settings::parse;
 
 /// The resolver in use, made anew when a reload names other servers.
 #[derive(Default)]
@@ -123,6 +129,7 @@ fn too_much_to_verify(facts: &Facts) -> bool {
 /// All that is asked about one mail, owned, so that it can be asked on another thread.
 struct Question {
     mail: Arc<Mail>,
+    organisation: Arc<Organisation>,
     client: Option<IpAddr>,
     host: String,
     helo: String,
@@ -138,6 +145,7 @@ impl Question {
         let client = mail.client.address.filter(|client| !organisation.trusts_filter(*client));
         Self {
             mail: mail.clone(),
+            organisation: organisation.clone(),
             client: client.map(|client| client.to_canonical()),
             host: organisation.authserv_id.clone(),
             helo: mail.client.helo.clone().unwrap_or_default(),
@@ -151,8 +159,9 @@ impl Question {
         let Some(message) = AuthenticatedMessage::parse(&self.mail.message.bytes) else {
             return Err(Cause::Protocol);
         };
-        let (spf, dkim, arc) = tokio::join!(
+        let (spf, helo, dkim, arc) = tokio::join!(
             timeout_at(deadline, self.spf(resolver)),
+            timeout_at(deadline, self.spf_of_helo(resolver)),
             timeout_at(deadline, resolver.verify_dkim(&message)),
             timeout_at(deadline, resolver.verify_arc(&message)),
         );
@@ -167,22 +176,40 @@ impl Question {
         let late = spf.is_err() || dkim.is_err() || dmarc.is_none();
         let found = Authentication {
             spf: self.as_spf(spf.ok()),
+            helo: self.as_helo(helo),
             dkim: self.as_dkim(dkim.ok(), message.dkim_headers.len()),
             dmarc: self.as_dmarc(dmarc),
-            arc: arc.map_or(Outcome::TempError, |arc: ArcOutput<'_>| of_dkim(arc.result())),
+            arc: arc
+                .map_or(Chain { result: Outcome::TempError, vouched_by: None }, |arc| self.as_chain(&arc)),
         };
         if nothing_known(&found) { Err(if late { Cause::Deadline } else { Cause::Dns }) } else { Ok(found) }
     }
 
     async fn spf(&self, resolver: &MessageAuthenticator) -> SpfOutput {
-        let Some(client) = self.client else { return SpfOutput::new(String::new()) };
-        resolver
-            .verify_spf(if self.sender.is_empty() {
-                SpfParameters::verify_ehlo(client, &self.helo, &self.host)
-            } else {
-                SpfParameters::verify_mail_from(client, &self.helo, &self.host, &self.sender)
-            })
-            .await
+        match self.client {
+            None => SpfOutput::new(String::new()),
+            Some(_) if self.sender.is_empty() => self.spf_of_name(resolver).await,
+            Some(client) => {
+                let of = SpfParameters::verify_mail_from(client, &self.helo, &self.host, &self.sender);
+                resolver.verify_spf(of).await
+            }
+        }
+    }
+
+    /// The name in HELO, which for a null sender is asked about already.
+    async fn spf_of_helo(&self, resolver: &MessageAuthenticator) -> Option<SpfOutput> {
+        if self.sender.is_empty() { None } else { Some(self.spf_of_name(resolver).await) }
+    }
+
+    /// An address, or a name without a dot, has nobody who could say anything about it (RFC 7208 §2.3).
+    async fn spf_of_name(&self, resolver: &MessageAuthenticator) -> SpfOutput {
+        let named = parse::is_domain(&self.helo) && self.helo.contains('.');
+        match self.client.filter(|_| named) {
+            None => SpfOutput::new(String::new()),
+            Some(client) => {
+                resolver.verify_spf(SpfParameters::verify_ehlo(client, &self.helo, &self.host)).await
+            }
+        }
     }
 
     fn as_spf(&self, output: Option<SpfOutput>) -> Spf {
@@ -190,6 +217,15 @@ impl Question {
             Some((_, domain)) => (SpfIdentity::MailFrom, domain),
             None => (SpfIdentity::Helo, &*self.helo),
         };
+        self.spf_about(identity, domain, output)
+    }
+
+    fn as_helo(&self, output: Result<Option<SpfOutput>, Elapsed>) -> Option<Spf> {
+        let output = output.map_or(Some(None), |output| output.map(Some))?;
+        Some(self.spf_about(SpfIdentity::Helo, &self.helo, output))
+    }
+
+    fn spf_about(&self, identity: SpfIdentity, domain: &str, output: Option<SpfOutput>) -> Spf {
         let domain = Domain::new(domain);
         let result = output.map_or(Outcome::TempError, |output| match output.result() {
             SpfResult::Pass => Outcome::Pass,
@@ -201,6 +237,27 @@ impl Question {
             SpfResult::None => Outcome::None,
         });
         Spf { result, identity, aligned: self.aligns(&domain), domain }
+    }
+
+    /// The chain, and what those in it say whose word is taken. Of them the newest is asked first; whoever stands before
+    /// one who is not trusted says nothing, for that one may have made his words up.
+    fn as_chain(&self, arc: &ArcOutput<'_>) -> Chain {
+        let result = match arc.result() {
+            DkimResult::Pass => Outcome::Pass,
+            DkimResult::None => Outcome::None,
+            DkimResult::TempError(_) => Outcome::TempError,
+            // A chain holds or fails (RFC 8617 §4.4); there is no third.
+            DkimResult::Neutral(_) | DkimResult::Fail(_) | DkimResult::PermError(_) => Outcome::Fail,
+        };
+        let domain = |set: &Set<'_>| Domain::new(&set.seal.header.d);
+        let believed =
+            arc.sets().iter().rev().take_while(|set| self.organisation.trusts_sealer(&domain(set)));
+        let vouches = |set: &&Set<'_>| {
+            let stated = String::from_utf8_lossy(set.results.value);
+            self.author.as_ref().is_some_and(|author| results::vouches(&stated, author))
+        };
+        let vouched_by = believed.filter(|_| result == Outcome::Pass).find(vouches).map(domain);
+        Chain { result, vouched_by }
     }
 
     /// Without an answer, as many temporary errors as there are signatures.

@@ -31,10 +31,12 @@ needs `[authentication]` in the config.
 
 - `rspamd`, `spamassassin`, `upstream`: the points of each scanner under `[scanners]`, as a part of the points from
   which on it is spam to that scanner; the highest part counts. A scanner that says spam is one whole.
-- `dmarc-reject`, `dmarc-quarantine`: the domain in From disowns the mail, and no chain of forwarders (ARC) that holds
-  explains it: half of a whole.
+- `dmarc-reject`, `dmarc-quarantine`: the domain in From disowns the mail, and no trusted sealer explains it: half of a
+  whole. A chain of forwarders (ARC) explains it where it holds and one of `trusted_sealers` states in it that the domain
+  vouched for the mail, and nobody but such sealers handed it on after that.
 - `own-domain`: From is one of the organisation's own domains, and nothing vouches for it: half.
-- `spf-fail`: the host may not send for the domain, and no signature of that domain holds: three tenths.
+- `spf-fail`: the host may not send for the domain of the envelope sender, or `helo-fail`: it may not go by the name that
+  it gives in HELO; and no signature of the domain in From holds, and no trusted sealer explains it: three tenths.
 
 From one whole on it is spam: a scanner alone, or several signs that are each too little. The grade is *strong*.
 
@@ -208,7 +210,7 @@ pub fn weigh(facts: &Facts) -> Weighed {
 fn signs(facts: &Facts) -> Vec<(&'static str, f64)> {
     let Fact::Known(found) = &facts.authentication else { return Vec::new() };
     let mut signs = Vec::new();
-    if found.disowned() && found.arc != Outcome::Pass {
+    if found.disowned() && !found.handed_on() {
         signs.push((
             if found.dmarc.policy == Policy::Reject { "dmarc-reject" } else { "dmarc-quarantine" },
             0.5,
@@ -217,8 +219,13 @@ fn signs(facts: &Facts) -> Vec<(&'static str, f64)> {
     if own_domain(facts) && settled(found) && !found.vouched() {
         signs.push(("own-domain", 0.5));
     }
-    if found.spf.result == Outcome::Fail && !found.dkim_aligned() && found.arc != Outcome::Pass {
-        signs.push(("spf-fail", 0.3));
+    if !found.dkim_aligned() && !found.handed_on() {
+        // One sign: often both names are the same domain's.
+        if found.spf.result == Outcome::Fail {
+            signs.push(("spf-fail", 0.3));
+        } else if found.helo.as_ref().is_some_and(|helo| helo.result == Outcome::Fail) {
+            signs.push(("helo-fail", 0.3));
+        }
     }
     signs
 }

@@ -1,6 +1,7 @@
 //! Mail from outside: authenticated against a name server of the tests' own, shown to real scanners and to one that
 //! fails as it is told, marked through a real Postfix, and read by an independent library.
 
+mod chain;
 mod daemons;
 pub(crate) mod dns;
 mod fault;
@@ -13,7 +14,7 @@ mod scanners;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// Debian's Python, which has dkimpy.
+/// Debian's Python, which has dkimpy, and what that seals with.
 const PYTHON: &str = "/usr/bin/python3";
 /// What is asked of it.
 const TOOL: &str = include_str!("incoming/tool.py");
@@ -31,7 +32,10 @@ fn python(arguments: &[&str], message: &[u8]) -> String {
     child.stdin.take().unwrap().write_all(message).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "apt-get install --no-install-recommends python3-dkim\n{stderr}");
+    assert!(
+        output.status.success(),
+        "apt-get install --no-install-recommends python3-dkim python3-authres\n{stderr}"
+    );
     String::from_utf8(output.stdout).unwrap().trim_end_matches('\n').to_owned()
 }
 

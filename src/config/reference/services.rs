@@ -10,15 +10,26 @@ pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
     (
         "[authentication]",
         "Who vouches for mail from outside: SPF, DKIM, DMARC and ARC. With this table it is asked for every such mail, and Authentication-Results says what came of it; without it, only where a rule cannot do without.",
-        &[Key {
-            name: "authserv_id",
-            kind: "host name",
-            default: Fallback::Found("the host's name"),
-            example: "\"mx.exempelby.se\"",
-            meaning: "The name under which this gateway states what it checked (RFC 8601). Fields from outside in this name are taken away. Nodes that stand side by side have the same.",
-            why: "It is the name by which the world knows the gateway.",
-            keys: &[],
-        }],
+        &[
+            Key {
+                name: "authserv_id",
+                kind: "host name",
+                default: Fallback::Found("the host's name"),
+                example: "\"mx.exempelby.se\"",
+                meaning: "The name under which this gateway states what it checked (RFC 8601). Fields from outside in this name are taken away. Nodes that stand side by side have the same.",
+                why: "It is the name by which the world knows the gateway.",
+                keys: &[],
+            },
+            Key {
+                name: "trusted_sealers",
+                kind: "list of domains",
+                default: Fallback::Off,
+                example: "[\"lists.example.org\"]",
+                meaning: "Domains that hand mail on and seal it with ARC, such as mailing lists, whose word is taken: where one of them states that the domain in From vouched for the mail as it came there, nobody holds it against the mail that it no longer does. \"*.example.org\" is every domain below.",
+                why: "Anybody can seal. A chain that holds proves who says something, not that it is true.",
+                keys: &[],
+            },
+        ],
     ),
     (
         "[dns]",

@@ -1,7 +1,7 @@
 //! Every reason not to answer, by what other programs test and by what they get wrong.
 
 use super::*;
-use crate::facts::authentication::{Dkim, Dmarc, Policy, Spf};
+use crate::facts::authentication::{Chain, Dkim, Dmarc, Policy, Spf};
 use crate::facts::testing::from_outside;
 
 const HUMAN: &str =
@@ -205,7 +205,8 @@ fn known(
         },
         dkim: dkim.into_iter().collect(),
         dmarc: Dmarc { result: dmarc.0, policy: Policy::Reject, domain: Some(Domain::new(dmarc.1)) },
-        arc: Outcome::None,
+        helo: None,
+        arc: Chain::default(),
     })
 }
 

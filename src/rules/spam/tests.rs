@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::address::Domain;
-use crate::facts::authentication::{Dmarc, Spf, SpfIdentity};
+use crate::facts::authentication::{Chain, Dmarc, Spf, SpfIdentity};
 use crate::facts::scan::SpamScanner;
 use crate::facts::testing::from_outside;
 
@@ -24,7 +24,8 @@ fn authentication(spf: Outcome, dmarc: Outcome) -> Fact<Authentication> {
         spf: Spf { result: spf, identity: SpfIdentity::MailFrom, domain: domain.clone(), aligned: true },
         dkim: Vec::new(),
         dmarc: Dmarc { result: dmarc, policy: Policy::Reject, domain: Some(domain) },
-        arc: Outcome::None,
+        helo: None,
+        arc: Chain::default(),
     })
 }
 
@@ -72,9 +73,40 @@ fn a_list_that_holds_the_chain_explains_a_broken_signature() {
     let mut facts = facts();
     facts.scans.spam = vec![scanned(SpamScanner::SpamAssassin, 3.0, Opinion::Ham)];
     let Fact::Known(mut through_list) = authentication(Outcome::Fail, Outcome::Fail) else { panic!() };
-    through_list.arc = Outcome::Pass;
-    facts.authentication = Fact::Known(through_list);
+    // Anybody can seal; whose word is taken says the config.
+    through_list.arc = Chain { result: Outcome::Pass, vouched_by: None };
+    facts.authentication = Fact::Known(through_list.clone());
+    assert_eq!(found(&facts), "points=7.0/5.0,spamassassin,dmarc-reject,spf-fail");
+    let vouched_by = Some(Domain::new("lists.example.net"));
+    through_list.arc = Chain { result: Outcome::Pass, vouched_by: vouched_by.clone() };
+    facts.authentication = Fact::Known(through_list.clone());
     assert_eq!(found(&facts), "nothing");
+    through_list.arc = Chain { result: Outcome::Fail, vouched_by };
+    facts.authentication = Fact::Known(through_list);
+    assert_eq!(found(&facts), "points=7.0/5.0,spamassassin,dmarc-reject,spf-fail");
+}
+
+#[test]
+fn a_host_by_anothers_name_is_one_sign() {
+    let mut facts = facts();
+    facts.scans.spam = vec![scanned(SpamScanner::SpamAssassin, 4.0, Opinion::Ham)];
+    let name = |result| Spf {
+        result,
+        identity: SpfIdentity::Helo,
+        domain: Domain::new("mx.example.net"),
+        aligned: false,
+    };
+    for (spf, helo, expected) in [
+        (Outcome::None, Outcome::Fail, "points=5.5/5.0,spamassassin,helo-fail"),
+        (Outcome::Fail, Outcome::Fail, "points=5.5/5.0,spamassassin,spf-fail"),
+        (Outcome::None, Outcome::SoftFail, "nothing"),
+        (Outcome::None, Outcome::TempError, "nothing"),
+    ] {
+        let Fact::Known(mut known) = authentication(spf, Outcome::None) else { panic!() };
+        known.helo = Some(name(helo));
+        facts.authentication = Fact::Known(known);
+        assert_eq!(found(&facts), expected, "{spf} {helo}");
+    }
 }
 
 #[test]

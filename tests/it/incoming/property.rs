@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use postvakt::address::Domain;
 use postvakt::cli::demo::case::Case;
 use postvakt::config::{Config, NoFiles, Surroundings};
-use postvakt::facts::authentication::{Authentication, Dkim, Dmarc, Outcome, Policy, Spf, SpfIdentity};
+use postvakt::facts::authentication::{
+    Authentication, Chain, Dkim, Dmarc, Outcome, Policy, Spf, SpfIdentity,
+};
 use postvakt::facts::scan::{Opinion, SpamScan, SpamScanner, SpamScore, VirusScan};
 use postvakt::facts::{Cause, Fact, Facts, Needs, extract::extract};
 use postvakt::policy::{Decision, Step, decide::decide};
@@ -86,10 +88,14 @@ fn authentication(random: &mut Random) -> Fact<Authentication> {
     };
     let policy = random.of(&[Policy::None, Policy::Quarantine, Policy::Reject]);
     let known = Authentication {
-        spf,
         dkim: vec![dkim],
         dmarc: Dmarc { result: random.of(&OUTCOMES), policy, domain: Some(domain) },
-        arc: random.of(&OUTCOMES),
+        helo: random.of(&[None, Some(Spf { identity: SpfIdentity::Helo, ..spf.clone() })]),
+        spf,
+        arc: Chain {
+            result: random.of(&OUTCOMES),
+            vouched_by: random.of(&[None, Some(Domain::new("lists.example.net"))]),
+        },
     };
     random.of(&[Fact::Known(known), Fact::Unavailable(Cause::Dns), Fact::NotGathered])
 }
