@@ -94,8 +94,7 @@ impl Ledger {
     pub fn admit(&self, facts: &Facts, ceilings: &Ceilings, receipts: &mut [Receipt]) {
         let Some(sender) = facts.sender.address() else { return };
         let now = facts.arrived.as_millisecond();
-        let full =
-            self.store.as_ref().is_some_and(|store| store.outbox().pending() >= limits::OUTBOX_PENDING);
+        let full = self.store.as_ref().is_some_and(|store| !store.outbox().has_room());
         let mut book = self.book();
         book.forget_before(now - Per::Day.milliseconds());
         for receipt in receipts.iter_mut().filter(|receipt| receipt.silence.is_none()) {
@@ -106,6 +105,9 @@ impl Ledger {
             let subjects = Subject::of(sender, &receipt.mailbox.address);
             let obstacle = || book.obstacle(now, ceilings, &subjects, facts.queue_id.as_deref());
             receipt.silence = full.then_some(Silence::QueueFull).or_else(obstacle);
+            if full {
+                METRICS.limits_exceeded.with_label_values(&["outbox"]).inc();
+            }
             if receipt.silence.is_none() {
                 book.count(now, receipt.key, subjects);
             }

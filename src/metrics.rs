@@ -153,12 +153,12 @@ impl Metrics {
                 "letter_faults_total",
                 "Receipts and notices that could not be written as the config says.",
             ),
-            heads: new.counters("log_heads_total", "Tree heads: signed, failed.", &["result"]),
             letters_unmarked: new.counter(
                 "letters_unmarked_total",
                 "Letters that were taken and could not be marked so at once: killed before the log has them, the \
                  program sends them again.",
             ),
+            heads: new.counters("log_heads_total", "Tree heads: signed, failed.", &["result"]),
             head_time: new.gauge("log_last_head_timestamp_seconds", "When the newest tree head was signed."),
             head_copies: new.counters(
                 "log_head_copies_total",

@@ -233,7 +233,7 @@ fn written(
     }
     let mut rows = outgoing.rows;
     // Receipts have been told already; a notice has nobody who waits for it.
-    if store.outbox().pending() >= limits::OUTBOX_PENDING {
+    if rows.iter().any(|row| row.kind == OutboxKind::Notice) && !store.outbox().has_room() {
         let before = rows.len();
         rows.retain(|row| row.kind == OutboxKind::Receipt);
         METRICS.limits_exceeded.with_label_values(&["outbox"]).inc_by((before - rows.len()) as u64);

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -129,6 +130,8 @@ impl Item {
 pub struct Outbox {
     index: Mutex<Index>,
     changed: Notify,
+    /// Whether the operator was told that there is no room.
+    full: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -157,7 +160,7 @@ impl Outbox {
             load(&mut index).map_err(|source| ReadError { path: path.clone(), source })?;
         }
         index.count();
-        Ok(Self { index: Mutex::new(index), changed: Notify::new() })
+        Ok(Self { index: Mutex::new(index), ..Self::default() })
     }
 
     /// Takes the one that is due first, if any is. It is then nobody else's until [`Outbox::release`].
@@ -202,6 +205,24 @@ impl Outbox {
     /// How many wait, those that are being sent among them.
     pub fn pending(&self) -> usize {
         self.index().waiting.len()
+    }
+
+    /// Whether another one may wait, so that the queue has an end. The operator is told when there is no more room, and
+    /// when there is again.
+    pub fn has_room(&self) -> bool {
+        let full = self.pending() >= limits::OUTBOX_PENDING;
+        if self.full.swap(full, Ordering::Relaxed) != full {
+            let letters = limits::OUTBOX_PENDING;
+            if full {
+                tracing::error!(
+                    letters,
+                    "the outbox is full: no receipts and notices are written until some are sent"
+                );
+            } else {
+                tracing::info!("the outbox has room again: receipts and notices are written");
+            }
+        }
+        !full
     }
 
     /// Waits until something is different from before this was called.

@@ -67,7 +67,8 @@ fn damaged_messages_have_facts_too() {
     let mut random = Random(0x2545_f491_4f6c_dd1d);
     for case in Case::all().unwrap() {
         let message = &case.message.bytes;
-        for at in (0..=message.len()).step_by(7) {
+        // Of a long message not every seventh octet: its length repeats itself, and this takes its length squared.
+        for at in (0..=message.len()).step_by((message.len() / 200).max(7)) {
             survives(&case, &message[..at]);
             let mut damaged = message.to_vec();
             for _ in 0..=random.below(4) {

@@ -156,6 +156,8 @@ pub(crate) struct Ports {
     pub(crate) milter: u16,
     /// The program's listener that is fixed to outbound.
     pub(crate) milter_outbound: u16,
+    /// The program, for machines that watch it.
+    pub(crate) metrics: u16,
 }
 
 impl Ports {
@@ -168,6 +170,7 @@ impl Ports {
             by_socket: free_port(),
             milter: free_port(),
             milter_outbound: free_port(),
+            metrics: free_port(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Receipts through a real Postfix: mail in, one receipt out, both ends looked at.
 
+mod full;
 mod milter;
+mod signs;
 mod signing;
 
 use std::thread;
@@ -224,6 +226,22 @@ fn nothing_in_a_mail_becomes_a_field_of_its_receipt() {
         }
     }
     assert_eq!(lab.postfix.count("y@example.org"), 0);
+}
+
+#[test]
+fn a_case_that_names_the_mailbox_nowhere_is_answered_at_its_envelope_alone() {
+    let lab = Lab::start(&rules(""));
+    let header = "Message-ID: <1@example.org>\nReply-To: <y@example.org>, <z@example.org>\n";
+    let text = message("anna@example.net", "y@example.org", "Ansökan", header);
+    let reply = lab.outside().send(CITIZEN, &[MAILBOX], &text);
+    let receipt = lab.record_of(&reply)["receipt"].as_str().unwrap().to_owned();
+    assert!(receipt.starts_with(&format!("{MAILBOX}=queued PV-")), "{receipt}");
+    letters(&lab, 1, "sent");
+    let answer = lab.delivered(CITIZEN, 1).remove(0);
+    assert_eq!(field(&answer, "To").unwrap(), format!("<{CITIZEN}>"));
+    for other in ["y@example.org", "z@example.org", "anna@example.net"] {
+        assert_eq!(lab.postfix.count(other), 0, "{other}");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ const CASES: usize = 5_000;
 const CLIENTS: usize = 4;
 const MAILBOX: &str = "registrator@exempelby.se";
 
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 retry = "1 s"
 timeout = "1 s"
 
@@ -154,9 +154,7 @@ fn message_id(case: usize) -> String {
 
 /// A client that brings cases, each again until it is taken.
 fn bring(port: u16, next: &AtomicUsize, cases: usize) {
-    let session =
-        Session { client: Some([192, 0, 2, 1].into()), helo: "mx.example.org".into(), ..Session::default() };
-    let mut open = None;
+    let (session, mut open) = (session(), None);
     loop {
         let case = next.fetch_add(1, Ordering::Relaxed);
         if case >= cases {
@@ -169,7 +167,12 @@ fn bring(port: u16, next: &AtomicUsize, cases: usize) {
     }
 }
 
-fn take(open: &mut Option<Mta<TcpStream>>, port: u16, session: &Session, case: usize) -> bool {
+pub(crate) fn session() -> Session {
+    Session { client: Some([192, 0, 2, 1].into()), helo: "mx.example.org".into(), ..Session::default() }
+}
+
+/// Brings a case over the open connection, or over a new one; whether it was taken.
+pub(crate) fn take(open: &mut Option<Mta<TcpStream>>, port: u16, session: &Session, case: usize) -> bool {
     if open.is_none() {
         let stream = TcpStream::connect(("127.0.0.1", port)).and_then(|stream| {
             stream.set_nodelay(true)?;

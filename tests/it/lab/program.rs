@@ -1,6 +1,7 @@
 //! The program as a process: its config, its socket, its end.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
@@ -16,6 +17,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_postvakt");
 pub(crate) struct Postvakt {
     child: Child,
     port: u16,
+    metrics: u16,
     pub(crate) log: Log,
     pub(crate) config: PathBuf,
     frame: String,
@@ -25,7 +27,7 @@ impl Postvakt {
     /// Writes the config and starts the program.
     pub(crate) fn start(directory: &Path, ports: &Ports, rules: &str) -> Self {
         let home = directory.display();
-        let Ports { milter, milter_outbound, reinjection, .. } = ports;
+        let Ports { milter, milter_outbound, reinjection, metrics, .. } = ports;
         let frame = format!(
             r#"[organisation]
 name = "Exempelby kommun"
@@ -35,6 +37,7 @@ internal_networks = ["127.0.0.0/8"]
 [server]
 listen = ["inet:127.0.0.1:{milter}", "unix:{home}/run/milter.sock",
           {{ address = "inet:127.0.0.1:{milter_outbound}", direction = "outbound" }}]
+metrics = "127.0.0.1:{metrics}"
 
 [store]
 directory = "{home}/store"
@@ -47,7 +50,8 @@ submit = "127.0.0.1:{reinjection}"
         fs::create_dir_all(directory.join("store")).unwrap();
         fs::write(&config, format!("{frame}\n{rules}")).unwrap();
         let log = Log(directory.join("postvakt.log"));
-        let mut postvakt = Self { child: spawn(&config, &log), port: *milter, log, config, frame };
+        let child = spawn(&config, &log);
+        let mut postvakt = Self { child, port: *milter, metrics: *metrics, log, config, frame };
         postvakt.ready();
         postvakt
     }
@@ -99,6 +103,16 @@ submit = "127.0.0.1:{reinjection}"
     pub(crate) fn receipts(&self, verb: &[&str]) -> Vec<serde_json::Value> {
         let found = run(self.receipts_command(verb).arg("--json"));
         found.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// What a counter or a gauge says; 0 where it has not begun.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics)).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let value = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     /// Whether `postvakt receipts` says yes.
