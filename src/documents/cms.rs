@@ -1,10 +1,10 @@
-//! S/MIME (RFC 8551): what a CMS object is says its content type, not its name. What is only signed is opened and
-//! read; what is encrypted is not.
+//! S/MIME (RFC 8551): what a CMS object is says its content type, not its name. What is only signed or packed is opened
+//! and read; what is encrypted is not.
 
 #![deny(clippy::disallowed_methods)]
 
 use super::document::{Document, Outcome};
-use super::{Reason, Scheme, State, inflate};
+use super::{Reason, Scheme, State, inflate, strings};
 use crate::limits;
 use crate::mime::transfer::{self, Encoding};
 
@@ -39,49 +39,69 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
 
 fn object(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     let outer = Value::parse(bytes, 0).ok_or(Reason::Damaged)?;
-    let mut fields = outer.values();
+    let mut fields = outer.values()?.into_iter();
     let kind = fields.next().filter(|kind| kind.tag == OBJECT_IDENTIFIER).ok_or(Reason::Damaged)?;
-    match kind.content {
+    let content = fields.next().filter(|content| content.tag == CONTEXT_0).ok_or(Reason::Damaged)?;
+    // One whose content is cut off, or none at all, is no secret to anybody but its sender.
+    let content = content.first()?;
+    document.budget().spend(bytes.len())?;
+    self::content(document, kind.content, &content)
+}
+
+/// Reads content of a type; what is signed or packed has content of a type in it again.
+fn content(document: &mut Document<'_>, kind: &[u8], content: &Value<'_>) -> Outcome {
+    let packed = match kind {
+        DATA => return data(document, &content.octets()?),
+        _ if content.tag != SEQUENCE => return Err(Reason::Damaged),
         ENVELOPED | SIGNED_AND_ENVELOPED | ENCRYPTED | AUTH_ENVELOPED => {
-            // One whose content is cut off, or none at all, is no secret to anybody but its sender.
-            let content = fields.next().filter(|content| content.tag == CONTEXT_0).ok_or(Reason::Damaged)?;
-            content.values().next().ok_or(Reason::Damaged)?;
             return Ok(State::Encrypted(Scheme::Smime));
         }
-        DATA | SIGNED | COMPRESSED => {}
+        SIGNED => false,
+        COMPRESSED => true,
         _ => return Err(Reason::Format),
+    };
+    let Some((inner, value)) = encapsulated(content)? else {
+        // A signature alone, or a list of certificates, has nothing more. What is packed has.
+        return if packed { Err(Reason::Damaged) } else { Ok(State::Plain) };
+    };
+    let is_object =
+        matches!(inner, SIGNED | COMPRESSED | ENVELOPED | SIGNED_AND_ENVELOPED | ENCRYPTED | AUTH_ENVELOPED);
+    // PKCS #7 had it so, before there were octets around it.
+    if is_object && value.tag == SEQUENCE {
+        return self::content(document, inner, &value);
     }
-    // A signature alone, or a list of certificates, has nothing more.
-    let Some(content) = fields.next() else { return Ok(State::Plain) };
-    let inner = if kind.content == DATA { Some(content) } else { encapsulated(&content)? };
-    let Some(inner) = inner else { return Ok(State::Plain) };
-    let mut octets = Vec::new();
-    document.budget().spend(bytes.len())?;
-    inner.octets(&mut octets).ok_or(Reason::Damaged)?;
-    if kind.content == COMPRESSED {
-        let (clear, ended) = inflate::zlib(document.budget(), &octets);
-        document.inside("", "message/rfc822", &clear)?;
-        ended?;
-    } else {
-        document.inside("", "message/rfc822", &octets)?;
+    let octets = value.octets()?;
+    let (clear, ended) = if packed { inflate::zlib(document.budget(), &octets) } else { (octets, Ok(())) };
+    if !is_object {
+        return data(document, &clear).and_then(|state| ended.map(|()| state));
     }
+    ended?;
+    let value = Value::parse(&clear, content.depth + 1).ok_or(Reason::Damaged)?;
+    self::content(document, inner, &value)
+}
+
+/// Reads what a content type says nothing of: an entity of MIME, another object, or whatever else somebody signed.
+fn data(document: &mut Document<'_>, octets: &[u8]) -> Outcome {
+    let outer = Value::parse(octets, 0).filter(|value| value.tag == SEQUENCE);
+    let first = outer.and_then(|outer| outer.first().ok());
+    let media_type = match first {
+        _ if octets.is_empty() || strings::is_text(octets) => "message/rfc822",
+        Some(kind) if kind.tag == OBJECT_IDENTIFIER => "application/pkcs7-mime",
+        _ => "",
+    };
+    document.inside("", media_type, octets)?;
     Ok(State::Plain)
 }
 
-/// The content of what is signed or compressed: the first sequence in it that begins with a content type.
-fn encapsulated<'a>(content: &Value<'a>) -> Result<Option<Value<'a>>, Reason> {
-    let body = content.values().next().ok_or(Reason::Damaged)?;
-    for field in body.values().filter(|field| field.tag == SEQUENCE) {
-        let mut parts = field.values();
-        let is_type = parts.next().is_some_and(|kind| {
-            kind.tag == OBJECT_IDENTIFIER && kind.content.starts_with(b"\x2a\x86\x48\x86\xf7\x0d\x01")
-        });
-        // Algorithms are sequences with an identifier too; theirs have no content under [0].
-        if is_type {
-            match parts.next() {
-                Some(inner) if inner.tag == CONTEXT_0 => return Ok(Some(inner)),
-                _ => {}
+/// The content of what is signed or packed, and of which type it is: the first sequence in it that begins with a type
+/// and has content under [0]. Algorithms are sequences with an identifier too, and have nothing there.
+fn encapsulated<'a>(content: &Value<'a>) -> Result<Option<(&'a [u8], Value<'a>)>, Reason> {
+    for field in content.values()?.into_iter().filter(|field| field.tag == SEQUENCE) {
+        match field.values()?.as_slice() {
+            [kind, inner, ..] if kind.tag == OBJECT_IDENTIFIER && inner.tag == CONTEXT_0 => {
+                return Ok(Some((kind.content, inner.first()?)));
             }
+            _ => {}
         }
     }
     Ok(None)
@@ -135,29 +155,36 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The values inside it, as far as they make sense.
-    fn values(&self) -> impl Iterator<Item = Self> + use<'a> {
-        let (mut rest, depth) = (self.content, self.depth + 1);
-        std::iter::from_fn(move || {
-            let value = Self::parse(rest, depth)?;
-            rest = rest.get(value.length..)?;
-            Some(value)
-        })
+    /// The values inside it.
+    fn values(&self) -> Result<Vec<Self>, Reason> {
+        let (mut rest, mut values) = (self.content, Vec::new());
+        while !rest.is_empty() {
+            let value = Self::parse(rest, self.depth + 1).ok_or(Reason::Damaged)?;
+            rest = rest.get(value.length..).ok_or(Reason::Damaged)?;
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// The first value inside it.
+    fn first(&self) -> Result<Self, Reason> {
+        Self::parse(self.content, self.depth + 1).ok_or(Reason::Damaged)
     }
 
     /// The octets of an OCTET STRING, in one piece or in many; and of whatever is around it.
-    fn octets(&self, out: &mut Vec<u8>) -> Option<()> {
-        if self.tag & CONSTRUCTED == 0 {
-            if self.tag == OCTET_STRING {
-                out.extend_from_slice(self.content);
-            }
-            return Some(());
+    fn octets(&self) -> Result<Vec<u8>, Reason> {
+        let mut octets = Vec::new();
+        self.gather(&mut octets)?;
+        Ok(octets)
+    }
+
+    fn gather(&self, octets: &mut Vec<u8>) -> Result<(), Reason> {
+        if self.tag & CONSTRUCTED != 0 {
+            return self.values()?.iter().try_for_each(|value| value.gather(octets));
         }
-        let mut read = 0;
-        for value in self.values() {
-            value.octets(out)?;
-            read += value.length;
+        if self.tag == OCTET_STRING {
+            octets.extend_from_slice(self.content);
         }
-        (read == self.content.len()).then_some(())
+        Ok(())
     }
 }

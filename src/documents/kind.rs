@@ -248,14 +248,16 @@ impl Kind {
             Self::Tar => tar::read,
             Self::Gzip => inflate::gzip,
             Self::Image | Self::Audio | Self::Video | Self::Font | Self::Executable | Self::Shortcut => {
-                |_, _| Ok(State::Plain)
+                |document, bytes| zip::behind(document, bytes).map(|()| State::Plain)
             }
             Self::Rights => |_, _| Ok(State::Encrypted(Scheme::Rights)),
             Self::Pdf => pdf::read,
             Self::Compound => compound::read,
             Self::Smime => cms::read,
             Self::Pgp => pgp::read,
-            Self::OneNote | Self::Bzip2 | Self::Cabinet | Self::DiskImage | Self::Unknown => strings::read,
+            Self::OneNote | Self::Bzip2 | Self::Cabinet | Self::DiskImage | Self::Unknown => {
+                |document, bytes| zip::behind(document, bytes).and_then(|()| strings::read(document, bytes))
+            }
         }
     }
 }

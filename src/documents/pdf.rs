@@ -267,12 +267,10 @@ fn read_file(
     let Some(Object::Reference(stream)) = stream else {
         return document.unread(&name, 0, State::Uninspectable(Reason::Damaged));
     };
-    match file.data(*stream, document.budget()) {
+    match file.embedded(*stream, document.budget()) {
         Ok(data) => document.inside(&name, "", &data),
         // The filters of images apart, only what stays encrypted is of no format.
-        Err(Reason::Format) if file.is_encrypted() => {
-            document.unread(&name, 0, State::Encrypted(Scheme::Pdf))
-        }
+        Err(Reason::Format) if file.is_locked() => document.unread(&name, 0, State::Encrypted(Scheme::Pdf)),
         Err(reason) => document.unread(&name, 0, State::Uninspectable(reason)),
     }
 }

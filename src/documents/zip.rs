@@ -7,6 +7,7 @@ mod directory;
 use std::borrow::Cow;
 
 pub(super) use directory::{Archive, Entry, old_name};
+pub(crate) use directory::{END_OCTETS, has_end};
 
 use super::document::{Document, Outcome};
 use super::kind::Kind;
@@ -14,17 +15,28 @@ use super::{Budget, Reason, Scheme, State, inflate, office};
 
 /// Reads an archive, or the document that it is.
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
-    let archive = Archive::of(bytes);
+    archive(document, &Archive::of(bytes))
+}
+
+/// Reads the archive behind what no reader reads, such as a picture: programs that unpack it look for its end, and
+/// take whatever stands before it for a preface. It is inside the document, under the document's name.
+pub(super) fn behind(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
+    let Some(found) = Archive::behind(bytes) else { return Ok(()) };
+    let name = document.name().to_owned();
+    document.within(&name, Kind::Zip, |inner| archive(inner, &found))
+}
+
+fn archive(document: &mut Document<'_>, archive: &Archive<'_>) -> Outcome {
     let has = |name: &str| archive.entries.iter().any(|entry| entry.name == name);
     if has("[Content_Types].xml") {
         document.kind(Kind::Ooxml);
-        return office::ooxml(document, &archive);
+        return office::ooxml(document, archive);
     }
     if has("content.xml") || has("META-INF/manifest.xml") && has("mimetype") {
         document.kind(Kind::OpenDocument);
-        return office::open_document(document, &archive);
+        return office::open_document(document, archive);
     }
-    files(document, &archive)
+    files(document, archive)
 }
 
 fn files(document: &mut Document<'_>, archive: &Archive<'_>) -> Outcome {

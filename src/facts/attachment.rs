@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Needs;
 use crate::documents::kind::Kind;
-use crate::documents::{Scheme, State, pgp};
+use crate::documents::{self, Scheme, State, pgp};
 use crate::mime::piece::{Piece, Role};
 
 /// One attachment, or one thing inside an attachment.
@@ -62,8 +62,9 @@ pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, V
             _ => Kind::of(&piece.beginning(), &piece.name, &piece.media_type),
         };
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
-        let wanted =
-            needs.documents && kind.may_hold_text() || needs.archives && kind.is_archive(&piece.name);
+        let wanted = needs.documents && kind.may_hold_text()
+            || needs.archives && kind.is_archive(&piece.name)
+            || (needs.documents || needs.archives) && !kind.may_hold_text() && may_hide_archive(piece);
         if wanted && piece.role == Role::Attached && piece.unread.is_none() {
             unopened.push(Unopened { attachment: attachments.len(), content: piece.content() });
         }
@@ -78,6 +79,11 @@ pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, V
         });
     }
     (attachments, unopened)
+}
+
+/// Whether an archive may stand behind what looks like a picture: programs that unpack ZIP look for its end.
+fn may_hide_archive(piece: &Piece) -> bool {
+    documents::has_zip_end(&piece.ending(documents::ZIP_END_OCTETS))
 }
 
 /// Armoured messages in the text of the message (inline PGP): each counts as an attachment without a name, since what

@@ -72,6 +72,25 @@ impl Piece {
         transfer::decoded(self.encoding, &written).0
     }
 
+    /// At least so many of its last octets, without transfer encoding, or all of them.
+    pub(crate) fn ending(&self, octets: usize) -> Bytes {
+        if self.encoding != Encoding::Base64 {
+            return self.content();
+        }
+        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+        let mut digits = self.bytes.iter().enumerate().rev().filter(|(_, byte)| is_digit(byte));
+        let Some((at, _)) = digits.nth(octets.div_ceil(3) * 4) else {
+            return self.content();
+        };
+        // Digits stand in fours, counted from the last padding.
+        let before = self.bytes.get(..at).unwrap_or_default();
+        let group = memchr::memrchr(b'=', before).map_or(0, |padding| padding + 1);
+        let begun = before.get(group..).unwrap_or_default().iter().filter(|byte| is_digit(byte)).count() % 4;
+        let written =
+            [b"AAA".get(..begun).unwrap_or_default(), self.bytes.get(at..).unwrap_or_default()].concat();
+        transfer::decoded(self.encoding, &written.into()).0
+    }
+
     /// Its text, for the roles that are text.
     pub(crate) fn text(&self) -> String {
         let text = self.written();
@@ -86,6 +105,45 @@ impl Piece {
         match &self.charset {
             Some(label) => words::in_charset(label, &self.bytes),
             None => words::text(&self.bytes).into_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_is_what_the_whole_ends_with() {
+        let digits = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=";
+        for written in [
+            digits.repeat(9),
+            digits.trim_end_matches('=').repeat(9),
+            format!("Q{}", digits.repeat(3)),
+            format!("QU=\r\nQ!{}", digits.replace('N', "N \r\n")),
+        ] {
+            let piece = Piece {
+                path: String::new(),
+                role: Role::Attached,
+                name: String::new(),
+                media_type: String::new(),
+                charset: None,
+                encoding: Encoding::Base64,
+                bytes: written.clone().into(),
+                size: 0,
+                unread: None,
+            };
+            let whole = piece.content();
+            for octets in 0..60 {
+                let least = octets.min(whole.len());
+                let ending = piece.ending(octets);
+                assert!(ending.len() >= least, "{written} {octets}");
+                assert_eq!(
+                    ending[ending.len() - least..],
+                    whole[whole.len() - least..],
+                    "{written} {octets}"
+                );
+            }
         }
     }
 }

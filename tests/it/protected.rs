@@ -1,6 +1,8 @@
 //! Documents that are encrypted, or seem to be, made by real programs: each is in the state in which whoever gets it
 //! finds it. None that anyone can read counts as encrypted, none that nobody can read as plain.
 
+mod smime;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read as _;
@@ -9,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flate2::read::GzDecoder;
-use postvakt::documents::{Budget, Input, Item, read};
+use postvakt::documents::{Budget, Input, Item, State, read};
+
+use smime::Openssl;
+pub(crate) use smime::packed;
 
 const NUMBER: &str = "811228-9874";
 
@@ -23,13 +28,16 @@ fn items(name: &str, bytes: &[u8]) -> Vec<Item> {
     read(&Input { name, media_type: "", bytes }, &mut Budget::new(bytes.len())).items
 }
 
+/// The word for a state, with the one that says how or why.
+fn words(state: State) -> String {
+    state.reason().map_or(state.as_str().to_owned(), |reason| format!("{} {reason}", state.as_str()))
+}
+
 /// The document's own state, and whether the number was found anywhere in it.
 #[track_caller]
 fn check(name: &str, bytes: &[u8], state: &str, found: bool) {
     let items = items(name, bytes);
-    let own = items[0].state;
-    let own = own.reason().map_or(own.as_str().to_owned(), |reason| format!("{} {reason}", own.as_str()));
-    assert_eq!(own, state, "{name}: {items:#?}");
+    assert_eq!(words(items[0].state), state, "{name}: {items:#?}");
     let anywhere = items.iter().any(|item| item.text.contains(NUMBER));
     assert_eq!(anywhere, found, "{name}: {items:#?}");
 }
@@ -173,12 +181,40 @@ fn files_inside_a_pdf() {
     );
 }
 
+/// PDF whose crypt filter is for attachments only (ISO 32000-2 §7.6.6): the pages are everyone's, the file is not.
+#[test]
+fn pdf_whose_attachments_alone_are_encrypted() {
+    for (name, inside, found) in [
+        ("attachments-aes128.pdf", "encrypted pdf", false),
+        ("attachments-aes256.pdf", "encrypted pdf", false),
+        ("attachments-own-filter.pdf", "encrypted pdf", false),
+        ("attachments-open.pdf", "plain", true),
+    ] {
+        let bytes = document(name);
+        check(name, &bytes, "readable pdf", found);
+        let items = items(name, &bytes);
+        assert!(items[0].text.contains("Se bilagan om 19121212-1212"), "{name}: {items:#?}");
+        assert_eq!((&*items[1].name, words(items[1].state)), ("lista.csv", inside.to_owned()), "{name}");
+    }
+    // A stream need not say that it is an embedded file's; the name of a file proves nothing of its octets.
+    let untyped = replaced(&document("attachments-aes128.pdf"), b"/Type/EmbeddedFile", b"                  ");
+    assert_eq!(words(items("untyped.pdf", &untyped)[1].state), "encrypted pdf");
+    // A method that nobody knows, in a file that opens without a password, is not one that leaves octets in the clear.
+    let unknown = replaced(&document("attachments-open.pdf"), b"/CFM/AESV3", b"/CFM/AESV9");
+    assert_eq!(words(items("unknown.pdf", &unknown)[1].state), "uninspectable format");
+    let unknown = replaced(&unknown, b"/StmF/Identity/StrF/Identity", b"/StmF/StdCF   /StrF/StdCF   ");
+    check("unknown.pdf", &unknown, "uninspectable damaged", false);
+}
+
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(old.len()).position(|window| window == old).unwrap();
+    [&bytes[..at], new, &bytes[at + old.len()..]].concat()
+}
+
 #[test]
 fn pdf_without_text_or_sense() {
-    let image = "<</Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray/Length 1>>\nstream\nx\nendstream";
-    let scan = page("q 595 0 0 842 0 0 cm /I Do Q", "<</XObject<</I 5 0 R>>>>", &[image]);
-    check("scan.pdf", &scan, "uninspectable image-only", false);
-    let logotype = page("q 50 0 0 50 0 0 cm /I Do Q", "<</XObject<</I 5 0 R>>>>", &[image]);
+    check("scan.pdf", &scan(), "uninspectable image-only", false);
+    let logotype = page("q 50 0 0 50 0 0 cm /I Do Q", "<</XObject<</I 5 0 R>>>>", &[IMAGE]);
     check("logotype.pdf", &logotype, "plain", false);
     check("empty.pdf", b"%PDF-1.7\n", "uninspectable damaged", false);
     check("noise.pdf", b"%PDF-1.7\n\x00\x01\x02 obj endobj trailer", "uninspectable damaged", false);
@@ -187,6 +223,13 @@ fn pdf_without_text_or_sense() {
     let codes = "0001".repeat(200);
     let opaque = page(&format!("BT /F 12 Tf <{codes}> Tj ET"), "<</Font<</F 5 0 R>>>>", &[font]);
     check("opaque.pdf", &opaque, "uninspectable format", false);
+}
+
+const IMAGE: &str = "<</Type/XObject/Subtype/Image/Width 1/Height 1/BitsPerComponent 8/ColorSpace/DeviceGray/Length 1>>\nstream\nx\nendstream";
+
+/// A page that is an image all over.
+pub(crate) fn scan() -> Vec<u8> {
+    page("q 595 0 0 842 0 0 cm /I Do Q", "<</XObject<</I 5 0 R>>>>", &[IMAGE])
 }
 
 #[test]
@@ -215,58 +258,6 @@ fn notes_forms_and_properties_of_a_pdf() {
     ] {
         check("beside.pdf", &page("", "<<>>", &[object]), "plain", true);
     }
-}
-
-#[test]
-fn smime_by_openssl() {
-    let openssl = Openssl::new();
-    let signed = ["cms", "-sign", "-nodetach", "-binary", "-signer", "cert.pem", "-inkey", "key.pem"];
-    let encrypt = ["cms", "-encrypt", "-binary", "-recip", "cert.pem"];
-    for (name, arguments, state, found) in [
-        ("signed", &[&signed[..], &["-outform", "DER"]].concat(), "plain", true),
-        ("signed-ber", &[&signed[..], &["-outform", "DER", "-stream", "-indef"]].concat(), "plain", true),
-        ("signed-pem", &[&signed[..], &["-outform", "PEM"]].concat(), "plain", true),
-        ("enveloped", &[&encrypt[..], &["-aes256", "-outform", "DER"]].concat(), "encrypted smime", false),
-        (
-            "enveloped-ber",
-            &[&encrypt[..], &["-aes256", "-outform", "DER", "-stream", "-indef"]].concat(),
-            "encrypted smime",
-            false,
-        ),
-        (
-            "auth-enveloped",
-            &[&encrypt[..], &["-aes-256-gcm", "-outform", "DER"]].concat(),
-            "encrypted smime",
-            false,
-        ),
-    ] {
-        let made = openssl.make(arguments, "entity.eml");
-        check("smime.p7m", &made, state, found);
-        // A name that lies, or says nothing, changes nothing.
-        check("smime.p7s", &made, state, found);
-        println!("{name}: {} octets", made.len());
-    }
-    // Signed, and then the signed message encrypted; and the other way round.
-    let inner = openssl.make(&[&signed[..], &["-outform", "SMIME"]].concat(), "entity.eml");
-    fs::write(openssl.directory.path().join("inner.eml"), inner).unwrap();
-    let both = openssl.make(&[&encrypt[..], &["-aes256", "-outform", "DER"]].concat(), "inner.eml");
-    check("smime.p7m", &both, "encrypted smime", false);
-    let inner = openssl.make(&[&encrypt[..], &["-aes256", "-outform", "SMIME"]].concat(), "entity.eml");
-    fs::write(openssl.directory.path().join("inner.eml"), inner).unwrap();
-    let outer = openssl.make(&[&signed[..], &["-outform", "DER"]].concat(), "inner.eml");
-    let found = items("smime.p7m", &outer);
-    assert_eq!(found[0].state.as_str(), "plain", "{found:#?}");
-    assert!(found.iter().any(|item| item.state.as_str() == "encrypted"), "{found:#?}");
-    let certificates =
-        openssl.make(&["crl2pkcs7", "-nocrl", "-certfile", "cert.pem", "-outform", "DER"], "entity.eml");
-    check("smime.p7c", &certificates, "plain", false);
-    let detached = openssl.make(
-        &["cms", "-sign", "-binary", "-signer", "cert.pem", "-inkey", "key.pem", "-outform", "DER"],
-        "entity.eml",
-    );
-    check("smime.p7s", &detached, "plain", false);
-    let cut = &openssl.make(&[&encrypt[..], &["-aes256", "-outform", "DER"]].concat(), "entity.eml")[..60];
-    check("smime.p7m", cut, "uninspectable damaged", false);
 }
 
 #[test]
@@ -311,6 +302,9 @@ fn no_damage_breaks_a_reader() {
         "default.xls",
         "default-cryptoapi.xls",
         "default-xor.xls",
+        "attachments-open.pdf",
+        "packed-ber.p7m",
+        "packed-signed-bare.p7m",
     ];
     let mut documents: Vec<(String, Vec<u8>)> =
         names.iter().map(|name| ((*name).to_owned(), document(name))).collect();
@@ -398,45 +392,6 @@ fn must_run(mut command: Command, package: &str) {
     match command.output() {
         Err(error) => panic!("{command:?}: {error}; apt-get install {package}"),
         Ok(output) => assert!(output.status.success(), "{command:?}: {output:?}"),
-    }
-}
-
-/// A key and a certificate, and a MIME entity with the number in it.
-struct Openssl {
-    directory: tempfile::TempDir,
-}
-
-impl Openssl {
-    fn new() -> Self {
-        let openssl = Self { directory: tempfile::tempdir().unwrap() };
-        let mut command = openssl.command(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=anna@exempelby.se",
-        ]);
-        command.args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]);
-        must_run(command, "openssl");
-        let entity = format!("Content-Type: text/plain; charset=utf-8\r\n\r\nPnr {NUMBER}\r\n");
-        fs::write(openssl.directory.path().join("entity.eml"), entity).unwrap();
-        openssl
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("openssl");
-        command.current_dir(self.directory.path()).args(arguments);
-        command
-    }
-
-    fn make(&self, arguments: &[&str], from: &str) -> Vec<u8> {
-        let mut command = self.command(arguments);
-        let input = if arguments[0] == "cms" { vec!["-in", from] } else { Vec::new() };
-        command.args(input).args(["-out", "made"]);
-        must_run(command, "openssl");
-        fs::read(self.directory.path().join("made")).unwrap()
     }
 }
 

@@ -1,6 +1,9 @@
 //! Sensitive data in files that real programs wrote, from the mail to the verdict: the worker, the readers, the
 //! detectors and the rules together.
 
+mod passed_over;
+mod through_postfix;
+
 use std::process::Command;
 
 use serde_json::Value;
@@ -8,6 +11,7 @@ use serde_json::Value;
 use super::documents::fixtures::winmail_dat;
 use super::documents::messages::base64;
 use super::documents::{Scratch, fixture};
+use super::protected::{packed, scan};
 
 const CONFIG: &str = r#"
 [organisation]
@@ -157,6 +161,7 @@ fn what_is_encrypted_passes_and_what_is_called_so_does_not() {
         ("default.xls", fixture("default.xls")),
         ("default-xor.xls", fixture("default-xor.xls")),
         ("default-standard.xlsx", fixture("default-standard.xlsx")),
+        ("attachments-open.pdf", fixture("attachments-open.pdf")),
     ];
     let closed = [
         ("user.pdf", desk.made("qpdf --encrypt user master 256 -- text.pdf user.pdf", "user.pdf")),
@@ -184,7 +189,9 @@ fn what_is_encrypted_passes_and_what_is_called_so_does_not() {
         assert_eq!(passed, ("accepted", "encrypted".into()), "{name}: {said}");
     }
     // The password beside it opens it for everyone who has the mail.
-    for ((name, _), said) in closed.iter().zip(desk.explain(&mails(&closed, "Lösenordet är Sommar2024!"))) {
+    for ((name, _), said) in
+        closed.iter().zip(desk.explain(&mails(&closed, "Lösenordet till filen är Sommar2024!")))
+    {
         assert_eq!(said["verdict"], "held", "{name}: {said}");
         let found = evidence(&said, "credentials");
         assert!(found.contains("beside encrypted part 2") && !found.contains("Sommar"), "{name}: {found}");
@@ -197,12 +204,60 @@ fn what_is_encrypted_passes_and_what_is_called_so_does_not() {
 }
 
 #[test]
+fn a_page_that_everyone_reads_counts_whatever_is_encrypted_beside_it() {
+    let desk = Desk::new();
+    let names = ["attachments-aes128.pdf", "attachments-aes256.pdf", "attachments-own-filter.pdf"];
+    let mails = names.map(|name| desk.mail("Se bilagan.", name, &fixture(name)));
+    for (name, said) in names.iter().zip(desk.explain(&mails)) {
+        let states = (state(&said, name), state(&said, "lista.csv"));
+        assert_eq!(states, ("readable".into(), "encrypted".into()), "{name}: {said}");
+        assert_eq!((&said["verdict"], &said["class"]), (&"held".into(), &2.into()), "{name}: {said}");
+        // The number of the page, not that of the file.
+        let found = evidence(&said, "sensitive-data");
+        assert!(found.contains("121212-**** ") && !found.contains("811228"), "{name}: {found}");
+    }
+}
+
+#[test]
+fn a_picture_with_an_archive_behind_it_is_opened() {
+    let desk = Desk::new();
+    let zip = desk.made("zip -q a.zip a.txt", "a.zip");
+    let picture = [&b"\xff\xd8\xff\xe0\0\x10JFIF\0"[..], &vec![0xA5; 200_000], b"\xff\xd9"].concat();
+    let mails = [("foto.jpg", picture.clone()), ("semester.jpg", [picture, zip].concat())]
+        .map(|(name, content)| desk.mail("Se bilagan.", name, &content));
+    let [plain, behind] = desk.explain(&mails).try_into().unwrap();
+    assert_eq!((&plain["verdict"], state(&plain, "a.txt")), (&"accepted".into(), "absent".into()), "{plain}");
+    assert_eq!((&behind["verdict"], &behind["class"]), (&"held".into(), &3.into()), "{behind}");
+    assert_eq!(state(&behind, "a.txt"), "plain", "{behind}");
+}
+
+#[test]
+fn packed_smime_is_unpacked_and_what_is_encrypted_in_it_is_not() {
+    let desk = Desk::new();
+    let found =
+        ["packed.p7m", "packed-ber.p7m", "packed-signed.p7m", "packed-signed-bare.p7m", "signed-packed.p7m"];
+    let hidden = ["packed-enveloped.p7m", "packed-enveloped-bare.p7m"];
+    let mails: Vec<String> =
+        found.iter().chain(&hidden).map(|name| desk.mail("Se bilagan.", name, &fixture(name))).collect();
+    for (name, said) in found.iter().chain(&hidden).zip(desk.explain(&mails)) {
+        let expected = if hidden.contains(name) { ("accepted", 0) } else { ("held", 3) };
+        assert_eq!(
+            (&said["verdict"], &said["class"]),
+            (&expected.0.into(), &expected.1.into()),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_never_taken_for_clean() {
     let desk = Desk::new();
     let whole = fixture("text.pdf");
     let files = [
         ("cut.pdf", whole[..whole.len() / 2].to_vec()),
         ("cut.docx", fixture("text.docx")[..400].to_vec()),
+        ("scan.pdf", scan()),
+        ("bomb.p7m", packed(&vec![b'0'; 40 << 20])),
         ("noise.7z", [b"7z\xbc\xaf\x27\x1c".as_slice(), &[0xA5; 600]].concat()),
     ];
     let mails: Vec<String> =

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::file::File;
 use super::object::{Dictionary, Object};
@@ -27,17 +28,32 @@ enum Method {
     Rc4,
     Aes128,
     Aes256,
-    /// The file can be read, but not these.
-    Locked,
+    /// Nothing here knows it.
+    Other,
 }
 
 /// An opened file's key and what is encrypted how.
 pub(super) struct Cipher {
-    key: Vec<u8>,
+    /// None where only a password gives it, and the file can be read without.
+    key: Option<Vec<u8>>,
     streams: Method,
     strings: Method,
     files: Method,
     metadata: bool,
+    /// The crypt filters that a stream may name for itself.
+    filters: HashMap<Vec<u8>, Method>,
+}
+
+/// What a stream is, as far as its encryption depends on it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream<'d> {
+    pub(super) number: u32,
+    pub(super) generation: u32,
+    pub(super) dictionary: &'d Dictionary,
+    /// Whether it is an embedded file's.
+    pub(super) embedded: bool,
+    /// The crypt filter that it names for itself.
+    pub(super) own_filter: Option<&'d [u8]>,
 }
 
 /// §7.6.4.3.2: what stands in for the end of a password.
@@ -52,72 +68,74 @@ impl Cipher {
         let number = |key| file.get(encrypt, key).and_then(Object::number);
         let version = number("V").unwrap_or_default();
         let metadata = file.get(encrypt, "EncryptMetadata") != Some(&Object::Boolean(false));
-        let method = |key| method_of(encrypt, key, file);
-        let (streams, strings) = if version < 4.0 {
-            (Method::Rc4, Method::Rc4)
-        } else {
-            (method("StmF").unwrap_or(Method::Identity), method("StrF").unwrap_or(Method::Identity))
+        let filters = if version < 4.0 { HashMap::new() } else { filters(encrypt, file) };
+        let method = |key, usual| match file.get(encrypt, key).and_then(Object::name) {
+            Some(name) if version >= 4.0 => named(&filters, name),
+            _ => usual,
         };
-        let files = if version < 4.0 { streams } else { method("EFF").unwrap_or(streams) };
+        let usual = if version < 4.0 { Method::Rc4 } else { Method::Identity };
+        let (streams, strings) = (method("StmF", usual), method("StrF", usual));
+        let files = method("EFF", streams);
         let standard = file.get(encrypt, "Filter").and_then(Object::name) == Some(b"Standard");
         let key = if standard { key_of(encrypt, id, file, metadata) } else { Err(Closed::Locked) };
-        match key {
-            Ok(key) => Ok(Self { key, streams, strings, files, metadata }),
-            // Only the attachments are encrypted; the rest can be read without any key.
-            Err(_) if (streams, strings) == (Method::Identity, Method::Identity) => {
-                let files = Method::Locked;
-                Ok(Self { key: Vec::new(), streams, strings, files, metadata })
-            }
-            Err(closed) => Err(closed),
-        }
+        let key = match key {
+            Ok(_) if [streams, strings].contains(&Method::Other) => return Err(Closed::Unknown),
+            Ok(key) => Some(key),
+            // Only some streams are encrypted, the attachments usually; the rest can be read without any key.
+            Err(_) if (streams, strings) == (Method::Identity, Method::Identity) => None,
+            Err(closed) => return Err(closed),
+        };
+        Ok(Self { key, streams, strings, files, metadata, filters })
+    }
+
+    /// Whether what is encrypted in the file needs a password.
+    pub(super) fn is_locked(&self) -> bool {
+        self.key.is_none()
     }
 
     /// The octets of a stream, in the clear. An error of [`Reason::Format`] is one that stays encrypted.
-    pub(super) fn stream<'d>(
-        &self,
-        number: u32,
-        generation: u32,
-        dictionary: &Dictionary,
-        data: &'d [u8],
-    ) -> Result<Cow<'d, [u8]>, Reason> {
-        let own_filter = dictionary
-            .get("Filter")
-            .is_some_and(|filter| filter.items().iter().any(|filter| filter.name() == Some(b"Crypt")));
-        let method = match () {
-            () if dictionary.is("Type", "XRef") => Method::Identity,
-            () if dictionary.is("Type", "Metadata") && !self.metadata => Method::Identity,
-            () if dictionary.is("Type", "EmbeddedFile") => self.files,
-            // The only one of that name that anybody writes is Identity, for metadata.
-            () if own_filter => Method::Identity,
-            () => self.streams,
+    pub(super) fn stream<'d>(&self, stream: Stream<'_>, data: &'d [u8]) -> Result<Cow<'d, [u8]>, Reason> {
+        let method = match stream.own_filter {
+            _ if stream.dictionary.is("Type", "XRef") => Method::Identity,
+            Some(name) => named(&self.filters, name),
+            None if stream.dictionary.is("Type", "Metadata") && !self.metadata => Method::Identity,
+            None if stream.embedded => self.files,
+            None => self.streams,
         };
-        if method == Method::Locked {
-            return Err(Reason::Format);
-        }
-        Ok(self.decrypt(method, number, generation, data))
+        self.decrypt(method, stream.number, stream.generation, data).ok_or(Reason::Format)
     }
 
     pub(super) fn string<'d>(&self, number: u32, generation: u32, data: &'d [u8]) -> Cow<'d, [u8]> {
-        self.decrypt(self.strings, number, generation, data)
+        self.decrypt(self.strings, number, generation, data).unwrap_or_default()
     }
 
-    fn decrypt<'d>(&self, method: Method, number: u32, generation: u32, data: &'d [u8]) -> Cow<'d, [u8]> {
-        match method {
-            Method::Identity | Method::Locked => Cow::Borrowed(data),
-            Method::Rc4 => Cow::Owned(Rc4::new(&self.object_key(number, generation, b"")).apply(data)),
-            Method::Aes128 => Cow::Owned(aes(&self.object_key(number, generation, b"sAlT"), data)),
-            Method::Aes256 => Cow::Owned(aes(&self.key, data)),
+    fn decrypt<'d>(
+        &self,
+        method: Method,
+        number: u32,
+        generation: u32,
+        data: &'d [u8],
+    ) -> Option<Cow<'d, [u8]>> {
+        if method == Method::Identity {
+            return Some(Cow::Borrowed(data));
         }
+        let key = self.key.as_deref()?;
+        Some(Cow::Owned(match method {
+            Method::Rc4 => Rc4::new(&object_key(key, number, generation, b"")).apply(data),
+            Method::Aes128 => aes(&object_key(key, number, generation, b"sAlT"), data),
+            Method::Aes256 => aes(key, data),
+            Method::Identity | Method::Other => return None,
+        }))
     }
+}
 
-    /// §7.6.3.2, algorithm 1.
-    fn object_key(&self, number: u32, generation: u32, salt: &[u8]) -> Vec<u8> {
-        let (number, generation) = (number.to_le_bytes(), generation.to_le_bytes());
-        let low = |bytes: &'_ [u8; 4], count| bytes.iter().copied().take(count).collect::<Vec<u8>>();
-        let mut key = crypto::md5(&[&self.key, &low(&number, 3), &low(&generation, 2), salt]);
-        key.truncate(self.key.len() + 5);
-        key
-    }
+/// §7.6.3.2, algorithm 1.
+fn object_key(key: &[u8], number: u32, generation: u32, salt: &[u8]) -> Vec<u8> {
+    let (number, generation) = (number.to_le_bytes(), generation.to_le_bytes());
+    let low = |bytes: &'_ [u8; 4], count| bytes.iter().copied().take(count).collect::<Vec<u8>>();
+    let mut own = crypto::md5(&[key, &low(&number, 3), &low(&generation, 2), salt]);
+    own.truncate(key.len() + 5);
+    own
 }
 
 /// The initialisation vector stands before the data, and a padding after them.
@@ -130,16 +148,27 @@ fn aes(key: &[u8], data: &[u8]) -> Vec<u8> {
     clear
 }
 
-/// The method of the crypt filter that is named under `key`.
-fn method_of(encrypt: &Dictionary, key: &str, file: &File<'_>) -> Option<Method> {
-    let name = file.get(encrypt, key)?.name()?;
-    let filters = file.inner(encrypt, "CF");
-    let filter = filters.and_then(|filters| file.resolve(filters.0.get(name)?)?.dictionary());
-    match filter.and_then(|filter| file.get(filter, "CFM")?.name()) {
-        Some(b"V2") => Some(Method::Rc4),
-        Some(b"AESV2") => Some(Method::Aes128),
-        Some(b"AESV3") => Some(Method::Aes256),
-        _ => Some(Method::Identity),
+/// The crypt filters of the file (§7.6.6), and what each does.
+fn filters(encrypt: &Dictionary, file: &File<'_>) -> HashMap<Vec<u8>, Method> {
+    let filters = file.inner(encrypt, "CF").into_iter().flat_map(|filters| &filters.0);
+    let method = |filter| {
+        let filter = file.resolve(filter).and_then(Object::dictionary);
+        match filter.and_then(|filter| file.get(filter, "CFM")?.name()) {
+            Some(b"V2") => Method::Rc4,
+            Some(b"AESV2") => Method::Aes128,
+            Some(b"AESV3") => Method::Aes256,
+            // Without a method, whoever made the file decrypts it in a way of their own.
+            _ => Method::Other,
+        }
+    };
+    filters.map(|(name, filter)| (name.clone(), method(filter))).collect()
+}
+
+/// Identity needs no entry, and none changes it.
+fn named(filters: &HashMap<Vec<u8>, Method>, name: &[u8]) -> Method {
+    match name {
+        b"Identity" => Method::Identity,
+        _ => filters.get(name).copied().unwrap_or(Method::Other),
     }
 }
 

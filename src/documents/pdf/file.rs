@@ -12,7 +12,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use super::cipher::{Cipher, Closed};
+use super::cipher::{Cipher, Closed, Stream};
 use super::filter;
 use super::object::{Dictionary, Next, Object, Parser, digits, is_blank};
 use crate::documents::{Budget, Reason};
@@ -205,16 +205,43 @@ impl<'a> File<'a> {
         numbers
     }
 
+    /// Whether what is encrypted in it needs a password.
+    pub(super) fn is_locked(&self) -> bool {
+        self.cipher.as_ref().is_some_and(Cipher::is_locked)
+    }
+
     /// The data of the stream of that number, without filters and encryption.
     pub(super) fn data(&self, number: u32, budget: &mut Budget) -> Result<Vec<u8>, Reason> {
-        let entry = self.objects.get(&number).ok_or(Reason::Damaged)?;
-        let Object::Stream(dictionary, data) = &entry.object else { return Err(Reason::Damaged) };
+        self.clear(number, false, budget)
+    }
+
+    /// The same of an embedded file.
+    pub(super) fn embedded(&self, number: u32, budget: &mut Budget) -> Result<Vec<u8>, Reason> {
+        self.clear(number, true, budget)
+    }
+
+    fn clear(&self, number: u32, embedded: bool, budget: &mut Budget) -> Result<Vec<u8>, Reason> {
+        let Entry { generation, object, .. } = self.objects.get(&number).ok_or(Reason::Damaged)?;
+        let Object::Stream(dictionary, data) = object else { return Err(Reason::Damaged) };
         let written = self.bytes.get(data.clone()).ok_or(Reason::Damaged)?;
         let clear = match &self.cipher {
-            Some(cipher) => cipher.stream(number, entry.generation, dictionary, written)?,
+            Some(cipher) => {
+                let (generation, own_filter) = (*generation, self.own_crypt_filter(dictionary));
+                cipher.stream(Stream { number, generation, dictionary, embedded, own_filter }, written)?
+            }
             None => Cow::Borrowed(written),
         };
         filter::undo(self, dictionary, clear, budget)
+    }
+
+    /// The crypt filter that a stream names for itself (§7.4.10).
+    fn own_crypt_filter<'o>(&'o self, dictionary: &'o Dictionary) -> Option<&'o [u8]> {
+        let filters = self.get(dictionary, "Filter")?.items();
+        let is_crypt = |filter| self.resolve(filter).and_then(Object::name) == Some(b"Crypt");
+        let at = filters.iter().position(is_crypt)?;
+        let parameters = self.get(dictionary, "DecodeParms").and_then(|all| all.items().get(at));
+        let parameters = parameters.and_then(|own| self.resolve(own)?.dictionary());
+        Some(parameters.and_then(|own| self.get(own, "Name")?.name()).unwrap_or(b"Identity"))
     }
 
     /// The octets of a string that stands in the object of that number.

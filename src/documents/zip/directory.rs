@@ -15,7 +15,18 @@ const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
 /// The end record and the longest comment.
-const END_OCTETS: usize = 22 + 65_535;
+pub(crate) const END_OCTETS: usize = 22 + 65_535;
+
+/// Whether the end record of an archive may stand at the end of the octets.
+pub(crate) fn has_end(bytes: &[u8]) -> bool {
+    end_of(bytes).is_some()
+}
+
+/// Where the end record is.
+fn end_of(bytes: &[u8]) -> Option<usize> {
+    let from = bytes.len().saturating_sub(END_OCTETS);
+    Some(from + memmem::rfind(bytes.get(from..)?, END)?)
+}
 
 /// An archive, opened.
 pub(in crate::documents) struct Archive<'a> {
@@ -75,6 +86,11 @@ impl<'a> Archive<'a> {
             at = at.max(range.end);
         }
         archive
+    }
+
+    /// The archive whose directory stands at the end of octets that begin as something else.
+    pub(super) fn behind(bytes: &'a [u8]) -> Option<Self> {
+        Directory::find(bytes).map(|_| Self::of(bytes))
     }
 
     /// Whether it is not as a whole archive is.
@@ -149,8 +165,7 @@ struct Directory<'a> {
 
 impl<'a> Directory<'a> {
     fn find(bytes: &'a [u8]) -> Option<Self> {
-        let from = bytes.len().saturating_sub(END_OCTETS);
-        let end = from + memmem::rfind(bytes.get(from..)?, END)?;
+        let end = end_of(bytes)?;
         let mut octets = Octets::at(bytes, end + 12)?;
         let (mut size, mut offset) = (u64::from(octets.u32()?), u64::from(octets.u32()?));
         let length = usize::from(octets.u16()?);

@@ -133,6 +133,40 @@ fn what_the_directory_of_a_zip_hides_is_read() {
 }
 
 #[test]
+fn an_archive_behind_a_picture_is_inside_it() {
+    let scratch = files();
+    scratch.run("zip -q a.zip hemlig.txt");
+    let zip = scratch.read("a.zip");
+    let picture = [&b"\xff\xd8\xff\xe0\0\x10JFIF\0"[..], &[0xA5; 3_000], b"\xff\xd9"].concat();
+    let both = [&picture[..], &zip].concat();
+    let found = items("foto.jpg", &both);
+    assert_eq!(lines(&found), [" foto.jpg image plain", "1 foto.jpg zip plain", "1/1 hemlig.txt text plain"]);
+    assert!(all_text(&found).contains(NUMBER), "{found:#?}");
+    // A document is an archive too; a self-extracting one begins as a program.
+    for (name, behind, number) in
+        [("foto.jpg", fixture("text.docx"), NUMBER), ("foto.jpg", fixture("text.odt"), NUMBER)]
+    {
+        let found = items(name, &[&picture[..], &behind].concat());
+        assert!(all_text(&found).contains(number), "{found:#?}");
+    }
+    let program = items("a.exe", &[&b"MZ\x90\0\x03\0"[..], &[0xA5; 900], &zip].concat());
+    assert!(all_text(&program).contains(NUMBER), "{program:#?}");
+    // What nobody knows is no less a preface, and is still not known.
+    let unknown = items("a.bin", &[&b"\0\x01\x02"[..], &zip].concat());
+    assert!(all_text(&unknown).contains(NUMBER), "{unknown:#?}");
+    assert_eq!(unknown[0].state.reason(), Some("format"));
+    // One that is cut, or whose end alone is there, is a picture with some octets behind it.
+    let cut = items("foto.jpg", &both[..both.len() - 30]);
+    assert_eq!(lines(&cut), [" foto.jpg image plain"]);
+    let end = items("foto.jpg", &[&picture[..], &zip[zip.len() - 22..]].concat());
+    assert_eq!(lines(&end), [" foto.jpg image plain"]);
+    // A picture inside an archive is one too.
+    scratch.write("foto.jpg", &both);
+    scratch.run("zip -q outer.zip foto.jpg");
+    assert!(all_text(&items("outer.zip", &scratch.read("outer.zip"))).contains(NUMBER));
+}
+
+#[test]
 fn names_and_comments_in_the_charset_of_ms_dos() {
     let scratch = files();
     scratch.run("zip -q a.zip hemlig.txt");
