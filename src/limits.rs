@@ -246,8 +246,8 @@ pub const READING_OCTETS: usize = 64 << 20;
 
 /// Numbers that are kept of one text; what lies behind them changes nothing, for it is a list by then.
 pub const NUMBERS: usize = 100_000;
-/// Different persons whose numbers make a mail a list of people.
-pub const BULK_PERSONS: usize = 10;
+/// Numbers in a table from which on most of them being possible is no chance.
+pub const COLUMN_NUMBERS: usize = 10;
 /// Octets between a number and a term that says something of its owner: some ten sentences.
 pub const NEAR_OCTETS: usize = 600;
 /// Places that evidence names; further ones are counted.

@@ -251,7 +251,7 @@ fn demote_series(found: &mut [Number]) {
 fn promote_column(found: &mut [Number], tens: usize) {
     let medium = |number: &&mut Number| number.kind.of_person() && number.sure == Sure::Medium;
     let passing = found.iter_mut().filter(medium).count();
-    if passing >= limits::BULK_PERSONS && passing * 10 >= tens * 8 {
+    if passing >= limits::COLUMN_NUMBERS && passing * 10 >= tens * 8 {
         found.iter_mut().filter(medium).for_each(|number| number.sure = Sure::Strong);
     }
 }

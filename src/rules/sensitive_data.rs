@@ -12,7 +12,6 @@ use jiff::tz::TimeZone;
 use super::{Class, Evidence, Finding, Grade, Match, Menu, Rule, Section, Sighting, Spec};
 use crate::documents::State;
 use crate::facts::{Cause, Facts, Needs};
-use crate::limits;
 use crate::scan::terms::Category;
 use crate::scan::{Kind, Sure};
 use reading::{Reading, Seen};
@@ -45,7 +44,7 @@ the number is *medium*) must stand within 600 octets of a person's number, in th
 names of attachments beside it. One exception: words for protected identity beside an address of a home.
 
 The class of the mail is that of the most sensitive thing found: `serious` for a category near a number and for a list
-of ten persons or more; `considerable` for a number that is strong; `moderate` for one that is *medium*.
+of ten persons or more (`bulk_persons`); `considerable` for a number that is strong; `moderate` for one that is *medium*.
 
 Everything is looked through that can be read: subject, names, body, attachments and what is inside them, and what mail
 programs pass over. What is encrypted is left alone, its name is not. What cannot be read is reported as unknown.
@@ -65,7 +64,7 @@ are only *medium*. A recent day with four digits is as likely a case's.
 their own affairs must not be turned away. `secure_alternative` is what a refusal names. `tls_routes` are domains to
 which mail of class `considerable` may go, since the admin has pinned encryption for them; never what is serious.
 `notify` and `copy_to` tell the sender and a function mailbox of what was stopped, never the data. `classes` sets the
-class of each kind and category, `terms` adds to the lists, `without_terms` takes away, `own_numbers` and `own_texts`
+class of each kind and category, `bulk_persons` is how many persons make a list, `terms` adds to the lists, `without_terms` takes away, `own_numbers` and `own_texts`
 are the organisation's own.
 
 ## References
@@ -110,7 +109,7 @@ impl SensitiveData {
                 grade = Grade::Strong;
             }
         }
-        let bulk = reading.persons() >= limits::BULK_PERSONS;
+        let bulk = reading.persons() >= self.vocabulary.bulk_persons;
         if bulk {
             class = Class::Serious;
         }

@@ -28,6 +28,15 @@ pub(super) const KEYS: &[Key] = &[
         keys: CLASSES,
     },
     Key {
+        name: "bulk_persons",
+        kind: "number, 2 to 10000",
+        default: Fallback::Value("10"),
+        example: "10",
+        meaning: "How many different persons, by numbers that are surely theirs, make a mail a list of people, which is serious without any other word.",
+        why: "A household and a small group stay below it; a register does not.",
+        keys: &[],
+    },
+    Key {
         name: "terms",
         kind: "file",
         default: Fallback::Found("the lists that come with the program, and no more"),
@@ -50,7 +59,7 @@ pub(super) const KEYS: &[Key] = &[
         kind: "list of numbers",
         default: Fallback::Off,
         example: "[\"212000-0142\"]",
-        meaning: "The organisation's own numbers, which are never a finding: bank accounts, IBAN, organisationsnummer.",
+        meaning: "Numbers that are never a finding: the organisation's own bank accounts, IBAN, organisationsnummer; test numbers that it uses.",
         why: "They stand in every letter that it writes.",
         keys: &[],
     },
@@ -107,6 +116,8 @@ const fn class(name: &'static str, default: &'static str) -> Key {
 pub(super) struct Vocabulary {
     pub(super) kinds: HashMap<Kind, Class>,
     pub(super) categories: BTreeMap<Category, Class>,
+    /// So many persons are a list of people.
+    pub(super) bulk_persons: usize,
     pub(super) terms: Terms,
     pub(super) own_numbers: HashSet<u64>,
     pub(super) own_texts: OwnTexts,
@@ -151,6 +162,7 @@ fn follow(bytes: &[u8], words: &[&[u8]], at: usize) -> Option<usize> {
 /// Reads the keys.
 pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
     let classes = section.table("classes", classes).unwrap_or_else(shipped_classes);
+    let bulk_persons = section.optional("bulk_persons", parse::number(2, 10_000));
     let more = section.file("terms", |file| {
         terms::parse(&file.text)
             .map_err(|(line, wrong)| file.fault(line, wrong, "write it as in the lists under config/terms"))
@@ -167,7 +179,9 @@ pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
         }
     };
     let (kinds, categories) = classes;
-    Some(Vocabulary { kinds, categories, terms, own_numbers, own_texts: own_texts.unwrap_or_default() })
+    let bulk_persons = bulk_persons.and_then(|persons| usize::try_from(persons).ok()).unwrap_or(10);
+    let own_texts = own_texts.unwrap_or_default();
+    Some(Vocabulary { kinds, categories, bulk_persons, terms, own_numbers, own_texts })
 }
 
 type Classes = (HashMap<Kind, Class>, BTreeMap<Category, Class>);

@@ -216,7 +216,16 @@ fn the_organisation_sets_what_counts() {
     assert_eq!(class("own_texts", text("own.txt"), footer), Class::Considerable);
     assert_eq!(class("own_texts", text("own.txt"), "811228-9874 försörjningsstöd"), Class::Serious);
     assert_eq!(class("terms", text("terms.tsv"), "811228-9874 Utredningsenheten"), Class::Serious);
+    // A test number that the organisation uses is as good as its own.
+    assert_eq!(class("own_numbers", list("19811228-9874"), "Pnr 811228-9874"), Class::None);
+    let couple = "811228-9874 och 701063-2391";
+    assert_eq!(self::class(couple), Class::Considerable);
+    assert_eq!(class("bulk_persons", Of::Number(2), couple), Class::Serious);
+    assert_eq!(class("bulk_persons", Of::Number(3), couple), Class::Considerable);
+    // One person is none, however often they are named.
+    assert_eq!(class("bulk_persons", Of::Number(2), "811228-9874, 19811228-9874"), Class::Considerable);
     for (key, wrong) in [
+        ("bulk_persons", Of::Number(1)),
         ("without_terms", list("finns inte")),
         ("own_numbers", list("x")),
         ("terms", text("wrong.tsv")),
