@@ -197,6 +197,28 @@ fn every_file_begins_with_its_sentence_and_ends_in_time() {
 }
 
 #[test]
+fn what_the_documents_say_a_test_shows_is_a_test() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/sensitive-data.md")).unwrap();
+    let (_, table) = text.split_once("## What shows it").unwrap();
+    let code: String =
+        sources("tests").iter().chain(&sources("src")).map(|source| source.text.clone()).collect();
+    let mut count = 0;
+    let mut problems = Vec::new();
+    for name in table.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
+        count += 1;
+        // A name may end in `…`, or be a module's.
+        let last = name.trim_end_matches("::").rsplit("::").next().unwrap();
+        let (begin, end) = last.split_once('…').map_or((last, "("), |(begin, _)| (begin, ""));
+        let known = [format!("fn {begin}{end}"), format!("mod {begin};")];
+        if !known.iter().any(|known| code.contains(known.as_str())) {
+            problems.push(format!("{name}: there is no such test"));
+        }
+    }
+    assert!(count > 20, "{count}");
+    fail_with(&problems);
+}
+
+#[test]
 fn every_dependency_says_why() {
     let manifest = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap();
     let mut section = "";
