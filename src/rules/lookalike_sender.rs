@@ -272,6 +272,9 @@ mod tests {
             ("From: =?UTF-8?Q?Exempelby.se_IT?= <x@example.org>", "strong own-address-in-name"),
             ("From: Karin Chef <x@example.org>", "strong colleague"),
             ("From: x@exempe1by.se", "strong looks-like"),
+            // `exempelby` with a Cyrillic е, and with a Cyrillic у.
+            ("From: x@xn--xempelby-b8g.se", "strong looks-like"),
+            ("From: x@xn--exempelb-4ch.se", "strong looks-like"),
             ("From: x@mail.exernpelby.se", "strong looks-like"),
             ("From: x@xn--xmpelby-1nfg.se", "nothing"),
             ("From: x@exemplby.se", "strong near-miss"),

@@ -23,6 +23,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("toml", &["src/config/raw.rs", "src/cli/demo"]),
     ("strsim", &["src/settings/parse.rs"]),
     ("idna", &["src/address.rs"]),
+    ("unicode_security", &["src/rules/confusable.rs"]),
     ("icu_normalizer", &["src/scan/fold.rs"]),
     ("aho_corasick", &["src/scan/"]),
     ("hmac", &["src/facts/identity.rs"]),
