@@ -159,7 +159,7 @@ fn entry(n: u64) -> Entry {
     Entry {
         record,
         findings: Vec::new(),
-        seen: n.is_multiple_of(2).then_some(seen),
+        seen: n.is_multiple_of(2).then_some(seen.into()),
         outbox: Vec::new(),
         contacts: Vec::new(),
     }

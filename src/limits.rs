@@ -269,8 +269,9 @@ pub const STORE_QUEUE: usize = 16_384;
 pub const STORE_BATCH: usize = 1_024;
 /// Until a commit is confirmed; then 451 4.3.0.
 pub const COMMIT_TIME: Duration = Duration::from_secs(10);
-/// Seen messages in memory; about 400 octets each, older ones are read from the store.
-pub const SEEN_IN_MEMORY: usize = 100_000;
+/// Seen messages in memory, about 400 octets each: what comes again at once, for another mailbox or as a forward. Older
+/// ones are read from the store. Many more would be cold memory, written for each message and seldom read.
+pub const SEEN_IN_MEMORY: usize = 16_384;
 /// Keys of seen messages whose place in the store is known in memory, at most 28 octets each: about two million
 /// messages. Above it the oldest day is forgotten.
 pub const SEEN_INDEXED: usize = 8_000_000;
@@ -282,8 +283,10 @@ pub const SEEN_DAYS_USUAL: u32 = 14;
 pub const SEEN_SIGNATURES: usize = 2;
 /// Attachments and messages in one message that it is remembered by, or recognised by.
 pub const SEEN_PARTS: usize = 4;
-/// Octets from which on an attachment is remembered, and of its beginning that count.
+/// Octets from which on an attachment is remembered.
 pub const SEEN_PART_OCTETS: usize = 16 << 10;
+/// Octets of its beginning that count, beside its size.
+pub const SEEN_PART_BEGINNING: usize = 4 << 10;
 /// Authors of one seen message that are remembered: envelope sender, From, Reply-To.
 pub const SEEN_AUTHORS: usize = 5;
 /// Pairs of sender and recipient between whom something went that looked like a forward; about 250 octets each.

@@ -59,7 +59,7 @@ pub struct Entry {
     /// What rules found.
     pub findings: Vec<FindingRow>,
     /// What is remembered of a message from outside.
-    pub seen: Option<SeenRow>,
+    pub seen: Option<Arc<SeenRow>>,
     /// Mails of our own that it causes.
     pub outbox: Vec<OutboxRow>,
     /// Who is known here from now on, by keyed hash.

@@ -30,9 +30,9 @@ fn message_id(piece: &Piece) -> Option<String> {
 
 fn digest(piece: &Piece) -> identity::Digest {
     // No encoding writes more than three octets for one.
-    let written = piece.bytes.slice(..piece.bytes.len().min(3 * limits::SEEN_PART_OCTETS));
+    let written = piece.bytes.slice(..piece.bytes.len().min(3 * limits::SEEN_PART_BEGINNING));
     let (decoded, _) = transfer::decoded(piece.encoding, &written);
-    identity::digest(piece.size, decoded.get(..limits::SEEN_PART_OCTETS).unwrap_or(&decoded))
+    identity::digest(piece.size, decoded.get(..limits::SEEN_PART_BEGINNING).unwrap_or(&decoded))
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! Recall: what the memory says of a mail that leaves. Was it here before, does it answer something that was, is
 //! something in it that was?
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::as_fact;
@@ -57,16 +59,16 @@ struct Young<'a, M> {
 }
 
 impl<M: Recollection> Young<'_, M> {
-    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
+    async fn find(&self, key: &Key) -> Result<Option<Arc<SeenRow>>, Cause> {
         Ok(self.memory.find(key).await?.filter(|row| row.at >= self.since))
     }
 
     /// The message itself.
     async fn copy(&self, identity: &Identity) -> Result<Option<Seen>, Cause> {
         for (by, key) in identity.copies() {
-            let same = |row: &SeenRow| by != By::MessageId || row.fingerprint == identity.fingerprint;
+            let same = |row: &Arc<SeenRow>| by != By::MessageId || row.fingerprint == identity.fingerprint;
             if let Some(row) = self.find(&key).await?.filter(same) {
-                return Ok(Some(seen(row, by)));
+                return Ok(Some(seen(&row, by)));
             }
         }
         Ok(None)
@@ -84,7 +86,7 @@ impl<M: Recollection> Young<'_, M> {
         }
         for key in &identity.attachments {
             if let Some(row) = self.find(key).await? {
-                return Ok(Some(seen(row, By::Attachment)));
+                return Ok(Some(seen(&row, By::Attachment)));
             }
         }
         Ok(None)
@@ -93,7 +95,7 @@ impl<M: Recollection> Young<'_, M> {
     async fn named(&self, ids: &[String]) -> Result<Option<Seen>, Cause> {
         for id in ids {
             if let Some(row) = self.find(&self.memory.key().key_of(id)).await? {
-                return Ok(Some(seen(row, By::MessageId)));
+                return Ok(Some(seen(&row, By::MessageId)));
             }
         }
         Ok(None)
@@ -104,7 +106,7 @@ fn since(now: Timestamp, days: u32) -> Timestamp {
     now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
 }
 
-fn seen(row: SeenRow, by: By) -> Seen {
-    let addresses = |texts: Vec<String>| texts.iter().filter_map(|text| Address::parse(text)).collect();
-    Seen { by, at: row.at, mailboxes: addresses(row.mailboxes), authors: addresses(row.authors) }
+fn seen(row: &SeenRow, by: By) -> Seen {
+    let addresses = |texts: &[String]| texts.iter().filter_map(|text| Address::parse(text)).collect();
+    Seen { by, at: row.at, mailboxes: addresses(&row.mailboxes), authors: addresses(&row.authors) }
 }

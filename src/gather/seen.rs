@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
@@ -29,9 +29,9 @@ pub trait Recollection: Send + Sync {
     #[must_use]
     fn joined(&self, row: SeenRow) -> SeenRow;
     /// Remembers a message that is on the disk already, with the record of this number.
-    fn remember(&self, seq: u64, row: SeenRow);
+    fn remember(&self, seq: u64, row: Arc<SeenRow>);
     /// The newest message with this key.
-    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow>, Cause>> + Send;
+    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<Arc<SeenRow>>, Cause>> + Send;
 }
 
 /// The memory of this node.
@@ -46,13 +46,13 @@ pub struct Memory {
 
 /// What is in memory.
 struct Near {
-    rows: LruCache<u64, SeenRow>,
+    rows: LruCache<u64, Arc<SeenRow>>,
     index: Index,
 }
 
 /// What memory alone can say of a message.
 enum Recalled {
-    Came(SeenRow),
+    Came(Arc<SeenRow>),
     Never,
     /// It came with the record of this number.
     Stored(u64),
@@ -67,7 +67,9 @@ impl Memory {
     /// The memory in the store, its newest part read at once.
     pub fn of(store: &Store, days: u32) -> Result<Self, OpenError> {
         let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()), days);
-        store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| memory.near().recall(seq, row, days))?;
+        store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| {
+            memory.near().recall(seq, Arc::new(row), days);
+        })?;
         Ok(memory)
     }
 
@@ -84,7 +86,7 @@ impl Memory {
 
     /// Remembers a message that no store has.
     pub fn remember_unstored(&self, row: SeenRow) {
-        self.remember(self.unstored.fetch_add(1, Ordering::Relaxed), row);
+        self.remember(self.unstored.fetch_add(1, Ordering::Relaxed), Arc::new(row));
     }
 
     fn days(&self) -> u32 {
@@ -107,15 +109,15 @@ impl Recollection for Memory {
             && let Recalled::Came(before) = self.near().find(key)
             && (before.keys.first(), before.fingerprint) == (Some(key), row.fingerprint)
         {
-            let more = before.mailboxes.into_iter().filter(|mailbox| !row.mailboxes.contains(mailbox));
-            let more: Vec<String> = more.take(limits::SEEN_MAILBOXES).collect();
+            let more = before.mailboxes.iter().filter(|mailbox| !row.mailboxes.contains(mailbox));
+            let more: Vec<String> = more.take(limits::SEEN_MAILBOXES).cloned().collect();
             row.mailboxes.extend(more);
         }
         row.mailboxes.truncate(limits::SEEN_MAILBOXES);
         row
     }
 
-    fn remember(&self, seq: u64, row: SeenRow) {
+    fn remember(&self, seq: u64, row: Arc<SeenRow>) {
         let mut near = self.near();
         for key in &row.keys {
             near.index.add(key, row.at, seq, self.days());
@@ -123,7 +125,7 @@ impl Recollection for Memory {
         near.rows.put(seq, row);
     }
 
-    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
+    async fn find(&self, key: &Key) -> Result<Option<Arc<SeenRow>>, Cause> {
         let seq = match self.near().find(key) {
             Recalled::Came(row) => return Ok(Some(row)),
             Recalled::Never => return Ok(None),
@@ -133,7 +135,7 @@ impl Recollection for Memory {
         let (key, days) = (*key, self.days());
         let search = tokio::task::spawn_blocking(move || store.find_seen(seq, &key, days));
         match tokio::time::timeout(limits::SEEN_TIME, search).await {
-            Ok(Ok(Ok(found))) => Ok(found),
+            Ok(Ok(Ok(found))) => Ok(found.map(Arc::new)),
             Ok(Ok(Err(error))) => {
                 tracing::error!(%error, "the memory of seen messages cannot be read");
                 Err(Cause::Store)
@@ -146,7 +148,7 @@ impl Recollection for Memory {
 
 impl Near {
     /// Takes in a row of an earlier run; the newest come first, and must be the last to go.
-    fn recall(&mut self, seq: u64, row: SeenRow, days: u32) {
+    fn recall(&mut self, seq: u64, row: Arc<SeenRow>, days: u32) {
         for key in &row.keys {
             self.index.add_older(key, row.at, seq, days);
         }
@@ -254,7 +256,7 @@ mod tests {
         memory.remember_unstored(row(1, 1, "anna@exempelby.se"));
         memory.remember_unstored(row(2, 1, "bertil@exempelby.se"));
         for key in [[1; 16], [101; 16]] {
-            assert_eq!(memory.find(&key).await, Ok(Some(row(1, 1, "anna@exempelby.se"))));
+            assert_eq!(memory.find(&key).await, Ok(Some(Arc::new(row(1, 1, "anna@exempelby.se")))));
         }
         assert_eq!(memory.find(&[3; 16]).await, Ok(None));
         let mut alike = [1; 16];
@@ -265,7 +267,7 @@ mod tests {
     #[test]
     fn one_message_to_two_mailboxes_is_remembered_for_both() {
         let memory = Memory::volatile();
-        memory.remember(1, row(1, 1, "anna@exempelby.se"));
+        memory.remember(1, Arc::new(row(1, 1, "anna@exempelby.se")));
         let second = memory.joined(row(1, 1, "bertil@exempelby.se"));
         assert_eq!(second.mailboxes, ["bertil@exempelby.se", "anna@exempelby.se"]);
         assert_eq!(memory.joined(second.clone()), second);

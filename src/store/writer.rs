@@ -55,7 +55,7 @@ pub(super) struct Job {
     /// Who is known from now on, and when that was.
     pub(super) contacts: Vec<(Key, i64)>,
     /// The seen message.
-    pub(super) seen: Option<SeenRow>,
+    pub(super) seen: Option<Arc<SeenRow>>,
     /// Mails of our own.
     pub(super) outbox: Vec<OutboxRow>,
     /// Who waits; nobody does for an incomplete mail.

@@ -220,7 +220,7 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
                 contacts: Vec::new(),
                 record: record(""),
                 findings: Vec::new(),
-                seen: Some(seen.clone()),
+                seen: Some(seen.clone().into()),
                 outbox: Vec::new(),
             })
             .await

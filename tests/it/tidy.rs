@@ -37,6 +37,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("md5", &["src/documents/crypto.rs"]),
     ("sha1", &["src/documents/crypto.rs"]),
     ("seccompiler", &["src/worker/confine.rs"]),
+    ("mimalloc", &["src/main.rs"]),
     ("libc", &["src/worker/confine.rs"]),
 ];
 
