@@ -216,6 +216,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_may_have_swedish_letters() {
+        let tagged = |subject: &str| edits(&header(Some(subject)), &["[SKRÄPPOST]"], false);
+        let edits = tagged("=?UTF-8?B?w4RyZW5kZQ==?=");
+        let Some(Edit::ChangeHeader { value, .. }) = edits.last() else { panic!("{edits:?}") };
+        assert_eq!(words::decode(value), "[SKRÄPPOST] Ärende");
+        assert_eq!(tagged(&format!("SV: {value}")), []);
+    }
+
+    #[test]
     fn several_tags_stand_one_after_the_other() {
         let edits = edits(&header(Some("Re: [A] x")), &["[A]", "[B]"], false);
         assert!(matches!(edits.last(), Some(Edit::ChangeHeader { value, .. }) if value == "[B] Re: [A] x"));

@@ -109,6 +109,15 @@ X-POSTVAKT-ID: gw1-1-000000000002
         "{tagged}"
     );
     assert_eq!(fields(&tagged, "X-Postvakt-Original-Subject"), ["Faktura"]);
+    // Whoever seals what leaves here seals that too: the chain holds, and has what was true before the tag.
+    let key = signing.directory.path.join("key");
+    let sealed =
+        python(&["seal", key.to_str().unwrap(), "sel", "mx.exempelby.se", ""], tagged.as_bytes()) + "\n";
+    assert_eq!(python(&["chain", &signing.record], sealed.as_bytes()), "pass");
+    assert!(
+        fields(&sealed, "ARC-Authentication-Results")[0].contains("dkim=pass header.d=example.org"),
+        "{sealed}"
+    );
 
     // What is known need not be asked again.
     let asked = dns.asked();

@@ -11,14 +11,20 @@ def sign(key, selector, domain):
     sys.stdout.buffer.write((signature + text).replace(b"\r\n", b"\n"))
 
 def seal(key, selector, domain, stated):
-    """Hands the message on: what is stated of it, sealed over what is there."""
+    """Hands the message on: what is stated of it, sealed over what is there. What is there may state enough."""
     import dkim
     text = message().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    text = f"Authentication-Results: {domain}; {stated}\r\n".encode() + text
+    if stated:
+        text = f"Authentication-Results: {domain}; {stated}\r\n".encode() + text
     fields = [b"From", b"To", b"Subject", b"Date", b"Message-ID"]
     sealed = dkim.arc_sign(text, selector.encode(), domain.encode(), open(key, "rb").read(), domain.encode(), include_headers=fields)
     assert len(sealed) == 3, sealed
     sys.stdout.buffer.write((b"".join(sealed) + text).replace(b"\r\n", b"\n"))
+
+def chain(record):
+    import dkim
+    text = message().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    print(dkim.arc_verify(text, dnsfunc=lambda name, timeout=5: record.encode())[0].decode())
 
 def verify(record):
     import dkim
@@ -37,4 +43,4 @@ def key(path):
     der = subprocess.run(["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True)
     print("v=DKIM1; k=rsa; p=" + base64.b64encode(der.stdout).decode())
 
-{"sign": sign, "seal": seal, "verify": verify, "subject": subject, "text": text, "key": key}[sys.argv[1]](*sys.argv[2:])
+{"sign": sign, "seal": seal, "chain": chain, "verify": verify, "subject": subject, "text": text, "key": key}[sys.argv[1]](*sys.argv[2:])
