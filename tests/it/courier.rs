@@ -31,13 +31,18 @@ impl Post {
     }
 
     fn start_in(directory: tempfile::TempDir, port: u16) -> Self {
+        Self::start_with(directory, port, Duration::from_mins(1))
+    }
+
+    /// With so much patience with the server: long, so that no busy machine looks like a server that hangs.
+    fn start_with(directory: tempfile::TempDir, port: u16, timeout: Duration) -> Self {
         let store = Store::open(directory.path(), "gw1").unwrap();
         let (stop, stopped) = watch::channel(false);
         let smtp = Smtp {
             submit: ([127, 0, 0, 1], port).into(),
             retry: Duration::from_millis(20),
-            max_age: Duration::from_mins(1),
-            timeout: Duration::from_millis(500),
+            max_age: Duration::from_hours(1),
+            timeout,
         };
         let way: courier::Way = Arc::new(move || Some(smtp.clone()));
         requests::prepare(directory.path()).unwrap();
@@ -51,7 +56,7 @@ impl Post {
 
     /// The letters, once each of them fits.
     async fn until(&self, fits: impl Fn(&Listed) -> bool) -> Vec<Listed> {
-        for _ in 0..3_000 {
+        for _ in 0..6_000 {
             let all = listed(self.directory.path());
             if all.iter().all(&fits) {
                 return all;
@@ -85,7 +90,7 @@ fn letter(n: u8, recipient: &str) -> OutboxRow {
         kind: OutboxKind::Receipt,
         at: now,
         due: now,
-        until: now + Duration::from_mins(1),
+        until: now + Duration::from_hours(1),
         mailbox: "registrator@exempelby.se".into(),
         recipient: recipient.into(),
         reference: format!("PV-2026-{n:06}"),
@@ -153,27 +158,35 @@ async fn what_the_server_says_decides() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_hangs_or_drops_costs_no_letter() {
+    let mut cases = tokio::task::JoinSet::new();
     for stage in [Stage::Connected, Stage::Hello, Stage::Mail, Stage::Recipient, Stage::Data, Stage::Dot] {
-        for act in [Act::Drop, Act::Wait(Duration::from_secs(1)), Act::TakeAndDrop] {
-            // A letter that the server took without saying so comes twice, with one Message-ID.
-            let twice = stage == Stage::Dot && !matches!(act, Act::Drop);
-            let (times, what) = (AtomicUsize::new(0), act.clone());
-            let sink = Sink::start(move |at| {
-                if at == stage && times.fetch_add(1, Ordering::Relaxed) == 0 {
-                    what.clone()
-                } else {
-                    Act::Well
-                }
-            });
-            let post = Post::start(sink.port);
-            post.write(vec![letter(1, "x@example.org")]).await;
-            post.until(is(State::Sent)).await;
-            let ids: Vec<_> = sink.taken().iter().map(|taken| taken.field("Message-ID").unwrap()).collect();
-            assert_eq!(sink.taken().iter().filter(|taken| taken.said).count(), 1);
-            assert_eq!(ids, vec!["<receipt.1@exempelby.se>"; if twice { 2 } else { 1 }], "{stage:?} {act:?}");
-            post.end().await;
+        for act in [Act::Drop, Act::Wait(3 * PATIENCE), Act::TakeAndDrop] {
+            cases.spawn(misbehaving_once(stage, act));
         }
     }
+    // Waiting is all that they do, so they do it together.
+    while let Some(case) = cases.join_next().await {
+        case.unwrap();
+    }
+}
+
+/// With a server that is to hang; a busy machine must not look like one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn misbehaving_once(stage: Stage, act: Act) {
+    // A letter that the server took without saying so comes twice, with one Message-ID.
+    let twice = stage == Stage::Dot && !matches!(act, Act::Drop);
+    let (times, what) = (AtomicUsize::new(0), act.clone());
+    let sink = Sink::start(move |at| {
+        if at == stage && times.fetch_add(1, Ordering::Relaxed) == 0 { what.clone() } else { Act::Well }
+    });
+    let post = Post::start_with(tempfile::tempdir().unwrap(), sink.port, PATIENCE);
+    post.write(vec![letter(1, "x@example.org")]).await;
+    post.until(is(State::Sent)).await;
+    let ids: Vec<_> = sink.taken().iter().map(|taken| taken.field("Message-ID").unwrap()).collect();
+    assert_eq!(sink.taken().iter().filter(|taken| taken.said).count(), 1);
+    assert_eq!(ids, vec!["<receipt.1@exempelby.se>"; if twice { 2 } else { 1 }], "{stage:?} {act:?}");
+    post.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -259,7 +272,7 @@ async fn people_ask_beside_a_running_program() {
     let sink =
         Sink::start(|stage| if stage == Stage::Recipient { Act::Say("550 5.1.1 no") } else { Act::Well });
     let post = Post::start(sink.port);
-    let later = OutboxRow { due: Timestamp::now() + Duration::from_secs(50), ..letter(2, "x@example.org") };
+    let later = OutboxRow { due: Timestamp::now() + Duration::from_mins(30), ..letter(2, "x@example.org") };
     post.write(vec![letter(1, "x@example.org"), later]).await;
     requests::leave(post.directory.path(), &[2; 16], requests::Wish::Cancel).unwrap();
     let states = |all: &[Listed]| all.iter().map(|listed| listed.state).collect::<Vec<_>>();
@@ -271,11 +284,9 @@ async fn people_ask_beside_a_running_program() {
     }
     post.until(is(State::Sent)).await;
     let left = || std::fs::read_dir(post.directory.path().join("requests")).unwrap().count();
-    for _ in 0..100 {
-        if left() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+    while left() > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!((sink.taken().len(), left()), (2, 0));
+    assert_eq!(sink.taken().len(), 2);
     post.end().await;
 }

@@ -233,7 +233,7 @@ fn get(address: &str, path: &str) -> (String, String) {
 #[test]
 fn machines_are_told_how_it_goes() {
     let desk = Desk::new();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = crate::lab::free_port();
     let address = format!("127.0.0.1:{port}");
     let config = CONFIG
         .replace("2026-06-30", "2020-06-30")

@@ -13,7 +13,7 @@ use postvakt::address::{Address, ReversePath};
 use postvakt::cli::demo::mta::{Mta, Session};
 use postvakt::cli::transaction::message_from_file;
 use postvakt::mail::{Envelope, Recipient};
-use postvakt::store::outbox::{State, list};
+use postvakt::store::outbox::{Listed, State, list};
 
 use crate::faults::Random;
 use crate::lab::program::Postvakt;
@@ -27,7 +27,7 @@ const MAILBOX: &str = "registrator@exempelby.se";
 
 pub(crate) const RULES: &str = r#"
 retry = "1 s"
-timeout = "1 s"
+timeout = "5 s"
 
 [rules.receipt]
 mode = "enforce"
@@ -74,10 +74,14 @@ fn every_case_has_its_receipt_through_kills_and_a_server_that_misbehaves() {
         watch.join().unwrap();
     });
     sink.behave(|_| Act::Well);
-    until("an outbox in which nothing waits", &postvakt.log, || {
-        let listed = postvakt.receipts(&["list", "--state", "pending"]);
-        listed.is_empty().then_some(())
-    });
+    // As long as they become fewer, the machine is only slow.
+    let mut waiting = usize::MAX;
+    while waiting > 0 {
+        waiting = until("fewer letters that wait", &postvakt.log, || {
+            let left = postvakt.receipts(&["list", "--state", "pending"]).len();
+            (left == 0 || left < waiting).then_some(left)
+        });
+    }
     let listed = list(&directory.path.join("store"), Timestamp::now()).unwrap();
     assert_eq!(listed.len(), cases, "one row for each case");
     for letter in &listed {
@@ -85,7 +89,7 @@ fn every_case_has_its_receipt_through_kills_and_a_server_that_misbehaves() {
         let sent = letter.history.iter().filter(|(_, state, _)| *state == State::Sent).count();
         assert_eq!((letter.state, sent), (State::Sent, 1), "{letter:?}");
     }
-    explain(&sink, cases, &kills, begun.elapsed());
+    explain(&sink, &listed, &kills, begun.elapsed());
 }
 
 /// From the kill until the program was there again.
@@ -95,7 +99,8 @@ struct Kill {
 }
 
 /// Counts what came, and finds the reason of what came twice.
-fn explain(sink: &Sink, cases: usize, kills: &[Kill], time: Duration) {
+fn explain(sink: &Sink, listed: &[Listed], kills: &[Kill], time: Duration) {
+    let cases = listed.len();
     let mut times: HashMap<String, (Vec<Instant>, usize)> = HashMap::new();
     for taken in sink.taken() {
         let (said, unsaid) = times.entry(taken.field("In-Reply-To").unwrap()).or_default();
@@ -106,14 +111,22 @@ fn explain(sink: &Sink, cases: usize, kills: &[Kill], time: Duration) {
     assert_eq!(times.len(), cases, "nobody else is answered");
     let dropped: usize =
         times.values().map(|(said, unsaid)| if said.is_empty() { unsaid - 1 } else { *unsaid }).sum();
-    // A letter that the server said it took comes again only if a kill was quicker than its mark. What a dead program
-    // had sent may lie a moment at the server.
-    let repeated = times.values().flat_map(|(said, _)| said.windows(2));
+    // What the server said so late, on a busy machine, that nobody listened any more.
+    let late = |id: &String| {
+        let unheard =
+            |(_, state, words): &(_, State, String)| *state == State::Pending && words == "no reply in time";
+        let own = |letter: &&Listed| letter.stored.row.message.contains(&format!("In-Reply-To: {id}\r\n"));
+        listed.iter().find(own).is_some_and(|letter| letter.history.iter().any(unheard))
+    };
+    // Else a letter that the server said it took comes again only if a kill was quicker than its mark. What a dead
+    // program had sent may lie a moment at the server.
+    let repeated = times.iter().flat_map(|(id, (said, _))| said.windows(2).map(move |pair| (id, pair)));
     let by_kill: Vec<Duration> = repeated
-        .map(|pair| {
+        .filter_map(|(id, pair)| {
             let between = |kill: &&Kill| kill.from < pair[1] && pair[0] < kill.to + Duration::from_secs(1);
-            let kill = kills.iter().find(between).expect("a letter came twice, and no kill between");
-            kill.from.saturating_duration_since(pair[0])
+            let kill = kills.iter().find(between);
+            assert!(kill.is_some() || late(id), "{id} came twice, and no kill between");
+            kill.map(|kill| kill.from.saturating_duration_since(pair[0]))
         })
         .collect();
     println!(
@@ -137,10 +150,8 @@ fn stormy(seed: u64) -> impl Fn(Stage) -> Act + Send + Sync {
         let dice = (n ^ seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
         match (stage, dice) {
             (Stage::Dot, 0..10) => Act::TakeAndDrop,
-            (Stage::Dot, 10..13) | (Stage::Mail | Stage::Data, 0..3) => {
-                Act::Wait(Duration::from_millis(1_500))
-            }
-            (Stage::Dot, 13..30) => Act::Drop,
+            (Stage::Dot, 10..12) | (Stage::Mail | Stage::Data, 0..1) => Act::Wait(Duration::from_secs(6)),
+            (Stage::Dot, 12..30) => Act::Drop,
             (Stage::Dot | Stage::Recipient, 30..50) => Act::Say("451 4.3.0 not now"),
             (_, 3..8) if stage != Stage::Dot => Act::Drop,
             _ => Act::Well,

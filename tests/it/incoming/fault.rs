@@ -1,7 +1,7 @@
 //! A server on loopback that answers as it is told, whoever asks: the failures that a scanner may have.
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -49,13 +49,22 @@ impl Fault {
     }
 }
 
-/// Reads all that comes within a moment, so that the client has written what it wants.
+/// Waits until the client has begun, reads all that comes within a moment, and answers. Then it reads on: a connection
+/// that is closed on octets that nobody read takes the answer along.
 fn say(mut connection: TcpStream, text: &str) {
-    connection.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
     let mut piece = vec![0; 64 << 10];
-    while matches!(connection.read(&mut piece), Ok(1..)) {}
+    let mut read = |connection: &mut TcpStream, time| {
+        connection.set_read_timeout(Some(time)).unwrap();
+        matches!(connection.read(&mut piece), Ok(1..))
+    };
+    let mut wait = Duration::from_secs(30);
+    while read(&mut connection, wait) {
+        wait = Duration::from_millis(100);
+    }
     // The client may have gone; that is its affair.
     let _ = connection.write_all(text.as_bytes());
+    let _ = connection.shutdown(Shutdown::Write);
+    while read(&mut connection, Duration::from_secs(30)) {}
 }
 
 /// An HTTP answer as rspamd gives it.

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use postvakt::store::verify::{Verdict, verify};
 
+use crate::lab::{Log, until};
+
 use super::*;
 
 /// A small file system of its own; needs root.
@@ -76,8 +78,11 @@ async fn a_foreign_lock_is_waited_for_and_then_told_of() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open_at(directory.path(), "gw1", clock("2026-08-21T00:00:00Z").1).unwrap();
     store.commit(entry("before")).await.unwrap();
+    // The first head is noted after the commit; noting it would wait for the lock too, and the next commit for both.
+    let heads = Log(directory.path().join("heads"));
+    until("the first head", &heads, || (!heads.text().is_empty()).then_some(()));
     let foreign = rusqlite::Connection::open(directory.path().join("log-2026-08.db")).unwrap();
-    foreign.busy_timeout(Duration::from_secs(5)).unwrap();
+    foreign.busy_timeout(Duration::from_mins(1)).unwrap();
     foreign.execute_batch("BEGIN IMMEDIATE").unwrap();
     let refused = store.commit(entry("during")).await.unwrap_err().to_string();
     assert!(refused.contains("locked"), "{refused}");

@@ -252,9 +252,11 @@ async fn a_kill_leaves_it_whole_and_the_next_run_ends_it() {
         child.kill().unwrap();
         child.wait().unwrap();
         let (code, report) = run_json(&config(&path), &["verify"]);
-        // An access that nobody has signed for yet is no harm done.
+        // An access that nobody has signed for yet is no harm done. Killed while it wrote there, the access log cannot
+        // confirm anything until the next command mends it; that is said, and is no tampering.
         let faults = report["trees"][0]["faults"].as_array().unwrap();
-        assert!(code != 1 && faults.is_empty(), "round {round}: {report:#}");
+        let broken_off = report["trees"][1]["faults"].to_string().contains("a write to it was broken off");
+        assert!(code != 1 && (faults.is_empty() || broken_off), "round {round}: {report:#}");
     }
     let day = today();
     for decision in ["KS 2026/46", "KS 2026/45"] {
