@@ -156,11 +156,5 @@ fn entry(n: u64) -> Entry {
         receipt: String::new(),
     };
     // Half of the mail comes from outside and is remembered.
-    Entry {
-        record,
-        findings: Vec::new(),
-        seen: n.is_multiple_of(2).then_some(seen.into()),
-        outbox: Vec::new(),
-        contacts: Vec::new(),
-    }
+    Entry { seen: n.is_multiple_of(2).then_some(seen.into()), ..Entry::of(record) }
 }

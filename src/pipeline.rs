@@ -119,13 +119,7 @@ impl Handler for Pipeline {
         let mut record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
         self.minimise(&config, &mut record, &mut []);
         count(record.direction.map_or("unknown", |direction| direction.as_str()), record.outcome);
-        self.store.enqueue(Entry {
-            record,
-            findings: Vec::new(),
-            seen: None,
-            outbox: Vec::new(),
-            contacts: Vec::new(),
-        });
+        self.store.enqueue(Entry::of(record));
     }
 }
 
@@ -180,17 +174,7 @@ impl Pipeline {
         let mut record = effects::unread(mail, &config.hash);
         self.minimise(config, &mut record, &mut []);
         count("unknown", record.outcome);
-        match self
-            .store
-            .commit(Entry {
-                record,
-                findings: Vec::new(),
-                seen: None,
-                outbox: Vec::new(),
-                contacts: Vec::new(),
-            })
-            .await
-        {
+        match self.store.commit(Entry::of(record)).await {
             Ok(id) => effects::failed(&id),
             Err(_) => effects::not_stored(),
         }

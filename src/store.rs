@@ -66,6 +66,13 @@ pub struct Entry {
     pub contacts: Vec<Key>,
 }
 
+impl Entry {
+    /// A record from which nothing follows.
+    pub fn of(record: Record) -> Self {
+        Self { record, findings: Vec::new(), seen: None, outbox: Vec::new(), contacts: Vec::new() }
+    }
+}
+
 /// Why a record was not confirmed. The mail is put off (451 4.3.0), whatever the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {

@@ -106,7 +106,7 @@ pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
         receipt: String::new(),
     };
     let findings = if found { vec![finding] } else { Vec::new() };
-    Entry { record, findings, seen: seen.map(Into::into), outbox: Vec::new(), contacts: Vec::new() }
+    Entry { findings, seen: seen.map(Into::into), ..Entry::of(record) }
 }
 
 /// One of 4,000 mailboxes inside; few get much of the mail.

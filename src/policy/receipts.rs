@@ -13,7 +13,7 @@ use crate::facts::{Cause, Facts};
 use crate::letter::name::{self, Key};
 use crate::mail::Direction;
 use crate::rules::receipt::Silence;
-use crate::rules::{Finding, Rule};
+use crate::rules::{Finding, Rule, spam, virus};
 use crate::templates::Template;
 use crate::verdict::Verdict;
 
@@ -196,10 +196,10 @@ fn by_verdict(decision: &Decision) -> Option<Silence> {
             .any(|ruling| ruling.rule == rule && matches!(ruling.finding, Finding::Match(_)))
     };
     match decision.verdict {
-        _ if found("virus") => Some(Silence::Virus),
+        _ if found(virus::SPEC.id) => Some(Silence::Virus),
         Verdict::Reject => Some(Silence::Rejected),
         Verdict::Defer => Some(Silence::Deferred),
-        _ if found("spam") => Some(Silence::Spam),
+        _ if found(spam::SPEC.id) => Some(Silence::Spam),
         Verdict::Hold => Some(Silence::Held),
         Verdict::Accept | Verdict::Mark => None,
     }

@@ -75,7 +75,7 @@ impl Post {
 
 async fn write(store: &Store, rows: Vec<OutboxRow>) {
     let record = crate::store::record("case");
-    let entry = Entry { record, findings: Vec::new(), seen: None, outbox: rows, contacts: Vec::new() };
+    let entry = Entry { outbox: rows, ..Entry::of(record) };
     store.commit(entry).await.unwrap();
 }
 

@@ -141,8 +141,7 @@ fn forge(directory: &Path, id: &RecordId, key: &Path) {
 }
 
 fn entry(subject: &str) -> Entry {
-    let record = record(subject);
-    Entry { record, findings: Vec::new(), seen: None, outbox: Vec::new(), contacts: Vec::new() }
+    Entry::of(record(subject))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -51,13 +51,7 @@ pub(crate) fn record(subject: &str) -> Record {
 }
 
 fn entry(subject: &str) -> Entry {
-    Entry {
-        record: record(subject),
-        findings: Vec::new(),
-        seen: None,
-        outbox: Vec::new(),
-        contacts: Vec::new(),
-    }
+    Entry::of(record(subject))
 }
 
 fn all(directory: &Path) -> Vec<Found> {
@@ -98,16 +92,7 @@ async fn a_record_comes_back_as_it_was() {
         outcome: Outcome::Incomplete,
         ..record("")
     };
-    let id = store
-        .commit(Entry {
-            record: odd.clone(),
-            findings: Vec::new(),
-            seen: None,
-            outbox: Vec::new(),
-            contacts: Vec::new(),
-        })
-        .await
-        .unwrap();
+    let id = store.commit(Entry::of(odd.clone())).await.unwrap();
     // Read while the store is open: readers and the writer do not disturb one another.
     assert_eq!(all(directory.path()), [Found { id: id.clone(), record: odd }]);
     assert_eq!(store.find_seen(id.seq, &[1; 16], 14).unwrap(), None);
@@ -215,16 +200,8 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
             mailboxes: vec![mailbox.into()],
             authors: vec!["x@example.org".into(), "y@example.org".into()],
         };
-        let id = store
-            .commit(Entry {
-                contacts: Vec::new(),
-                record: record(""),
-                findings: Vec::new(),
-                seen: Some(seen.clone().into()),
-                outbox: Vec::new(),
-            })
-            .await
-            .unwrap();
+        let id =
+            store.commit(Entry { seen: Some(seen.clone().into()), ..Entry::of(record("")) }).await.unwrap();
         stored.push((id.seq, seen));
         store.close().await;
     }

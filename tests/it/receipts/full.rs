@@ -29,10 +29,7 @@ async fn fill(directory: &std::path::Path, count: usize) {
     };
     let record = crate::store::record("what they are about");
     let outbox = (0..count).map(letter).collect();
-    store
-        .commit(Entry { record, findings: Vec::new(), seen: None, outbox, contacts: Vec::new() })
-        .await
-        .unwrap();
+    store.commit(Entry { outbox, ..Entry::of(record) }).await.unwrap();
     store.close().await;
 }
 

@@ -110,16 +110,7 @@ async fn store(directory: &Path) {
         (bounce, "2026-09-02T06:00:00Z"),
     ] {
         time.store(second(at), Ordering::SeqCst);
-        store
-            .commit(Entry {
-                record,
-                findings: Vec::new(),
-                seen: None,
-                outbox: Vec::new(),
-                contacts: Vec::new(),
-            })
-            .await
-            .unwrap();
+        store.commit(Entry::of(record)).await.unwrap();
     }
     store.close().await;
 }

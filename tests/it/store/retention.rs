@@ -71,7 +71,7 @@ fn old(n: u32, at: Timestamp) -> Entry {
         message_id: format!("<{n}.{OLD}>"),
         ..record(&format!("Ärende {n} om {OLD}"))
     };
-    Entry { record, findings: vec![found], seen: Some(seen.into()), outbox: vec![own], contacts: Vec::new() }
+    Entry { findings: vec![found], seen: Some(seen.into()), outbox: vec![own], ..Entry::of(record) }
 }
 
 /// 400 old mails three months ago and as many young ones now; every fourth old one is the registry's.
