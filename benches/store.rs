@@ -1,6 +1,7 @@
 //! The store's speed: durable records per second, and what one costs the writer's thread.
 //!
-//! `cargo bench --bench store [-- DIR [SECONDS]]`; the store is made in DIR (`target/` by default) and removed.
+//! `cargo bench --bench store [-- DIR [SECONDS [RECORDS]]]`; the store is made in DIR (`target/` by default) and
+//! removed. RECORDS are what is read (400,000 by default; none for 0).
 
 #![allow(
     clippy::unwrap_used,
@@ -28,13 +29,16 @@ fn main() {
     let directory =
         arguments.next().map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
     let time = Duration::from_secs(arguments.next().map_or(3, |seconds| seconds.parse().unwrap()));
+    let read = arguments.next().map_or(400_000, |records| records.parse().unwrap());
     println!("committers  records/s  records/commit  writer's CPU µs/record  octets/record");
     for committers in [1, 16, 64, 256] {
         let store = tempfile::tempdir_in(&directory).unwrap();
         measure(&store.path().join("store"), committers, time);
     }
-    let store = tempfile::tempdir_in(&directory).unwrap();
-    measure_reading(&store.path().join("store"));
+    if read > 0 {
+        let store = tempfile::tempdir_in(&directory).unwrap();
+        measure_reading(&store.path().join("store"), read);
+    }
 }
 
 #[tokio::main]
@@ -91,9 +95,8 @@ fn writer_cpu() -> Duration {
 
 /// A search through everything, and the look at every page when the store opens.
 #[tokio::main]
-async fn measure_reading(directory: &Path) {
+async fn measure_reading(directory: &Path, records: u64) {
     let store = Store::open(directory, "gw1").unwrap();
-    let records = 400_000;
     for chunk in 0..records / 10_000 {
         for n in 0..10_000 {
             store.enqueue(entry(chunk * 10_000 + n));
