@@ -94,7 +94,7 @@ fn data(document: &mut Document<'_>, octets: &[u8]) -> Outcome {
 }
 
 /// The content of what is signed or packed, and of which type it is: the first sequence in it that begins with a type
-/// and has content under [0]. Algorithms are sequences with an identifier too, and have nothing there.
+/// and has content under tag 0. Algorithms are sequences with an identifier too, and have nothing there.
 fn encapsulated<'a>(content: &Value<'a>) -> Result<Option<(&'a [u8], Value<'a>)>, Reason> {
     for field in content.values()?.into_iter().filter(|field| field.tag == SEQUENCE) {
         match field.values()?.as_slice() {
