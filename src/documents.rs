@@ -47,7 +47,7 @@ use serde::{Deserialize, Serialize};
 pub use budget::Budget;
 use document::Document;
 use kind::Kind;
-pub(crate) use zip::{END_OCTETS as ZIP_END_OCTETS, has_end as has_zip_end};
+pub(crate) use zip::has_end as has_zip_end;
 
 /// A document to read.
 #[derive(Clone, Copy, Debug)]

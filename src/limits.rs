@@ -91,6 +91,9 @@ pub const MIME_PIECES: usize = 40_000;
 pub const ODD_STRETCHES: usize = 16;
 /// Attachments whose names are recorded; that there were more is a defect among the facts.
 pub const ATTACHMENTS: usize = 1_000;
+/// Octets at the end of a picture among which the end of an archive behind it is looked for: its end record, and a
+/// comment of 1,000. A longer comment hides the archive, which would take the decoding of 64 KiB of every picture.
+pub const ARCHIVE_END_OCTETS: usize = 22 + 1_000;
 /// Octets of a decoded subject in facts and log.
 pub const SUBJECT_OCTETS: usize = 4_096;
 /// Octets of an attachment's decoded name.

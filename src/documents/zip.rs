@@ -6,8 +6,8 @@ mod directory;
 
 use std::borrow::Cow;
 
+pub(crate) use directory::has_end;
 pub(super) use directory::{Archive, Entry, old_name};
-pub(crate) use directory::{END_OCTETS, has_end};
 
 use super::document::{Document, Outcome};
 use super::kind::Kind;

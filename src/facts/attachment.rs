@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Needs;
 use crate::documents::kind::Kind;
 use crate::documents::{self, Scheme, State, pgp};
+use crate::limits;
 use crate::mime::piece::{Piece, Role};
 
 /// One attachment, or one thing inside an attachment.
@@ -81,9 +82,10 @@ pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, V
     (attachments, unopened)
 }
 
-/// Whether an archive may stand behind what looks like a picture: programs that unpack ZIP look for its end.
+/// Whether an archive may stand behind what looks like a picture: programs that unpack ZIP look for its end. A look at
+/// its last octets alone, because every picture in every mail gets it.
 fn may_hide_archive(piece: &Piece) -> bool {
-    documents::has_zip_end(&piece.ending(documents::ZIP_END_OCTETS))
+    documents::has_zip_end(&piece.ending(limits::ARCHIVE_END_OCTETS))
 }
 
 /// Armoured messages in the text of the message (inline PGP): each counts as an attachment without a name, since what

@@ -15,7 +15,7 @@ const LOCAL: &[u8] = b"PK\x03\x04";
 const CENTRAL: &[u8] = b"PK\x01\x02";
 const END: &[u8] = b"PK\x05\x06";
 /// The end record and the longest comment.
-pub(crate) const END_OCTETS: usize = 22 + 65_535;
+const END_OCTETS: usize = 22 + 65_535;
 
 /// Whether the end record of an archive may stand at the end of the octets.
 pub(crate) fn has_end(bytes: &[u8]) -> bool {
