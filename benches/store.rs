@@ -126,13 +126,8 @@ fn entry(n: u64) -> Entry {
     let scattered = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
     let at = Timestamp::now();
     let mailboxes = vec!["registrator@exempelby.se".to_owned()];
-    let seen = SeenRow {
-        keys: vec![scattered, scattered, scattered],
-        fingerprint: [1; 8],
-        at,
-        mailboxes: mailboxes.clone(),
-        authors: vec!["avsandare@example.org".into()],
-    };
+    let people = mailboxes.iter().map(String::as_str);
+    let seen = SeenRow::new(at, [scattered; 3], [1; 8], people, ["avsandare@example.org"]);
     let record = Record {
         time: at,
         direction: Some(Direction::Inbound),

@@ -67,6 +67,8 @@ pub struct Config {
     pub scanners: services::Scanners,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
+    /// What they and the log need. The log records size and attachment names of every mail, so every body is read.
+    pub needs: Needs,
     /// The first 16 hex digits of the SHA-256 of the file and of those that it names; every record has it.
     pub hash: String,
     /// What is allowed but will surprise: expired exceptions and the like, each with its place.
@@ -191,18 +193,6 @@ impl Config {
             Some(config) => Ok(Self { hash, warnings, ..config }),
             None => Err(raw::unexplained(around.file)),
         }
-    }
-
-    /// What the enabled rules and the log need. The log records size and attachment names of every mail, so every body
-    /// is read.
-    pub fn needs(&self) -> Needs {
-        let own = Needs {
-            body: true,
-            archives: self.store.nested,
-            authentication: self.authenticate,
-            ..Needs::NONE
-        };
-        self.rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()))
     }
 
     /// Whether any rule acts.

@@ -66,7 +66,7 @@ impl Daemon {
         let heads = config.store.heads.clone();
         let clock = Arc::new(jiff::Timestamp::now);
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
-        let sources = Sources::of(&store, config.needs(), workers)
+        let sources = Sources::of(&store, config.needs, workers)
             .context("the memory of seen messages cannot be read")?;
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
@@ -128,7 +128,7 @@ impl Daemon {
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
         announce(&config);
-        self.pipeline.sources.take(config.needs());
+        self.pipeline.sources.take(config.needs);
         self.pipeline.config.store(Arc::new(config));
         self.note("reloaded");
     }

@@ -130,24 +130,20 @@ pub fn remembered(facts: &Facts, decision: &Decision) -> Option<SeenRow> {
     if facts.direction != Direction::Inbound || decision.verdict > Verdict::Hold {
         return None;
     }
-    let mailboxes: Vec<String> = facts
-        .recipients
-        .iter()
-        .filter(|recipient| recipient.inside)
-        .map(|recipient| recipient.address.to_string())
-        .collect();
-    let keys = identity.keys();
-    if mailboxes.is_empty() || keys.is_empty() {
+    let mut mailboxes = facts.recipients.iter().filter(|recipient| recipient.inside).peekable();
+    let mut keys = identity.keys().peekable();
+    if mailboxes.peek().is_none() || keys.peek().is_none() {
         return None;
     }
-    let mut authors: Vec<&Address> = Vec::new();
+    let mut authors: Vec<&Address> = Vec::with_capacity(limits::SEEN_AUTHORS);
     for author in facts.sender.address().into_iter().chain(&facts.header.from).chain(&facts.header.reply_to) {
         if authors.len() < limits::SEEN_AUTHORS && !authors.contains(&author) {
             authors.push(author);
         }
     }
-    let authors = authors.into_iter().map(ToString::to_string).collect();
-    Some(SeenRow { keys, fingerprint: identity.fingerprint, at: facts.arrived, mailboxes, authors })
+    let mailboxes = mailboxes.map(|recipient| recipient.address.as_str());
+    let authors = authors.into_iter().map(Address::as_str);
+    Some(SeenRow::new(facts.arrived, keys, identity.fingerprint, mailboxes, authors))
 }
 
 /// The answer to a judged mail whose record has this id.

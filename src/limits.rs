@@ -91,6 +91,8 @@ pub const MIME_PIECES: usize = 40_000;
 pub const ODD_STRETCHES: usize = 16;
 /// Attachments whose names are recorded; that there were more is a defect among the facts.
 pub const ATTACHMENTS: usize = 1_000;
+/// Written octets of an attachment that tell what it is.
+pub const KIND_OCTETS: usize = 2 << 10;
 /// Octets at the end of a picture among which the end of an archive behind it is looked for: its end record, and a
 /// comment of 1,000. A longer comment hides the archive, which would take the decoding of 64 KiB of every picture.
 pub const ARCHIVE_END_OCTETS: usize = 22 + 1_000;
@@ -272,9 +274,9 @@ pub const STORE_QUEUE: usize = 16_384;
 pub const STORE_BATCH: usize = 1_024;
 /// Until a commit is confirmed; then 451 4.3.0.
 pub const COMMIT_TIME: Duration = Duration::from_secs(10);
-/// Seen messages in memory, about 400 octets each: what comes again at once, for another mailbox or as a forward. Older
+/// Seen messages in memory, about 300 octets each: what comes again at once, for another mailbox or as a forward. Older
 /// ones are read from the store. Many more would be cold memory, written for each message and seldom read.
-pub const SEEN_IN_MEMORY: usize = 16_384;
+pub const SEEN_IN_MEMORY: usize = 1_024;
 /// Keys of seen messages whose place in the store is known in memory, at most 28 octets each: about two million
 /// messages. Above it the oldest day is forgotten.
 pub const SEEN_INDEXED: usize = 8_000_000;
@@ -288,8 +290,10 @@ pub const SEEN_SIGNATURES: usize = 2;
 pub const SEEN_PARTS: usize = 4;
 /// Octets from which on an attachment is remembered.
 pub const SEEN_PART_OCTETS: usize = 16 << 10;
-/// Octets of its beginning that count, beside its size.
-pub const SEEN_PART_BEGINNING: usize = 4 << 10;
+/// Octets of its beginning that count, beside its size and its end.
+pub const SEEN_PART_BEGINNING: usize = 512;
+/// Octets of its end that count.
+pub const SEEN_PART_ENDING: usize = 1 << 10;
 /// Authors of one seen message that are remembered: envelope sender, From, Reply-To.
 pub const SEEN_AUTHORS: usize = 5;
 /// Pairs of sender and recipient between whom something went that looked like a forward; about 250 octets each.

@@ -56,7 +56,7 @@ pub struct Fault;
 /// a large mail on a thread of its own, so that no connection waits for another.
 pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> Result<Assessment, Fault> {
     let mut facts = read(mail, config).await?;
-    gather::gather(&mut facts, config.needs(), mail, config, sources).await;
+    gather::gather(&mut facts, config.needs, mail, config, sources).await;
     let octets: usize = facts.passages.iter().map(|passage| passage.text.len()).sum();
     let judged = if octets <= limits::INLINE_OCTETS {
         caught(|| judged(facts, config))
@@ -95,7 +95,7 @@ fn judged(facts: Facts, config: &Config) -> Assessment {
 
 impl Handler for Pipeline {
     fn wants(&self) -> Wants {
-        Wants { message: self.config.load().needs().body }
+        Wants { message: self.config.load().needs.body }
     }
 
     async fn judge(&self, mail: Mail) -> Answer {
@@ -135,7 +135,7 @@ impl Pipeline {
         let less = config.store.minimise.as_ref().is_some_and(|minimise| minimise.covers(&record));
         let outbox = written(config, &self.store, assessment, less);
         let let_in = decision.verdict <= Verdict::Hold;
-        let contacts = if let_in { self.sources.met(facts, config.needs()) } else { Vec::new() };
+        let contacts = if let_in { self.sources.met(facts, config.needs) } else { Vec::new() };
         let id = match self
             .store
             .commit(Entry { record, findings, seen: seen.clone(), outbox, contacts: contacts.clone() })
@@ -148,7 +148,7 @@ impl Pipeline {
                 return effects::not_stored();
             }
         };
-        if let Some(row) = seen {
+        if let Some(row) = &seen {
             self.sources.memory.remember(id.seq, row);
         }
         if let_in {
@@ -183,7 +183,7 @@ impl Pipeline {
 
 /// Facts from the mail alone; of a large one on a thread of its own, so that no connection waits for another.
 async fn read(mail: &Arc<Mail>, config: &Arc<Config>) -> Result<Facts, Fault> {
-    let needs = config.needs();
+    let needs = config.needs;
     if mail.message.bytes.len() <= limits::INLINE_OCTETS {
         return caught(|| extract::extract(mail, &config.organisation, needs));
     }

@@ -2,14 +2,16 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod seen;
+
 use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::identity::Key;
 use crate::mail::Direction;
+pub use seen::SeenRow;
 
 /// The name of a record: `gw1-1-000000123456`, node, epoch and sequence number. Unique for good, over all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -148,21 +150,6 @@ pub struct FindingRow {
     pub mailboxes: Vec<String>,
     /// The recipients that it concerns; none for the whole mail.
     pub recipients: Vec<String>,
-}
-
-/// What is remembered of a message from outside, by keyed hash alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenRow {
-    /// By what it is recognised; first what tells most, as its Message-ID.
-    pub keys: Vec<Key>,
-    /// What tells messages of one Message-ID apart.
-    pub fingerprint: [u8; 8],
-    /// When it came.
-    pub at: Timestamp,
-    /// The local mailboxes that it came for.
-    pub mailboxes: Vec<String>,
-    /// Who wrote it.
-    pub authors: Vec<String>,
 }
 
 /// What makes a mail of our own the same one: no second one with this key is ever stored.

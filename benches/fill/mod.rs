@@ -75,14 +75,10 @@ pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
         mailboxes: vec![inside],
         recipients: recipients.clone(),
     };
-    let seen = (direction == Direction::Inbound).then(|| SeenRow {
-        keys: vec![
-            u128::from(dice.next()).wrapping_mul(0x1F3D_5B79_9BDF_1357_2468_ACE0_1357_9BDF).to_be_bytes(),
-        ],
-        fingerprint: [1; 8],
-        at,
-        mailboxes: recipients.clone(),
-        authors: vec![sender.clone()],
+    let seen = (direction == Direction::Inbound).then(|| {
+        let key =
+            u128::from(dice.next()).wrapping_mul(0x1F3D_5B79_9BDF_1357_2468_ACE0_1357_9BDF).to_be_bytes();
+        SeenRow::new(at, [key], [1; 8], recipients.iter().map(String::as_str), [sender.as_str()])
     });
     let record = Record {
         time: at,

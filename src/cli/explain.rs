@@ -75,11 +75,11 @@ pub struct Explained {
 pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
     let assessment = pipeline::assess(mail, config, sources).await?;
     if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
-        sources.memory.remember_unstored(sources.memory.joined(row));
+        sources.memory.remember_unstored(&sources.memory.joined(row));
     }
     if assessment.decision.verdict <= Verdict::Hold {
         sources.count(&assessment.facts);
-        for key in sources.met(&assessment.facts, config.needs()) {
+        for key in sources.met(&assessment.facts, config.needs) {
             sources.contacts.remember(&key, assessment.facts.arrived);
         }
     }

@@ -13,6 +13,7 @@ use super::{
     services,
 };
 use crate::address::DomainPattern;
+use crate::facts::Needs;
 use crate::letter::Stationery;
 use crate::limits;
 use crate::organisation::Organisation;
@@ -63,18 +64,22 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             );
             root.wrong("rules.virus", table.at, fault);
         }
+        let (store, rules) = (store??, rules.unwrap_or_default());
+        let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
+        let needs = rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()));
         Some(Config {
             organisation: organisation?,
             time_zone: time_zone?,
             server: server??,
-            store: store??,
+            store,
             disclosure,
             smtp,
             stationery,
             authenticate,
             dns: dns.unwrap_or_default(),
             scanners,
-            rules: rules.unwrap_or_default(),
+            rules,
+            needs,
             hash: String::new(),
             warnings: Vec::new(),
         })

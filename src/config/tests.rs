@@ -85,7 +85,7 @@ exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decis
     let [exception] = config.exceptions().collect::<Vec<_>>()[..] else { panic!() };
     assert_eq!((exception.place.line, exception.until.to_string().as_str()), (23, "2026-05-31"));
     assert_eq!(config.warnings.len(), 1);
-    assert!(config.enforces() && config.needs().body);
+    assert!(config.enforces() && config.needs.body);
 }
 
 /// The policy of `[rules.auto-forward]` with these keys more.

@@ -60,7 +60,7 @@ pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, V
         }
         let kind = match piece.role {
             Role::Message => Kind::Message,
-            _ => Kind::of(&piece.beginning(), &piece.name, &piece.media_type),
+            _ => Kind::of(&piece.beginning(limits::KIND_OCTETS), &piece.name, &piece.media_type),
         };
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
         let wanted = needs.documents && kind.may_hold_text()

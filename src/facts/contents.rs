@@ -5,10 +5,10 @@
 use super::{Contents, header, identity};
 use crate::mime::piece::{Piece, Role};
 use crate::mime::section::Section;
-use crate::mime::{transfer, words};
+use crate::mime::words;
 use crate::{limits, text};
 
-/// The messages and the larger attachments among the pieces. Of an attachment only the beginning is read.
+/// The messages and the larger attachments among the pieces. Of an attachment only the ends are read.
 pub(super) fn contents(pieces: &[Piece]) -> Contents {
     let messages = pieces.iter().filter(|piece| piece.role == Role::Message);
     let attachments = pieces.iter().filter(|piece| {
@@ -30,9 +30,12 @@ fn message_id(piece: &Piece) -> Option<String> {
 
 fn digest(piece: &Piece) -> identity::Digest {
     // No encoding writes more than three octets for one.
-    let written = piece.bytes.slice(..piece.bytes.len().min(3 * limits::SEEN_PART_BEGINNING));
-    let (decoded, _) = transfer::decoded(piece.encoding, &written);
-    identity::digest(piece.size, decoded.get(..limits::SEEN_PART_BEGINNING).unwrap_or(&decoded))
+    let beginning = piece.beginning(3 * limits::SEEN_PART_BEGINNING);
+    let beginning = beginning.get(..limits::SEEN_PART_BEGINNING).unwrap_or(&beginning);
+    let ending = piece.ending(limits::SEEN_PART_ENDING);
+    let ending =
+        ending.len().checked_sub(limits::SEEN_PART_ENDING).and_then(|at| ending.get(at..)).unwrap_or(&ending);
+    identity::digest(piece.size, beginning, ending)
 }
 
 #[cfg(test)]
@@ -70,6 +73,10 @@ mod tests {
         assert_eq!(attached("application/pdf", "base64", &"YWJj".repeat(20_000)), plain);
         let other = attached("application/pdf", "8bit", &"abd".repeat(20_000));
         assert_ne!(other.attachments, plain.attachments);
+        for end in ["abd", "abcc"] {
+            let other = attached("application/pdf", "8bit", &format!("{}{end}", "abc".repeat(19_999)));
+            assert_ne!(other.attachments, plain.attachments, "another end or another size");
+        }
         assert!(attached("image/png", "8bit", &text).attachments.is_empty());
         assert!(attached("application/pdf", "8bit", "small").attachments.is_empty());
     }

@@ -15,7 +15,10 @@ use crate::limits;
 /// A keyed hash that a message is remembered by.
 pub type Key = [u8; 16];
 
-/// The hash of an attachment: of its size and its beginning.
+/// What tells messages of one Message-ID apart.
+pub type Fingerprint = [u8; 8];
+
+/// The hash of an attachment: of its size, its beginning and its end.
 pub type Digest = [u8; 32];
 
 /// The key of a store's memory.
@@ -60,7 +63,7 @@ pub struct Identity {
     pub attachments: Vec<Key>,
     /// Hash of From and Date: some senders give every message the same Message-ID, and those are not one message that
     /// comes again.
-    pub fingerprint: [u8; 8],
+    pub fingerprint: Fingerprint,
 }
 
 impl Identity {
@@ -72,8 +75,8 @@ impl Identity {
     }
 
     /// Every key.
-    pub fn keys(&self) -> Vec<Key> {
-        self.copies().map(|(_, key)| key).chain(self.attachments.iter().copied()).collect()
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.copies().map(|(_, key)| key).chain(self.attachments.iter().copied())
     }
 }
 
@@ -137,10 +140,11 @@ impl fmt::Debug for IdentityKey {
     }
 }
 
-/// The hash of an attachment of that size that begins so. More of it would cost time and tell no more: two documents
-/// of one size seldom begin alike.
-pub(super) fn digest(size: usize, beginning: &[u8]) -> Digest {
-    Sha256::new().chain_update((size as u64).to_be_bytes()).chain_update(beginning).finalize().into()
+/// The hash of an attachment of that size that begins and ends so. More of it would cost time and tell no more: an
+/// office document ends with the checksums of what is in it, a PDF with its identifier.
+pub(super) fn digest(size: usize, beginning: &[u8], ending: &[u8]) -> Digest {
+    let size = (size as u64).to_be_bytes();
+    Sha256::new().chain_update(size).chain_update(beginning).chain_update(ending).finalize().into()
 }
 
 /// The subject without what filters on its way write before it, as `[SPAM]`.

@@ -1,8 +1,6 @@
 //! Recall: what the memory says of a mail that leaves. Was it here before, does it answer something that was, is
 //! something in it that was?
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::as_fact;
@@ -59,14 +57,14 @@ struct Young<'a, M> {
 }
 
 impl<M: Recollection> Young<'_, M> {
-    async fn find(&self, key: &Key) -> Result<Option<Arc<SeenRow>>, Cause> {
-        Ok(self.memory.find(key).await?.filter(|row| row.at >= self.since))
+    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
+        Ok(self.memory.find(key).await?.filter(|row| row.at() >= self.since))
     }
 
     /// The message itself.
     async fn copy(&self, identity: &Identity) -> Result<Option<Seen>, Cause> {
         for (by, key) in identity.copies() {
-            let same = |row: &Arc<SeenRow>| by != By::MessageId || row.fingerprint == identity.fingerprint;
+            let same = |row: &SeenRow| by != By::MessageId || row.fingerprint() == identity.fingerprint;
             if let Some(row) = self.find(&key).await?.filter(same) {
                 return Ok(Some(seen(&row, by)));
             }
@@ -107,6 +105,7 @@ fn since(now: Timestamp, days: u32) -> Timestamp {
 }
 
 fn seen(row: &SeenRow, by: By) -> Seen {
-    let addresses = |texts: &[String]| texts.iter().filter_map(|text| Address::parse(text)).collect();
-    Seen { by, at: row.at, mailboxes: addresses(&row.mailboxes), authors: addresses(&row.authors) }
+    let mailboxes = row.mailboxes().filter_map(Address::parse).collect();
+    let authors = row.authors().filter_map(Address::parse).collect();
+    Seen { by, at: row.at(), mailboxes, authors }
 }

@@ -6,9 +6,10 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
@@ -29,9 +30,9 @@ pub trait Recollection: Send + Sync {
     #[must_use]
     fn joined(&self, row: SeenRow) -> SeenRow;
     /// Remembers a message that is on the disk already, with the record of this number.
-    fn remember(&self, seq: u64, row: Arc<SeenRow>);
+    fn remember(&self, seq: u64, row: &SeenRow);
     /// The newest message with this key.
-    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<Arc<SeenRow>>, Cause>> + Send;
+    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow>, Cause>> + Send;
 }
 
 /// The memory of this node.
@@ -46,13 +47,13 @@ pub struct Memory {
 
 /// What is in memory.
 struct Near {
-    rows: LruCache<u64, Arc<SeenRow>>,
+    rows: LruCache<u64, SeenRow>,
     index: Index,
 }
 
 /// What memory alone can say of a message.
-enum Recalled {
-    Came(Arc<SeenRow>),
+enum Recalled<'a> {
+    Came(&'a SeenRow),
     Never,
     /// It came with the record of this number.
     Stored(u64),
@@ -68,7 +69,7 @@ impl Memory {
     pub fn of(store: &Store, days: u32) -> Result<Self, OpenError> {
         let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()), days);
         store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| {
-            memory.near().recall(seq, Arc::new(row), days);
+            memory.near().recall(seq, row, days);
         })?;
         Ok(memory)
     }
@@ -85,8 +86,8 @@ impl Memory {
     }
 
     /// Remembers a message that no store has.
-    pub fn remember_unstored(&self, row: SeenRow) {
-        self.remember(self.unstored.fetch_add(1, Ordering::Relaxed), Arc::new(row));
+    pub fn remember_unstored(&self, row: &SeenRow) {
+        self.remember(self.unstored.fetch_add(1, Ordering::Relaxed), row);
     }
 
     fn days(&self) -> u32 {
@@ -104,30 +105,29 @@ impl Recollection for Memory {
         &self.key
     }
 
-    fn joined(&self, mut row: SeenRow) -> SeenRow {
-        if let Some(key) = row.keys.first()
-            && let Recalled::Came(before) = self.near().find(key)
-            && (before.keys.first(), before.fingerprint) == (Some(key), row.fingerprint)
-        {
-            let more = before.mailboxes.iter().filter(|mailbox| !row.mailboxes.contains(mailbox));
-            let more: Vec<String> = more.take(limits::SEEN_MAILBOXES).cloned().collect();
-            row.mailboxes.extend(more);
+    fn joined(&self, row: SeenRow) -> SeenRow {
+        let Some(key) = row.keys().first() else { return row };
+        match self.near().find(key) {
+            Recalled::Came(before)
+                if (before.keys().first(), before.fingerprint()) == (Some(key), row.fingerprint()) =>
+            {
+                row.joined(before)
+            }
+            Recalled::Came(_) | Recalled::Never | Recalled::Stored(_) => row,
         }
-        row.mailboxes.truncate(limits::SEEN_MAILBOXES);
-        row
     }
 
-    fn remember(&self, seq: u64, row: Arc<SeenRow>) {
+    fn remember(&self, seq: u64, row: &SeenRow) {
         let mut near = self.near();
-        for key in &row.keys {
-            near.index.add(key, row.at, seq, self.days());
+        for key in row.keys() {
+            near.index.add(key, row.at(), seq, self.days());
         }
-        near.rows.put(seq, row);
+        near.rows.put(seq, row.clone());
     }
 
-    async fn find(&self, key: &Key) -> Result<Option<Arc<SeenRow>>, Cause> {
+    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
         let seq = match self.near().find(key) {
-            Recalled::Came(row) => return Ok(Some(row)),
+            Recalled::Came(row) => return Ok(Some(row.clone())),
             Recalled::Never => return Ok(None),
             Recalled::Stored(seq) => seq,
         };
@@ -135,7 +135,7 @@ impl Recollection for Memory {
         let (key, days) = (*key, self.days());
         let search = tokio::task::spawn_blocking(move || store.find_seen(seq, &key, days));
         match tokio::time::timeout(limits::SEEN_TIME, search).await {
-            Ok(Ok(Ok(found))) => Ok(found.map(Arc::new)),
+            Ok(Ok(Ok(found))) => Ok(found),
             Ok(Ok(Err(error))) => {
                 tracing::error!(%error, "the memory of seen messages cannot be read");
                 Err(Cause::Store)
@@ -148,9 +148,9 @@ impl Recollection for Memory {
 
 impl Near {
     /// Takes in a row of an earlier run; the newest come first, and must be the last to go.
-    fn recall(&mut self, seq: u64, row: Arc<SeenRow>, days: u32) {
-        for key in &row.keys {
-            self.index.add_older(key, row.at, seq, days);
+    fn recall(&mut self, seq: u64, row: SeenRow, days: u32) {
+        for key in row.keys() {
+            self.index.add_older(key, row.at(), seq, days);
         }
         if self.rows.len() < limits::SEEN_IN_MEMORY && !self.rows.contains(&seq) {
             self.rows.put(seq, row);
@@ -158,10 +158,10 @@ impl Near {
         }
     }
 
-    fn find(&mut self, key: &Key) -> Recalled {
+    fn find(&mut self, key: &Key) -> Recalled<'_> {
         let Some(seq) = self.index.find(key) else { return Recalled::Never };
         match self.rows.get(&seq) {
-            Some(row) if row.keys.contains(key) => Recalled::Came(row.clone()),
+            Some(row) if row.keys().contains(key) => Recalled::Came(row),
             // Part of the key is that of another message, or the number that of one in another epoch.
             Some(_) | None => Recalled::Stored(seq),
         }
@@ -172,9 +172,11 @@ impl Near {
 /// looks there checks the whole key.
 #[derive(Default)]
 struct Index {
-    days: BTreeMap<i64, HashMap<Part, Number>>,
+    days: BTreeMap<i64, Day>,
     len: usize,
 }
+
+type Day = HashMap<Part, Number, BuildHasherDefault<Spread>>;
 
 /// The first octets of a key: of eight million keys a pair is alike once in nine times, and then one message is not
 /// recognised by one of its keys.
@@ -182,6 +184,20 @@ type Part = [u8; 6];
 
 /// A record's number: 10^12 mails. With the part of a key 11 octets, where plain numbers would take 16.
 type Number = [u8; 5];
+
+/// The hash of what is a keyed hash already: spread, because a map looks at both ends of it.
+#[derive(Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn write(&mut self, octets: &[u8]) {
+        self.0 = octets.iter().fold(self.0, |part, octet| part << 8 | u64::from(*octet));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+}
 
 impl Index {
     /// A message that came just now.
@@ -212,11 +228,11 @@ impl Index {
     }
 
     /// The keys of that day. With a new day the oldest ones go.
-    fn day(&mut self, at: Timestamp, days: u32) -> &mut HashMap<Part, Number> {
+    fn day(&mut self, at: Timestamp, days: u32) -> &mut Day {
         let day = at.as_second().div_euclid(SignedDuration::from_hours(24).as_secs());
         if self.days.last_key_value().is_some_and(|(newest, _)| *newest < day) {
             self.days = self.days.split_off(&(day - i64::from(days)));
-            self.len = self.days.values().map(HashMap::len).sum();
+            self.len = self.days.values().map(Day::len).sum();
         }
         self.days.entry(day).or_default()
     }
@@ -241,22 +257,22 @@ mod tests {
     use super::*;
 
     fn row(id: u8, day: u32, mailbox: &str) -> SeenRow {
-        SeenRow {
-            keys: vec![[id; 16], [100 + id; 16]],
-            fingerprint: [id; 8],
-            at: format!("2026-03-{day:02}T12:00:00Z").parse().unwrap(),
-            mailboxes: vec![mailbox.to_owned()],
-            authors: vec!["medborgare@example.org".to_owned()],
-        }
+        with_keys(&[[id; 16], [100 + id; 16]], id, day, mailbox)
+    }
+
+    fn with_keys(keys: &[Key], fingerprint: u8, day: u32, mailbox: &str) -> SeenRow {
+        let at = format!("2026-03-{day:02}T12:00:00Z").parse().unwrap();
+        let keys = keys.iter().copied();
+        SeenRow::new(at, keys, [fingerprint; 8], [mailbox], ["medborgare@example.org"])
     }
 
     #[tokio::test]
     async fn what_came_is_known_by_each_key_and_nothing_else() {
         let memory = Memory::volatile();
-        memory.remember_unstored(row(1, 1, "anna@exempelby.se"));
-        memory.remember_unstored(row(2, 1, "bertil@exempelby.se"));
+        memory.remember_unstored(&row(1, 1, "anna@exempelby.se"));
+        memory.remember_unstored(&row(2, 1, "bertil@exempelby.se"));
         for key in [[1; 16], [101; 16]] {
-            assert_eq!(memory.find(&key).await, Ok(Some(Arc::new(row(1, 1, "anna@exempelby.se")))));
+            assert_eq!(memory.find(&key).await, Ok(Some(row(1, 1, "anna@exempelby.se"))));
         }
         assert_eq!(memory.find(&[3; 16]).await, Ok(None));
         let mut alike = [1; 16];
@@ -267,18 +283,18 @@ mod tests {
     #[test]
     fn one_message_to_two_mailboxes_is_remembered_for_both() {
         let memory = Memory::volatile();
-        memory.remember(1, Arc::new(row(1, 1, "anna@exempelby.se")));
+        memory.remember(1, &row(1, 1, "anna@exempelby.se"));
         let second = memory.joined(row(1, 1, "bertil@exempelby.se"));
-        assert_eq!(second.mailboxes, ["bertil@exempelby.se", "anna@exempelby.se"]);
+        assert!(second.mailboxes().eq(["bertil@exempelby.se", "anna@exempelby.se"]));
         assert_eq!(memory.joined(second.clone()), second);
-        let reused = SeenRow { fingerprint: [9; 8], ..row(1, 1, "kurt@exempelby.se") };
+        let reused = with_keys(row(1, 1, "").keys(), 9, 1, "kurt@exempelby.se");
         assert_eq!(memory.joined(reused.clone()), reused);
     }
 
     #[test]
     fn the_index_knows_the_newest_place_and_forgets_by_day() {
         let mut index = Index::default();
-        let at = |day| row(0, day, "").at;
+        let at = |day| row(0, day, "").at();
         index.add(&[1; 16], at(1), 10, 14);
         index.add(&[1; 16], at(2), 20, 14);
         index.add_older(&[1; 16], at(2), 15, 14);
@@ -306,10 +322,8 @@ mod tests {
             let key = |salt: u64| {
                 u128::from(3 * n + salt).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes()
             };
-            memory.remember_unstored(SeenRow {
-                keys: vec![key(1), key(2), key(3)],
-                ..row(1, 1 + u32::try_from(n / 71_429).unwrap(), "anna@exempelby.se")
-            });
+            let day = 1 + u32::try_from(n / 71_429).unwrap();
+            memory.remember_unstored(&with_keys(&[key(1), key(2), key(3)], 1, day, "anna@exempelby.se"));
         }
         let used = resident() - before;
         println!("a million messages with three keys each: {} MB", used / 1_000);

@@ -66,29 +66,19 @@ impl Piece {
         transfer::decoded(self.encoding, &self.bytes).0
     }
 
-    /// Its first octets, without transfer encoding: enough to tell what it is.
-    pub(crate) fn beginning(&self) -> Bytes {
-        let written = self.bytes.slice(..self.bytes.len().min(2 << 10));
+    /// What so many of its first written octets stand for.
+    pub(crate) fn beginning(&self, written: usize) -> Bytes {
+        let written = self.bytes.slice(..self.bytes.len().min(written));
         transfer::decoded(self.encoding, &written).0
     }
 
     /// At least so many of its last octets, without transfer encoding, or all of them.
     pub(crate) fn ending(&self, octets: usize) -> Bytes {
-        if self.encoding != Encoding::Base64 {
-            return self.content();
+        match self.encoding {
+            Encoding::Base64 => transfer::base64_ending(&self.bytes, octets).into(),
+            Encoding::QuotedPrintable => transfer::quoted_printable_ending(&self.bytes, octets),
+            Encoding::Identity | Encoding::Uuencode | Encoding::Unknown => self.content(),
         }
-        let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
-        let mut digits = self.bytes.iter().enumerate().rev().filter(|(_, byte)| is_digit(byte));
-        let Some((at, _)) = digits.nth(octets.div_ceil(3) * 4) else {
-            return self.content();
-        };
-        // Digits stand in fours, counted from the last padding.
-        let before = self.bytes.get(..at).unwrap_or_default();
-        let group = memchr::memrchr(b'=', before).map_or(0, |padding| padding + 1);
-        let begun = before.get(group..).unwrap_or_default().iter().filter(|byte| is_digit(byte)).count() % 4;
-        let written =
-            [b"AAA".get(..begun).unwrap_or_default(), self.bytes.get(at..).unwrap_or_default()].concat();
-        transfer::decoded(self.encoding, &written.into()).0
     }
 
     /// Its text, for the roles that are text.
@@ -116,11 +106,18 @@ mod tests {
     #[test]
     fn the_ending_is_what_the_whole_ends_with() {
         let digits = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=";
-        for written in [
-            digits.repeat(9),
-            digits.trim_end_matches('=').repeat(9),
-            format!("Q{}", digits.repeat(3)),
-            format!("QU=\r\nQ!{}", digits.replace('N', "N \r\n")),
+        let (quoted, line) = ("=41b=C3=A5 =\r\n=\r\nc\r\n", "=\r\n");
+        for (encoding, written) in [
+            (Encoding::Base64, digits.repeat(9)),
+            (Encoding::Base64, digits.trim_end_matches('=').repeat(9)),
+            (Encoding::Base64, format!("Q{}", digits.repeat(3))),
+            (Encoding::Base64, format!("QU=\r\nQ!{}", digits.replace('N', "N \r\n"))),
+            (Encoding::Base64, format!("{}{}", digits.repeat(5), "QQ==Q=".repeat(9))),
+            (Encoding::Base64, "=\r\n=".to_owned()),
+            (Encoding::QuotedPrintable, quoted.repeat(20)),
+            (Encoding::QuotedPrintable, format!("{}{}", quoted.repeat(20), line.repeat(90))),
+            (Encoding::QuotedPrintable, "a=3D".repeat(90)),
+            (Encoding::Identity, digits.repeat(3)),
         ] {
             let piece = Piece {
                 path: String::new(),
@@ -128,7 +125,7 @@ mod tests {
                 name: String::new(),
                 media_type: String::new(),
                 charset: None,
-                encoding: Encoding::Base64,
+                encoding,
                 bytes: written.clone().into(),
                 size: 0,
                 unread: None,

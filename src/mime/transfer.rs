@@ -93,30 +93,74 @@ pub(crate) fn measure(encoding: Encoding, bytes: &[u8]) -> (usize, bool) {
     }
 }
 
-/// What base64 without a fault decodes to; a count that the compiler turns into vector instructions.
+/// What base64 without a fault decodes to.
 fn measure_clean_base64(bytes: &[u8]) -> Option<usize> {
     let content = bytes.trim_ascii_end();
     let padded = content.len();
     let content = content.strip_suffix(b"=").unwrap_or(content);
     let content = content.strip_suffix(b"=").unwrap_or(content);
-    let (mut digits, mut blanks) = (0, 0);
-    for chunk in content.chunks(128) {
-        // Octets, since 128 of them fit and sixteen at a time are added.
-        let (mut chunk_digits, mut chunk_blanks) = (0_u8, 0_u8);
-        for byte in chunk {
-            chunk_digits += u8::from(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-            chunk_blanks += u8::from(matches!(byte, b'\r' | b'\n'));
-        }
-        digits += usize::from(chunk_digits);
-        blanks += usize::from(chunk_blanks);
-    }
+    let (digits, blanks) = count_base64(content);
     let clean =
         digits + blanks == content.len() && digits % 4 != 1 && padded - content.len() <= (4 - digits % 4) % 4;
     clean.then_some(digits / 4 * 3 + (digits % 4 * 3) / 4)
 }
 
+/// How many octets are digits of base64, and how many are of line ends; a count that the compiler turns into vector
+/// instructions.
+fn count_base64(bytes: &[u8]) -> (usize, usize) {
+    let (mut digits, mut blanks) = (0, 0);
+    for chunk in bytes.chunks(128) {
+        // Octets, since 128 of them fit and sixteen at a time are added.
+        let (mut chunk_digits, mut chunk_blanks) = (0_u8, 0_u8);
+        for byte in chunk {
+            chunk_digits += u8::from(is_base64_digit(*byte));
+            chunk_blanks += u8::from(matches!(byte, b'\r' | b'\n'));
+        }
+        digits += usize::from(chunk_digits);
+        blanks += usize::from(chunk_blanks);
+    }
+    (digits, blanks)
+}
+
+fn is_base64_digit(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+}
+
+/// At least so many of the last octets that base64 decodes to, or all of them.
+pub(crate) fn base64_ending(bytes: &[u8], octets: usize) -> Vec<u8> {
+    let (mut at, mut wanted) = (bytes.len(), octets.div_ceil(3) * 4 + 1);
+    while wanted > 0 && at > 0 {
+        let begin = at.saturating_sub(wanted);
+        wanted -= count_base64(bytes.get(begin..at).unwrap_or_default()).0;
+        at = begin;
+    }
+    let (before, tail) = bytes.split_at(at);
+    let last_digit = tail.iter().rposition(|byte| is_base64_digit(*byte)).unwrap_or_default();
+    if memchr::memchr(b'=', tail.get(..last_digit).unwrap_or_default()).is_some() {
+        // Padding in between: the digits are fewer octets than they seem.
+        return decode(Encoding::Base64, bytes).0.into_owned();
+    }
+    // Digits stand in fours, counted from the last padding.
+    let group = memchr::memrchr(b'=', before).map_or(0, |padding| padding + 1);
+    let begun = count_base64(before.get(group..).unwrap_or_default()).0 % 4;
+    let mut out = Vec::with_capacity(tail.len());
+    base64(b"AAA".get(..begun).unwrap_or_default().iter().chain(tail), |octets| {
+        out.extend_from_slice(octets);
+    });
+    out
+}
+
+/// The same of quoted-printable: from the beginning of a line that is far enough from the end.
+pub(crate) fn quoted_printable_ending(bytes: &Bytes, octets: usize) -> Bytes {
+    let near = bytes.len().saturating_sub(4 * octets);
+    let line = memchr::memrchr(b'\n', bytes.get(..near).unwrap_or_default()).map_or(0, |end| end + 1);
+    let (ending, _) = decoded(Encoding::QuotedPrintable, &bytes.slice(line..));
+    // Lines that stand for nothing take up the room.
+    if ending.len() < octets { decoded(Encoding::QuotedPrintable, bytes).0 } else { ending }
+}
+
 /// Steps over what is not of the alphabet, as RFC 2045 §6.8 asks; junk, and data after padding, count as broken.
-fn base64(bytes: &[u8], mut octets: impl FnMut(&[u8])) -> bool {
+fn base64<'a>(bytes: impl IntoIterator<Item = &'a u8>, mut octets: impl FnMut(&[u8])) -> bool {
     let (mut group, mut digits, mut padded, mut broken) = (0_u32, 0_u8, false, false);
     for byte in bytes {
         let value = match byte {

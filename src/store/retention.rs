@@ -186,6 +186,7 @@ fn take(
     decision: &str,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    schema::upgrade(connection)?;
     // What is deleted is overwritten, in the pages as in those that become free.
     connection.pragma_update(None, "secure_delete", true)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -220,6 +221,7 @@ fn take(
     )?;
     let forgotten = now.saturating_sub(SignedDuration::from_hours(24 * i64::from(limits::SEEN_DAYS)));
     let forgotten = forgotten.unwrap_or(Timestamp::MIN).as_millisecond();
+    transaction.execute("UPDATE record SET seen = NULL WHERE time < ?1 AND seen IS NOT NULL", [forgotten])?;
     transaction.execute("DELETE FROM seen WHERE at < ?1", [forgotten])?;
     transaction.commit()
 }

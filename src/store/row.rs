@@ -17,7 +17,7 @@ pub(super) const COLUMNS: &str = "time, direction, sender, recipients, header_fr
 
 /// The statement that [`RecordRow::insert`] runs.
 pub(super) const INSERT: &str = "INSERT INTO record \
-     VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22)";
+     VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)";
 
 /// The fields that a leaf commits to, in their order: the columns of the record, then all that rules found.
 pub const FIELDS: [&str; 20] = [
@@ -141,6 +141,7 @@ impl RecordRow {
         statement: &mut Statement<'_>,
         seq: i64,
         leaf: &Hash,
+        seen: Option<&[u8]>,
     ) -> rusqlite::Result<()> {
         let record = &self.record;
         statement
@@ -167,6 +168,7 @@ impl RecordRow {
                 record.receipt,
                 self.salt,
                 leaf,
+                seen,
             ])
             .map(drop)
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
+use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::month::Month;
@@ -11,13 +12,16 @@ use super::{ReadError, row, schema};
 use crate::facts::identity::Key;
 use crate::record::SeenRow;
 
-const COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, signs, authors";
-/// In files of versions before [`SINCE_VERSION`], which are read as they are.
-const OLD_COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, x'', '[]'";
-/// The version of the files that have all columns.
-const SINCE_VERSION: usize = 5;
+/// The first version in which the rows stand with their records; those of earlier ones have a table of their own, which
+/// stays when a file becomes one of this version.
+const WITH_RECORDS_SINCE: usize = 7;
+/// The columns of that table, with what the first versions lacked.
+const OLD_COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, signs, authors";
+const OLDEST_COLUMNS: &str = "seq, key, fingerprint, at, mailboxes, sender, x'', '[]'";
+/// The first version that has them all.
+const OLD_COLUMNS_SINCE: usize = 5;
 /// The first version that knows who is known.
-const CONTACTS_SINCE_VERSION: usize = 6;
+const CONTACTS_SINCE: usize = 6;
 
 /// Readers that wait to be used again; there are as many as ever read at once.
 #[derive(Debug)]
@@ -26,10 +30,10 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Reader>>,
 }
 
-/// The files that are young enough, newest first.
+/// The files that are young enough, newest first, each with its version.
 #[derive(Debug)]
 struct Reader {
-    files: Vec<(Month, Connection, &'static str)>,
+    files: Vec<(Month, Connection, usize)>,
 }
 
 impl Readers {
@@ -42,14 +46,21 @@ impl Readers {
     /// with an epoch.
     pub(super) fn find(&self, seq: u64, key: &Key, since: Timestamp) -> Result<Option<SeenRow>, ReadError> {
         let mut found = None;
-        self.read(since, |connection, columns, since| {
-            let sql = format!("SELECT {columns} FROM seen WHERE seq = ?1 AND at >= ?2");
-            let mut statement = connection.prepare_cached(&sql)?;
-            found = statement.query_row((seq.cast_signed(), since), seen_row).optional()?;
-            found = found.take().filter(|(_, row)| row.keys.contains(key));
-            Ok(found.is_none())
+        self.read(since, |connection, version, since| {
+            let of_number = |table: &Table| {
+                let sql = format!("SELECT {} FROM {} AND seq = ?2", table.columns, table.rows);
+                let mut statement = connection.prepare_cached(&sql)?;
+                statement.query_row((since, seq.cast_signed()), table.read).optional()
+            };
+            for table in Table::of(version) {
+                found = of_number(&table)?.map(|(_, row)| row).filter(|row| row.keys().contains(key));
+                if found.is_some() {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         })?;
-        Ok(found.map(|(_, row)| row))
+        Ok(found)
     }
 
     /// The newest rows with their numbers, newest first, at most `count`.
@@ -60,12 +71,14 @@ impl Readers {
         mut each: impl FnMut(u64, SeenRow),
     ) -> Result<(), ReadError> {
         let mut room = i64::try_from(count).unwrap_or(i64::MAX);
-        self.read(since, |connection, columns, since| {
-            let sql = format!("SELECT {columns} FROM seen WHERE at >= ?1 ORDER BY seq DESC LIMIT ?2");
-            for row in connection.prepare(&sql)?.query_map((since, room), seen_row)? {
-                let (seq, row) = row?;
-                each(seq, row);
-                room -= 1;
+        self.read(since, |connection, version, since| {
+            for table in Table::of(version) {
+                let sql = format!("SELECT {} FROM {} ORDER BY seq DESC LIMIT ?2", table.columns, table.rows);
+                for row in connection.prepare(&sql)?.query_map((since, room), table.read)? {
+                    let (seq, row) = row?;
+                    each(seq, row);
+                    room -= 1;
+                }
             }
             Ok(room > 0)
         })
@@ -77,8 +90,8 @@ impl Readers {
         since: Timestamp,
         mut each: impl FnMut(Key, Timestamp),
     ) -> Result<(), ReadError> {
-        self.read(since, |connection, _, since| {
-            if schema::version(connection)? < CONTACTS_SINCE_VERSION {
+        self.read(since, |connection, version, since| {
+            if version < CONTACTS_SINCE {
                 return Ok(false);
             }
             let mut statement = connection.prepare("SELECT key, at FROM contact WHERE at >= ?1")?;
@@ -100,12 +113,12 @@ impl Readers {
     fn read(
         &self,
         since: Timestamp,
-        mut query: impl FnMut(&Connection, &str, i64) -> rusqlite::Result<bool>,
+        mut query: impl FnMut(&Connection, usize, i64) -> rusqlite::Result<bool>,
     ) -> Result<(), ReadError> {
         let reader = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = self.refreshed(reader, Month::of(since))?;
-        for (month, connection, columns) in &reader.files {
-            let more = query(connection, columns, since.as_millisecond())
+        for (month, connection, version) in &reader.files {
+            let more = query(connection, *version, since.as_millisecond())
                 .map_err(|source| ReadError { path: month.path(&self.directory), source })?;
             if !more {
                 break;
@@ -135,26 +148,54 @@ impl Readers {
             let open = || {
                 let connection = schema::open_to_read(&path)?;
                 let version = schema::version(&connection)?;
-                Ok((connection, if version < SINCE_VERSION { OLD_COLUMNS } else { COLUMNS }))
+                Ok((connection, version))
             };
-            let (connection, columns) = open().map_err(|source| ReadError { path: path.clone(), source })?;
-            files.push((month, connection, columns));
+            let (connection, version) = open().map_err(|source| ReadError { path: path.clone(), source })?;
+            files.push((month, connection, version));
         }
         Ok(Reader { files })
     }
 }
 
+/// Where in a file rows are.
+struct Table {
+    columns: &'static str,
+    /// What stands behind FROM, for those that are young enough.
+    rows: &'static str,
+    read: fn(&Row<'_>) -> rusqlite::Result<(u64, SeenRow)>,
+}
+
+impl Table {
+    /// The tables of a file of that version, the one with the newest rows first.
+    fn of(version: usize) -> impl Iterator<Item = Self> {
+        let with_records = Self {
+            columns: "seq, time, seen",
+            rows: "record WHERE time >= ?1 AND seen IS NOT NULL",
+            read: seen_row,
+        };
+        let columns = if version < OLD_COLUMNS_SINCE { OLDEST_COLUMNS } else { OLD_COLUMNS };
+        let old = Self { columns, rows: "seen WHERE at >= ?1", read: old_seen_row };
+        (version >= WITH_RECORDS_SINCE).then_some(with_records).into_iter().chain([old])
+    }
+}
+
 fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
     let seq: i64 = row.get(0)?;
-    let sender: String = row.get(5)?;
-    let more: Vec<String> = row::parsed(row, 7)?;
-    let (signs, _) = row.get_ref(6)?.as_blob()?.as_chunks();
-    let seen = SeenRow {
-        keys: std::iter::once(row.get(1)?).chain(signs.iter().copied()).collect(),
-        fingerprint: row.get(2)?,
-        at: Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::MIN),
-        mailboxes: row::parsed(row, 4)?,
-        authors: (!sender.is_empty()).then_some(sender).into_iter().chain(more).collect(),
-    };
+    let at = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN);
+    let seen = SeenRow::read(at, row.get_ref(2)?.as_blob()?)
+        .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, "seen".into(), Type::Blob))?;
     Ok((seq.unsigned_abs(), seen))
+}
+
+fn old_seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
+    let seq: i64 = row.get(0)?;
+    let sender: String = row.get(5)?;
+    let (signs, _) = row.get_ref(6)?.as_blob()?.as_chunks();
+    let keys = std::iter::once(row.get(1)?).chain(signs.iter().copied());
+    let at = Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::MIN);
+    let (mailboxes, more): (Vec<String>, Vec<String>) = (row::parsed(row, 4)?, row::parsed(row, 7)?);
+    let authors = Some(sender).filter(|sender| !sender.is_empty()).into_iter().chain(more);
+    let authors: Vec<String> = authors.collect();
+    let (mailboxes, authors) = (mailboxes.iter().map(String::as_str), authors.iter().map(String::as_str));
+    Ok((seq.unsigned_abs(), SeenRow::new(at, keys, row.get(2)?, mailboxes, authors)))
 }

@@ -342,11 +342,10 @@ fn insert(
         let mut records = transaction.prepare_cached(row::INSERT)?;
         let mut findings =
             transaction.prepare_cached("INSERT INTO finding VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
-        let mut seen = transaction.prepare_cached("INSERT INTO seen VALUES (?1,?2,?3,?4,?5,?6,?7,?8)")?;
         let mut contacts = transaction.prepare_cached("INSERT INTO contact (key, at) VALUES (?1,?2)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
             let leaf = merkle::leaf(seq.unsigned_abs(), &job.row.hash);
-            job.row.insert(&mut records, seq, &leaf)?;
+            job.row.insert(&mut records, seq, &leaf, job.seen.as_deref().map(SeenRow::octets))?;
             tree.push(leaf);
             for (number, found) in (0_i64..).zip(&job.findings) {
                 let (mailboxes, recipients) = (row::json(&found.mailboxes), row::json(&found.recipients));
@@ -362,15 +361,6 @@ fn insert(
                     mailboxes,
                     recipients,
                 ])?;
-            }
-            if let Some(row) = &job.seen
-                && let Some((key, signs)) = row.keys.split_first()
-            {
-                let (mailboxes, at) = (row::json(&row.mailboxes), row.at.as_millisecond());
-                let (sender, authors) =
-                    row.authors.split_first().map_or(("", &[][..]), |(a, more)| (a, more));
-                let (signs, authors) = (signs.concat(), row::json(authors));
-                seen.execute((seq, key, row.fingerprint, at, mailboxes, sender, signs, authors))?;
             }
             for (key, at) in &job.contacts {
                 contacts.execute((key, at))?;
@@ -399,7 +389,8 @@ const COMMIT_PAGES: usize = 5;
 
 /// About how many octets the job adds to that.
 fn octets(job: &Job) -> usize {
-    2 * job.row.octets() + job.outbox.iter().map(|row| 256 + row.message.len()).sum::<usize>()
+    let seen = job.seen.as_ref().map_or(0, |row| row.octets().len());
+    2 * (job.row.octets() + seen) + job.outbox.iter().map(|row| 256 + row.message.len()).sum::<usize>()
 }
 
 fn confirm(notes: &mut Vec<Note>, result: &Result<(), CommitError>) {

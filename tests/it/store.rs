@@ -193,21 +193,17 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
     ] {
         let store = Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
         time.store(second(at), Ordering::SeqCst);
-        let seen = SeenRow {
-            keys: vec![key, [100; 16], [101; 16]],
-            fingerprint: [fingerprint; 8],
-            at: at.parse().unwrap(),
-            mailboxes: vec![mailbox.into()],
-            authors: vec!["x@example.org".into(), "y@example.org".into()],
-        };
-        let id =
-            store.commit(Entry { seen: Some(seen.clone().into()), ..Entry::of(record("")) }).await.unwrap();
+        let record = Record { time: at.parse().unwrap(), ..record("") };
+        let keys = [key, [100; 16], [101; 16]];
+        let authors = ["x@example.org", "y@example.org"];
+        let seen = SeenRow::new(record.time, keys, [fingerprint; 8], [mailbox], authors);
+        let id = store.commit(Entry { seen: Some(seen.clone().into()), ..Entry::of(record) }).await.unwrap();
         stored.push((id.seq, seen));
         store.close().await;
     }
     let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
     for (seq, seen) in &stored[1..] {
-        for key in &seen.keys {
+        for key in seen.keys() {
             assert_eq!(store.find_seen(*seq, key, 14).unwrap().as_ref(), Some(seen));
         }
     }

@@ -9,6 +9,7 @@ use postvakt::cli::log;
 use postvakt::config::services::{Dns, Scanners};
 use postvakt::config::{self, Config};
 use postvakt::export::COLUMNS;
+use postvakt::facts::Needs;
 use postvakt::organisation::Organisation;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -46,6 +47,7 @@ pub(super) fn config(directory: &Path) -> Config {
         dns: Dns::default(),
         scanners: Scanners::default(),
         rules: Vec::new(),
+        needs: Needs::NONE,
         hash: "0123456789abcdef".into(),
         warnings: Vec::new(),
     }

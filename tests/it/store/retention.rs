@@ -45,15 +45,10 @@ fn old(n: u32, at: Timestamp) -> Entry {
         mailboxes: vec!["anna@exempelby.se".into()],
         recipients: vec![OLD.into()],
     };
-    let seen = SeenRow {
-        keys: vec![[u8::try_from(n % 251).unwrap(); 16]],
-        fingerprint: [1; 8],
-        at,
-        mailboxes: vec!["anna@exempelby.se".into()],
-        authors: vec![OLD.into()],
-    };
+    let key = [u8::try_from(n % 251).unwrap(); 16];
+    let seen = SeenRow::new(at, [key], [1; 8], ["anna@exempelby.se"], [OLD]);
     let own = OutboxRow {
-        key: [u8::try_from(n % 251).unwrap(); 16],
+        key,
         kind: OutboxKind::Receipt,
         at,
         due: at,

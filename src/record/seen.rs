@@ -1,0 +1,171 @@
+//! Seen messages: what is remembered of a message from outside. It is one run of octets, in memory as on the disk: made
+//! once for each mail, and taken apart by neither the writer nor the memory.
+
+#![deny(clippy::disallowed_methods)]
+
+use jiff::Timestamp;
+use smallvec::SmallVec;
+
+use crate::facts::identity::{Fingerprint, Key};
+use crate::limits;
+
+/// What is remembered of a message from outside: by keyed hash alone what it is, and in clear who has to do with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRow {
+    at: Timestamp,
+    /// How many keys there are and how many mailboxes, an octet each; the keys; the fingerprint; then the mailboxes and
+    /// the authors, each as its length in two octets, the high one first, and its text.
+    octets: Octets,
+}
+
+/// Most rows are no longer: they lie in their place in memory, for a block of their own that stays while a thousand
+/// other mails come and go makes every other block colder.
+type Octets = SmallVec<[u8; 232]>;
+
+impl SeenRow {
+    /// The row of a message that came at that time. The first key is what tells most, as its Message-ID; mailboxes over
+    /// the limit are left out.
+    pub fn new<'a>(
+        at: Timestamp,
+        keys: impl IntoIterator<Item = Key>,
+        fingerprint: Fingerprint,
+        mailboxes: impl IntoIterator<Item = &'a str>,
+        authors: impl IntoIterator<Item = &'a str>,
+    ) -> Self {
+        let mut octets = Octets::new();
+        let mut counts = [0, 0];
+        let [key_count, mailbox_count] = &mut counts;
+        octets.extend_from_slice(&[0, 0]);
+        for key in keys.into_iter().take(u8::MAX.into()) {
+            octets.extend_from_slice(&key);
+            *key_count += 1;
+        }
+        octets.extend_from_slice(&fingerprint);
+        for mailbox in mailboxes.into_iter().take(limits::SEEN_MAILBOXES) {
+            *mailbox_count += u8::from(push(&mut octets, mailbox));
+        }
+        for author in authors {
+            push(&mut octets, author);
+        }
+        octets.iter_mut().zip(counts).for_each(|(to, count)| *to = count);
+        Self { at, octets }
+    }
+
+    /// The row in those octets; none where they are not those of one.
+    pub fn read(at: Timestamp, octets: &[u8]) -> Option<Self> {
+        let row = Self { at, octets: octets.into() };
+        let (.., mut people) = row.split()?;
+        people.by_ref().for_each(drop);
+        people.0.is_empty().then_some(row)
+    }
+
+    /// The row as the store has it.
+    pub fn octets(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// When the message came.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// By what it is recognised; what tells most stands first.
+    pub fn keys(&self) -> &[Key] {
+        self.split().map_or(&[], |(keys, ..)| keys)
+    }
+
+    /// What tells messages of one Message-ID apart.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.split().map_or_else(Fingerprint::default, |(_, fingerprint, ..)| fingerprint)
+    }
+
+    /// The local mailboxes that it came for.
+    pub fn mailboxes(&self) -> impl Iterator<Item = &str> {
+        self.split().into_iter().flat_map(|(_, _, count, people)| people.take(count))
+    }
+
+    /// Who wrote it.
+    pub fn authors(&self) -> impl Iterator<Item = &str> {
+        self.split().into_iter().flat_map(|(_, _, count, people)| people.skip(count))
+    }
+
+    /// The row with the mailboxes of another one behind its own.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let more = other.mailboxes().filter(|mailbox| !self.mailboxes().any(|own| own == *mailbox));
+        let mailboxes = self.mailboxes().chain(more);
+        Self::new(self.at, self.keys().iter().copied(), self.fingerprint(), mailboxes, self.authors())
+    }
+
+    /// The keys, the fingerprint, how many mailboxes there are, mailboxes and authors.
+    fn split(&self) -> Option<(&[Key], Fingerprint, usize, People<'_>)> {
+        let ([keys, mailboxes], rest) = self.octets.split_first_chunk()?;
+        let (keys, rest) = rest.split_at_checked(size_of::<Key>() * usize::from(*keys))?;
+        let (fingerprint, people) = rest.split_first_chunk()?;
+        Some((keys.as_chunks().0, *fingerprint, (*mailboxes).into(), People(people)))
+    }
+}
+
+/// Addresses one after the other.
+struct People<'a>(&'a [u8]);
+
+impl<'a> Iterator for People<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (length, rest) = self.0.split_first_chunk()?;
+        let (person, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+        let person = str::from_utf8(person).ok()?;
+        self.0 = rest;
+        Some(person)
+    }
+}
+
+/// Whether there was room: no address that mail goes to is as long as that (RFC 5321 §4.5.3.1.3).
+fn push(octets: &mut Octets, person: &str) -> bool {
+    let Ok(length) = u16::try_from(person.len()) else { return false };
+    octets.extend_from_slice(&length.to_be_bytes());
+    octets.extend_from_slice(person.as_bytes());
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEYS: [Key; 2] = [[1; 16], [2; 16]];
+
+    fn row(mailboxes: &[&str]) -> SeenRow {
+        let mailboxes = mailboxes.iter().copied();
+        SeenRow::new(Timestamp::UNIX_EPOCH, KEYS, [3; 8], mailboxes, ["x@example.org", "å@example.org"])
+    }
+
+    #[test]
+    fn rows_are_read_as_they_are_written() {
+        let row = row(&["anna@exempelby.se", "bo@exempelby.se"]);
+        assert_eq!((row.keys(), row.fingerprint()), (&KEYS[..], [3; 8]));
+        assert!(row.mailboxes().eq(["anna@exempelby.se", "bo@exempelby.se"]));
+        assert!(row.authors().eq(["x@example.org", "å@example.org"]));
+        let read = |octets: &[u8]| SeenRow::read(row.at(), octets);
+        let written = row.octets();
+        assert_eq!(read(written), Some(row.clone()));
+        let people = 2 + 32 + 8;
+        for cut in 0..written.len() {
+            // Whole addresses may be missing: authors are as many as there are.
+            let whole = [people, people + 19, people + 36, people + 51].contains(&cut);
+            assert_eq!(read(&written[..cut]).is_some(), whole, "{cut}");
+        }
+        let odd = [written, &[0, 1, 0xFF]].concat();
+        assert_eq!(read(&odd), None, "no text");
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_out() {
+        let long = "a".repeat(1 << 16);
+        assert!(row(&[&long, "anna@exempelby.se"]).mailboxes().eq(["anna@exempelby.se"]));
+        let many: Vec<String> = (0..300).map(|n| format!("{n}@exempelby.se")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert!(row(&many).mailboxes().eq(many.iter().copied().take(limits::SEEN_MAILBOXES)));
+        assert!(row(&many[..99]).joined(&row(&many)).mailboxes().eq(many[..100].iter().copied()));
+    }
+}
