@@ -14,6 +14,7 @@ use crate::settings::problem::Fault;
 use crate::settings::{Fallback, Key, Settings, Value, parse};
 use crate::text;
 
+use super::confusable::{OwnLook, OwnLooks};
 use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec, confusable};
 
 /// The rule's spec.
@@ -84,6 +85,7 @@ const NEAR: [usize; 2] = [5, 10];
 pub struct LookalikeSender {
     names: Vec<Vec<String>>,
     allowed: Vec<DomainPattern>,
+    own: OwnLooks,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
@@ -96,7 +98,7 @@ fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     for value in section.list("allowed").unwrap_or_default() {
         allowed.extend(section.accept("allowed", value.at, domain(value)));
     }
-    Some(Box::new(LookalikeSender { names, allowed }))
+    Some(Box::new(LookalikeSender { names, allowed, own: OwnLooks::default() }))
 }
 
 fn name(value: &Value) -> Result<Vec<String>, Fault> {
@@ -148,7 +150,7 @@ impl Rule for LookalikeSender {
         if !self.names.is_empty() && self.names.contains(&words_of(&name)) {
             signs.push("colleague");
         }
-        signs.extend(likeness(&author, facts));
+        signs.extend(likeness(&author, self.own.of(&facts.organisation)));
         let grade = if signs.is_empty() { Grade::Weak } else { Grade::Strong };
         if replies_go_elsewhere(&author, facts) {
             signs.push("reply-to-elsewhere");
@@ -185,45 +187,47 @@ fn shows_own(name: &str, facts: &Facts) -> bool {
 }
 
 /// How the domain resembles one of ours.
-fn likeness(author: &Domain, facts: &Facts) -> Option<&'static str> {
-    let foreign = author.to_unicode();
-    let own = || {
-        facts.organisation.domains.iter().map(|pattern| match pattern {
-            DomainPattern::Exact(domain) | DomainPattern::Below(domain) => domain,
-        })
-    };
-    let looks = |own: &Domain| {
-        confusable::skeleton(&tail(&foreign, &own.to_unicode())) == confusable::skeleton(&own.to_unicode())
-    };
-    let inside = |own: &Domain| format!(".{}.", author.as_str()).contains(&format!(".{}.", own.as_str()));
-    if own().any(inside) {
-        Some("own-domain-inside")
-    } else if own().any(looks) {
-        Some("looks-like")
-    } else {
-        own().any(|own| near(&tail(&foreign, &own.to_unicode()), &own.to_unicode())).then_some("near-miss")
+fn likeness(author: &Domain, own: &[OwnLook]) -> Option<&'static str> {
+    if own.iter().any(|own| stands_inside(own.domain.as_str(), author.as_str())) {
+        return Some("own-domain-inside");
     }
+    let foreign = author.to_unicode();
+    let skeleton = confusable::skeleton(&foreign);
+    if own.iter().any(|own| own.is_in(&skeleton)) {
+        return Some("looks-like");
+    }
+    own.iter().any(|own| near(tail(&foreign, &own.name), &own.name)).then_some("near-miss")
+}
+
+/// Whether the labels of a name stand among those of another one.
+fn stands_inside(name: &str, other: &str) -> bool {
+    other.match_indices(name).any(|(at, _)| {
+        let (before, rest) = other.split_at(at);
+        let after = rest.strip_prefix(name).unwrap_or_default();
+        (before.is_empty() || before.ends_with('.')) && (after.is_empty() || after.starts_with('.'))
+    })
 }
 
 /// The last labels of a name, as many as the other has: `mail.exempe1by.se` is measured as `exempe1by.se`.
-fn tail(name: &str, other: &str) -> String {
-    let count = other.split('.').count();
-    let labels: Vec<&str> = name.split('.').collect();
-    labels.get(labels.len().saturating_sub(count)..).unwrap_or_default().join(".")
+fn tail<'a>(name: &'a str, other: &str) -> &'a str {
+    let dots = other.matches('.').count();
+    name.rmatch_indices('.').nth(dots).and_then(|(at, _)| name.get(at + 1..)).unwrap_or(name)
 }
 
 fn near(name: &str, own: &str) -> bool {
-    let allowed = NEAR.iter().filter(|letters| own.chars().count() >= **letters).count();
+    let letters = own.chars().count();
+    let allowed = NEAR.iter().filter(|least| letters >= **least).count();
     (1..=allowed).contains(&distance(name, own, allowed))
 }
 
 /// How many letters have to be put in, left out, changed, or exchanged with their neighbour; above `most` it is only
 /// known that it is more. Short names alone are measured.
 fn distance(one: &str, other: &str, most: usize) -> usize {
-    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    if one.len().abs_diff(other.len()) > most || one.len() > 253 {
+    let letters = one.chars().count();
+    if letters.abs_diff(other.chars().count()) > most || letters > 253 {
         return most + 1;
     }
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
@@ -256,6 +260,7 @@ mod tests {
         let rule = LookalikeSender {
             names: vec![words_of("Chef, Karin")],
             allowed: vec![DomainPattern::parse("exempelbo.se").unwrap()],
+            own: OwnLooks::default(),
         };
         let facts = from_outside("x@example.org", "anna@exempelby.se", header);
         match &rule.check(&facts)[..] {
@@ -291,7 +296,7 @@ mod tests {
 
     #[test]
     fn nobody_inside_looks_like_anybody() {
-        let rule = LookalikeSender { names: Vec::new(), allowed: Vec::new() };
+        let rule = LookalikeSender { names: Vec::new(), allowed: Vec::new(), own: OwnLooks::default() };
         let facts = from_inside("x@exempe1by.se", "y@example.org", "From: x@exempe1by.se");
         assert_eq!(rule.check(&facts), []);
     }

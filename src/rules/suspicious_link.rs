@@ -7,7 +7,9 @@ use crate::facts::authentication::aligned;
 use crate::facts::links::Link;
 use crate::facts::{Fact, Facts, Needs};
 use crate::mail::Direction;
+use crate::organisation::Organisation;
 
+use super::confusable::{OwnLook, OwnLooks};
 use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec, confusable};
 
 /// The rule's spec.
@@ -18,7 +20,7 @@ pub static SPEC: Spec = Spec {
     menu: Menu::Mark,
     section: Section::One,
     keys: &[],
-    make: |_, _| Some(Box::new(SuspiciousLink)),
+    make: |_, _| Some(Box::new(SuspiciousLink::default())),
 };
 
 const PAGE: &str = "\
@@ -47,8 +49,8 @@ RFC 3986 §7.6 (semantic attacks), Unicode TR 39. Gislaved's guidelines 6.1.
 ";
 
 /// The rule.
-#[derive(Clone, Copy, Debug)]
-pub struct SuspiciousLink;
+#[derive(Debug, Default)]
+pub struct SuspiciousLink(OwnLooks);
 
 impl Rule for SuspiciousLink {
     fn id(&self) -> &str {
@@ -63,11 +65,12 @@ impl Rule for SuspiciousLink {
         if facts.direction != Direction::Inbound {
             return Vec::new();
         }
+        let own = self.0.of(&facts.organisation);
         let any = |test: &dyn Fn(&Link) -> bool| facts.links.iter().any(test);
         let signs = [
             ("disguised", any(&|link| link.disguised)),
             ("mixed-script", any(&|link| confusable::mixes_scripts(&link.target.to_unicode()))),
-            ("looks-like-own", any(&|link| looks_like_own(&link.target, facts))),
+            ("looks-like-own", any(&|link| looks_like_own(&link.target, own, &facts.organisation))),
             ("other-target", any(&leads_elsewhere)),
         ];
         let mut signs = signs.into_iter().filter_map(|(sign, found)| found.then_some(sign));
@@ -89,17 +92,12 @@ fn leads_elsewhere(link: &Link) -> bool {
     !aligned(&owner(shown), &owner(&link.target))
 }
 
-fn looks_like_own(target: &Domain, facts: &Facts) -> bool {
-    if facts.organisation.owns_domain(target) {
+fn looks_like_own(target: &Domain, own: &[OwnLook], organisation: &Organisation) -> bool {
+    if organisation.owns_domain(target) || organisation.owns_list(target.as_str()) {
         return false;
     }
-    let name = confusable::skeleton(&target.to_unicode());
-    facts.organisation.domains.iter().any(|pattern| {
-        let (crate::address::DomainPattern::Exact(own) | crate::address::DomainPattern::Below(own)) = pattern;
-        let own = confusable::skeleton(&own.to_unicode());
-        let below = name.strip_suffix(&own).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        below && !facts.organisation.owns_list(target.as_str())
-    })
+    let skeleton = confusable::skeleton(&target.to_unicode());
+    own.iter().any(|own| own.is_in(&skeleton))
 }
 
 #[cfg(test)]
@@ -111,7 +109,7 @@ mod tests {
         let mut facts = from_outside("x@example.org", "anna@exempelby.se", "From: x@example.org");
         let shown = (!shown.is_empty()).then(|| Domain::new(shown));
         facts.links = vec![Link { shown, target: Domain::new(target), disguised }];
-        match &SuspiciousLink.check(&facts)[..] {
+        match &SuspiciousLink::default().check(&facts)[..] {
             [] => "nothing".to_owned(),
             [Finding::Match(found)] => format!("{} {}", found.grade.as_str(), found.evidence),
             other => panic!("{other:?}"),
