@@ -228,12 +228,17 @@ fn distance(one: &str, other: &str, most: usize) -> usize {
         return most + 1;
     }
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
-    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX / 2);
+    let far = usize::MAX / 2;
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(far);
     let mut before: Vec<usize> = Vec::new();
     let mut last: Vec<usize> = (0..=other.len()).collect();
     for (line, a) in one.iter().enumerate() {
-        let mut row = vec![line + 1];
-        for (column, b) in other.iter().enumerate() {
+        let mut row = Vec::with_capacity(other.len() + 1);
+        // What is farther from the diagonal than `most` is more than that.
+        let first = line.saturating_sub(most);
+        row.resize(first, far);
+        row.push(if first == 0 { line + 1 } else { far });
+        for (column, b) in other.iter().enumerate().skip(first).take(line + most + 1 - first) {
             let changed = at(&last, column) + usize::from(a != b);
             let mut nearest = min(changed, min(at(&last, column + 1), at(&row, column)) + 1);
             let neighbour = line.checked_sub(1).zip(column.checked_sub(1));
@@ -308,5 +313,9 @@ mod tests {
         assert_eq!(distance("abcd", "abxd", 2), 1);
         assert_eq!(distance("abcd", "bcd", 2), 1);
         assert!(distance("abcd", "wxyz", 2) > 2);
+        assert_eq!((distance("abcdef", "bcdefg", 2), distance("bcdefg", "abcdef", 2)), (2, 2));
+        assert_eq!((distance("", "ab", 2), distance("ab", "", 2)), (2, 2));
+        assert_eq!(distance("xyabcdefgh", "abcdefghxy", 4), 4);
+        assert!(distance("xyabcdefgh", "abcdefghxy", 3) > 3);
     }
 }
