@@ -30,10 +30,10 @@ pub(super) struct Readers {
     idle: Mutex<Vec<Reader>>,
 }
 
-/// The files that are young enough, newest first, each with its version.
+/// The files that are young enough, newest first.
 #[derive(Debug)]
 struct Reader {
-    files: Vec<(Month, Connection, usize)>,
+    files: Vec<(Month, Connection)>,
 }
 
 impl Readers {
@@ -117,8 +117,10 @@ impl Readers {
     ) -> Result<(), ReadError> {
         let reader = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let reader = self.refreshed(reader, Month::of(since))?;
-        for (month, connection, version) in &reader.files {
-            let more = query(connection, *version, since.as_millisecond())
+        for (month, connection) in &reader.files {
+            // The writer may have made it one of this version since it was opened.
+            let more = schema::version(connection)
+                .and_then(|version| query(connection, version, since.as_millisecond()))
                 .map_err(|source| ReadError { path: month.path(&self.directory), source })?;
             if !more {
                 break;
@@ -145,13 +147,9 @@ impl Readers {
                 continue;
             }
             let path = month.path(&self.directory);
-            let open = || {
-                let connection = schema::open_to_read(&path)?;
-                let version = schema::version(&connection)?;
-                Ok((connection, version))
-            };
-            let (connection, version) = open().map_err(|source| ReadError { path: path.clone(), source })?;
-            files.push((month, connection, version));
+            let connection =
+                schema::open_to_read(&path).map_err(|source| ReadError { path: path.clone(), source })?;
+            files.push((month, connection));
         }
         Ok(Reader { files })
     }
