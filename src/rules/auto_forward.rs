@@ -30,7 +30,7 @@ pub static SPEC: Spec = Spec {
             default: Fallback::Value("14"),
             example: "14",
             meaning: "Days for which messages from outside are remembered, to be recognised when they leave again. A longer memory fills as mail comes, or at the next start.",
-            why: "Rules forward within minutes; a fortnight covers mail that waited for someone to come back. A million messages take about 85 MB of memory (docs/performance.md).",
+            why: "Rules forward within minutes; a fortnight covers mail that waited for someone to come back. A million messages take about 50 MB of memory (docs/performance.md).",
             keys: &[],
         },
         Key {
