@@ -114,6 +114,8 @@ mod tests {
             (Encoding::Base64, format!("QU=\r\nQ!{}", digits.replace('N', "N \r\n"))),
             (Encoding::Base64, format!("{}{}", digits.repeat(5), "QQ==Q=".repeat(9))),
             (Encoding::Base64, "=\r\n=".to_owned()),
+            (Encoding::Base64, format!("{}{}QUJD", digits.repeat(30), " *\r\n".repeat(500))),
+            (Encoding::Base64, format!("{}{}Q", "QUJD".repeat(300), " *\r\n".repeat(500))),
             (Encoding::QuotedPrintable, quoted.repeat(20)),
             (Encoding::QuotedPrintable, format!("{}{}", quoted.repeat(20), line.repeat(90))),
             (Encoding::QuotedPrintable, "a=3D".repeat(90)),

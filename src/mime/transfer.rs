@@ -105,12 +105,15 @@ fn measure_clean_base64(bytes: &[u8]) -> Option<usize> {
     clean.then_some(digits / 4 * 3 + (digits % 4 * 3) / 4)
 }
 
+/// Octets that are counted at once; no more than an octet can count.
+const BASE64_CHUNK: usize = 128;
+
 /// How many octets are digits of base64, and how many are of line ends; a count that the compiler turns into vector
 /// instructions.
 fn count_base64(bytes: &[u8]) -> (usize, usize) {
     let (mut digits, mut blanks) = (0, 0);
-    for chunk in bytes.chunks(128) {
-        // Octets, since 128 of them fit and sixteen at a time are added.
+    for chunk in bytes.chunks(BASE64_CHUNK) {
+        // Octets, since so many of them fit and sixteen at a time are added.
         let (mut chunk_digits, mut chunk_blanks) = (0_u8, 0_u8);
         for byte in chunk {
             chunk_digits += u8::from(is_base64_digit(*byte));
@@ -130,8 +133,9 @@ fn is_base64_digit(byte: u8) -> bool {
 pub(crate) fn base64_ending(bytes: &[u8], octets: usize) -> Vec<u8> {
     let (mut at, mut wanted) = (bytes.len(), octets.div_ceil(3) * 4 + 1);
     while wanted > 0 && at > 0 {
-        let begin = at.saturating_sub(wanted);
-        wanted -= count_base64(bytes.get(begin..at).unwrap_or_default()).0;
+        // Never octet by octet: what is no digit may be all that there is.
+        let begin = at.saturating_sub(wanted.max(BASE64_CHUNK));
+        wanted = wanted.saturating_sub(count_base64(bytes.get(begin..at).unwrap_or_default()).0);
         at = begin;
     }
     let (before, tail) = bytes.split_at(at);
