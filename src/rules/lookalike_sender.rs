@@ -224,7 +224,7 @@ fn near(name: &str, own: &str) -> bool {
 /// known that it is more. Short names alone are measured.
 fn distance(one: &str, other: &str, most: usize) -> usize {
     let letters = one.chars().count();
-    if letters.abs_diff(other.chars().count()) > most || letters > 253 {
+    if letters.abs_diff(other.chars().count()) > most || letters > 253 || odd_letters(one, other) > 2 * most {
         return most + 1;
     }
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
@@ -250,6 +250,22 @@ fn distance(one: &str, other: &str, most: usize) -> usize {
         before = std::mem::replace(&mut last, row);
     }
     at(&last, other.len())
+}
+
+/// How many letters one name has that the other does not, whatever their places: a change makes two of them, all else
+/// at most one. What is no letter of ASCII does not count. Nearly every name is told apart by that alone.
+fn odd_letters(one: &str, other: &str) -> usize {
+    let mut surplus = [0_i32; 128];
+    let mut count = |name: &str, by: i32| {
+        for letter in name.bytes() {
+            if let Some(surplus) = surplus.get_mut(usize::from(letter)) {
+                *surplus += by;
+            }
+        }
+    };
+    count(one, 1);
+    count(other, -1);
+    surplus.iter().map(|surplus| surplus.unsigned_abs() as usize).sum()
 }
 
 fn replies_go_elsewhere(author: &Domain, facts: &Facts) -> bool {
@@ -316,6 +332,7 @@ mod tests {
         assert_eq!((distance("abcdef", "bcdefg", 2), distance("bcdefg", "abcdef", 2)), (2, 2));
         assert_eq!((distance("", "ab", 2), distance("ab", "", 2)), (2, 2));
         assert_eq!(distance("xyabcdefgh", "abcdefghxy", 4), 4);
+        assert_eq!((distance("abcdef", "abcdöf", 1), distance("abxxef", "abcdef", 2)), (1, 2));
         assert!(distance("xyabcdefgh", "abcdefghxy", 3) > 3);
     }
 }
