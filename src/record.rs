@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::Direction;
-pub use seen::SeenRow;
+pub use seen::{SeenOctets, SeenRow};
 
 /// The name of a record: `gw1-1-000000123456`, node, epoch and sequence number. Unique for good, over all nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

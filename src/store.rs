@@ -341,9 +341,8 @@ fn message(
     entry.findings.iter_mut().for_each(row::cut_finding);
     let at = entry.record.time.as_millisecond();
     Ok(Message::Store(Box::new(Job {
-        row: RecordRow::new(entry.record, &entry.findings, salt),
+        row: RecordRow::new(entry.record, &entry.findings, entry.seen.as_deref(), salt),
         findings: entry.findings,
-        seen: entry.seen,
         contacts: entry.contacts.into_iter().map(|key| (key, at)).collect(),
         outbox: entry.outbox,
         waiter,

@@ -1,5 +1,6 @@
 //! Seen messages: what is remembered of a message from outside. It is one run of octets, in memory as on the disk: made
-//! once for each mail, and taken apart by neither the writer nor the memory.
+//! once for each mail, and taken apart by neither the writer nor the memory. On the disk it stands in a record, and does
+//! not say again what is said there.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -14,13 +15,14 @@ use crate::limits;
 pub struct SeenRow {
     at: Timestamp,
     /// How many keys there are and how many mailboxes, an octet each; the keys; the fingerprint; then the mailboxes and
-    /// the authors, each as its length in two octets, the high one first, and its text.
-    octets: Octets,
+    /// the authors, each as its length in two octets, the high one first, and its text. On the disk no mailboxes are all
+    /// recipients of the record, and an author of no length is its sender.
+    octets: SeenOctets,
 }
 
 /// Most rows are no longer: they lie in their place in memory, for a block of their own that stays while a thousand
 /// other mails come and go makes every other block colder.
-type Octets = SmallVec<[u8; 232]>;
+pub type SeenOctets = SmallVec<[u8; 232]>;
 
 impl SeenRow {
     /// The row of a message that came at that time. The first key is what tells most, as its Message-ID; mailboxes over
@@ -32,7 +34,7 @@ impl SeenRow {
         mailboxes: impl IntoIterator<Item = &'a str>,
         authors: impl IntoIterator<Item = &'a str>,
     ) -> Self {
-        let mut octets = Octets::new();
+        let mut octets = SeenOctets::new();
         let mut counts = [0, 0];
         let [key_count, mailbox_count] = &mut counts;
         octets.extend_from_slice(&[0, 0]);
@@ -51,17 +53,42 @@ impl SeenRow {
         Self { at, octets }
     }
 
-    /// The row in those octets; none where they are not those of one.
-    pub fn read(at: Timestamp, octets: &[u8]) -> Option<Self> {
-        let row = Self { at, octets: octets.into() };
-        let (.., mut people) = row.split()?;
-        people.by_ref().for_each(drop);
-        people.0.is_empty().then_some(row)
+    /// The row as it stands in a record with that sender and those recipients.
+    pub fn beside(&self, sender: &str, recipients: &[String]) -> SeenOctets {
+        let mut octets = SeenOctets::new();
+        let Some((keys, fingerprint, count, people)) = self.split() else { return octets };
+        let said = people.take(count).eq(recipients.iter().map(String::as_str));
+        octets.extend(self.octets.first().copied());
+        octets.push(if said { 0 } else { self.octets.get(1).copied().unwrap_or_default() });
+        octets.extend_from_slice(keys.as_flattened());
+        octets.extend_from_slice(&fingerprint);
+        for mailbox in self.mailboxes().filter(|_| !said) {
+            push(&mut octets, mailbox);
+        }
+        for author in self.authors() {
+            push(&mut octets, if author == sender { "" } else { author });
+        }
+        octets
     }
 
-    /// The row as the store has it.
-    pub fn octets(&self) -> &[u8] {
-        &self.octets
+    /// The row that stands so in a record with that sender and those recipients; none where these are not the octets of
+    /// one.
+    pub fn read(
+        at: Timestamp,
+        octets: &[u8],
+        sender: &str,
+        recipients: impl FnOnce() -> Option<Vec<String>>,
+    ) -> Option<Self> {
+        let row = Self { at, octets: octets.into() };
+        let (keys, fingerprint, count, mut people) = row.split()?;
+        people.by_ref().for_each(drop);
+        if !people.0.is_empty() {
+            return None;
+        }
+        let said = if count == 0 { recipients()? } else { Vec::new() };
+        let mailboxes = row.mailboxes().chain(said.iter().map(String::as_str));
+        let authors = row.authors().map(|author| if author.is_empty() { sender } else { author });
+        Some(Self::new(at, keys.iter().copied(), fingerprint, mailboxes, authors))
     }
 
     /// When the message came.
@@ -122,7 +149,7 @@ impl<'a> Iterator for People<'a> {
 }
 
 /// Whether there was room: no address that mail goes to is as long as that (RFC 5321 §4.5.3.1.3).
-fn push(octets: &mut Octets, person: &str) -> bool {
+fn push(octets: &mut SeenOctets, person: &str) -> bool {
     let Ok(length) = u16::try_from(person.len()) else { return false };
     octets.extend_from_slice(&length.to_be_bytes());
     octets.extend_from_slice(person.as_bytes());
@@ -146,17 +173,37 @@ mod tests {
         assert_eq!((row.keys(), row.fingerprint()), (&KEYS[..], [3; 8]));
         assert!(row.mailboxes().eq(["anna@exempelby.se", "bo@exempelby.se"]));
         assert!(row.authors().eq(["x@example.org", "å@example.org"]));
-        let read = |octets: &[u8]| SeenRow::read(row.at(), octets);
-        let written = row.octets();
-        assert_eq!(read(written), Some(row.clone()));
+        let read = |octets: &[u8]| SeenRow::read(row.at(), octets, "", || None);
+        let written = row.beside("", &[]);
+        assert_eq!(read(&written), Some(row.clone()));
         let people = 2 + 32 + 8;
         for cut in 0..written.len() {
             // Whole addresses may be missing: authors are as many as there are.
             let whole = [people, people + 19, people + 36, people + 51].contains(&cut);
             assert_eq!(read(&written[..cut]).is_some(), whole, "{cut}");
         }
-        let odd = [written, &[0, 1, 0xFF]].concat();
+        let odd = [&written, &[0, 1, 0xFF][..]].concat();
         assert_eq!(read(&odd), None, "no text");
+    }
+
+    #[test]
+    fn what_the_record_says_is_not_said_again() {
+        let row = row(&["anna@exempelby.se", "bo@exempelby.se"]);
+        for (sender, recipients, people) in [
+            ("x@example.org", &["anna@exempelby.se", "bo@exempelby.se"][..], 2 + 16),
+            ("å@example.org", &["anna@exempelby.se", "bo@exempelby.se"], 15 + 2),
+            ("<>", &["anna@exempelby.se", "bo@exempelby.se"], 15 + 16),
+            ("x@example.org", &["anna@exempelby.se"], 19 + 17 + 2 + 16),
+            ("x@example.org", &["bo@exempelby.se", "anna@exempelby.se"], 19 + 17 + 2 + 16),
+            ("x@example.org", &["anna@exempelby.se", "… (1 more)"], 19 + 17 + 2 + 16),
+            ("x@example.org", &[], 19 + 17 + 2 + 16),
+        ] {
+            let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
+            let written = row.beside(sender, &recipients);
+            assert_eq!(written.len(), 2 + 32 + 8 + people, "{sender} {recipients:?}");
+            let read = SeenRow::read(row.at(), &written, sender, || Some(recipients.clone()));
+            assert_eq!(read, Some(row.clone()), "{sender} {recipients:?}");
+        }
     }
 
     #[test]

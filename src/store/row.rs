@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, Statement};
+use smallvec::SmallVec;
 
 use crate::limits;
 use crate::mail::Direction;
 use crate::merkle::{self, Hash, Salt};
 use crate::metrics::METRICS;
-use crate::record::{FindingRow, Outcome, Record};
+use crate::record::{FindingRow, Outcome, Record, SeenOctets, SeenRow};
 use crate::text;
 
 /// The columns of the table `record` after `seq`, in the order in which [`RecordRow::insert`] binds them.
@@ -52,6 +53,8 @@ pub(super) struct RecordRow {
     attachments: String,
     findings: String,
     would: String,
+    /// What is remembered of its message.
+    seen: Option<SeenOctets>,
     salt: Salt,
     /// What its leaf is made of, when it has a number.
     pub(super) hash: Hash,
@@ -59,7 +62,7 @@ pub(super) struct RecordRow {
 
 impl RecordRow {
     /// The row of a record with what rules found in it. What goes over its limit is cut, marked with `…`, and counted.
-    pub(super) fn new(mut record: Record, found: &[FindingRow], salt: Salt) -> Self {
+    pub(super) fn new(mut record: Record, found: &[FindingRow], seen: Option<&SeenRow>, salt: Salt) -> Self {
         let mut cut = false;
         for field in [
             &mut record.sender,
@@ -94,6 +97,7 @@ impl RecordRow {
             attachments: json(&record.attachments),
             findings: json(&record.findings),
             would: json(&record.would),
+            seen: seen.map(|row| row.beside(&record.sender, &record.recipients)),
             record,
             salt,
             hash: Hash::default(),
@@ -130,9 +134,10 @@ impl RecordRow {
         merkle::hash_of(&self.salt, &values.map(str::as_bytes))
     }
 
-    /// Octets of its longest columns: what the writer counts to know when to checkpoint.
+    /// SeenOctets of its longest columns: what the writer counts to know when to checkpoint.
     pub(super) fn octets(&self) -> usize {
-        256 + self.recipients.len() + self.attachments.len() + self.record.subject.len()
+        let seen = self.seen.as_ref().map_or(0, SmallVec::len);
+        256 + self.recipients.len() + self.attachments.len() + self.record.subject.len() + seen
     }
 
     /// Runs [`INSERT`].
@@ -141,7 +146,6 @@ impl RecordRow {
         statement: &mut Statement<'_>,
         seq: i64,
         leaf: &Hash,
-        seen: Option<&[u8]>,
     ) -> rusqlite::Result<()> {
         let record = &self.record;
         statement
@@ -168,7 +172,7 @@ impl RecordRow {
                 record.receipt,
                 self.salt,
                 leaf,
-                seen,
+                self.seen.as_deref(),
             ])
             .map(drop)
     }

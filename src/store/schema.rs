@@ -19,7 +19,7 @@ use crate::merkle::Tree;
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 7;
+pub const VERSION: i32 = 8;
 /// The first version with a tree. What is older is read, never written on: the log goes on in a new epoch.
 pub const TREE_VERSION: usize = 4;
 /// Octets of a page; measured in `benches/store.rs`.
@@ -77,6 +77,8 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     // What is remembered of a seen message, with its record: a table of its own is a page more in every commit. See
     // `docs/decisions/055-seen-with-records.md`.
     "ALTER TABLE record ADD COLUMN seen BLOB;",
+    // The same table; but what is remembered no longer says what its record says, and older programs look for it there.
+    "",
 ];
 
 /// Why a store does not open.

@@ -167,7 +167,7 @@ impl Table {
     /// The tables of a file of that version, the one with the newest rows first.
     fn of(version: usize) -> impl Iterator<Item = Self> {
         let with_records = Self {
-            columns: "seq, time, seen",
+            columns: "seq, time, seen, sender, recipients",
             rows: "record WHERE time >= ?1 AND seen IS NOT NULL",
             read: seen_row,
         };
@@ -180,7 +180,9 @@ impl Table {
 fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
     let seq: i64 = row.get(0)?;
     let at = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN);
-    let seen = SeenRow::read(at, row.get_ref(2)?.as_blob()?)
+    let sender = row.get_ref(3)?.as_str()?;
+    let recipients = || row::parsed(row, 4).ok();
+    let seen = SeenRow::read(at, row.get_ref(2)?.as_blob()?, sender, recipients)
         .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, "seen".into(), Type::Blob))?;
     Ok((seq.unsigned_abs(), seen))
 }

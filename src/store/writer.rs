@@ -27,7 +27,7 @@ use crate::limits;
 use crate::merkle::{self, Tree};
 use crate::metrics::METRICS;
 use crate::note::TreeHead;
-use crate::record::{FindingRow, OutboxRow, RecordId, SeenRow};
+use crate::record::{FindingRow, OutboxRow, RecordId};
 
 /// The clock of a store; tests bring their own.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -55,7 +55,6 @@ pub(super) struct Job {
     /// Who is known from now on, and when that was.
     pub(super) contacts: Vec<(Key, i64)>,
     /// The seen message.
-    pub(super) seen: Option<Arc<SeenRow>>,
     /// Mails of our own.
     pub(super) outbox: Vec<OutboxRow>,
     /// Who waits; nobody does for an incomplete mail.
@@ -345,7 +344,7 @@ fn insert(
         let mut contacts = transaction.prepare_cached("INSERT INTO contact (key, at) VALUES (?1,?2)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
             let leaf = merkle::leaf(seq.unsigned_abs(), &job.row.hash);
-            job.row.insert(&mut records, seq, &leaf, job.seen.as_deref().map(SeenRow::octets))?;
+            job.row.insert(&mut records, seq, &leaf)?;
             tree.push(leaf);
             for (number, found) in (0_i64..).zip(&job.findings) {
                 let (mailboxes, recipients) = (row::json(&found.mailboxes), row::json(&found.recipients));
@@ -389,8 +388,7 @@ const COMMIT_PAGES: usize = 5;
 
 /// About how many octets the job adds to that.
 fn octets(job: &Job) -> usize {
-    let seen = job.seen.as_ref().map_or(0, |row| row.octets().len());
-    2 * (job.row.octets() + seen) + job.outbox.iter().map(|row| 256 + row.message.len()).sum::<usize>()
+    2 * job.row.octets() + job.outbox.iter().map(|row| 256 + row.message.len()).sum::<usize>()
 }
 
 fn confirm(notes: &mut Vec<Note>, result: &Result<(), CommitError>) {
