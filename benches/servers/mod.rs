@@ -2,7 +2,8 @@
 //!
 //! `bare` and `engine` are this benchmark's own binary, started again with `serve`; `libmilter` is compiled from C;
 //! `postvakt` is the program itself with `auto-forward` on and its log on disk; `logging` the same without a rule;
-//! `incoming` with every rule on mail from outside, and neither a scanner nor the DNS to ask.
+//! `incoming` with every rule on mail from outside, and neither a scanner nor the DNS to ask; `all` with those, with
+//! `auto-forward`, and with the rules on content and receipts; `no-forwarding` and `no-incoming` are `all` without one.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -40,8 +41,14 @@ pub(crate) enum Kind {
     Logging,
     /// Postvakt with the rules on mail from outside.
     Incoming,
-    /// Postvakt.
+    /// Postvakt with forwarding.
     Postvakt,
+    /// Postvakt with every rule that asks nobody.
+    All,
+    /// The same without forwarding.
+    NoForwarding,
+    /// The same without the rules on mail from outside.
+    NoIncoming,
 }
 
 /// A running server; it ends with this value.
@@ -62,7 +69,24 @@ impl Kind {
             Self::Logging => "logging",
             Self::Incoming => "incoming",
             Self::Postvakt => "postvakt",
+            Self::All => "all",
+            Self::NoForwarding => "no-forwarding",
+            Self::NoIncoming => "no-incoming",
         }
+    }
+
+    /// The tables of its rules; none where it is not the program itself.
+    fn rules(self) -> Option<String> {
+        let tables: &[&str] = match self {
+            Self::Bare | Self::Libmilter | Self::Engine => return None,
+            Self::Logging => &[],
+            Self::Incoming => &[INCOMING],
+            Self::Postvakt => &[FORWARDING],
+            Self::All => &[FORWARDING, INCOMING, CONTENT, RECEIPT],
+            Self::NoForwarding => &[INCOMING, CONTENT, RECEIPT],
+            Self::NoIncoming => &[FORWARDING, CONTENT, RECEIPT],
+        };
+        Some(tables.concat())
     }
 }
 
@@ -138,9 +162,7 @@ pub(crate) fn served() -> Result<bool> {
     match Kind::from_str(kind, false).map_err(anyhow::Error::msg)? {
         Kind::Bare => runtime.block_on(bare::serve(address))?,
         Kind::Engine => runtime.block_on(engine::serve(address))?,
-        Kind::Libmilter | Kind::Logging | Kind::Incoming | Kind::Postvakt => {
-            bail!("{kind} is a program of its own")
-        }
+        _ => bail!("{kind} is a program of its own"),
     }
     Ok(true)
 }
@@ -177,14 +199,10 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
             });
             command
         }
-        Kind::Logging | Kind::Incoming | Kind::Postvakt => {
+        _ => {
             let config = directory.join("postvakt.toml");
-            let rules = match kind {
-                Kind::Postvakt => FORWARDING,
-                Kind::Incoming => INCOMING,
-                Kind::Bare | Kind::Libmilter | Kind::Engine | Kind::Logging => "",
-            };
-            fs::write(&config, postvakt_config(address, directory) + rules)?;
+            let rules = kind.rules().unwrap_or_default();
+            fs::write(&config, postvakt_config(address, directory) + &rules)?;
             let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
             command.args(["serve", "--config"]).arg(config);
             command
@@ -218,6 +236,24 @@ learning = "0 d"
 mode = "enforce"
 [rules.large-attachment]
 mode = "enforce"
+"#;
+
+const CONTENT: &str = r#"
+[rules.sensitive-data]
+mode = "enforce"
+[rules.credentials]
+mode = "enforce"
+"#;
+
+/// Nobody takes the receipts: they stay in the outbox, as many as the sender's limit allows.
+const RECEIPT: &str = r#"
+[rules.receipt]
+mode = "enforce"
+require_authentication = false
+[[rules.receipt.mailboxes]]
+address = "registrator@exempelby.se"
+[smtp]
+submit = "127.0.0.1:9"
 "#;
 
 fn postvakt_config(address: &Address, directory: &Path) -> String {
