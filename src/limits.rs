@@ -274,8 +274,8 @@ pub const STORE_QUEUE: usize = 16_384;
 pub const STORE_BATCH: usize = 1_024;
 /// Until a commit is confirmed; then 451 4.3.0.
 pub const COMMIT_TIME: Duration = Duration::from_secs(10);
-/// Seen messages in memory, about 300 octets each: what comes again at once, for another mailbox or as a forward. Older
-/// ones are read from the store. Many more would be cold memory, written for each message and seldom read.
+/// Seen messages in memory, about 300 octets each: those that were asked for. What only came is read from the store, so
+/// that no mail makes memory cold for the others.
 pub const SEEN_IN_MEMORY: usize = 1_024;
 /// Keys of seen messages whose place in the store is known in memory, at most 28 octets each: about two million
 /// messages. Above it the oldest day is forgotten.

@@ -75,7 +75,7 @@ pub struct Explained {
 pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
     let assessment = pipeline::assess(mail, config, sources).await?;
     if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
-        sources.memory.remember_unstored(&sources.memory.joined(row));
+        sources.memory.remember_unstored(&sources.memory.linked(row));
     }
     if assessment.decision.verdict <= Verdict::Hold {
         sources.count(&assessment.facts);

@@ -1,4 +1,4 @@
-//! The memory of messages that came from outside: the newest in memory, all of the last days in the store.
+//! The memory of messages that came from outside: all of the last days in the store, in memory those that were asked for.
 //!
 //! Most mail that leaves was never seen before, and that answer must cost nothing: an index in memory knows of each
 //! remembered message where in the store it is, so the store is asked only about messages that did come, and keeps no
@@ -26,12 +26,13 @@ use crate::store::{OpenError, Store};
 pub trait Recollection: Send + Sync {
     /// The key of its hashes; who shares a memory shares it.
     fn key(&self) -> &IdentityKey;
-    /// The row with the mailboxes that the same message came for before: it comes in a transaction for each.
+    /// The row with its place behind the one that the same message came with before: it may come in a transaction for
+    /// each mailbox.
     #[must_use]
-    fn joined(&self, row: SeenRow) -> SeenRow;
+    fn linked(&self, row: SeenRow) -> SeenRow;
     /// Remembers a message that is on the disk already, with the record of this number.
     fn remember(&self, seq: u64, row: &SeenRow);
-    /// The newest message with this key.
+    /// The newest message with this key, with all mailboxes that it came for.
     fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow>, Cause>> + Send;
 }
 
@@ -47,16 +48,9 @@ pub struct Memory {
 
 /// What is in memory.
 struct Near {
+    /// Those that were asked for, whole; without a store all.
     rows: LruCache<u64, SeenRow>,
     index: Index,
-}
-
-/// What memory alone can say of a message.
-enum Recalled<'a> {
-    Came(&'a SeenRow),
-    Never,
-    /// It came with the record of this number.
-    Stored(u64),
 }
 
 impl Memory {
@@ -69,7 +63,10 @@ impl Memory {
     pub fn of(store: &Store, days: u32) -> Result<Self, OpenError> {
         let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()), days);
         store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| {
-            memory.near().recall(seq, row, days);
+            let mut near = memory.near();
+            for key in row.keys() {
+                near.index.add_older(key, row.at(), seq, days);
+            }
         })?;
         Ok(memory)
     }
@@ -105,16 +102,9 @@ impl Recollection for Memory {
         &self.key
     }
 
-    fn joined(&self, row: SeenRow) -> SeenRow {
-        let Some(key) = row.keys().first() else { return row };
-        match self.near().find(key) {
-            Recalled::Came(before)
-                if (before.keys().first(), before.fingerprint()) == (Some(key), row.fingerprint()) =>
-            {
-                row.joined(before)
-            }
-            Recalled::Came(_) | Recalled::Never | Recalled::Stored(_) => row,
-        }
+    fn linked(&self, row: SeenRow) -> SeenRow {
+        let before = row.keys().first().and_then(|key| self.near().index.find(key));
+        row.after(before)
     }
 
     fn remember(&self, seq: u64, row: &SeenRow) {
@@ -122,50 +112,64 @@ impl Recollection for Memory {
         for key in row.keys() {
             near.index.add(key, row.at(), seq, self.days());
         }
-        near.rows.put(seq, row.clone());
+        if self.store.is_none() {
+            near.rows.put(seq, row.clone());
+        }
     }
 
     async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
-        let seq = match self.near().find(key) {
-            Recalled::Came(row) => return Ok(Some(row.clone())),
-            Recalled::Never => return Ok(None),
-            Recalled::Stored(seq) => seq,
+        let seq = {
+            let mut near = self.near();
+            let Some(seq) = near.index.find(key) else { return Ok(None) };
+            if let Some(row) =
+                near.rows.get(&seq).filter(|row| row.before().is_none() && row.keys().contains(key))
+            {
+                return Ok(Some(row.clone()));
+            }
+            seq
         };
-        let Some(store) = self.store.clone() else { return Ok(None) };
+        let Some(store) = self.store.clone() else {
+            let mut near = self.near();
+            let read =
+                |seq, key: &Key| Ok(near.rows.get(&seq).filter(|row| row.keys().contains(key)).cloned());
+            return gathered(seq, key, read);
+        };
         let (key, days) = (*key, self.days());
-        let search = tokio::task::spawn_blocking(move || store.find_seen(seq, &key, days));
-        match tokio::time::timeout(limits::SEEN_TIME, search).await {
-            Ok(Ok(Ok(found))) => Ok(found),
+        let search = move || gathered(seq, &key, |seq, key| store.find_seen(seq, key, days));
+        let found = match tokio::time::timeout(limits::SEEN_TIME, tokio::task::spawn_blocking(search)).await {
+            Ok(Ok(Ok(found))) => found,
             Ok(Ok(Err(error))) => {
                 tracing::error!(%error, "the memory of seen messages cannot be read");
-                Err(Cause::Store)
+                return Err(Cause::Store);
             }
-            Ok(Err(_)) => Err(Cause::Store),
-            Err(_) => Err(Cause::Deadline),
+            Ok(Err(_)) => return Err(Cause::Store),
+            Err(_) => return Err(Cause::Deadline),
+        };
+        if let Some(row) = &found {
+            self.near().rows.put(seq, row.clone());
         }
+        Ok(found)
     }
 }
 
-impl Near {
-    /// Takes in a row of an earlier run; the newest come first, and must be the last to go.
-    fn recall(&mut self, seq: u64, row: SeenRow, days: u32) {
-        for key in row.keys() {
-            self.index.add_older(key, row.at(), seq, days);
-        }
-        if self.rows.len() < limits::SEEN_IN_MEMORY && !self.rows.contains(&seq) {
-            self.rows.put(seq, row);
-            self.rows.demote(&seq);
-        }
-    }
-
-    fn find(&mut self, key: &Key) -> Recalled<'_> {
-        let Some(seq) = self.index.find(key) else { return Recalled::Never };
-        match self.rows.get(&seq) {
-            Some(row) if row.keys().contains(key) => Recalled::Came(row),
-            // Part of the key is that of another message, or the number that of one in another epoch.
-            Some(_) | None => Recalled::Stored(seq),
+/// The row of that number with the mailboxes of the rows before it, as far as they are of the same message. Whoever gives
+/// every message one Message-ID makes a row of thousands: no more are read than there can be mailboxes.
+fn gathered<E>(
+    seq: u64,
+    key: &Key,
+    mut read: impl FnMut(u64, &Key) -> Result<Option<SeenRow>, E>,
+) -> Result<Option<SeenRow>, E> {
+    let Some(mut row) = read(seq, key)? else { return Ok(None) };
+    let mut before = row.before();
+    for _ in 1..limits::SEEN_MAILBOXES {
+        let (Some(seq), Some(key)) = (before, row.keys().first()) else { break };
+        let Some(earlier) = read(seq, key)? else { break };
+        before = earlier.before();
+        if (earlier.keys().first(), earlier.fingerprint()) == (row.keys().first(), row.fingerprint()) {
+            row = row.joined(&earlier);
         }
     }
+    Ok(Some(row.after(None)))
 }
 
 /// Where in the store each message is, by part of each of its keys and by day, so that days can be forgotten. Whoever
@@ -280,15 +284,39 @@ mod tests {
         assert_eq!(memory.find(&alike).await, Ok(None), "the whole key is compared");
     }
 
-    #[test]
-    fn one_message_to_two_mailboxes_is_remembered_for_both() {
+    #[tokio::test]
+    async fn one_message_to_many_mailboxes_is_remembered_for_all() {
         let memory = Memory::volatile();
-        memory.remember(1, &row(1, 1, "anna@exempelby.se"));
-        let second = memory.joined(row(1, 1, "bertil@exempelby.se"));
-        assert!(second.mailboxes().eq(["bertil@exempelby.se", "anna@exempelby.se"]));
-        assert_eq!(memory.joined(second.clone()), second);
-        let reused = with_keys(row(1, 1, "").keys(), 9, 1, "kurt@exempelby.se");
-        assert_eq!(memory.joined(reused.clone()), reused);
+        let remember = |row: SeenRow| memory.remember_unstored(&memory.linked(row));
+        remember(row(1, 1, "anna@exempelby.se"));
+        remember(row(2, 1, "anna@exempelby.se"));
+        remember(row(1, 2, "bertil@exempelby.se"));
+        let found = memory.find(&[1; 16]).await.unwrap().unwrap();
+        assert!(found.mailboxes().eq(["bertil@exempelby.se", "anna@exempelby.se"]));
+        assert_eq!(found.before(), None);
+        assert_eq!(memory.find(&[101; 16]).await, Ok(Some(found)), "by each key");
+        // The same Message-ID, and another message.
+        remember(with_keys(&[[1; 16], [9; 16]], 9, 2, "kurt@exempelby.se"));
+        let reused = memory.find(&[1; 16]).await.unwrap().unwrap();
+        assert!(reused.mailboxes().eq(["kurt@exempelby.se"]));
+        // Those behind it are found again.
+        remember(row(1, 2, "disa@exempelby.se"));
+        let found = memory.find(&[1; 16]).await.unwrap().unwrap();
+        assert!(found.mailboxes().eq(["disa@exempelby.se", "bertil@exempelby.se", "anna@exempelby.se"]));
+    }
+
+    #[tokio::test]
+    async fn a_message_id_of_thousands_is_read_as_far_as_there_can_be_mailboxes() {
+        let read = std::cell::Cell::new(0);
+        let chain = |seq: u64, _: &Key| {
+            read.set(read.get() + 1);
+            Ok::<_, Cause>(Some(row(1, 1, &format!("{seq}@exempelby.se")).after(seq.checked_sub(1))))
+        };
+        let found = gathered(5_000, &[1; 16], chain).unwrap().unwrap();
+        assert_eq!((found.mailboxes().count(), read.get()), (100, 100));
+        assert_eq!(found.mailboxes().last(), Some("4901@exempelby.se"));
+        let broken = |seq: u64, _: &Key| if seq == 9 { Err(Cause::Store) } else { chain(seq, &[1; 16]) };
+        assert_eq!(gathered(12, &[1; 16], broken), Err(Cause::Store));
     }
 
     #[test]

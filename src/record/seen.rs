@@ -14,11 +14,17 @@ use crate::limits;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SeenRow {
     at: Timestamp,
+    /// The record of the same message for other mailboxes.
+    before: Option<u64>,
     /// How many keys there are and how many mailboxes, an octet each; the keys; the fingerprint; then the mailboxes and
     /// the authors, each as its length in two octets, the high one first, and its text. On the disk no mailboxes are all
-    /// recipients of the record, and an author of no length is its sender.
+    /// recipients of the record, an author of no length is its sender, and where the first octet is above [`BEFORE`] the
+    /// number of the record before stands behind the counts, in eight octets.
     octets: SeenOctets,
 }
+
+/// How many keys there cannot be.
+const BEFORE: u8 = 0x80;
 
 /// Most rows are no longer: they lie in their place in memory, for a block of their own that stays while a thousand
 /// other mails come and go makes every other block colder.
@@ -38,7 +44,7 @@ impl SeenRow {
         let mut counts = [0, 0];
         let [key_count, mailbox_count] = &mut counts;
         octets.extend_from_slice(&[0, 0]);
-        for key in keys.into_iter().take(u8::MAX.into()) {
+        for key in keys.into_iter().take((BEFORE - 1).into()) {
             octets.extend_from_slice(&key);
             *key_count += 1;
         }
@@ -50,7 +56,7 @@ impl SeenRow {
             push(&mut octets, author);
         }
         octets.iter_mut().zip(counts).for_each(|(to, count)| *to = count);
-        Self { at, octets }
+        Self { at, before: None, octets }
     }
 
     /// The row as it stands in a record with that sender and those recipients.
@@ -58,8 +64,10 @@ impl SeenRow {
         let mut octets = SeenOctets::new();
         let Some((keys, fingerprint, count, people)) = self.split() else { return octets };
         let said = people.take(count).eq(recipients.iter().map(String::as_str));
-        octets.extend(self.octets.first().copied());
-        octets.push(if said { 0 } else { self.octets.get(1).copied().unwrap_or_default() });
+        let [key_count, mailbox_count] = self.octets.first_chunk().copied().unwrap_or_default();
+        octets.push(key_count | if self.before.is_some() { BEFORE } else { 0 });
+        octets.push(if said { 0 } else { mailbox_count });
+        octets.extend(self.before.into_iter().flat_map(u64::to_be_bytes));
         octets.extend_from_slice(keys.as_flattened());
         octets.extend_from_slice(&fingerprint);
         for mailbox in self.mailboxes().filter(|_| !said) {
@@ -79,7 +87,15 @@ impl SeenRow {
         sender: &str,
         recipients: impl FnOnce() -> Option<Vec<String>>,
     ) -> Option<Self> {
-        let row = Self { at, octets: octets.into() };
+        let ([key_count, mailbox_count], mut rest) = octets.split_first_chunk()?;
+        let mut before = None;
+        if key_count & BEFORE != 0 {
+            let seq;
+            (seq, rest) = rest.split_first_chunk()?;
+            before = Some(u64::from_be_bytes(*seq));
+        }
+        let octets = [key_count & !BEFORE, *mailbox_count].iter().chain(rest).copied().collect();
+        let row = Self { at, before, octets };
         let (keys, fingerprint, count, mut people) = row.split()?;
         people.by_ref().for_each(drop);
         if !people.0.is_empty() {
@@ -88,7 +104,7 @@ impl SeenRow {
         let said = if count == 0 { recipients()? } else { Vec::new() };
         let mailboxes = row.mailboxes().chain(said.iter().map(String::as_str));
         let authors = row.authors().map(|author| if author.is_empty() { sender } else { author });
-        Some(Self::new(at, keys.iter().copied(), fingerprint, mailboxes, authors))
+        Some(Self { before, ..Self::new(at, keys.iter().copied(), fingerprint, mailboxes, authors) })
     }
 
     /// When the message came.
@@ -114,6 +130,17 @@ impl SeenRow {
     /// Who wrote it.
     pub fn authors(&self) -> impl Iterator<Item = &str> {
         self.split().into_iter().flat_map(|(_, _, count, people)| people.skip(count))
+    }
+
+    /// The record of the same message for other mailboxes, which came before.
+    pub fn before(&self) -> Option<u64> {
+        self.before
+    }
+
+    /// The row of a message that came with that record before.
+    #[must_use]
+    pub fn after(self, before: Option<u64>) -> Self {
+        Self { before, ..self }
     }
 
     /// The row with the mailboxes of another one behind its own.
@@ -174,6 +201,8 @@ mod tests {
         assert!(row.mailboxes().eq(["anna@exempelby.se", "bo@exempelby.se"]));
         assert!(row.authors().eq(["x@example.org", "å@example.org"]));
         let read = |octets: &[u8]| SeenRow::read(row.at(), octets, "", || None);
+        let after = row.clone().after(Some(1 << 40));
+        assert_eq!(read(&after.beside("", &[])), Some(after));
         let written = row.beside("", &[]);
         assert_eq!(read(&written), Some(row.clone()));
         let people = 2 + 32 + 8;
