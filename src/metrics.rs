@@ -48,6 +48,7 @@ pub struct Metrics {
     pub head_copies: IntCounterVec,
     pub head_copy_time: IntGaugeVec,
     pub log_rollbacks: IntCounter,
+    pub memory_damaged: IntCounterVec,
     pub index_segments: IntCounterVec,
     pub access_unwritten: IntCounter,
     pub clock_steps: IntCounterVec,
@@ -178,6 +179,11 @@ impl Metrics {
             log_rollbacks: new.counter(
                 "log_rollbacks_total",
                 "Starts at which the log was not what its newest tree head says.",
+            ),
+            memory_damaged: new.counters(
+                "memory_damaged_total",
+                "What was remembered and was damaged in the log when the program started: seen (messages), contacts.",
+                &["of"],
             ),
             index_segments: new.counters(
                 "log_index_segments_total",

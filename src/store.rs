@@ -284,18 +284,19 @@ impl Store {
     }
 
     /// The newest `count` of what is remembered of the last `days`, with the numbers of their records, newest first.
-    /// Blocks.
+    /// Gives how many of them are damaged and left out. Blocks.
     pub fn recent_seen(
         &self,
         days: u32,
         count: usize,
         each: impl FnMut(u64, SeenRow),
-    ) -> Result<(), ReadError> {
+    ) -> Result<u64, ReadError> {
         self.0.readers.recent(count, self.before(days), each)
     }
 
-    /// Everyone who is known here, and when that was noted; the newest month first. Blocks.
-    pub fn contacts(&self, each: impl FnMut(Key, Timestamp)) -> Result<(), ReadError> {
+    /// Everyone who is known here, and when that was noted; the newest month first. Gives how many are damaged and left
+    /// out. Blocks.
+    pub fn contacts(&self, each: impl FnMut(Key, Timestamp)) -> Result<u64, ReadError> {
         let days = 30 * u32::try_from(limits::CONTACT_PERIODS).unwrap_or(u32::MAX);
         self.0.readers.contacts(self.before(days), each)
     }

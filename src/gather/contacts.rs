@@ -29,7 +29,11 @@ impl Contacts {
     /// What the store remembers.
     pub fn of(store: &Store) -> Result<Self, OpenError> {
         let mut known = Known::default();
-        store.contacts(|key, at| known.add(&key, at))?;
+        let damaged = store.contacts(|key, at| known.add(&key, at))?;
+        if damaged > 0 {
+            METRICS.memory_damaged.with_label_values(&["contacts"]).inc_by(damaged);
+            tracing::warn!(damaged, "the log says in damaged rows who is known here; those are forgotten");
+        }
         Ok(Self(Mutex::new(known)))
     }
 

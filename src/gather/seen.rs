@@ -59,15 +59,20 @@ impl Memory {
         Self::new(IdentityKey::new(&[0; 32]), None, limits::SEEN_DAYS)
     }
 
-    /// The memory in the store, its newest part read at once.
+    /// The memory in the store, its newest part read at once. What is damaged is forgotten: a forward that is not
+    /// recognised is less than mail that waits for a start.
     pub fn of(store: &Store, days: u32) -> Result<Self, OpenError> {
         let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()), days);
-        store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| {
+        let damaged = store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| {
             let mut near = memory.near();
             for key in row.keys() {
                 near.index.add_older(key, row.at(), seq, days);
             }
         })?;
+        if damaged > 0 {
+            METRICS.memory_damaged.with_label_values(&["seen"]).inc_by(damaged);
+            tracing::warn!(damaged, "what the log has of some seen messages is damaged; they are forgotten");
+        }
         Ok(memory)
     }
 

@@ -63,45 +63,57 @@ impl Readers {
         Ok(found)
     }
 
-    /// The newest rows with their numbers, newest first, at most `count`.
+    /// The newest rows with their numbers, newest first, at most `count`. Gives how many of them are damaged: those are
+    /// left out, for one of them must not hide all others.
     pub(super) fn recent(
         &self,
         count: usize,
         since: Timestamp,
         mut each: impl FnMut(u64, SeenRow),
-    ) -> Result<(), ReadError> {
+    ) -> Result<u64, ReadError> {
         let mut room = i64::try_from(count).unwrap_or(i64::MAX);
+        let mut damaged = 0;
         self.read(since, |connection, version, since| {
             for table in Table::of(version) {
                 let sql = format!("SELECT {} FROM {} ORDER BY seq DESC LIMIT ?2", table.columns, table.rows);
-                for row in connection.prepare(&sql)?.query_map((since, room), table.read)? {
-                    let (seq, row) = row?;
-                    each(seq, row);
+                let mut statement = connection.prepare(&sql)?;
+                let mut rows = statement.query((since, room))?;
+                // What SQLite itself cannot read ends it; what it has read and is no row is left out.
+                while let Some(row) = rows.next()? {
+                    match (table.read)(row) {
+                        Ok((seq, row)) => each(seq, row),
+                        Err(_) => damaged += 1,
+                    }
                     room -= 1;
                 }
             }
             Ok(room > 0)
-        })
+        })?;
+        Ok(damaged)
     }
 
-    /// Who is known here, and when that was noted.
+    /// Who is known here, and when that was noted. Gives how many rows are damaged and left out.
     pub(super) fn contacts(
         &self,
         since: Timestamp,
         mut each: impl FnMut(Key, Timestamp),
-    ) -> Result<(), ReadError> {
+    ) -> Result<u64, ReadError> {
+        let mut damaged = 0;
         self.read(since, |connection, version, since| {
             if version < CONTACTS_SINCE {
                 return Ok(false);
             }
             let mut statement = connection.prepare("SELECT key, at FROM contact WHERE at >= ?1")?;
-            let rows = statement.query_map([since], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            for row in rows {
-                let (key, at) = row?;
-                each(key, Timestamp::from_millisecond(at).unwrap_or(Timestamp::MIN));
+            let mut rows = statement.query([since])?;
+            while let Some(row) = rows.next()? {
+                match contact(row) {
+                    Ok((key, at)) => each(key, at),
+                    Err(_) => damaged += 1,
+                }
             }
             Ok(true)
-        })
+        })?;
+        Ok(damaged)
     }
 
     /// Closes the files, so that the writer is the last to close them and can take their -wal away.
@@ -185,6 +197,10 @@ fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
     let seen = SeenRow::read(at, row.get_ref(2)?.as_blob()?, sender, recipients)
         .ok_or_else(|| rusqlite::Error::InvalidColumnType(2, "seen".into(), Type::Blob))?;
     Ok((seq.unsigned_abs(), seen))
+}
+
+fn contact(row: &Row<'_>) -> rusqlite::Result<(Key, Timestamp)> {
+    Ok((row.get(0)?, Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN)))
 }
 
 fn old_seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {

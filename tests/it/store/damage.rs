@@ -6,6 +6,13 @@ use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use super::*;
+use postvakt::facts::Cause;
+use postvakt::facts::identity::Key;
+use postvakt::gather::contacts::Contacts;
+use postvakt::gather::seen::{Memory, Recollection as _};
+use postvakt::limits;
+use postvakt::metrics::METRICS;
+use rusqlite::Connection;
 
 /// A store with some hundred pages, closed.
 async fn store(directory: &Path) -> PathBuf {
@@ -97,6 +104,56 @@ async fn an_old_month_is_looked_at_too_and_a_search_passes_over_it() {
     let faults = Log::open(directory.path()).unwrap().search(&Query::default(), keep).unwrap();
     assert!(matches!(faults.as_slice(), [OpenError::Damaged { .. }]), "{faults:?}");
     assert_eq!(found, ["September"]);
+}
+
+/// What a message is recognised by, whose record has that number.
+fn key(seq: u64) -> Key {
+    u128::from(seq).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes()
+}
+
+/// Damage that no look at the pages finds: the rows are whole, and what they say of seen messages and of who is known is
+/// nothing.
+const ROWS_DAMAGED: &str = "
+    UPDATE record SET seen = x'FFFF' WHERE seq = 3;
+    UPDATE record SET seen = substr(seen, 1, 40) WHERE seq = 4;
+    INSERT INTO seen VALUES
+        (1, x'02', zeroblob(8), 1787270400000, '[]', '', x'', '[]'),
+        (2, zeroblob(16), zeroblob(8), 1787270400000, 'nobody', '', x'', '[]');
+    INSERT INTO contact VALUES (NULL, x'01', 1787270400000), (NULL, zeroblob(16), 1787270400000);";
+
+#[tokio::test]
+async fn a_start_forgets_what_is_damaged_of_the_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, clock) = clock("2026-08-21T00:00:00Z");
+    let open = || Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
+    let file = || Connection::open(directory.path().join("log-2026-08.db")).unwrap();
+    let store = open();
+    // More than are kept in memory, so that the oldest are read from the store.
+    let last = limits::SEEN_IN_MEMORY as u64 + 5;
+    for seq in 1..=last {
+        let record = record("");
+        let seen = SeenRow::new(record.time, [key(seq)], [1; 8], ["anna@exempelby.se"], ["x@example.org"]);
+        store.enqueue(Entry { seen: Some(seen.into()), ..Entry::of(record) });
+    }
+    store.close().await;
+    file().execute_batch(ROWS_DAMAGED).unwrap();
+    let counted = |of| METRICS.memory_damaged.with_label_values(&[of]).get();
+    let before = ["seen", "contacts"].map(counted);
+
+    let store = open();
+    let memory = Memory::of(&store, 14).unwrap();
+    Contacts::of(&store).unwrap();
+    assert_eq!(["seen", "contacts"].map(counted), [before[0] + 4, before[1] + 1]);
+    for seq in [1, 2, 5, last] {
+        assert!(memory.find(&key(seq)).await.unwrap().is_some(), "{seq}");
+    }
+    assert_eq!(memory.find(&key(3)).await, Ok(None), "forgotten");
+    assert!(store.find_seen(3, &key(3), 14).is_err() && store.find_seen(4, &key(4), 14).is_err());
+    assert_eq!(all(directory.path()).len() as u64, last, "the records are whole");
+
+    file().execute_batch("UPDATE record SET seen = x'FFFF' WHERE seq = 5").unwrap();
+    assert_eq!(memory.find(&key(5)).await, Err(Cause::Store), "damaged since the start");
+    store.close().await;
 }
 
 #[tokio::test]
