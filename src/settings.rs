@@ -84,6 +84,16 @@ pub struct Table {
     pub entries: Vec<Entry>,
 }
 
+impl Table {
+    /// Where the key stands, whose path has dots between the tables.
+    pub fn place(&self, path: &str) -> Option<usize> {
+        let entry = |key: &str| self.entries.iter().find(|entry| entry.key == key);
+        let Some((key, below)) = path.split_once('.') else { return entry(path).map(|entry| entry.at) };
+        let Kind::Table(table) = &entry(key)?.value.kind else { return None };
+        table.place(below)
+    }
+}
+
 /// One key with its value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::services::Scanners;
 use super::{
     Config, Disclosure, ListenAddress, Server, Store, Surroundings, letters, listen, policies, records,
     services,
@@ -67,6 +68,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let (store, rules) = (store??, rules.unwrap_or_default());
         let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
         let needs = rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()));
+        warn_of_the_unasked(root, table, needs, &scanners);
         Some(Config {
             organisation: organisation?,
             time_zone: time_zone?,
@@ -84,6 +86,29 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             warnings: Vec::new(),
         })
     })
+}
+
+/// Warns of what stands in the config and is never asked. No mistake: a rule may be off for a while.
+fn warn_of_the_unasked(root: &Settings<'_>, table: &Table, needs: Needs, scanners: &Scanners) {
+    let unasked = "is asked by no rule: no mail is shown to it";
+    let spam = "write [rules.spam], or take the scanner out";
+    let virus = "write [rules.virus] with mode, or take the scanner out";
+    for (key, asked, problem, right) in [
+        ("scanners.rspamd", needs.spam_scan, unasked, spam),
+        ("scanners.spamassassin", needs.spam_scan, unasked, spam),
+        ("scanners.clamav", needs.virus_scan, unasked, virus),
+        ("dns", needs.authentication, "is asked nothing: no mail is authenticated", "write [authentication]"),
+        (
+            "rules.spam.doubt",
+            scanners.rspamd.is_some(),
+            "is about rspamd's doubt, and there is no rspamd",
+            "write [scanners.rspamd] with address, or take it out",
+        ),
+    ] {
+        if let Some(at) = table.place(key).filter(|_| !asked) {
+            root.warn(key, at, Fault::new(problem, right));
+        }
+    }
 }
 
 fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) {

@@ -47,7 +47,16 @@ pub(super) fn stationery(
     organisation: Option<&Organisation>,
     time_zone: Option<&TimeZone>,
 ) -> Option<Stationery> {
-    let (from, texts) = root.table("notices", |section| notices(section, organisation)).unwrap_or_default();
+    let sends = root.names("smtp");
+    let (from, texts) = root
+        .table("notices", |section| {
+            if !sends {
+                let right = "write [smtp] with submit too, or take [notices] out";
+                section.wrong_here(Fault::new("has nothing to send them by", right));
+            }
+            notices(section, organisation)
+        })
+        .unwrap_or_default();
     let notices_from = from.or_else(|| postmaster(organisation?))?;
     Some(Stationery { notices_from, texts, time_zone: time_zone?.clone(), max_age: smtp?.max_age })
 }

@@ -163,6 +163,11 @@ fn mark(section: &mut Settings<'_>, ground: Ground<'_>, label: Label, otherwise:
     for value in section.list("headers_only").unwrap_or_default() {
         headers_only.extend(section.accept("headers_only", value.at, insiders(value, ground)));
     }
+    if otherwise.is_none() && section.names("headers_only") && !section.names("subject_tag") {
+        let fault =
+            Fault::new("has headers_only and no subject_tag: every subject is kept", "take headers_only out");
+        section.wrong_here(fault);
+    }
     Actions::Mark(MarkPolicy { label, subject_tag, headers_only })
 }
 

@@ -33,7 +33,14 @@ pub(super) fn heads(
         }
         Err(Fault::new("has nothing to send it by", "write [smtp] with submit too"))
     });
-    let mail_every = section.optional("mail_every", parse::duration_up_to(limits::HEADS_MAIL_LONGEST));
+    let addressed = section.names("mail");
+    let mail_every = section.optional("mail_every", |value| {
+        let every = parse::duration_up_to(limits::HEADS_MAIL_LONGEST)(value)?;
+        if addressed {
+            return Ok(every);
+        }
+        Err(Fault::new("is about a letter that goes to nobody", "write mail = \"arkiv@exempelby.se\" too"))
+    });
     let mail = to.zip(letters).map(|(to, (letters, organisation))| HeadMail {
         to,
         every: mail_every.unwrap_or(limits::HEADS_MAIL_EVERY),

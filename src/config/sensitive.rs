@@ -51,8 +51,12 @@ pub(super) fn policy(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions 
     }
     let notify = section.optional("notify", parse::one_of(&NotifySender::ALL, NotifySender::as_str));
     policy.notify = notify.unwrap_or_default();
-    policy.copy_to =
-        section.optional("copy_to", |value| inside(value, ground, "what was found must not be told outside"));
+    policy.copy_to = section.optional("copy_to", |value| {
+        if !ground.sends {
+            return Err(Fault::new("has nothing to be told by", "write [smtp] with submit too"));
+        }
+        inside(value, ground, "what was found must not be told outside")
+    });
     Actions::Sensitive(policy)
 }
 
@@ -60,8 +64,13 @@ fn class(section: &mut Settings<'_>, policy: &mut ClassPolicy) {
     if let Some(action) = section.optional("action", parse::one_of(&ClassAction::ALL, ClassAction::as_str)) {
         policy.action = action;
     }
+    let recorded = policy.action == ClassAction::Accept;
     policy.subject_tag = section.optional("subject_tag", |value| {
         let tag = parse::text(value)?;
+        if recorded {
+            let problem = "is put before no subject: such data is a line in the log";
+            return Err(Fault::new(problem, "write action = \"mark\" beside it"));
+        }
         if tag.len() <= limits::SUBJECT_TAG_OCTETS {
             return Ok(tag.to_owned());
         }

@@ -217,7 +217,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 kind: "duration",
                 default: Fallback::Value("\"1 d\""),
                 example: "\"1 d\"",
-                meaning: "How often such a letter is sent, if there are new records; the first one goes after a start.",
+                meaning: "How often such a letter is sent, if there are new records; the first one goes after a start. It needs mail.",
                 why: "What came after the last letter is proved by the other copies alone; a mailbox that gets more is not read.",
                 keys: &[],
             },
@@ -298,7 +298,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
     ),
     (
         "[notices]",
-        "What people inside are told by mail, as that a forward was stopped. The whole table may be absent.",
+        "What people inside are told by mail, as that a forward was stopped. It needs [smtp]; the whole table may be absent.",
         &[
             Key {
                 name: "from",

@@ -65,7 +65,7 @@ pub(super) const SENSITIVE: &[Key] = &[
         kind: "mailbox inside",
         default: Fallback::Off,
         example: "\"dataskydd@exempelby.se\"",
-        meaning: "A mailbox that is told of every mail that was held or refused: from whom, to whom, of what class and kinds; never the data.",
+        meaning: "A mailbox that is told of every mail that was held or refused: from whom, to whom, of what class and kinds; never the data. It needs [smtp].",
         why: "Only the organisation knows whose task it is.",
         keys: &[],
     },
@@ -83,7 +83,7 @@ const fn class(name: &'static str, without: &'static str) -> Key {
         kind: "table",
         default: Fallback::Found(without),
         example: "{ action = \"mark\", subject_tag = \"[KÄNSLIGT]\" }",
-        meaning: "`action` is accept (a line in the log), mark, hold or reject; `subject_tag` is put before the subject of what passes or is held.",
+        meaning: "`action` is accept (a line in the log), mark, hold or reject; `subject_tag` is put before the subject of what is marked or held.",
         why: "One rule for all is the plainest.",
         keys: CLASS,
     }

@@ -181,7 +181,10 @@ pub(super) const MARK: &[Key] = &[
         why: "A changed subject is seen by everyone, and no longer covered by the sender's signature.",
         keys: &[],
     },
-    HEADERS_ONLY,
+    Key {
+        meaning: "Mailboxes whose mail keeps its subject and is marked by header fields alone. A mail to several keeps it where one of them is among these. It needs subject_tag.",
+        ..HEADERS_ONLY
+    },
 ];
 
 /// Of rules with the menu `Spam`.
