@@ -1,8 +1,7 @@
-//! Every way in which a scanner can fail: the mail passes and says that nobody looked, or waits, and never takes longer
-//! than the deadline allows.
+//! Every way in which a scanner can fail: the mail passes and says that nobody looked, or waits. One that hangs does so
+//! for as long as the test lasts: that there is an answer at all, and why, shows that its deadline holds.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -27,11 +26,7 @@ fn explained(scanner: &str, port: u16, rule: &str, more: &str) -> Value {
     std::fs::write(&message, MESSAGE).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["explain", "--json", "--client", "192.0.2.1", "--config"]).arg(config).arg(message);
-    let started = Instant::now();
-    let said = run(&mut command);
-    // The DNS has a deadline of its own, and both are waited for at once.
-    assert!(started.elapsed() < Duration::from_mins(1), "the deadline holds");
-    serde_json::from_str(&said).unwrap()
+    serde_json::from_str(&run(&mut command)).unwrap()
 }
 
 /// The values of a header field that is inserted.
@@ -101,16 +96,20 @@ fn a_scanners_doubt_is_an_answer() {
 fn a_virus_scanner_that_fails_makes_the_mail_wait() {
     let fault = Fault::start(Act::Hang);
     let say = |text: &str| Act::Say(text.to_owned());
-    for (case, act) in [
-        ("hangs", Act::Hang),
-        ("over its limit", say("INSTREAM size limit exceeded. ERROR\0")),
-        ("error", say("UNKNOWN COMMAND\0")),
-        ("truncated", say("stream: O")),
-        ("closes", say("")),
+    for (case, act, reason) in [
+        ("hangs", Act::Hang, "deadline"),
+        ("over its limit", say("INSTREAM size limit exceeded. ERROR\0"), "limit"),
+        ("error", say("UNKNOWN COMMAND\0"), "protocol"),
+        ("truncated", say("stream: O"), "protocol"),
+        ("closes", say(""), "protocol"),
     ] {
         fault.act(act);
         let said = explained("clamav", fault.port, "virus", "");
-        assert_eq!(said["verdict"], "deferred", "{case}: {said}");
+        assert_eq!(
+            (&said["verdict"], &said["findings"][0]["evidence"]),
+            (&"deferred".into(), &format!("unknown: {reason}").into()),
+            "{case}: {said}"
+        );
         assert!(said["reply"].as_str().unwrap().starts_with("451 4.7.1 "), "{case}: {said}");
     }
     assert_eq!(explained("clamav", free_port(), "virus", "")["verdict"], "deferred");
