@@ -23,7 +23,8 @@ pub const MESSAGE_OCTETS: usize = 64 << 20;
 /// usual length counts 180 octets among those in flight, and costs 600 until its mail is answered (measured): 60 MB
 /// for all.
 pub const RECIPIENTS: usize = 100_000;
-/// Octets of one address with its parameters; RFC 5321 has 256 for a path, SMTPUTF8 and parameters need more.
+/// Octets of one address with its parameters; RFC 5321 has 256 for a path, SMTPUTF8 and parameters need more. An author
+/// with a longer one is not remembered.
 pub const ADDRESS_OCTETS: usize = 8_192;
 /// Octets of all macro values that are kept for one connection.
 pub const MACRO_OCTETS: usize = 64 << 10;
@@ -311,7 +312,7 @@ pub const RECEIVED_READ: usize = 30;
 /// Until a look-up in the store's seen messages is given up; the fact is then unavailable.
 pub const SEEN_TIME: Duration = Duration::from_secs(2);
 /// Local mailboxes that are remembered of one seen message, over all the transactions in which it came; and those that
-/// one forward may be the work of.
+/// one forward may be the work of. Those above it are not remembered, and `seen_addresses` counts the mail.
 pub const SEEN_MAILBOXES: usize = 100;
 /// Octets in the write-ahead log before they are moved into the month file. After that it is written anew from its
 /// beginning, and a sync that does not make the file longer takes half the time; larger costs space and a longer

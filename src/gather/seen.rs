@@ -113,6 +113,9 @@ impl Recollection for Memory {
     }
 
     fn remember(&self, seq: u64, row: &SeenRow) {
+        if row.left_out() > 0 {
+            METRICS.limits_exceeded.with_label_values(&["seen_addresses"]).inc();
+        }
         let mut near = self.near();
         for key in row.keys() {
             near.index.add(key, row.at(), seq, self.days());
@@ -322,6 +325,22 @@ mod tests {
         assert_eq!(found.mailboxes().last(), Some("4901@exempelby.se"));
         let broken = |seq: u64, _: &Key| if seq == 9 { Err(Cause::Store) } else { chain(seq, &[1; 16]) };
         assert_eq!(gathered(12, &[1; 16], broken), Err(Cause::Store));
+    }
+
+    #[test]
+    fn a_mail_over_the_limit_of_addresses_is_counted_once() {
+        let counted = || METRICS.limits_exceeded.with_label_values(&["seen_addresses"]).get();
+        let before = counted();
+        let mailboxes: Vec<String> = (0..limits::SEEN_MAILBOXES + 5).map(|n| format!("{n}@x.se")).collect();
+        let of = |count: usize| {
+            let mailboxes = mailboxes.iter().take(count).map(String::as_str);
+            SeenRow::new(Timestamp::UNIX_EPOCH, [[1; 16]], [1; 8], mailboxes, [])
+        };
+        let memory = Memory::volatile();
+        memory.remember(1, &memory.linked(of(limits::SEEN_MAILBOXES)));
+        assert_eq!(counted(), before);
+        memory.remember(2, &memory.linked(of(limits::SEEN_MAILBOXES + 5)));
+        assert_eq!(counted(), before + 1);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub struct SeenRow {
     at: Timestamp,
     /// The record of the same message for other mailboxes.
     before: Option<u64>,
+    /// Addresses that were over a limit; none in a row that was read.
+    left_out: usize,
     /// How many keys there are and how many mailboxes, an octet each; the keys; the fingerprint; then the mailboxes and
     /// the authors, each as its length in two octets, the high one first, and its text. On the disk no mailboxes are all
     /// recipients of the record, an author of no length is its sender, and where the first octet is above [`BEFORE`] the
@@ -31,8 +33,8 @@ const BEFORE: u8 = 0x80;
 pub type SeenOctets = SmallVec<[u8; 232]>;
 
 impl SeenRow {
-    /// The row of a message that came at that time. The first key is what tells most, as its Message-ID; mailboxes over
-    /// the limit are left out.
+    /// The row of a message that came at that time. The first key is what tells most, as its Message-ID; what is over a
+    /// limit is left out, and [`Self::left_out`] says so.
     pub fn new<'a>(
         at: Timestamp,
         keys: impl IntoIterator<Item = Key>,
@@ -41,7 +43,7 @@ impl SeenRow {
         authors: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let mut octets = SeenOctets::new();
-        let mut counts = [0, 0];
+        let (mut counts, mut left_out) = ([0, 0], 0);
         let [key_count, mailbox_count] = &mut counts;
         octets.extend_from_slice(&[0, 0]);
         for key in keys.into_iter().take((BEFORE - 1).into()) {
@@ -49,14 +51,16 @@ impl SeenRow {
             *key_count += 1;
         }
         octets.extend_from_slice(&fingerprint);
-        for mailbox in mailboxes.into_iter().take(limits::SEEN_MAILBOXES) {
-            *mailbox_count += u8::from(push(&mut octets, mailbox));
+        for mailbox in mailboxes {
+            let kept = usize::from(*mailbox_count) < limits::SEEN_MAILBOXES && push(&mut octets, mailbox);
+            *mailbox_count += u8::from(kept);
+            left_out += usize::from(!kept);
         }
         for author in authors {
-            push(&mut octets, author);
+            left_out += usize::from(!push(&mut octets, author));
         }
         octets.iter_mut().zip(counts).for_each(|(to, count)| *to = count);
-        Self { at, before: None, octets }
+        Self { at, before: None, left_out, octets }
     }
 
     /// The row as it stands in a record with that sender and those recipients.
@@ -95,7 +99,7 @@ impl SeenRow {
             before = Some(u64::from_be_bytes(*seq));
         }
         let octets = [key_count & !BEFORE, *mailbox_count].iter().chain(rest).copied().collect();
-        let row = Self { at, before, octets };
+        let row = Self { at, before, left_out: 0, octets };
         let (keys, fingerprint, count, mut people) = row.split()?;
         people.by_ref().for_each(drop);
         if !people.0.is_empty() {
@@ -110,6 +114,11 @@ impl SeenRow {
     /// When the message came.
     pub fn at(&self) -> Timestamp {
         self.at
+    }
+
+    /// How many addresses were left out. Whoever remembers the row counts it: nothing is counted where it is made.
+    pub fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// By what it is recognised; what tells most stands first.
@@ -148,7 +157,9 @@ impl SeenRow {
     pub fn joined(&self, other: &Self) -> Self {
         let more = other.mailboxes().filter(|mailbox| !self.mailboxes().any(|own| own == *mailbox));
         let mailboxes = self.mailboxes().chain(more);
-        Self::new(self.at, self.keys().iter().copied(), self.fingerprint(), mailboxes, self.authors())
+        let keys = self.keys().iter().copied();
+        let joined = Self::new(self.at, keys, self.fingerprint(), mailboxes, self.authors());
+        Self { left_out: self.left_out + joined.left_out, ..joined }
     }
 
     /// The keys, the fingerprint, how many mailboxes there are, mailboxes and authors.
@@ -175,9 +186,12 @@ impl<'a> Iterator for People<'a> {
     }
 }
 
-/// Whether there was room: no address that mail goes to is as long as that (RFC 5321 §4.5.3.1.3).
+/// Whether there was room: no envelope has a longer address.
 fn push(octets: &mut SeenOctets, person: &str) -> bool {
-    let Ok(length) = u16::try_from(person.len()) else { return false };
+    let length = u16::try_from(person.len()).ok();
+    let Some(length) = length.filter(|length| usize::from(*length) <= limits::ADDRESS_OCTETS) else {
+        return false;
+    };
     octets.extend_from_slice(&length.to_be_bytes());
     octets.extend_from_slice(person.as_bytes());
     true
@@ -237,11 +251,23 @@ mod tests {
 
     #[test]
     fn what_is_too_much_is_left_out() {
-        let long = "a".repeat(1 << 16);
-        assert!(row(&[&long, "anna@exempelby.se"]).mailboxes().eq(["anna@exempelby.se"]));
+        let fits = "a".repeat(limits::ADDRESS_OCTETS);
+        assert_eq!(row(&[&fits, "anna@exempelby.se"]).left_out(), 0);
+        for octets in [limits::ADDRESS_OCTETS + 1, 1 << 16] {
+            let long = "a".repeat(octets);
+            let row =
+                SeenRow::new(Timestamp::UNIX_EPOCH, KEYS, [3; 8], [&*long, "anna@exempelby.se"], [&*long]);
+            assert!(row.mailboxes().eq(["anna@exempelby.se"]) && row.authors().next().is_none());
+            assert_eq!(row.left_out(), 2);
+        }
         let many: Vec<String> = (0..300).map(|n| format!("{n}@exempelby.se")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(row(&many).mailboxes().eq(many.iter().copied().take(limits::SEEN_MAILBOXES)));
-        assert!(row(&many[..99]).joined(&row(&many)).mailboxes().eq(many[..100].iter().copied()));
+        assert_eq!(row(&many).left_out(), 200);
+        let joined = row(&many[..99]).joined(&row(&many));
+        assert!(joined.mailboxes().eq(many[..100].iter().copied()));
+        assert_eq!(joined.left_out(), 0, "what was left out of the other one was counted with it");
+        let one_too_many = row(&many[200..201]).joined(&row(&many));
+        assert_eq!((one_too_many.left_out(), one_too_many.joined(&joined).left_out()), (1, 2));
     }
 }
