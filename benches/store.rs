@@ -1,4 +1,4 @@
-//! The store's speed: durable records per second, and what one costs the writer's thread.
+//! The store's speed: durable records per second, what one costs the writer's thread, and how long a start reads.
 //!
 //! `cargo bench --bench store [-- DIR [SECONDS [RECORDS]]]`; the store is made in DIR (`target/` by default) and
 //! removed. RECORDS are what is read (400,000 by default; none for 0).
@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use postvakt::gather::seen::Memory;
+use postvakt::limits;
 use postvakt::mail::Direction;
 use postvakt::metrics::METRICS;
 use postvakt::record::{Outcome, Record, SeenRow};
@@ -54,7 +56,7 @@ async fn measure(directory: &Path, committers: u64, time: Duration) {
             tokio::spawn(async move {
                 let mut records = 0_u64;
                 while !done.load(Ordering::Relaxed) {
-                    store.commit(entry(committer << 32 | records)).await.unwrap();
+                    store.commit(entry(committer << 32 | records, Timestamp::now())).await.unwrap();
                     records += 1;
                 }
                 records
@@ -93,15 +95,18 @@ fn writer_cpu() -> Duration {
     panic!("no writer");
 }
 
-/// A search through everything, and the look at every page when the store opens.
+/// The look at every page when the store opens, the seen messages that a start takes in, and a search through everything.
 #[tokio::main]
 async fn measure_reading(directory: &Path, records: u64) {
     let store = Store::open(directory, "gw1").unwrap();
+    let days = SignedDuration::from_hours(24 * i64::from(limits::SEEN_DAYS_USUAL));
+    let oldest = Timestamp::now() - days;
+    let at = |n: u64| oldest + days.mul_f64(n as f64 / records as f64);
     for chunk in 0..records / 10_000 {
-        for n in 0..10_000 {
-            store.enqueue(entry(chunk * 10_000 + n));
+        for n in chunk * 10_000..(chunk + 1) * 10_000 {
+            store.enqueue(entry(n, at(n)));
         }
-        store.commit(entry(u64::MAX - chunk)).await.unwrap();
+        store.commit(entry(u64::MAX - chunk, at((chunk + 1) * 10_000))).await.unwrap();
     }
     store.close().await;
     let octets: u64 =
@@ -110,6 +115,14 @@ async fn measure_reading(directory: &Path, records: u64) {
     let store = Store::open(directory, "gw1").unwrap();
     let opened = begun.elapsed().as_secs_f64();
     println!("opening {} MB: {opened:.2} s, {:.2} s for each GB", octets >> 20, opened * 1e9 / octets as f64);
+    let begun = Instant::now();
+    let memory = Memory::of(&store, limits::SEEN_DAYS).unwrap();
+    let remembered = begun.elapsed().as_secs_f64();
+    println!(
+        "remembering: {remembered:.2} s, {:.2} s for a million messages",
+        remembered * 2e6 / records as f64
+    );
+    drop(memory);
     let begun = Instant::now();
     let query = Query { subject: Some(Needle::new("finns inte")), ..Query::default() };
     Log::open(directory).unwrap().search(&query, |_| Ok::<(), ()>(())).unwrap();
@@ -121,13 +134,15 @@ async fn measure_reading(directory: &Path, records: u64) {
     println!("verifying: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());
 }
 
-fn entry(n: u64) -> Entry {
+fn entry(n: u64, at: Timestamp) -> Entry {
     // Keys are hashes: scattered.
-    let scattered = u128::from(n).wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes();
-    let at = Timestamp::now();
+    let keys = [1, 2, 3].map(|salt| {
+        let number = 3 * u128::from(n) + salt;
+        number.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835).to_be_bytes()
+    });
     let mailboxes = vec!["registrator@exempelby.se".to_owned()];
     let people = mailboxes.iter().map(String::as_str);
-    let seen = SeenRow::new(at, [scattered; 3], [1; 8], people, ["avsandare@example.org"]);
+    let seen = SeenRow::new(at, keys, [1; 8], people, ["avsandare@example.org"]);
     let record = Record {
         time: at,
         direction: Some(Direction::Inbound),
