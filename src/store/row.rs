@@ -134,7 +134,7 @@ impl RecordRow {
         merkle::hash_of(&self.salt, &values.map(str::as_bytes))
     }
 
-    /// SeenOctets of its longest columns: what the writer counts to know when to checkpoint.
+    /// Octets of its longest columns: what the writer counts to know when to checkpoint.
     pub(super) fn octets(&self) -> usize {
         let seen = self.seen.as_ref().map_or(0, SmallVec::len);
         256 + self.recipients.len() + self.attachments.len() + self.record.subject.len() + seen
