@@ -128,7 +128,7 @@ async fn a_start_forgets_what_is_damaged_of_the_memory() {
     let open = || Store::open_at(directory.path(), "gw1", clock.clone()).unwrap();
     let file = || Connection::open(directory.path().join("log-2026-08.db")).unwrap();
     let store = open();
-    // More than are kept in memory, so that the oldest are read from the store.
+    // More than are kept in memory.
     let last = limits::SEEN_IN_MEMORY as u64 + 5;
     for seq in 1..=last {
         let record = record("");
@@ -151,8 +151,8 @@ async fn a_start_forgets_what_is_damaged_of_the_memory() {
     assert!(store.find_seen(3, &key(3), 14).is_err() && store.find_seen(4, &key(4), 14).is_err());
     assert_eq!(all(directory.path()).len() as u64, last, "the records are whole");
 
-    file().execute_batch("UPDATE record SET seen = x'FFFF' WHERE seq = 5").unwrap();
-    assert_eq!(memory.find(&key(5)).await, Err(Cause::Store), "damaged since the start");
+    file().execute_batch("UPDATE record SET seen = x'FFFF' WHERE seq = 6").unwrap();
+    assert_eq!(memory.find(&key(6)).await, Err(Cause::Store), "damaged since the start");
     store.close().await;
 }
 
