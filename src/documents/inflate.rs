@@ -2,8 +2,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use flate2::Crc;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::document::{Document, Outcome};
 use super::{Budget, Reason, State};
@@ -32,6 +32,14 @@ pub(super) fn raw(budget: &mut Budget, packed: &[u8]) -> (Vec<u8>, Result<(), Re
 /// What DEFLATE with zlib's head unpacks to.
 pub(super) fn zlib(budget: &mut Budget, packed: &[u8]) -> (Vec<u8>, Result<(), Reason>) {
     budget.unpack(ZlibDecoder::new(packed))
+}
+
+/// Whether DEFLATE with zlib's head is whole and unpacks to nothing.
+pub(super) fn is_zlib_of_nothing(packed: &[u8]) -> bool {
+    let mut out = [0];
+    let mut inflater = Decompress::new(true);
+    let ended = inflater.decompress(packed, &mut out, FlushDecompress::Finish);
+    matches!(ended, Ok(Status::StreamEnd)) && inflater.total_out() == 0
 }
 
 /// The checksum of ZIP.

@@ -41,19 +41,28 @@ pub(super) fn undo(
     Ok(data.into_owned())
 }
 
-/// Some programs write a wrong header, or none.
+/// Some programs write a wrong header, or none; and a wrong checksum, which readers pass over, costs the octets that
+/// came out last.
 fn inflate(data: &[u8], budget: &mut Budget) -> Result<Vec<u8>, Reason> {
-    let (out, ended) = inflate::zlib(budget, data);
-    if !out.is_empty() || data.is_empty() || ended == Err(Reason::Limit) {
-        return if ended == Err(Reason::Limit) { Err(Reason::Limit) } else { Ok(out) };
+    if data.is_empty() || inflate::is_zlib_of_nothing(data) {
+        return Ok(Vec::new());
+    }
+    let (mut most, ended) = inflate::zlib(budget, data);
+    match ended {
+        Err(Reason::Limit) => return Err(Reason::Limit),
+        Ok(()) if !most.is_empty() => return Ok(most),
+        Ok(()) | Err(_) => {}
     }
     for headless in [data.get(2..).unwrap_or_default(), data] {
         let (out, ended) = inflate::raw(budget, headless);
         if ended == Err(Reason::Limit) {
             return Err(Reason::Limit);
         }
-        if !out.is_empty() {
-            return Ok(out);
+        if out.len() > most.len() {
+            most = out;
+        }
+        if !most.is_empty() {
+            return Ok(most);
         }
     }
     Err(Reason::Damaged)
