@@ -12,7 +12,8 @@ mod font;
 mod object;
 
 use super::document::{Document, Outcome};
-use super::{Reason, Scheme, State, xml};
+use super::xml::{self, Elements};
+use super::{Reason, Scheme, State};
 use crate::limits;
 use cipher::Closed;
 use content::Shown;
@@ -155,10 +156,9 @@ fn read_beside(file: &File<'_>, shown: &mut Shown, document: &mut Document<'_>) 
         collect(file, number, object, 0, &mut text);
         document.text(&text)?;
         let Some(dictionary) = object.dictionary() else { continue };
-        if dictionary.is("Type", "Metadata")
-            && let Ok(data) = file.data(number, document.budget())
-        {
-            document.text(&xml::fields(&data))?;
+        // Marked content may have properties of that type, which are no stream.
+        if dictionary.is("Type", "Metadata") && matches!(object, Object::Stream(..)) {
+            read_xml(file, &[number], shown, document)?;
         }
         if let Some(appearance) = file.inner(dictionary, "AP") {
             for state in appearances(file, appearance) {
@@ -169,7 +169,7 @@ fn read_beside(file: &File<'_>, shown: &mut Shown, document: &mut Document<'_>) 
             files.push((number, dictionary));
         }
     }
-    read_dynamic_form(file, document)?;
+    read_dynamic_form(file, shown, document)?;
     for (number, specification) in files {
         read_file(file, number, specification, document)?;
     }
@@ -235,20 +235,46 @@ fn appearances(file: &File<'_>, appearance: &Dictionary) -> Vec<u32> {
 }
 
 /// XFA: a form in XML (ISO 32000-1 §12.7.8), as a stream or as pairs of a name and a stream.
-fn read_dynamic_form(file: &File<'_>, document: &mut Document<'_>) -> Result<(), Reason> {
+fn read_dynamic_form(file: &File<'_>, shown: &mut Shown, document: &mut Document<'_>) -> Result<(), Reason> {
     let form = file.inner(&file.trailer, "Root").and_then(|root| file.inner(root, "AcroForm"));
     let Some(parts) = form.and_then(|form| form.get("XFA")) else { return Ok(()) };
     let parts = match (parts, file.resolve(parts)) {
         (_, Some(Object::Array(parts))) => parts.as_slice(),
         (parts, _) => std::slice::from_ref(parts),
     };
-    for part in parts {
-        if let Object::Reference(number) = part
-            && let Ok(data) = file.data(*number, document.budget())
-        {
-            document.text(&xml::fields(&data))?;
+    let stream = |part: &Object| match (part, file.resolve(part)) {
+        // A name of a part; and a form that was taken out.
+        (_, Some(Object::String(_) | Object::Null)) => None,
+        (Object::Reference(number), _) => Some(*number),
+        _ => None,
+    };
+    let streams: Vec<u32> = parts.iter().filter_map(stream).collect();
+    read_xml(file, &streams, shown, document)
+}
+
+/// One document of XML, in one stream or in several. What there is of it is read; that it is not all is said.
+///
+/// Filters give what came out before a fault, and so an element that never ends tells that the rest is missing. What
+/// stands behind the last element does not matter: packets of XMP end in blanks, and often without their end.
+fn read_xml(
+    file: &File<'_>,
+    streams: &[u32],
+    shown: &mut Shown,
+    document: &mut Document<'_>,
+) -> Result<(), Reason> {
+    let mut elements = Elements::default();
+    let mut trouble = None;
+    for number in streams {
+        match file.data(*number, document.budget()) {
+            Ok(data) => {
+                elements.follow(&data);
+                document.text(&xml::fields(&data))?;
+            }
+            Err(reason) => trouble = trouble.or(Some(reason)),
         }
     }
+    let cut = (!elements.are_whole()).then_some(Reason::Damaged);
+    shown.trouble = shown.trouble.or(trouble).or(cut);
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
+
 use crate::limits;
 use crate::markup::{self, Tag, Token};
 use crate::mime::words;
@@ -75,9 +77,50 @@ const READ: &[&str] = &[
 /// Attributes that hold a link.
 const LINKS: &[&str] = &["Target", "href"];
 
+/// The elements of XML over its parts: whether it is XML, and all of it.
+#[derive(Debug, Default)]
+pub(super) struct Elements {
+    /// How many have begun and not ended.
+    open: usize,
+    /// Whether text stands in a part without any.
+    none: bool,
+}
+
+impl Elements {
+    /// Follows them through the next part.
+    pub(super) fn follow(&mut self, part: &[u8]) {
+        let (mut tags, mut text) = (false, false);
+        for token in markup::xml(&characters(part)) {
+            match token {
+                Token::Start(tag) => {
+                    tags = true;
+                    self.open += usize::from(!tag.empty);
+                }
+                Token::End(_) => {
+                    tags = true;
+                    self.open = self.open.saturating_sub(1);
+                }
+                Token::Text(found) => text = text || !is_padding(found),
+                Token::Raw(_) | Token::Comment(_) => {}
+            }
+        }
+        self.none |= text && !tags;
+    }
+
+    /// Whether each has its end, and text stands in nothing else.
+    pub(super) fn are_whole(&self) -> bool {
+        self.open == 0 && !self.none
+    }
+}
+
+/// Blanks, and what programs write for them.
+fn is_padding(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || matches!(c, '\0' | '\u{feff}'))
+}
+
 /// The text of a part of a document in which text flows.
 pub(super) fn flow(part: &[u8]) -> String {
-    let part = words::unlabelled(part);
+    let part = characters(part);
     let (mut out, mut aside) = (String::with_capacity(part.len() / 4), String::new());
     let mut code = false;
     for token in markup::xml(&part) {
@@ -113,7 +156,7 @@ pub(super) fn flow(part: &[u8]) -> String {
 
 /// The text of a part in which every element stands for itself.
 pub(super) fn fields(part: &[u8]) -> String {
-    let part = words::unlabelled(part);
+    let part = characters(part);
     let (mut out, mut aside) = (String::new(), String::new());
     for token in markup::xml(&part) {
         if out.len() + aside.len() > limits::DOCUMENT_TEXT_OCTETS {
@@ -186,6 +229,23 @@ pub(super) fn attributes(tag: &Tag<'_>, aside: &mut String) {
     }
 }
 
+/// XML is in Unicode by its mark or by its first character (XML 1.0, appendix F), else as text that names no charset.
+fn characters(part: &[u8]) -> Cow<'_, str> {
+    match part {
+        [0, 0, 0, b'<', ..] | [0, 0, 0xfe, 0xff, ..] => Cow::Owned(utf32(part, u32::from_be_bytes)),
+        [b'<', 0, 0, 0, ..] | [0xff, 0xfe, 0, 0, ..] => Cow::Owned(utf32(part, u32::from_le_bytes)),
+        [0, b'<', ..] => Cow::Owned(words::in_charset(b"utf-16be", part)),
+        [b'<', 0, ..] => Cow::Owned(words::in_charset(b"utf-16le", part)),
+        _ => words::unlabelled(part),
+    }
+}
+
+fn utf32(part: &[u8], number: fn([u8; 4]) -> u32) -> String {
+    let (numbers, _) = part.as_chunks();
+    let character = |octets: &[u8; 4]| char::from_u32(number(*octets)).unwrap_or('\u{fffd}');
+    numbers.iter().map(character).filter(|c| *c != '\u{feff}').collect()
+}
+
 fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
@@ -218,5 +278,57 @@ mod tests {
             assert_eq!(flow(part.as_bytes()), read, "{part}");
         }
         assert_eq!(fields(b"<a><b>1</b> <c>2</c></a>"), "1\n2\n");
+    }
+
+    #[test]
+    fn unicode_in_every_width() {
+        for mark in ["", "\u{feff}"] {
+            let text = format!("{mark}<a>å 1</a>");
+            let wide: Vec<u16> = text.encode_utf16().collect();
+            for part in [
+                text.clone().into_bytes(),
+                wide.iter().copied().flat_map(u16::to_be_bytes).collect(),
+                wide.iter().copied().flat_map(u16::to_le_bytes).collect(),
+                text.chars().map(u32::from).flat_map(u32::to_be_bytes).collect(),
+                text.chars().map(u32::from).flat_map(u32::to_le_bytes).collect(),
+            ] {
+                assert_eq!(fields(&part), "å 1\n", "{part:?}");
+            }
+        }
+        assert_eq!(fields(b"<\0\0\0a\0\0\xff>\0\0\x001\0\0\x002\0"), "<\u{fffd}>1\n");
+    }
+
+    #[test]
+    fn what_is_whole() {
+        let whole = |parts: &[&str]| {
+            let mut elements = Elements::default();
+            for part in parts {
+                elements.follow(part.as_bytes());
+            }
+            elements.are_whole()
+        };
+        for parts in [
+            &[][..],
+            &[""],
+            &["\u{feff} \n\0\0"],
+            &["<?xpacket begin=''?>\n<?xpacket end='w'?>"],
+            &["<?xpacket begin=''?><x:a b='>'>1<c/><_d>2</_d></x:a>  \n<?xpa"],
+            &["<a>1 < 2<![CDATA[<b>]]><!-- <c> --></a>\0\0 rest"],
+            &["<a>1</a></b>"],
+            &["<a>", "<b>1</b>", "", "</a>"],
+        ] {
+            assert!(whole(parts), "{parts:?}");
+        }
+        for parts in [
+            &["1"][..],
+            &["<a b='1'"],
+            &["<a>1"],
+            &["<a><b>1</b>"],
+            &["<a><b>1</a>"],
+            &["<a>", "<b>1", "</a>"],
+            &["<a>", "1", "</a>"],
+        ] {
+            assert!(!whole(parts), "{parts:?}");
+        }
     }
 }

@@ -98,11 +98,11 @@ impl<'a> Tokens<'a> {
             b'!' if rest.starts_with("!--") => Token::Comment(self.between(4, "-->")),
             b'!' if rest.starts_with("![CDATA[") && !self.html => Token::Raw(self.between(9, "]]>")),
             b'!' | b'?' => Token::Comment(self.between(2, ">")),
-            b'/' if rest.as_bytes().get(1).is_some_and(u8::is_ascii_alphabetic) => {
+            b'/' if rest.as_bytes().get(1).is_some_and(|first| self.begins_name(*first)) => {
                 let inside = self.between(2, ">");
                 Token::End(inside.split([' ', '\t', '\n', '\r', '/']).next().unwrap_or_default())
             }
-            letter if letter.is_ascii_alphabetic() || (!self.html && *letter == b'_') => {
+            letter if self.begins_name(*letter) => {
                 let end = if self.tags { end_of_tag(rest) } else { None };
                 self.tags = end.is_some();
                 let end = end?;
@@ -114,6 +114,10 @@ impl<'a> Tokens<'a> {
             _ => return None,
         };
         Some(token)
+    }
+
+    fn begins_name(&self, octet: u8) -> bool {
+        octet.is_ascii_alphabetic() || (!self.html && octet == b'_')
     }
 
     fn empty_comment(&mut self, octets: usize) -> Token<'a> {

@@ -1,6 +1,7 @@
 //! Documents that are encrypted, or seem to be, made by real programs: each is in the state in which whoever gets it
 //! finds it. None that anyone can read counts as encrypted, none that nobody can read as plain.
 
+mod pdf_xml;
 mod smime;
 
 use std::fmt::Write as _;
