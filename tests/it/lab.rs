@@ -186,6 +186,30 @@ pub(crate) fn free_port() -> u16 {
     found.expect("a free port between 20000 and 32000")
 }
 
+/// A config with these `[rules.…]` sections, for commands that read mail and serve none.
+pub(crate) fn config(rules: &str) -> String {
+    format!(
+        r#"[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+internal_networks = ["10.0.0.0/8"]
+[server]
+node = "gw1"
+listen = ["unix:/tmp/unused.sock"]
+[store]
+directory = "/tmp/unused"
+{rules}"#
+    )
+}
+
+/// Makes a key and a certificate that it signed itself, `key.pem` and `cert.pem` in the folder.
+pub(crate) fn certify(folder: &Path, name: &str) {
+    let mut command = Command::new("openssl");
+    command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj"]);
+    command.arg(format!("/CN={name}")).args(["-keyout", "key.pem", "-out", "cert.pem"]);
+    run(command.current_dir(folder));
+}
+
 /// Polls until there is an answer; without one the test fails with what was awaited and what the lab last said.
 pub(crate) fn until<T>(what: &str, lab: &dyn std::fmt::Display, mut poll: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

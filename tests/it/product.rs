@@ -7,17 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-const CONFIG: &str = r#"
-[organisation]
-name = "Exempelby kommun"
-domains = ["exempelby.se"]
-internal_networks = ["10.0.0.0/8"]
-[server]
-node = "gw1"
-listen = ["unix:/tmp/unused.sock"]
-[store]
-directory = "/tmp/unused"
-[rules.auto-forward]
+use crate::lab::{config, free_port};
+
+const RULES: &str = r#"[rules.auto-forward]
 mode = "enforce"
 action = "reject"
 reroute_to = "registrator@exempelby.se"
@@ -37,7 +29,7 @@ struct Desk(tempfile::TempDir);
 impl Desk {
     fn new() -> Self {
         let desk = Self(tempfile::tempdir().unwrap());
-        desk.write("postvakt.toml", CONFIG);
+        desk.write("postvakt.toml", &config(RULES));
         desk
     }
 
@@ -96,7 +88,7 @@ fn explain_says_what_follows_and_why() {
         (&finding["mode"], &finding["evidence"]),
         (&"enforce".into(), &"sieve; mailbox=anna@exempelby.se".into())
     );
-    let line = CONFIG.lines().position(|line| line == "[rules.auto-forward]").unwrap() + 1;
+    let line = config(RULES).lines().position(|line| line == "[rules.auto-forward]").unwrap() + 1;
     assert_eq!(finding["config"], format!("{}:{line}", desk.path("postvakt.toml").display()));
     let observed = &said["findings"][1];
     assert_eq!((&observed["rule"], &observed["mode"]), (&"custom.no-exe".into(), &"observe".into()));
@@ -233,9 +225,9 @@ fn get(address: &str, path: &str) -> (String, String) {
 #[test]
 fn machines_are_told_how_it_goes() {
     let desk = Desk::new();
-    let port = crate::lab::free_port();
+    let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let config = CONFIG
+    let config = config(RULES)
         .replace("2026-06-30", "2020-06-30")
         .replace("[store]", &format!("metrics = \"{address}\"\n[store]"))
         .replace("/tmp/unused.sock", desk.path("milter.sock").to_str().unwrap())

@@ -6,14 +6,13 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::lab;
+
 fn config(folder: &Path, name: &str, action: &str) -> PathBuf {
-    let text = format!(
-        "[organisation]\nname = \"Exempelby kommun\"\ndomains = [\"exempelby.se\"]\n\
-         internal_networks = [\"10.0.0.0/8\"]\n[server]\nnode = \"gw1\"\nlisten = [\"unix:/tmp/unused.sock\"]\n\
-         [store]\ndirectory = \"/tmp/unused\"\n[rules.auto-forward]\nmode = \"enforce\"\naction = \"{action}\"\n\
-         reroute_to = \"registrator@exempelby.se\"\n"
+    let rules = format!(
+        "[rules.auto-forward]\nmode = \"enforce\"\naction = \"{action}\"\nreroute_to = \"registrator@exempelby.se\"\n"
     );
-    fs::write(folder.join(name), text).unwrap();
+    fs::write(folder.join(name), lab::config(&rules)).unwrap();
     folder.join(name)
 }
 

@@ -11,19 +11,10 @@ use serde_json::Value;
 use super::documents::fixtures::winmail_dat;
 use super::documents::messages::base64;
 use super::documents::{Scratch, fixture};
+use super::lab::config;
 use super::protected::{packed, scan};
 
-const CONFIG: &str = r#"
-[organisation]
-name = "Exempelby kommun"
-domains = ["exempelby.se"]
-internal_networks = ["10.0.0.0/8"]
-[server]
-node = "gw1"
-listen = ["unix:/tmp/unused.sock"]
-[store]
-directory = "/tmp/unused"
-[rules.sensitive-data]
+const RULES: &str = r#"[rules.sensitive-data]
 mode = "enforce"
 action = "hold"
 on_unknown = "hold"
@@ -40,7 +31,7 @@ struct Desk(Scratch);
 impl Desk {
     fn new() -> Self {
         let scratch = Scratch::new();
-        scratch.write("postvakt.toml", CONFIG);
+        scratch.write("postvakt.toml", config(RULES));
         scratch.write("a.txt", TEXT);
         Self(scratch)
     }

@@ -1,10 +1,6 @@
 //! XML in a PDF: the properties of XMP and the forms of XFA. What cannot be read of them is said, and nothing that can.
 
-use std::io::Write as _;
-
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
-
+use super::smime::zlib;
 use super::*;
 
 const PACKET: &str = "<?xpacket begin='' id='W5M0MpCehiHzreSzNTczkc9d'?>\n<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF>\
@@ -20,12 +16,6 @@ fn stream(dictionary: &str, data: &[u8]) -> String {
 
 const PACKED: &str = "/Filter[/ASCIIHexDecode/FlateDecode]";
 
-fn deflated(data: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(data).unwrap();
-    encoder.finish().unwrap()
-}
-
 /// A PDF with this XMP.
 fn with_xmp(more: &str, data: &[u8]) -> Vec<u8> {
     page("", "<<>>", &[&stream(&format!("/Type/Metadata/Subtype/XML{more}"), data)])
@@ -39,7 +29,7 @@ fn with_xfa(form: &str, objects: &[&str]) -> Vec<u8> {
 
 #[test]
 fn xmp_that_cannot_be_read_is_said() {
-    let mut packed = deflated(PACKET.as_bytes());
+    let mut packed = zlib(PACKET.as_bytes());
     let end = packed.len();
     packed.truncate(end - 4);
     let cut = |octets: usize| packed[..packed.len() - octets].to_vec();
@@ -55,7 +45,7 @@ fn xmp_that_cannot_be_read_is_said() {
         ("packed-noise.pdf", with_xmp(PACKED, &[0xa5; 300]), "uninspectable damaged", false),
         ("packed-plainly.pdf", with_xmp(PACKED, PACKET.as_bytes()), "uninspectable damaged", false),
         ("filter.pdf", with_xmp("/Filter/Unknown", PACKET.as_bytes()), "uninspectable format", false),
-        ("bomb.pdf", with_xmp(PACKED, &deflated(&vec![b' '; 130 << 20])), "uninspectable limit", false),
+        ("bomb.pdf", with_xmp(PACKED, &zlib(&vec![b' '; 130 << 20])), "uninspectable limit", false),
     ] {
         check(name, &bytes, state, found);
     }
@@ -71,19 +61,19 @@ fn xmp_that_cannot_be_read_is_said() {
 fn xmp_with_the_habits_of_programs_is_whole() {
     let body = PACKET.rsplit_once("\n<?xpacket").unwrap().0;
     let padded = |padding: &str| format!("{body}{padding}").into_bytes();
-    let mut wrong = deflated(PACKET.as_bytes());
+    let mut wrong = zlib(PACKET.as_bytes());
     let end = wrong.len();
     wrong[end - 4..].fill(0);
     let mut random = Random(1);
     let mut letter = || char::from_digit(u32::try_from(random.below(36)).unwrap(), 36).unwrap();
     let noise: String = (0..200_000).map(|_| letter()).collect();
-    let mut long = deflated(PACKET.replace("Anna", &noise).as_bytes());
+    let mut long = zlib(PACKET.replace("Anna", &noise).as_bytes());
     let long_end = long.len();
     long[long_end - 4..].fill(0);
     let wide = |order: fn(u16) -> [u8; 2]| PACKET.encode_utf16().flat_map(order).collect::<Vec<u8>>();
     for (name, bytes) in [
         ("whole.pdf", with_xmp("", PACKET.as_bytes())),
-        ("packed.pdf", with_xmp(PACKED, &deflated(PACKET.as_bytes()))),
+        ("packed.pdf", with_xmp(PACKED, &zlib(PACKET.as_bytes()))),
         ("no-end.pdf", with_xmp("", body.as_bytes())),
         ("half-an-end.pdf", with_xmp("", &padded("\n<?xpack"))),
         ("zeros.pdf", with_xmp("", &padded(&"\0".repeat(2_000)))),
@@ -115,7 +105,7 @@ fn xmp_with_the_habits_of_programs_is_whole() {
     for (name, bytes) in [
         ("empty.pdf", with_xmp("", b"")),
         ("empty-packed.pdf", with_xmp(PACKED, b"")),
-        ("packed-empty.pdf", with_xmp(PACKED, &deflated(b""))),
+        ("packed-empty.pdf", with_xmp(PACKED, &zlib(b""))),
         ("only-zeros.pdf", with_xmp("", &[0; 100])),
         ("only-a-packet.pdf", with_xmp("", b"<?xpacket begin=''?>\n\n<?xpacket end='w'?>")),
         // Properties of marked content may call themselves so.
@@ -131,7 +121,7 @@ fn xfa_that_cannot_be_read_is_said() {
     let (head, rest) = form.split_at(form.find("<template>").unwrap());
     let (template, rest) = rest.split_at(rest.find("<datasets>").unwrap());
     let (datasets, tail) = rest.split_at(rest.find("</xdp:xdp>").unwrap());
-    let packed = |data: &str| stream(PACKED, &deflated(data.as_bytes()));
+    let packed = |data: &str| stream(PACKED, &zlib(data.as_bytes()));
     let cut = |data: &str| stream("", &data.as_bytes()[..data.len() - 12]);
     let parts = [head, template, datasets, tail].map(packed);
     let pairs = "[(preamble) 5 0 R (template) 6 0 R (datasets) 7 0 R (postamble) 8 0 R]";

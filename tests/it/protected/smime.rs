@@ -6,6 +6,7 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
 use super::*;
+use crate::lab::certify;
 
 #[test]
 fn smime_by_openssl() {
@@ -110,7 +111,7 @@ pub(crate) fn packed(content: &[u8]) -> Vec<u8> {
     compressed(&zlib(content))
 }
 
-fn zlib(content: &[u8]) -> Vec<u8> {
+pub(super) fn zlib(content: &[u8]) -> Vec<u8> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
@@ -141,30 +142,15 @@ pub(super) struct Openssl {
 impl Openssl {
     pub(super) fn new() -> Self {
         let openssl = Self { directory: tempfile::tempdir().unwrap() };
-        let mut command = openssl.command(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=anna@exempelby.se",
-        ]);
-        command.args(["-keyout", "key.pem", "-out", "cert.pem", "-days", "2"]);
-        must_run(command, "openssl");
+        certify(openssl.directory.path(), "anna@exempelby.se");
         let entity = format!("Content-Type: text/plain; charset=utf-8\r\n\r\nPnr {NUMBER}\r\n");
         fs::write(openssl.directory.path().join("entity.eml"), entity).unwrap();
         openssl
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(super) fn make(&self, arguments: &[&str], from: &str) -> Vec<u8> {
         let mut command = Command::new("openssl");
         command.current_dir(self.directory.path()).args(arguments);
-        command
-    }
-
-    pub(super) fn make(&self, arguments: &[&str], from: &str) -> Vec<u8> {
-        let mut command = self.command(arguments);
         let input = if arguments[0] == "cms" { vec!["-in", from] } else { Vec::new() };
         command.args(input).args(["-out", "made"]);
         must_run(command, "openssl");

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use crate::lab::{Directory, Lab, message, queue_id, run};
+use crate::lab::{Directory, Lab, certify, message, queue_id};
 
 const ANNA: &str = "anna@exempelby.se";
 const REGISTRATOR: &str = "registrator@exempelby.se";
@@ -31,24 +31,11 @@ fn lab() -> Lab {
     std::fs::write(directory.path.join("own-texts.txt"), format!("{FOOTER}\n")).unwrap();
     let home = directory.path.clone();
     let (lab, ()) = Lab::start_with(directory, RULES, |postfix| {
-        let (key, certificate) = (home.join("key.pem"), home.join("cert.pem"));
-        let mut openssl = Command::new("openssl");
-        openssl.args([
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=mx.exempelby.se",
-            "-days",
-            "2",
-        ]);
-        run(openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).stderr(Stdio::null()));
+        certify(&home, "mx.exempelby.se");
         let tls = "smtpd_tls_security_level = may";
-        let (key, certificate) = (key.display(), certificate.display());
+        let home = home.display();
         postfix.amend(
-            &format!("{tls}\nsmtpd_tls_key_file = {key}\nsmtpd_tls_cert_file = {certificate}\n"),
+            &format!("{tls}\nsmtpd_tls_key_file = {home}/key.pem\nsmtpd_tls_cert_file = {home}/cert.pem\n"),
             "tlsmgr unix - - n 1000? 1 tlsmgr\n",
         );
     });
