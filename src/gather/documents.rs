@@ -23,7 +23,7 @@ pub(super) async fn open(facts: &mut Facts, needs: Needs, workers: &Workers) {
             late(facts, document.attachment);
             continue;
         }
-        match timeout(left, workers.read(&head, &document.content)).await {
+        match timeout(left, Box::pin(workers.read(&head, &document.content))).await {
             Ok(Ok(mut reading)) => {
                 if !needs.documents {
                     reading.items.iter_mut().for_each(|item| item.text.clear());

@@ -45,17 +45,21 @@ pub async fn scan(
     scanners: &Scanners,
 ) -> Scans {
     let spam = needs.spam_scan && facts.direction == Direction::Inbound;
+    // A question has buffers, and a mail that asks none does without them: what it waits in is moved as it is made.
     let rspamd = async {
         let scanner = config.rspamd.as_ref().filter(|_| spam)?;
-        Some(ask("rspamd", mail, scanner, scanners, || rspamd::check(mail, facts, scanner)).await)
+        Some(Box::pin(ask("rspamd", mail, scanner, scanners, || rspamd::check(mail, facts, scanner))).await)
     };
     let spamassassin = async {
         let scanner = config.spamassassin.as_ref().filter(|_| spam)?;
-        Some(ask("spamassassin", mail, scanner, scanners, || spamd::check(mail, facts, scanner)).await)
+        Some(
+            Box::pin(ask("spamassassin", mail, scanner, scanners, || spamd::check(mail, facts, scanner)))
+                .await,
+        )
     };
     let clamav = async {
         let scanner = config.clamav.as_ref().filter(|_| needs.virus_scan)?;
-        Some(ask("clamav", mail, scanner, scanners, || clamd::check(mail, scanner)).await)
+        Some(Box::pin(ask("clamav", mail, scanner, scanners, || clamd::check(mail, scanner))).await)
     };
     let (rspamd, spamassassin, clamav) = tokio::join!(rspamd, spamassassin, clamav);
     let trusted = facts.client.address.is_some_and(|client| facts.organisation.trusts_filter(client));
