@@ -74,10 +74,20 @@ impl DomainPattern {
 
     /// Whether `domain` is one of these.
     pub fn matches(&self, domain: &Domain) -> bool {
+        self.has(&domain.0)
+    }
+
+    /// Whether the address is at one of these.
+    pub fn matches_address(&self, address: &Address) -> bool {
+        address.domain_name().is_some_and(|name| self.has(name))
+    }
+
+    /// Whether the domain of that name, as it stands in a [`Domain`], is one of these.
+    fn has(&self, name: &str) -> bool {
         match self {
-            Self::Exact(own) => own == domain,
+            Self::Exact(own) => *own.0 == *name,
             Self::Below(own) => {
-                domain.0.strip_suffix(&*own.0).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
+                name.strip_suffix(&*own.0).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
             }
         }
     }
@@ -190,8 +200,12 @@ impl Address {
 
     /// The part after the `@`; absent in `postmaster`.
     pub fn domain(&self) -> Option<Domain> {
-        let at = self.at? as usize;
-        self.text.get(at + 1..).map(|domain| Domain(domain.into()))
+        self.domain_name().map(|name| Domain(name.into()))
+    }
+
+    /// Its text.
+    pub fn domain_name(&self) -> Option<&str> {
+        self.text.get(self.at? as usize + 1..)
     }
 }
 

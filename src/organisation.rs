@@ -45,7 +45,7 @@ impl Organisation {
 
     /// Whether the address is inside. An address without a domain (`postmaster`, RFC 5321 §4.1.1.3) is this host's.
     pub fn owns(&self, address: &Address) -> bool {
-        address.domain().is_none_or(|domain| self.owns_domain(&domain))
+        address.domain_name().is_none() || self.domains.iter().any(|pattern| pattern.matches_address(address))
     }
 
     /// Whether a List-Id (RFC 2919) names a list of the organisation's: the id is a name below its domain.

@@ -114,13 +114,21 @@ pub(super) fn traces(header: &Header, sender: &ReversePath, organisation: &Organ
     traces
 }
 
+impl Header {
+    /// Whether the message says of itself that somebody forwards another one in it.
+    pub fn forwards(&self) -> bool {
+        self.subject.as_deref().is_some_and(is_forward_subject)
+            || self.first("X-Forwarded-Message-Id").is_some()
+    }
+}
+
 /// Whether a subject begins as those of forwarded messages do, in the languages of the north and some others.
-pub fn is_forward_subject(subject: &str) -> bool {
-    let prefix = subject.split(':').next().unwrap_or_default().trim();
-    subject.contains(':')
-        && ["fw", "fwd", "vb", "vs", "wg", "tr", "vidarebefordrat", "videresendt"]
+fn is_forward_subject(subject: &str) -> bool {
+    subject.split_once(':').is_some_and(|(prefix, _)| {
+        ["fw", "fwd", "vb", "vs", "wg", "tr", "vidarebefordrat", "videresendt"]
             .iter()
-            .any(|own| prefix.eq_ignore_ascii_case(own))
+            .any(|own| prefix.trim().eq_ignore_ascii_case(own))
+    })
 }
 
 /// The fields that are a trace by themselves; where a word stands too, their value has it.
@@ -224,8 +232,8 @@ fn srs(local: &str) -> Option<Trace> {
         let inner = rest.splitn(3, '=').nth(2)?;
         inner.strip_prefix(['=', '+', '-']).unwrap_or(inner)
     } else {
-        let at = local.to_ascii_uppercase().find("+SRS=")?;
-        local.get(at + "+SRS=".len()..)?
+        let at = local.as_bytes().windows(5).position(|tag| tag.eq_ignore_ascii_case(b"+SRS="))?;
+        local.get(at + 5..)?
     };
     Some(Trace { mechanism: Mechanism::Srs, mailbox: srs_original(rewritten) })
 }

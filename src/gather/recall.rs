@@ -8,7 +8,7 @@ use super::habits::Habits;
 use super::seen::Recollection;
 use crate::address::Address;
 use crate::facts::identity::{By, Identity, Key};
-use crate::facts::{Cause, Fact, Facts, Seen, forwarding};
+use crate::facts::{Cause, Fact, Facts, Seen};
 use crate::mail::Direction;
 use crate::record::SeenRow;
 
@@ -19,7 +19,7 @@ pub(super) async fn recall(facts: &mut Facts, days: u32, memory: &impl Recollect
     }
     let identity = memory.key().of(&facts.header, &facts.contents.attachments);
     if facts.direction == Direction::Outbound {
-        let memory = Young { memory, since: since(facts.arrived, days) };
+        let memory = Young { memory, now: facts.arrived, days };
         facts.seen = as_fact(memory.copy(&identity).await, "seen");
         if refers(facts) {
             facts.answered = as_fact(memory.answered(facts).await, "answered");
@@ -33,10 +33,7 @@ pub(super) async fn recall(facts: &mut Facts, days: u32, memory: &impl Recollect
 /// Whether what the mail refers to matters: it may be the answer that excuses a trace, or what a person or a program
 /// forwards.
 fn refers(facts: &Facts) -> bool {
-    let header = &facts.header;
-    !facts.traces.is_empty()
-        || header.subject.as_deref().is_some_and(forwarding::is_forward_subject)
-        || header.first("X-Forwarded-Message-Id").is_some()
+    !facts.traces.is_empty() || facts.header.forwards()
 }
 
 fn repeats(facts: &Facts, days: u32, habits: &Habits) -> u32 {
@@ -50,15 +47,21 @@ fn repeats(facts: &Facts, days: u32, habits: &Habits) -> u32 {
     }
 }
 
-/// A memory, as far as it goes back.
+/// A memory, as far as it goes back: so many days.
 struct Young<'a, M> {
     memory: &'a M,
-    since: Timestamp,
+    now: Timestamp,
+    days: u32,
 }
 
 impl<M: Recollection> Young<'_, M> {
     async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
-        Ok(self.memory.find(key).await?.filter(|row| row.at() >= self.since))
+        Ok(self.memory.find(key).await?.filter(|row| row.at() >= self.since()))
+    }
+
+    fn since(&self) -> Timestamp {
+        let days = SignedDuration::from_hours(24 * i64::from(self.days));
+        self.now.saturating_sub(days).unwrap_or(Timestamp::MIN)
     }
 
     /// The message itself.
@@ -98,10 +101,6 @@ impl<M: Recollection> Young<'_, M> {
         }
         Ok(None)
     }
-}
-
-fn since(now: Timestamp, days: u32) -> Timestamp {
-    now.saturating_sub(SignedDuration::from_hours(24 * i64::from(days))).unwrap_or(Timestamp::MIN)
 }
 
 fn seen(row: &SeenRow, by: By) -> Seen {

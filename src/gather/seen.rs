@@ -117,9 +117,7 @@ impl Recollection for Memory {
             METRICS.limits_exceeded.with_label_values(&["seen_addresses"]).inc();
         }
         let mut near = self.near();
-        for key in row.keys() {
-            near.index.add(key, row.at(), seq, self.days());
-        }
+        near.index.add(row.keys(), row.at(), seq, self.days());
         if self.store.is_none() {
             near.rows.put(seq, row.clone());
         }
@@ -213,9 +211,12 @@ impl Hasher for Spread {
 
 impl Index {
     /// A message that came just now.
-    fn add(&mut self, key: &Key, at: Timestamp, seq: u64, days: u32) {
-        let added = self.day(at, days).insert(part(key), number(seq)).is_none();
-        self.len += usize::from(added);
+    fn add(&mut self, keys: &[Key], at: Timestamp, seq: u64, days: u32) {
+        let day = self.day(at, days);
+        let before = day.len();
+        day.extend(keys.iter().map(|key| (part(key), number(seq))));
+        let added = day.len() - before;
+        self.len += added;
         while self.len > limits::SEEN_INDEXED
             && let Some((_, forgotten)) = self.days.pop_first()
         {
@@ -348,14 +349,14 @@ mod tests {
     fn the_index_knows_the_newest_place_and_forgets_by_day() {
         let mut index = Index::default();
         let at = |day| row(0, day, "").at();
-        index.add(&[1; 16], at(1), 10, 14);
-        index.add(&[1; 16], at(2), 20, 14);
+        index.add(&[[1; 16]], at(1), 10, 14);
+        index.add(&[[1; 16]], at(2), 20, 14);
         index.add_older(&[1; 16], at(2), 15, 14);
         index.add_older(&[2; 16], at(1), 11, 14);
         assert_eq!((index.find(&[1; 16]), index.find(&[2; 16]), index.len), (Some(20), Some(11), 3));
-        index.add(&[3; 16], at(16), 30, 14);
+        index.add(&[[3; 16]], at(16), 30, 14);
         assert_eq!((index.find(&[1; 16]), index.find(&[2; 16]), index.len), (Some(20), None, 2));
-        index.add(&[4; 16], at(18), 1 << 39, 3);
+        index.add(&[[4; 16]], at(18), 1 << 39, 3);
         assert_eq!((index.find(&[1; 16]), index.find(&[4; 16]), index.len), (None, Some(1 << 39), 2));
     }
 

@@ -144,9 +144,7 @@ impl SensitivePolicy {
 
     /// Whether every recipient is reached by a route with pinned encryption.
     fn pinned(&self, facts: &Facts) -> bool {
-        let on_route = |address: &Address| {
-            address.domain().is_some_and(|domain| self.tls_routes.iter().any(|route| route.matches(&domain)))
-        };
+        let on_route = |address: &Address| self.tls_routes.iter().any(|route| route.matches_address(address));
         !facts.recipients.is_empty() && facts.recipients.iter().all(|recipient| on_route(&recipient.address))
     }
 

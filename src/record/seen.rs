@@ -66,18 +66,24 @@ impl SeenRow {
     /// The row as it stands in a record with that sender and those recipients.
     pub fn beside(&self, sender: &str, recipients: &[String]) -> SeenOctets {
         let mut octets = SeenOctets::new();
-        let Some((keys, fingerprint, count, people)) = self.split() else { return octets };
-        let said = people.take(count).eq(recipients.iter().map(String::as_str));
+        let Some((keys, fingerprint, count, mut authors)) = self.split() else { return octets };
+        let people = authors.0;
+        let mailboxes = authors.by_ref().take(count);
+        let said = count == recipients.len()
+            && mailboxes.zip(recipients).fold(true, |said, (mailbox, own)| said && mailbox == own);
         let [key_count, mailbox_count] = self.octets.first_chunk().copied().unwrap_or_default();
         octets.push(key_count | if self.before.is_some() { BEFORE } else { 0 });
         octets.push(if said { 0 } else { mailbox_count });
         octets.extend(self.before.into_iter().flat_map(u64::to_be_bytes));
         octets.extend_from_slice(keys.as_flattened());
         octets.extend_from_slice(&fingerprint);
-        for mailbox in self.mailboxes().filter(|_| !said) {
-            push(&mut octets, mailbox);
+        if !said {
+            authors = People(people);
+            for mailbox in authors.by_ref().take(count) {
+                push(&mut octets, mailbox);
+            }
         }
-        for author in self.authors() {
+        for author in authors {
             push(&mut octets, if author == sender { "" } else { author });
         }
         octets

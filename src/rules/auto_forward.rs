@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use crate::address::Address;
-use crate::facts::forwarding::{Mechanism, Trace, is_forward_subject};
+use crate::facts::forwarding::{Mechanism, Trace};
 use crate::facts::identity::By;
 use crate::facts::{Fact, Facts, Needs, Seen};
 use crate::limits;
@@ -147,7 +147,7 @@ impl Rule for AutoForward {
             return Vec::new();
         }
         let recipients = third_parties(facts);
-        if recipients.is_empty() || by_other_means(facts) {
+        if recipients.is_empty() {
             return Vec::new();
         }
         let mut found = Found::default();
@@ -158,6 +158,9 @@ impl Rule for AutoForward {
             found.signs(facts);
         }
         let found = found.into_match(facts, recipients);
+        if (found.is_some() || matches!(facts.seen, Fact::Unavailable(_))) && by_other_means(facts) {
+            return Vec::new();
+        }
         let certain = found.as_ref().is_some_and(|found| found.grade == Grade::Certain);
         let unknown = match &facts.seen {
             Fact::Unavailable(cause) if !certain => Some(Finding::Unknown(*cause)),
@@ -361,10 +364,11 @@ impl Found {
 
     /// A new message, in which or by which a person or a program may have sent on another one.
     fn signs(&mut self, facts: &Facts) {
-        let subject = facts.header.subject.as_deref().unwrap_or_default();
-        let forwards = is_forward_subject(subject) || facts.header.first("X-Forwarded-Message-Id").is_some();
         let answered = known(&facts.answered).filter(|seen| {
-            forwards && is_soon(seen, facts) && facts.forwarder().is_some() && !reply_shaped(facts)
+            facts.header.forwards()
+                && is_soon(seen, facts)
+                && facts.forwarder().is_some()
+                && !reply_shaped(facts)
         });
         let contained = known(&facts.contained).filter(|seen| {
             let own = facts.forwarder().is_some_and(|sender| seen.mailboxes.contains(sender));
@@ -409,13 +413,14 @@ impl Found {
     /// The match. The envelope sender comes first among the mailboxes where it is one of them, and is the one where
     /// nothing names any.
     fn into_match(mut self, facts: &Facts, recipients: Vec<usize>) -> Option<Match> {
+        let (grade, evidence) = (self.grade?, self.evidence?);
         if let Some(sender) = facts.forwarder() {
             if self.mailboxes.is_empty() {
                 self.mailboxes.push(sender.clone());
             }
             self.mailboxes.sort_by_key(|mailbox| mailbox != sender);
         }
-        Some(Match { grade: self.grade?, evidence: self.evidence?, mailboxes: self.mailboxes, recipients })
+        Some(Match { grade, evidence, mailboxes: self.mailboxes, recipients })
     }
 }
 

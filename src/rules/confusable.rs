@@ -15,14 +15,22 @@ const ALIKE: [(char, char); 5] = [('i', 'l'), ('ĸ', 'k'), ('ƅ', 'b'), ('χ', '
 /// Two letters that look like one.
 const ALIKE_IN_PAIRS: [(&str, &str); 2] = [("vv", "w"), ("cl", "d")];
 
-/// What each letter of ASCII looks like: nearly all names have no others.
-static ASCII: LazyLock<Vec<String>> =
-    LazyLock::new(|| (0..128).map(|letter| letters(char::from(letter).encode_utf8(&mut [0; 4]))).collect());
+/// What each letter of a plain name looks like, in two letters at most, filled up with hyphens, which nobody looks at.
+static PLAIN: LazyLock<[[u8; 2]; 128]> = LazyLock::new(|| {
+    let mut looks = [[b'-'; 2]; 128];
+    for (letter, look) in (0..).zip(&mut looks) {
+        let alike = letters(char::from(letter).encode_utf8(&mut [0; 4]));
+        look.iter_mut().zip(alike.bytes()).for_each(|(to, from)| *to = from);
+    }
+    looks
+});
 
 /// What a name looks like: two names with one skeleton cannot be told apart at a glance.
 pub(super) fn skeleton(name: &str) -> String {
-    let looks = if name.is_ascii() {
-        name.bytes().filter_map(|letter| ASCII.get(usize::from(letter))).map(String::as_str).collect()
+    let plain = |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-');
+    let looks = if name.bytes().all(plain) {
+        let looks = name.bytes().filter_map(|letter| PLAIN.get(usize::from(letter)));
+        looks.flatten().filter(|look| **look != b'-').map(|look| char::from(*look)).collect()
     } else {
         letters(name)
     };
