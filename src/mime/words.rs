@@ -56,7 +56,7 @@ pub(crate) fn in_codepage(number: u16, bytes: &[u8]) -> String {
 
 /// A field's value as one line of text: unfolded, trimmed, every control character a space.
 pub(crate) fn line(value: &[u8]) -> Box<str> {
-    if value.iter().all(|byte| (b' '..=b'~').contains(byte)) {
+    if is_plain(value) {
         return text(value).into();
     }
     // A fold is its line end and the blank after it; the blank stays (RFC 5322 §2.2.3).
@@ -72,7 +72,16 @@ pub(crate) fn line(value: &[u8]) -> Box<str> {
 /// out is one line.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let bad = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
-    if text.contains(bad) { Cow::Owned(text.replace(bad, " ")) } else { Cow::Borrowed(text) }
+    if !is_plain(text.as_bytes()) && text.contains(bad) {
+        Cow::Owned(text.replace(bad, " "))
+    } else {
+        Cow::Borrowed(text)
+    }
+}
+
+/// Whether all of it is printable ASCII. It has no early end, so that many octets are looked at in one step.
+fn is_plain(octets: &[u8]) -> bool {
+    octets.iter().fold(true, |plain, octet| plain & (b' '..=b'~').contains(octet))
 }
 
 /// A subject as people see it.

@@ -146,10 +146,6 @@ impl Rule for AutoForward {
         if facts.direction != Direction::Outbound || facts.client.address.is_some_and(system) {
             return Vec::new();
         }
-        let recipients = third_parties(facts);
-        if recipients.is_empty() {
-            return Vec::new();
-        }
         let mut found = Found::default();
         found.copy(facts);
         found.traces(facts);
@@ -157,10 +153,14 @@ impl Rule for AutoForward {
         if found.grade.is_none() {
             found.signs(facts);
         }
-        let found = found.into_match(facts, recipients);
-        if (found.is_some() || matches!(facts.seen, Fact::Unavailable(_))) && by_other_means(facts) {
+        if found.grade.is_none() && !matches!(facts.seen, Fact::Unavailable(_)) {
             return Vec::new();
         }
+        let recipients = third_parties(facts);
+        if recipients.is_empty() || by_other_means(facts) {
+            return Vec::new();
+        }
+        let found = found.into_match(facts, recipients);
         let certain = found.as_ref().is_some_and(|found| found.grade == Grade::Certain);
         let unknown = match &facts.seen {
             Fact::Unavailable(cause) if !certain => Some(Finding::Unknown(*cause)),
