@@ -1,7 +1,7 @@
 //! Messages per second through a real socket: `cargo bench --bench pipeline -- --help`.
 //!
-//! All servers are started once and loaded in turn, A B C C B A …, so that a noisy machine is noisy for all of them and
-//! none has the better place; ratios are taken within a round, and the median over the rounds is shown.
+//! All servers are started and loaded in turn, each round in another order, so that a noisy machine is noisy for
+//! all of them and none has the better place; ratios are taken within a round, and the median over the rounds is shown.
 
 mod bare;
 mod load;
@@ -21,7 +21,10 @@ struct Options {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 5.0)]
     seconds: f64,
-    /// Measurements of each server, in turn with the others.
+    /// How often the servers are started anew: what memory a start gets makes a tenth of its rate.
+    #[arg(long, default_value_t = 1)]
+    starts: usize,
+    /// Measurements of each started server, in turn with the others.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Connections at once.
@@ -30,7 +33,7 @@ struct Options {
     /// Octets of a message.
     #[arg(long, value_delimiter = ',', default_value = "2k,20k,1m")]
     sizes: Vec<String>,
-    /// The servers; what the first one does is the yardstick of the column `×first`.
+    /// The servers; what the first one does is the yardstick of the columns `×first`.
     #[arg(long, value_delimiter = ',', value_enum, default_value = "bare,libmilter,engine,postvakt")]
     servers: Vec<Kind>,
     /// Messages over one connection.
@@ -41,38 +44,75 @@ struct Options {
     bench: bool,
 }
 
+impl Options {
+    fn rounds(&self) -> usize {
+        self.rounds.clamp(1, 100)
+    }
+}
+
 fn main() -> Result<()> {
     if servers::served()? {
         return Ok(());
     }
     let options = Options::parse();
     servers::raise_file_limit()?;
-    let servers = options.servers.iter().map(|&kind| Server::start(kind)).collect::<Result<Vec<_>>>()?;
     println!(
-        "size  conns  server         messages/s      min      max  ×libmilter   ×bare   ×first  CPU µs  load µs  errors"
+        "size  conns  server         messages/s      min      max  ×libmilter   ×bare       ×first  CPU ×first  CPU µs  load µs  errors"
     );
     for size in &options.sizes {
         let mut scripts = Scripts::new(parse_size(size)?);
         for &connections in &options.connections {
-            measure(&options, size, connections, &servers, &mut scripts)?;
+            measure(&options, size, connections, &mut scripts)?;
         }
     }
     Ok(())
 }
 
 /// One block of the table: all servers with messages of one size over so many connections.
-fn measure(
+fn measure(options: &Options, size: &str, connections: usize, scripts: &mut Scripts) -> Result<()> {
+    let mut outcomes: Vec<Vec<Outcome>> = options.servers.iter().map(|_| Vec::new()).collect();
+    for _ in 0..options.starts.clamp(1, 1_000) {
+        measure_started(options, connections, scripts, &mut outcomes)?;
+    }
+    let (rounds, first) = (options.rounds(), outcomes.first().map_or(&[][..], Vec::as_slice));
+    let of = |kind| options.servers.iter().zip(&outcomes).find(|(own, _)| **own == kind).map(|(_, own)| own);
+    for (server, own) in options.servers.iter().zip(&outcomes) {
+        let rate = sorted(own.iter().map(Outcome::rate));
+        println!(
+            "{size:<5} {connections:>5}  {:<13} {:>11.0} {:>8.0} {:>8.0}  {:>10} {:>7}  {:>11} {:>11} {:>7.1} {:>8.1} {:>7}",
+            server.name(),
+            median(&rate),
+            rate.first().unwrap_or(&0.0),
+            rate.last().unwrap_or(&0.0),
+            ratio(own, of(Kind::Libmilter)),
+            ratio(own, of(Kind::Bare)),
+            share(own, first, rounds, Outcome::rate),
+            share(own, first, rounds, Outcome::server_us),
+            median(&sorted(own.iter().map(Outcome::server_us))),
+            median(&sorted(own.iter().map(Outcome::load_us))),
+            own.iter().map(|outcome| outcome.errors).sum::<u64>(),
+        );
+        if let Some(fault) = own.iter().find_map(|outcome| outcome.fault.as_ref()) {
+            println!("      {}: {fault}", server.name());
+        }
+    }
+    Ok(())
+}
+
+/// The rounds of one start.
+fn measure_started(
     options: &Options,
-    size: &str,
     connections: usize,
-    servers: &[Server],
     scripts: &mut Scripts,
+    outcomes: &mut [Vec<Outcome>],
 ) -> Result<()> {
     let time = Duration::from_secs_f64(options.seconds.clamp(0.1, 600.0));
-    let mut outcomes: Vec<Vec<Outcome>> = servers.iter().map(|_| Vec::new()).collect();
+    let servers = options.servers.iter().map(|&kind| Server::start(kind)).collect::<Result<Vec<_>>>()?;
     // Round 0 is not counted: in it a server touches its memory for the first time.
-    for round in 0..=options.rounds.clamp(1, 100) {
-        let mut turns: Vec<_> = servers.iter().zip(&mut outcomes).collect();
+    for round in 0..=options.rounds() {
+        let mut turns: Vec<_> = servers.iter().zip(&mut *outcomes).collect();
+        let first = round / 2 % turns.len().max(1);
+        turns.rotate_left(first);
         if round % 2 == 1 {
             turns.reverse();
         }
@@ -91,32 +131,30 @@ fn measure(
             }
         }
     }
-    let of = |kind| servers.iter().zip(&outcomes).find(|(server, _)| server.kind == kind).map(|(_, own)| own);
-    for (server, own) in servers.iter().zip(&outcomes) {
-        let rate = sorted(own.iter().map(Outcome::rate));
-        println!(
-            "{size:<5} {connections:>5}  {:<13} {:>11.0} {:>8.0} {:>8.0}  {:>10} {:>7} {:>8} {:>7.1} {:>8.1} {:>7}",
-            server.kind.name(),
-            median(&rate),
-            rate.first().unwrap_or(&0.0),
-            rate.last().unwrap_or(&0.0),
-            ratio(own, of(Kind::Libmilter)),
-            ratio(own, of(Kind::Bare)),
-            ratio(own, outcomes.first()),
-            median(&sorted(own.iter().map(Outcome::server_us))),
-            median(&sorted(own.iter().map(Outcome::load_us))),
-            own.iter().map(|outcome| outcome.errors).sum::<u64>(),
-        );
-        if let Some(fault) = own.iter().find_map(|outcome| outcome.fault.as_ref()) {
-            println!("      {}: {fault}", server.kind.name());
-        }
-    }
     Ok(())
 }
 
-/// The median over the rounds of one server's rate as a multiple of another's in the same round.
+/// One server's rate as a multiple of another's.
 fn ratio(own: &[Outcome], other: Option<&Vec<Outcome>>) -> String {
     let Some(other) = other else { return "–".into() };
     let ratios = own.iter().zip(other).map(|(own, other)| own.rate() / other.rate().max(f64::EPSILON));
     format!("{:.2}", median(&sorted(ratios)))
+}
+
+/// How many times as much of that as the first server has: the mean of the medians of the starts, and its standard
+/// error where there are several.
+fn share(own: &[Outcome], first: &[Outcome], rounds: usize, of: impl Fn(&Outcome) -> f64) -> String {
+    let of = |outcome| of(outcome).max(f64::EPSILON);
+    let starts: Vec<f64> = own
+        .chunks(rounds)
+        .zip(first.chunks(rounds))
+        .map(|(own, first)| median(&sorted(own.iter().zip(first).map(|(own, first)| of(own) / of(first)))))
+        .collect();
+    let count = starts.len() as f64;
+    let mean = starts.iter().sum::<f64>() / count;
+    if starts.len() < 2 {
+        return format!("{mean:.3}");
+    }
+    let variance = starts.iter().map(|start| (start - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    format!("{mean:.3}±{:.3}", (variance / count).sqrt())
 }
