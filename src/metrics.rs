@@ -182,7 +182,7 @@ impl Metrics {
             ),
             memory_damaged: new.counters(
                 "memory_damaged_total",
-                "What was remembered and was damaged in the log when the program started: seen (messages), contacts.",
+                "What was remembered and is damaged in the log: seen (messages), contacts.",
                 &["of"],
             ),
             index_segments: new.counters(

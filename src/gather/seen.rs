@@ -6,6 +6,8 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::fmt::Display;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -136,9 +138,10 @@ impl Recollection for Memory {
         };
         let Some(store) = self.store.clone() else {
             let mut near = self.near();
-            let read =
-                |seq, key: &Key| Ok(near.rows.get(&seq).filter(|row| row.keys().contains(key)).cloned());
-            return gathered(seq, key, read);
+            let Ok(found) = gathered(seq, key, |seq, key| {
+                Ok::<_, Infallible>(near.rows.get(&seq).filter(|row| row.keys().contains(key)).cloned())
+            });
+            return Ok(found);
         };
         let (key, days) = (*key, self.days());
         let search = move || gathered(seq, &key, |seq, key| store.find_seen(seq, key, days));
@@ -159,8 +162,9 @@ impl Recollection for Memory {
 }
 
 /// The row of that number with the mailboxes of the rows before it, as far as they are of the same message. Whoever gives
-/// every message one Message-ID makes a row of thousands: no more are read than there can be mailboxes.
-fn gathered<E>(
+/// every message one Message-ID makes a row of thousands: no more are read than there can be mailboxes. One that cannot be
+/// read ends it: the newer ones know the message, and that is what matters.
+fn gathered<E: Display>(
     seq: u64,
     key: &Key,
     mut read: impl FnMut(u64, &Key) -> Result<Option<SeenRow>, E>,
@@ -169,7 +173,15 @@ fn gathered<E>(
     let mut before = row.before();
     for _ in 1..limits::SEEN_MAILBOXES {
         let (Some(seq), Some(key)) = (before, row.keys().first()) else { break };
-        let Some(earlier) = read(seq, key)? else { break };
+        let earlier = match read(seq, key) {
+            Ok(Some(earlier)) => earlier,
+            Ok(None) => break,
+            Err(error) => {
+                METRICS.memory_damaged.with_label_values(&["seen"]).inc();
+                tracing::warn!(%error, seq, "for whom a seen message came before cannot be read");
+                break;
+            }
+        };
         before = earlier.before();
         if (earlier.keys().first(), earlier.fingerprint()) == (row.keys().first(), row.fingerprint()) {
             row = row.joined(&earlier);
@@ -320,13 +332,15 @@ mod tests {
         let read = std::cell::Cell::new(0);
         let chain = |seq: u64, _: &Key| {
             read.set(read.get() + 1);
-            Ok::<_, Cause>(Some(row(1, 1, &format!("{seq}@exempelby.se")).after(seq.checked_sub(1))))
+            Ok::<_, &str>(Some(row(1, 1, &format!("{seq}@exempelby.se")).after(seq.checked_sub(1))))
         };
         let found = gathered(5_000, &[1; 16], chain).unwrap().unwrap();
         assert_eq!((found.mailboxes().count(), read.get()), (100, 100));
         assert_eq!(found.mailboxes().last(), Some("4901@exempelby.se"));
-        let broken = |seq: u64, _: &Key| if seq == 9 { Err(Cause::Store) } else { chain(seq, &[1; 16]) };
-        assert_eq!(gathered(12, &[1; 16], broken), Err(Cause::Store));
+        let broken = |seq: u64, _: &Key| if seq == 9 { Err("damaged") } else { chain(seq, &[1; 16]) };
+        assert_eq!(gathered(9, &[1; 16], broken), Err("damaged"));
+        let found = gathered(12, &[1; 16], broken).unwrap().unwrap();
+        assert!(found.mailboxes().eq(["12@exempelby.se", "11@exempelby.se", "10@exempelby.se"]));
     }
 
     #[test]

@@ -153,6 +153,14 @@ async fn a_start_forgets_what_is_damaged_of_the_memory() {
 
     file().execute_batch("UPDATE record SET seen = x'FFFF' WHERE seq = 6").unwrap();
     assert_eq!(memory.find(&key(6)).await, Err(Cause::Store), "damaged since the start");
+    // A message that came again is known by the newer row, whatever became of the older one.
+    let again = SeenRow::new(record("").time, [key(6)], [1; 8], ["bo@exempelby.se"], ["x@example.org"]);
+    let again = memory.linked(again);
+    let entry = Entry { seen: Some(again.clone().into()), ..Entry::of(record("")) };
+    memory.remember(store.commit(entry).await.unwrap().seq, &again);
+    let found = memory.find(&key(6)).await.unwrap().unwrap();
+    assert!(again.before() == Some(6) && found.mailboxes().eq(["bo@exempelby.se"]));
+    assert_eq!(counted("seen"), before[0] + 5);
     store.close().await;
 }
 
