@@ -141,20 +141,22 @@ fn ratio(own: &[Outcome], other: Option<&Vec<Outcome>>) -> String {
     format!("{:.2}", median(&sorted(ratios)))
 }
 
-/// How many times as much of that as the first server has: the mean of the medians of the starts, and its standard
-/// error where there are several.
+/// How many times as much of that as the first server has: the geometric mean of the medians of the starts, since a
+/// plain mean of noisy ratios is too large, and its standard error where there are several.
 fn share(own: &[Outcome], first: &[Outcome], rounds: usize, of: impl Fn(&Outcome) -> f64) -> String {
     let of = |outcome| of(outcome).max(f64::EPSILON);
     let starts: Vec<f64> = own
         .chunks(rounds)
         .zip(first.chunks(rounds))
-        .map(|(own, first)| median(&sorted(own.iter().zip(first).map(|(own, first)| of(own) / of(first)))))
+        .map(|(own, first)| {
+            median(&sorted(own.iter().zip(first).map(|(own, first)| (of(own) / of(first)).ln())))
+        })
         .collect();
     let count = starts.len() as f64;
     let mean = starts.iter().sum::<f64>() / count;
     if starts.len() < 2 {
-        return format!("{mean:.3}");
+        return format!("{:.3}", mean.exp());
     }
     let variance = starts.iter().map(|start| (start - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    format!("{mean:.3}±{:.3}", (variance / count).sqrt())
+    format!("{:.3}±{:.3}", mean.exp(), mean.exp() * (variance / count).sqrt())
 }
