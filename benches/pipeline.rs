@@ -9,7 +9,7 @@ mod servers;
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 
 use load::{Load, Outcome, Scripts, median, parse_size, sorted};
@@ -24,6 +24,9 @@ struct Options {
     /// How often the servers are started anew: what memory a start gets makes a tenth of its rate.
     #[arg(long, default_value_t = 1)]
     starts: usize,
+    /// One process takes the rules of all servers in turn, by SIGHUP: what differs between two starts falls away.
+    #[arg(long)]
+    one_process: bool,
     /// Measurements of each started server, in turn with the others.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -107,16 +110,22 @@ fn measure_started(
     outcomes: &mut [Vec<Outcome>],
 ) -> Result<()> {
     let time = Duration::from_secs_f64(options.seconds.clamp(0.1, 600.0));
-    let servers = options.servers.iter().map(|&kind| Server::start(kind)).collect::<Result<Vec<_>>>()?;
+    let own = if options.one_process { 1 } else { options.servers.len() };
+    let mut servers =
+        options.servers.iter().take(own).map(|&kind| Server::start(kind)).collect::<Result<Vec<_>>>()?;
     // Round 0 is not counted: in it a server touches its memory for the first time.
     for round in 0..=options.rounds() {
-        let mut turns: Vec<_> = servers.iter().zip(&mut *outcomes).collect();
+        let mut turns: Vec<_> = options.servers.iter().zip(&mut *outcomes).enumerate().collect();
         let first = round / 2 % turns.len().max(1);
         turns.rotate_left(first);
         if round % 2 == 1 {
             turns.reverse();
         }
-        for (server, outcomes) in turns {
+        for (turn, (&kind, outcomes)) in turns {
+            let server = servers.get_mut(turn % own).context("no server")?;
+            if options.one_process {
+                server.become_kind(kind)?;
+            }
             let load = Load {
                 address: server.address.clone(),
                 pid: server.pid(),

@@ -11,13 +11,14 @@ mod engine;
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 use tempfile::TempDir;
 
 use crate::bare;
@@ -57,6 +58,8 @@ pub(crate) struct Server {
     pub(crate) kind: Kind,
     pub(crate) address: Address,
     child: Child,
+    /// Where Postvakt says that it is ready, as it does to systemd.
+    notices: UnixDatagram,
     directory: TempDir,
 }
 
@@ -104,15 +107,36 @@ impl Server {
     }
 
     fn start_on(kind: Kind, address: Address, directory: TempDir) -> Result<Self> {
+        let notices = UnixDatagram::bind(directory.path().join("n"))?;
+        notices.set_read_timeout(Some(START_TIME))?;
         let child = command(kind, &address, directory.path())?
+            .env("NOTIFY_SOCKET", directory.path().join("n"))
             .stdin(Stdio::null())
             .stdout(fs::File::create(directory.path().join("stdout"))?)
             .stderr(fs::File::create(directory.path().join("stderr"))?)
             .spawn()
             .with_context(|| format!("start {}", kind.name()))?;
-        let mut server = Self { kind, address, child, directory };
+        let mut server = Self { kind, address, child, notices, directory };
         server.wait()?;
         Ok(server)
+    }
+
+    /// Gives a running Postvakt the rules of another kind: the same process with the same memory goes on.
+    pub(crate) fn become_kind(&mut self, kind: Kind) -> Result<()> {
+        write_config(kind, &self.address, self.directory.path())?;
+        self.notices.set_nonblocking(true)?;
+        let mut notice = [0; 4_096];
+        while self.notices.recv(&mut notice).is_ok() {}
+        self.notices.set_nonblocking(false)?;
+        let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).context("no process")?;
+        kill_process(pid, Signal::HUP)?;
+        loop {
+            let length = self.notices.recv(&mut notice).context("no answer to SIGHUP")?;
+            if notice.get(..length).is_some_and(|notice| notice.starts_with(b"READY=1")) {
+                self.kind = kind;
+                return Ok(());
+            }
+        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -200,9 +224,7 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
             command
         }
         _ => {
-            let config = directory.join("postvakt.toml");
-            let rules = kind.rules().unwrap_or_default();
-            fs::write(&config, postvakt_config(address, directory) + &rules)?;
+            let config = write_config(kind, address, directory)?;
             let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
             command.args(["serve", "--config"]).arg(config);
             command
@@ -210,6 +232,13 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
     };
     command.current_dir(directory);
     Ok(command)
+}
+
+fn write_config(kind: Kind, address: &Address, directory: &Path) -> Result<PathBuf> {
+    let rules = kind.rules().with_context(|| format!("{} has no config", kind.name()))?;
+    let config = directory.join("postvakt.toml");
+    fs::write(&config, postvakt_config(address, directory) + &rules)?;
+    Ok(config)
 }
 
 const FORWARDING: &str = r#"
