@@ -9,6 +9,8 @@ mod subject;
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use crate::address::Address;
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
@@ -125,17 +127,13 @@ pub fn unread(mail: &Mail, config_hash: &str) -> Record {
 }
 
 /// What the memory keeps of a message from outside that was let in.
-pub fn remembered(facts: &Facts, decision: &Decision) -> Option<SeenRow> {
+pub fn remembered<'a>(facts: &'a Facts, decision: &Decision) -> Option<SeenRow<'a>> {
     let identity = facts.identity.as_ref()?;
     if facts.direction != Direction::Inbound || decision.verdict > Verdict::Hold {
         return None;
     }
-    let mut mailboxes = facts.recipients.iter().filter(|recipient| recipient.inside).peekable();
-    let mut keys = identity.keys().peekable();
-    if mailboxes.peek().is_none() || keys.peek().is_none() {
-        return None;
-    }
-    let mut authors: Vec<&Address> = Vec::with_capacity(limits::SEEN_AUTHORS);
+    let mailboxes = facts.recipients.iter().filter(|recipient| recipient.inside);
+    let mut authors: SmallVec<[&Address; limits::SEEN_AUTHORS]> = SmallVec::new();
     for author in facts.sender.address().into_iter().chain(&facts.header.from).chain(&facts.header.reply_to) {
         if authors.len() < limits::SEEN_AUTHORS && !authors.contains(&author) {
             authors.push(author);
@@ -143,7 +141,8 @@ pub fn remembered(facts: &Facts, decision: &Decision) -> Option<SeenRow> {
     }
     let mailboxes = mailboxes.map(|recipient| recipient.address.as_str());
     let authors = authors.into_iter().map(Address::as_str);
-    Some(SeenRow::new(facts.arrived, keys, identity.fingerprint, mailboxes, authors))
+    let row = SeenRow::new(facts.arrived, identity.keys(), identity.fingerprint, mailboxes, authors);
+    (!row.keys().is_empty() && row.mailboxes().next().is_some()).then_some(row)
 }
 
 /// The answer to a judged mail whose record has this id.

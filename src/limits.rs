@@ -279,7 +279,7 @@ pub const COMMIT_TIME: Duration = Duration::from_secs(10);
 /// that no mail makes memory cold for the others.
 pub const SEEN_IN_MEMORY: usize = 1_024;
 /// Keys of seen messages whose place in the store is known in memory, at most 28 octets each: about two million
-/// messages. Above it the oldest day is forgotten.
+/// messages. Above it the oldest day is forgotten, in the 256th part of the index that is full.
 pub const SEEN_INDEXED: usize = 8_000_000;
 /// Days for which a message can be remembered as seen.
 pub const SEEN_DAYS: u32 = 90;

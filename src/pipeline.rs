@@ -127,7 +127,7 @@ impl Pipeline {
     /// Stores the record, and answers when that is durable.
     async fn perform(&self, mail: &Mail, config: &Config, assessment: &Assessment) -> Answer {
         let Assessment { facts, decision } = assessment;
-        let seen = effects::remembered(facts, decision).map(|row| Arc::new(self.sources.memory.linked(row)));
+        let seen = effects::remembered(facts, decision).map(|row| self.sources.memory.linked(row));
         let mut record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);

@@ -53,20 +53,20 @@ use writer::{Job, Message, Own, Writer};
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct Entry<'a> {
     /// The record.
     pub record: Record,
     /// What rules found.
     pub findings: Vec<FindingRow>,
     /// What is remembered of a message from outside.
-    pub seen: Option<Arc<SeenRow>>,
+    pub seen: Option<SeenRow<'a>>,
     /// Mails of our own that it causes.
     pub outbox: Vec<OutboxRow>,
     /// Who is known here from now on, by keyed hash.
     pub contacts: Vec<Key>,
 }
 
-impl Entry {
+impl Entry<'_> {
     /// A record from which nothing follows.
     pub fn of(record: Record) -> Self {
         Self { record, findings: Vec::new(), seen: None, outbox: Vec::new(), contacts: Vec::new() }
@@ -191,7 +191,7 @@ impl Store {
     }
 
     /// Stores an entry. When this returns the record's id, the record is on the disk.
-    pub async fn commit(&self, entry: Entry) -> Result<RecordId, CommitError> {
+    pub async fn commit(&self, entry: Entry<'_>) -> Result<RecordId, CommitError> {
         let (waiter, answer) = oneshot::channel();
         self.confirmed(message(entry, Some(waiter))?, answer).await
     }
@@ -265,7 +265,7 @@ impl Store {
     }
 
     /// Stores an entry for which no client waits. Where that is not possible it is counted: nothing was accepted.
-    pub fn enqueue(&self, entry: Entry) {
+    pub fn enqueue(&self, entry: Entry<'_>) {
         let sent = message(entry, None).is_ok_and(|message| self.0.queue.try_send(message).is_ok());
         if !sent {
             METRICS.store_unlogged.inc();
@@ -279,7 +279,7 @@ impl Store {
     }
 
     /// What is remembered of the message with that key, whose record has that number, within the last `days`. Blocks.
-    pub fn find_seen(&self, seq: u64, key: &Key, days: u32) -> Result<Option<SeenRow>, ReadError> {
+    pub fn find_seen(&self, seq: u64, key: &Key, days: u32) -> Result<Option<SeenRow<'static>>, ReadError> {
         self.0.readers.find(seq, key, self.before(days))
     }
 
@@ -289,7 +289,7 @@ impl Store {
         &self,
         days: u32,
         count: usize,
-        each: impl FnMut(u64, SeenRow),
+        each: impl FnMut(u64, SeenRow<'static>),
     ) -> Result<u64, ReadError> {
         self.0.readers.recent(count, self.before(days), each)
     }
@@ -334,7 +334,7 @@ impl Store {
 
 /// The entry on its way, with its leaf: hashing is the work of whoever has the mail, so that the writer only writes.
 fn message(
-    mut entry: Entry,
+    mut entry: Entry<'_>,
     waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
 ) -> Result<Message, CommitError> {
     let mut salt = Salt::default();
@@ -342,7 +342,7 @@ fn message(
     entry.findings.iter_mut().for_each(row::cut_finding);
     let at = entry.record.time.as_millisecond();
     Ok(Message::Store(Box::new(Job {
-        row: RecordRow::new(entry.record, &entry.findings, entry.seen.as_deref(), salt),
+        row: RecordRow::new(entry.record, &entry.findings, entry.seen.as_ref(), salt),
         findings: entry.findings,
         contacts: entry.contacts.into_iter().map(|key| (key, at)).collect(),
         outbox: entry.outbox,

@@ -42,7 +42,7 @@ pub(crate) async fn fill(directory: &Path, records: u64) -> Store {
 }
 
 /// The mail with a number.
-pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
+pub(crate) fn entry(n: u64, at: Timestamp) -> Entry<'static> {
     let mut dice = Dice(n);
     let inside = mailbox(&mut dice);
     let outside = outsider(&mut dice);
@@ -78,7 +78,7 @@ pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
     let seen = (direction == Direction::Inbound).then(|| {
         let key =
             u128::from(dice.next()).wrapping_mul(0x1F3D_5B79_9BDF_1357_2468_ACE0_1357_9BDF).to_be_bytes();
-        SeenRow::new(at, [key], [1; 8], recipients.iter().map(String::as_str), [sender.as_str()])
+        SeenRow::new(at, [key], [1; 8], recipients.clone(), [sender.clone()])
     });
     let record = Record {
         time: at,
@@ -102,7 +102,7 @@ pub(crate) fn entry(n: u64, at: Timestamp) -> Entry {
         receipt: String::new(),
     };
     let findings = if found { vec![finding] } else { Vec::new() };
-    Entry { findings, seen: seen.map(Into::into), ..Entry::of(record) }
+    Entry { findings, seen, ..Entry::of(record) }
 }
 
 /// One of 4,000 mailboxes inside; few get much of the mail.

@@ -55,7 +55,7 @@ struct Young<'a, M> {
 }
 
 impl<M: Recollection> Young<'_, M> {
-    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
+    async fn find(&self, key: &Key) -> Result<Option<SeenRow<'static>>, Cause> {
         Ok(self.memory.find(key).await?.filter(|row| row.at() >= self.since()))
     }
 
@@ -66,8 +66,8 @@ impl<M: Recollection> Young<'_, M> {
 
     /// The message itself.
     async fn copy(&self, identity: &Identity) -> Result<Option<Seen>, Cause> {
-        for (by, key) in identity.copies() {
-            let same = |row: &SeenRow| by != By::MessageId || row.fingerprint() == identity.fingerprint;
+        for (by, key) in identity.copies().filter(|(_, key)| self.memory.may_know(key)) {
+            let same = |row: &SeenRow<'_>| by != By::MessageId || row.fingerprint() == identity.fingerprint;
             if let Some(row) = self.find(&key).await?.filter(same) {
                 return Ok(Some(seen(&row, by)));
             }
@@ -85,7 +85,7 @@ impl<M: Recollection> Young<'_, M> {
         if let Some(message) = self.named(&facts.contents.messages).await? {
             return Ok(Some(message));
         }
-        for key in &identity.attachments {
+        for key in identity.attachments.iter().filter(|key| self.memory.may_know(key)) {
             if let Some(row) = self.find(key).await? {
                 return Ok(Some(seen(&row, By::Attachment)));
             }
@@ -103,7 +103,7 @@ impl<M: Recollection> Young<'_, M> {
     }
 }
 
-fn seen(row: &SeenRow, by: By) -> Seen {
+fn seen(row: &SeenRow<'_>, by: By) -> Seen {
     let mailboxes = row.mailboxes().filter_map(Address::parse).collect();
     let authors = row.authors().filter_map(Address::parse).collect();
     Seen { by, at: row.at(), mailboxes, authors }

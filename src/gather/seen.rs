@@ -4,8 +4,7 @@
 //! remembered message where in the store it is, so the store is asked only about messages that did come, and keeps no
 //! index of its own. Absent: any Message-ID in clear.
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -31,28 +30,26 @@ pub trait Recollection: Send + Sync {
     /// The row with its place behind the one that the same message came with before: it may come in a transaction for
     /// each mailbox.
     #[must_use]
-    fn linked(&self, row: SeenRow) -> SeenRow;
+    fn linked<'a>(&self, row: SeenRow<'a>) -> SeenRow<'a>;
     /// Remembers a message that is on the disk already, with the record of this number.
-    fn remember(&self, seq: u64, row: &SeenRow);
+    fn remember(&self, seq: u64, row: &SeenRow<'_>);
+    /// Whether a message with this key may be remembered. For most mail that leaves that is all that is asked, so it has
+    /// to cost nothing.
+    fn may_know(&self, key: &Key) -> bool;
     /// The newest message with this key, with all mailboxes that it came for.
-    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow>, Cause>> + Send;
+    fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow<'static>>, Cause>> + Send;
 }
 
 /// The memory of this node.
 pub struct Memory {
     key: IdentityKey,
     store: Option<Store>,
-    near: Mutex<Near>,
+    index: Index,
+    /// Those that were asked for; without a store all.
+    rows: Mutex<LruCache<u64, SeenRow<'static>>>,
     days: AtomicU32,
     /// The number of the next message that no store has.
     unstored: AtomicU64,
-}
-
-/// What is in memory.
-struct Near {
-    /// Those that were asked for, whole; without a store all.
-    rows: LruCache<u64, SeenRow>,
-    index: Index,
 }
 
 impl Memory {
@@ -66,10 +63,7 @@ impl Memory {
     pub fn of(store: &Store, days: u32) -> Result<Self, OpenError> {
         let memory = Self::new(IdentityKey::new(&store.seen_key()), Some(store.clone()), days);
         let damaged = store.recent_seen(days, limits::SEEN_INDEXED, |seq, row| {
-            let mut near = memory.near();
-            for key in row.keys() {
-                near.index.add_older(key, row.at(), seq, days);
-            }
+            row.keys().iter().for_each(|key| memory.index.add_older(key, day_of(row.at()), seq));
         })?;
         if damaged > 0 {
             METRICS.memory_damaged.with_label_values(&["seen"]).inc_by(damaged);
@@ -80,8 +74,14 @@ impl Memory {
 
     fn new(key: IdentityKey, store: Option<Store>, days: u32) -> Self {
         let capacity = NonZeroUsize::new(limits::SEEN_IN_MEMORY).unwrap_or(NonZeroUsize::MIN);
-        let near = Near { rows: LruCache::new(capacity), index: Index::default() };
-        Self { key, store, near: Mutex::new(near), days: AtomicU32::new(days), unstored: AtomicU64::new(0) }
+        Self {
+            key,
+            store,
+            index: Index::new(),
+            rows: Mutex::new(LruCache::new(capacity)),
+            days: AtomicU32::new(days),
+            unstored: AtomicU64::new(0),
+        }
     }
 
     /// Remembers for so many days from now on; what was forgotten comes back with the next start alone.
@@ -90,7 +90,7 @@ impl Memory {
     }
 
     /// Remembers a message that no store has.
-    pub fn remember_unstored(&self, row: &SeenRow) {
+    pub fn remember_unstored(&self, row: &SeenRow<'_>) {
         self.remember(self.unstored.fetch_add(1, Ordering::Relaxed), row);
     }
 
@@ -99,8 +99,8 @@ impl Memory {
     }
 
     /// A panic while the lock was held leaves a cache that is still a cache.
-    fn near(&self) -> MutexGuard<'_, Near> {
-        self.near.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rows(&self) -> MutexGuard<'_, LruCache<u64, SeenRow<'static>>> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -109,37 +109,37 @@ impl Recollection for Memory {
         &self.key
     }
 
-    fn linked(&self, row: SeenRow) -> SeenRow {
-        let before = row.keys().first().and_then(|key| self.near().index.find(key));
+    fn linked<'a>(&self, row: SeenRow<'a>) -> SeenRow<'a> {
+        let before = row.keys().first().and_then(|key| self.index.find(key));
         row.after(before)
     }
 
-    fn remember(&self, seq: u64, row: &SeenRow) {
+    fn remember(&self, seq: u64, row: &SeenRow<'_>) {
         if row.left_out() > 0 {
             METRICS.limits_exceeded.with_label_values(&["seen_addresses"]).inc();
         }
-        let mut near = self.near();
-        near.index.add(row.keys(), row.at(), seq, self.days());
+        let (day, days) = (day_of(row.at()), self.days());
+        row.keys().iter().for_each(|key| self.index.add(key, day, seq, days));
         if self.store.is_none() {
-            near.rows.put(seq, row.clone());
+            self.rows().put(seq, row.owned());
         }
     }
 
-    async fn find(&self, key: &Key) -> Result<Option<SeenRow>, Cause> {
-        let seq = {
-            let mut near = self.near();
-            let Some(seq) = near.index.find(key) else { return Ok(None) };
-            if let Some(row) =
-                near.rows.get(&seq).filter(|row| row.before().is_none() && row.keys().contains(key))
-            {
-                return Ok(Some(row.clone()));
-            }
-            seq
-        };
+    fn may_know(&self, key: &Key) -> bool {
+        self.index.find(key).is_some()
+    }
+
+    async fn find(&self, key: &Key) -> Result<Option<SeenRow<'static>>, Cause> {
+        let Some(seq) = self.index.find(key) else { return Ok(None) };
+        let near =
+            self.rows().get(&seq).filter(|row| row.before().is_none() && row.keys().contains(key)).cloned();
+        if near.is_some() {
+            return Ok(near);
+        }
         let Some(store) = self.store.clone() else {
-            let mut near = self.near();
+            let mut rows = self.rows();
             let Ok(found) = gathered(seq, key, |seq, key| {
-                Ok::<_, Infallible>(near.rows.get(&seq).filter(|row| row.keys().contains(key)).cloned())
+                Ok::<_, Infallible>(rows.get(&seq).filter(|row| row.keys().contains(key)).cloned())
             });
             return Ok(found);
         };
@@ -155,7 +155,7 @@ impl Recollection for Memory {
             Err(_) => return Err(Cause::Deadline),
         };
         if let Some(row) = &found {
-            self.near().rows.put(seq, row.clone());
+            self.rows().put(seq, row.clone());
         }
         Ok(found)
     }
@@ -167,8 +167,8 @@ impl Recollection for Memory {
 fn gathered<E: Display>(
     seq: u64,
     key: &Key,
-    mut read: impl FnMut(u64, &Key) -> Result<Option<SeenRow>, E>,
-) -> Result<Option<SeenRow>, E> {
+    mut read: impl FnMut(u64, &Key) -> Result<Option<SeenRow<'static>>, E>,
+) -> Result<Option<SeenRow<'static>>, E> {
     let Some(mut row) = read(seq, key)? else { return Ok(None) };
     let mut before = row.before();
     for _ in 1..limits::SEEN_MAILBOXES {
@@ -184,28 +184,42 @@ fn gathered<E: Display>(
         };
         before = earlier.before();
         if (earlier.keys().first(), earlier.fingerprint()) == (row.keys().first(), row.fingerprint()) {
-            row = row.joined(&earlier);
+            row = row.joined(earlier);
         }
     }
     Ok(Some(row.after(None)))
 }
 
-/// Where in the store each message is, by part of each of its keys and by day, so that days can be forgotten. Whoever
-/// looks there checks the whole key.
+/// Where in the store each message is, by part of each of its keys. Whoever looks there checks the whole key. It is
+/// divided by an octet of the keys, so that who makes room, or forgets a day, does so for a small part of it, and nobody
+/// waits for the rest.
+struct Index(Box<[Mutex<Shard>; SHARDS]>);
+
+/// The keys with one octet in common.
 #[derive(Default)]
-struct Index {
-    days: BTreeMap<i64, Day>,
-    len: usize,
+struct Shard {
+    /// The newest day that it has a key of.
+    today: i64,
+    places: HashMap<Part, Place, BuildHasherDefault<Spread>>,
 }
 
-type Day = HashMap<Part, Number, BuildHasherDefault<Spread>>;
+/// Octets of a key beside the one that tells the shard: of eight million keys a pair is alike once in nine times, and
+/// then one message is not recognised by one of its keys.
+type Part = [u8; 5];
 
-/// The first octets of a key: of eight million keys a pair is alike once in nine times, and then one message is not
-/// recognised by one of its keys.
-type Part = [u8; 6];
+/// Where a message is, and for how long that is to be known: with the part of a key 11 octets, where plain numbers would
+/// take 32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    /// The day, the lowest octet of its number: no message is remembered for half as many days.
+    day: u8,
+    /// The record's number: 10^12 mails.
+    number: [u8; 5],
+}
 
-/// A record's number: 10^12 mails. With the part of a key 11 octets, where plain numbers would take 16.
-type Number = [u8; 5];
+/// How many shards there are: as many as an octet has values.
+const SHARDS: usize = 256;
+const SHARD_KEYS: usize = limits::SEEN_INDEXED / SHARDS;
 
 /// The hash of what is a keyed hash already: spread, because a map looks at both ends of it.
 #[derive(Default)]
@@ -222,73 +236,98 @@ impl Hasher for Spread {
 }
 
 impl Index {
-    /// A message that came just now.
-    fn add(&mut self, keys: &[Key], at: Timestamp, seq: u64, days: u32) {
-        let day = self.day(at, days);
-        let before = day.len();
-        day.extend(keys.iter().map(|key| (part(key), number(seq))));
-        let added = day.len() - before;
-        self.len += added;
-        while self.len > limits::SEEN_INDEXED
-            && let Some((_, forgotten)) = self.days.pop_first()
-        {
-            METRICS.limits_exceeded.with_label_values(&["seen_messages"]).inc();
-            self.len -= forgotten.len();
+    fn new() -> Self {
+        Self(Box::new(std::array::from_fn(|_| Mutex::default())))
+    }
+
+    /// A message that came just now. With a new day the keys of the oldest one go.
+    fn add(&self, key: &Key, day: i64, seq: u64, days: u32) {
+        let Some((mut shard, part)) = self.shard(key) else { return };
+        if shard.today < day {
+            shard.today = day;
+            shard.forget(days);
         }
+        if shard.places.len() >= SHARD_KEYS && !shard.places.contains_key(&part) {
+            METRICS.limits_exceeded.with_label_values(&["seen_messages"]).inc();
+            let oldest = shard.places.values().map(|place| place.age(day)).max().unwrap_or_default();
+            // All of them are of today: then all go.
+            if oldest == 0 {
+                shard.places.clear();
+            } else {
+                shard.forget(oldest - 1);
+            }
+        }
+        shard.places.insert(part, Place::new(day, seq));
     }
 
     /// A message of an earlier run: what is known already is newer.
-    fn add_older(&mut self, key: &Key, at: Timestamp, seq: u64, days: u32) {
-        if self.len >= limits::SEEN_INDEXED {
-            return;
-        }
-        if let Entry::Vacant(place) = self.day(at, days).entry(part(key)) {
-            place.insert(number(seq));
-            self.len += 1;
+    fn add_older(&self, key: &Key, day: i64, seq: u64) {
+        let Some((mut shard, part)) = self.shard(key) else { return };
+        shard.today = shard.today.max(day);
+        if shard.places.len() < SHARD_KEYS {
+            shard.places.entry(part).or_insert(Place::new(day, seq));
         }
     }
 
     fn find(&self, key: &Key) -> Option<u64> {
-        self.days.values().rev().find_map(|keys| keys.get(&part(key)).map(|number| whole(*number)))
+        let (shard, part) = self.shard(key)?;
+        shard.places.get(&part).map(|place| place.seq())
     }
 
-    /// The keys of that day. With a new day the oldest ones go.
-    fn day(&mut self, at: Timestamp, days: u32) -> &mut Day {
-        let day = at.as_second().div_euclid(SignedDuration::from_hours(24).as_secs());
-        if self.days.last_key_value().is_some_and(|(newest, _)| *newest < day) {
-            self.days = self.days.split_off(&(day - i64::from(days)));
-            self.len = self.days.values().map(Day::len).sum();
-        }
-        self.days.entry(day).or_default()
+    /// Some, whatever the key. A panic while the lock was held leaves a map that is still a map.
+    fn shard(&self, key: &Key) -> Option<(MutexGuard<'_, Shard>, Part)> {
+        let (shard, rest) = key.split_first()?;
+        let shard = self.0.get(usize::from(*shard))?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some((shard, *rest.first_chunk()?))
     }
 }
 
-fn part(key: &Key) -> Part {
-    key.first_chunk().copied().unwrap_or_default()
+impl Shard {
+    /// Keeps the keys of so many days before today.
+    fn forget(&mut self, days: u32) {
+        let today = self.today;
+        self.places.retain(|_, place| place.age(today) <= days);
+    }
 }
 
-fn number(seq: u64) -> Number {
-    seq.to_le_bytes().first_chunk().copied().unwrap_or_default()
+impl Place {
+    fn new(day: i64, seq: u64) -> Self {
+        Self { day: low(day), number: seq.to_le_bytes().first_chunk().copied().unwrap_or_default() }
+    }
+
+    /// How many days before today it is.
+    fn age(self, today: i64) -> u32 {
+        low(today).wrapping_sub(self.day).into()
+    }
+
+    fn seq(self) -> u64 {
+        let mut octets = [0; 8];
+        octets.iter_mut().zip(self.number).for_each(|(to, from)| *to = from);
+        u64::from_le_bytes(octets)
+    }
 }
 
-fn whole(number: Number) -> u64 {
-    let mut octets = [0; 8];
-    octets.iter_mut().zip(number).for_each(|(to, from)| *to = from);
-    u64::from_le_bytes(octets)
+fn day_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(SignedDuration::from_hours(24).as_secs())
+}
+
+fn low(day: i64) -> u8 {
+    let [low, ..] = day.to_le_bytes();
+    low
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn row(id: u8, day: u32, mailbox: &str) -> SeenRow {
+    fn row(id: u8, day: u32, mailbox: &str) -> SeenRow<'static> {
         with_keys(&[[id; 16], [100 + id; 16]], id, day, mailbox)
     }
 
-    fn with_keys(keys: &[Key], fingerprint: u8, day: u32, mailbox: &str) -> SeenRow {
+    fn with_keys(keys: &[Key], fingerprint: u8, day: u32, mailbox: &str) -> SeenRow<'static> {
         let at = format!("2026-03-{day:02}T12:00:00Z").parse().unwrap();
         let keys = keys.iter().copied();
-        SeenRow::new(at, keys, [fingerprint; 8], [mailbox], ["medborgare@example.org"])
+        SeenRow::new(at, keys, [fingerprint; 8], [mailbox], ["medborgare@example.org"]).owned()
     }
 
     #[tokio::test]
@@ -308,7 +347,7 @@ mod tests {
     #[tokio::test]
     async fn one_message_to_many_mailboxes_is_remembered_for_all() {
         let memory = Memory::volatile();
-        let remember = |row: SeenRow| memory.remember_unstored(&memory.linked(row));
+        let remember = |row: SeenRow<'_>| memory.remember_unstored(&memory.linked(row));
         remember(row(1, 1, "anna@exempelby.se"));
         remember(row(2, 1, "anna@exempelby.se"));
         remember(row(1, 2, "bertil@exempelby.se"));
@@ -350,7 +389,7 @@ mod tests {
         let mailboxes: Vec<String> = (0..limits::SEEN_MAILBOXES + 5).map(|n| format!("{n}@x.se")).collect();
         let of = |count: usize| {
             let mailboxes = mailboxes.iter().take(count).map(String::as_str);
-            SeenRow::new(Timestamp::UNIX_EPOCH, [[1; 16]], [1; 8], mailboxes, [])
+            SeenRow::new(Timestamp::UNIX_EPOCH, [[1; 16]], [1; 8], mailboxes, ["x@example.org"])
         };
         let memory = Memory::volatile();
         memory.remember(1, &memory.linked(of(limits::SEEN_MAILBOXES)));
@@ -361,17 +400,55 @@ mod tests {
 
     #[test]
     fn the_index_knows_the_newest_place_and_forgets_by_day() {
-        let mut index = Index::default();
-        let at = |day| row(0, day, "").at();
-        index.add(&[[1; 16]], at(1), 10, 14);
-        index.add(&[[1; 16]], at(2), 20, 14);
-        index.add_older(&[1; 16], at(2), 15, 14);
-        index.add_older(&[2; 16], at(1), 11, 14);
-        assert_eq!((index.find(&[1; 16]), index.find(&[2; 16]), index.len), (Some(20), Some(11), 3));
-        index.add(&[[3; 16]], at(16), 30, 14);
-        assert_eq!((index.find(&[1; 16]), index.find(&[2; 16]), index.len), (Some(20), None, 2));
-        index.add(&[[4; 16]], at(18), 1 << 39, 3);
-        assert_eq!((index.find(&[1; 16]), index.find(&[4; 16]), index.len), (None, Some(1 << 39), 2));
+        let index = Index::new();
+        let key = |n| [7, n, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let find = |n| index.find(&key(n));
+        // Days around one whose lowest octet is 0.
+        let day = |n: i64| 20_480 - 8 + n;
+        index.add(&key(1), day(1), 10, 14);
+        index.add(&key(1), day(2), 20, 14);
+        index.add_older(&key(1), day(2), 15);
+        index.add_older(&key(2), day(1), 11);
+        assert_eq!((find(1), find(2), find(3)), (Some(20), Some(11), None));
+        index.add(&key(3), day(15), 30, 14);
+        assert_eq!((find(1), find(2), find(3)), (Some(20), Some(11), Some(30)));
+        index.add(&key(3), day(16), 31, 14);
+        assert_eq!((find(1), find(2), find(3)), (Some(20), None, Some(31)));
+        // A mail of yesterday that was slow brings nothing back, and is known.
+        index.add(&key(4), day(15), 1 << 39, 14);
+        assert_eq!((find(1), find(4)), (Some(20), Some(1 << 39)));
+        index.add(&key(5), day(18), 33, 2);
+        assert_eq!((find(1), find(3), find(4), find(5)), (None, Some(31), None, Some(33)));
+    }
+
+    #[test]
+    fn a_full_part_of_the_index_forgets_its_oldest_day_alone() {
+        let counted = || METRICS.limits_exceeded.with_label_values(&["seen_messages"]).get();
+        let before = counted();
+        let index = Index::new();
+        let key = |shard: u8, n: usize| {
+            let [a, b, c, d, ..] = n.to_le_bytes();
+            [shard, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        };
+        index.add(&key(1, 0), 100, 1, 14);
+        for n in 0..SHARD_KEYS {
+            index.add(&key(0, n), 100 + i64::from(n > 9), 1, 14);
+        }
+        assert_eq!((index.find(&key(0, 9)), counted()), (Some(1), before));
+        index.add(&key(0, SHARD_KEYS), 101, 2, 14);
+        assert_eq!((index.find(&key(0, 9)), index.find(&key(0, 10))), (None, Some(1)));
+        assert_eq!((index.find(&key(1, 0)), counted()), (Some(1), before + 1));
+        index.add_older(&key(0, 0), 99, 3);
+        assert_eq!(index.find(&key(0, 0)), Some(3), "there is room again");
+        for n in 0..9 {
+            index.add(&key(0, SHARD_KEYS + 1 + n), 102, 4, 14);
+        }
+        assert_eq!((index.find(&key(0, 0)), index.find(&key(0, 10))), (None, Some(1)));
+        for n in 0..=SHARD_KEYS {
+            index.add(&key(2, n), 100, 5, 14);
+        }
+        let kept = [0, SHARD_KEYS - 1, SHARD_KEYS].map(|n| index.find(&key(2, n)));
+        assert_eq!(kept, [None, None, Some(5)], "there was one day only");
     }
 
     /// `cargo test --lib -- --ignored --nocapture a_million` shows what docs/performance.md says.

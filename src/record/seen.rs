@@ -1,8 +1,9 @@
-//! Seen messages: what is remembered of a message from outside. It is one run of octets, in memory as on the disk: made
-//! once for each mail, and taken apart by neither the writer nor the memory. On the disk it stands in a record, and does
-//! not say again what is said there.
+//! Seen messages: what is remembered of a message from outside. It borrows what the mail says until it is written, once, as
+//! one run of octets in the record of the mail; that does not say again what the record says.
 
 #![deny(clippy::disallowed_methods)]
+
+use std::borrow::Cow;
 
 use jiff::Timestamp;
 use smallvec::SmallVec;
@@ -12,109 +13,84 @@ use crate::limits;
 
 /// What is remembered of a message from outside: by keyed hash alone what it is, and in clear who has to do with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeenRow {
+pub struct SeenRow<'a> {
     at: Timestamp,
     /// The record of the same message for other mailboxes.
     before: Option<u64>,
     /// Addresses that were over a limit; none in a row that was read.
     left_out: usize,
-    /// How many keys there are and how many mailboxes, an octet each; the keys; the fingerprint; then the mailboxes and
-    /// the authors, each as its length in two octets, the high one first, and its text. On the disk no mailboxes are all
-    /// recipients of the record, an author of no length is its sender, and where the first octet is above [`BEFORE`] the
-    /// number of the record before stands behind the counts, in eight octets.
-    octets: SeenOctets,
+    keys: SmallVec<[Key; 4]>,
+    fingerprint: Fingerprint,
+    mailboxes: SmallVec<[Cow<'a, str>; 2]>,
+    authors: SmallVec<[Cow<'a, str>; 2]>,
 }
+
+/// A row as it stands in its record: how many keys there are and how many mailboxes, an octet each; the keys; the
+/// fingerprint; then the mailboxes and the authors, each as its length in two octets, the high one first, and its text.
+/// No mailboxes are all recipients of the record, an author of no length is its sender, and where the first octet is
+/// above [`BEFORE`] the number of the record before stands behind the counts, in eight octets.
+pub type SeenOctets = SmallVec<[u8; 128]>;
 
 /// How many keys there cannot be.
 const BEFORE: u8 = 0x80;
 
-/// Most rows are no longer: they lie in their place in memory, for a block of their own that stays while a thousand
-/// other mails come and go makes every other block colder.
-pub type SeenOctets = SmallVec<[u8; 232]>;
-
-impl SeenRow {
+impl<'a> SeenRow<'a> {
     /// The row of a message that came at that time. The first key is what tells most, as its Message-ID; what is over a
     /// limit is left out, and [`Self::left_out`] says so.
-    pub fn new<'a>(
+    pub fn new(
         at: Timestamp,
         keys: impl IntoIterator<Item = Key>,
         fingerprint: Fingerprint,
-        mailboxes: impl IntoIterator<Item = &'a str>,
-        authors: impl IntoIterator<Item = &'a str>,
+        mailboxes: impl IntoIterator<Item = impl Into<Cow<'a, str>>>,
+        authors: impl IntoIterator<Item = impl Into<Cow<'a, str>>>,
     ) -> Self {
-        let mut octets = SeenOctets::new();
-        let (mut counts, mut left_out) = ([0, 0], 0);
-        let [key_count, mailbox_count] = &mut counts;
-        octets.extend_from_slice(&[0, 0]);
-        for key in keys.into_iter().take((BEFORE - 1).into()) {
-            octets.extend_from_slice(&key);
-            *key_count += 1;
+        let keys = keys.into_iter().take((BEFORE - 1).into()).collect();
+        let mut row = Self {
+            at,
+            before: None,
+            left_out: 0,
+            keys,
+            fingerprint,
+            mailboxes: SmallVec::new(),
+            authors: SmallVec::new(),
+        };
+        for mailbox in mailboxes.into_iter().map(Into::into) {
+            if row.mailboxes.len() < limits::SEEN_MAILBOXES && fits(&mailbox) {
+                row.mailboxes.push(mailbox);
+            } else {
+                row.left_out += 1;
+            }
         }
-        octets.extend_from_slice(&fingerprint);
-        for mailbox in mailboxes {
-            let kept = usize::from(*mailbox_count) < limits::SEEN_MAILBOXES && push(&mut octets, mailbox);
-            *mailbox_count += u8::from(kept);
-            left_out += usize::from(!kept);
+        for author in authors.into_iter().map(Into::into) {
+            if fits(&author) {
+                row.authors.push(author);
+            } else {
+                row.left_out += 1;
+            }
         }
-        for author in authors {
-            left_out += usize::from(!push(&mut octets, author));
-        }
-        octets.iter_mut().zip(counts).for_each(|(to, count)| *to = count);
-        Self { at, before: None, left_out, octets }
+        row
     }
 
     /// The row as it stands in a record with that sender and those recipients.
     pub fn beside(&self, sender: &str, recipients: &[String]) -> SeenOctets {
+        let said = self.mailboxes().eq(recipients.iter().map(String::as_str));
+        let mailboxes = if said { &[][..] } else { &self.mailboxes };
+        let count = |count: usize| u8::try_from(count).unwrap_or(u8::MAX);
         let mut octets = SeenOctets::new();
-        let Some((keys, fingerprint, count, mut authors)) = self.split() else { return octets };
-        let people = authors.0;
-        let mailboxes = authors.by_ref().take(count);
-        let said = count == recipients.len()
-            && mailboxes.zip(recipients).fold(true, |said, (mailbox, own)| said && mailbox == own);
-        let [key_count, mailbox_count] = self.octets.first_chunk().copied().unwrap_or_default();
-        octets.push(key_count | if self.before.is_some() { BEFORE } else { 0 });
-        octets.push(if said { 0 } else { mailbox_count });
-        octets.extend(self.before.into_iter().flat_map(u64::to_be_bytes));
-        octets.extend_from_slice(keys.as_flattened());
-        octets.extend_from_slice(&fingerprint);
-        if !said {
-            authors = People(people);
-            for mailbox in authors.by_ref().take(count) {
-                push(&mut octets, mailbox);
-            }
+        octets.push(count(self.keys.len()) | if self.before.is_some() { BEFORE } else { 0 });
+        octets.push(count(mailboxes.len()));
+        if let Some(before) = self.before {
+            octets.extend_from_slice(&before.to_be_bytes());
         }
-        for author in authors {
+        octets.extend_from_slice(self.keys.as_flattened());
+        octets.extend_from_slice(&self.fingerprint);
+        for mailbox in mailboxes {
+            push(&mut octets, mailbox);
+        }
+        for author in self.authors() {
             push(&mut octets, if author == sender { "" } else { author });
         }
         octets
-    }
-
-    /// The row that stands so in a record with that sender and those recipients; none where these are not the octets of
-    /// one.
-    pub fn read(
-        at: Timestamp,
-        octets: &[u8],
-        sender: &str,
-        recipients: impl FnOnce() -> Option<Vec<String>>,
-    ) -> Option<Self> {
-        let ([key_count, mailbox_count], mut rest) = octets.split_first_chunk()?;
-        let mut before = None;
-        if key_count & BEFORE != 0 {
-            let seq;
-            (seq, rest) = rest.split_first_chunk()?;
-            before = Some(u64::from_be_bytes(*seq));
-        }
-        let octets = [key_count & !BEFORE, *mailbox_count].iter().chain(rest).copied().collect();
-        let row = Self { at, before, left_out: 0, octets };
-        let (keys, fingerprint, count, mut people) = row.split()?;
-        people.by_ref().for_each(drop);
-        if !people.0.is_empty() {
-            return None;
-        }
-        let said = if count == 0 { recipients()? } else { Vec::new() };
-        let mailboxes = row.mailboxes().chain(said.iter().map(String::as_str));
-        let authors = row.authors().map(|author| if author.is_empty() { sender } else { author });
-        Some(Self { before, ..Self::new(at, keys.iter().copied(), fingerprint, mailboxes, authors) })
     }
 
     /// When the message came.
@@ -129,22 +105,22 @@ impl SeenRow {
 
     /// By what it is recognised; what tells most stands first.
     pub fn keys(&self) -> &[Key] {
-        self.split().map_or(&[], |(keys, ..)| keys)
+        &self.keys
     }
 
     /// What tells messages of one Message-ID apart.
     pub fn fingerprint(&self) -> Fingerprint {
-        self.split().map_or_else(Fingerprint::default, |(_, fingerprint, ..)| fingerprint)
+        self.fingerprint
     }
 
     /// The local mailboxes that it came for.
     pub fn mailboxes(&self) -> impl Iterator<Item = &str> {
-        self.split().into_iter().flat_map(|(_, _, count, people)| people.take(count))
+        self.mailboxes.iter().map(Cow::as_ref)
     }
 
     /// Who wrote it.
     pub fn authors(&self) -> impl Iterator<Item = &str> {
-        self.split().into_iter().flat_map(|(_, _, count, people)| people.skip(count))
+        self.authors.iter().map(Cow::as_ref)
     }
 
     /// The record of the same message for other mailboxes, which came before.
@@ -158,49 +134,86 @@ impl SeenRow {
         Self { before, ..self }
     }
 
+    /// The row with texts of its own.
+    pub fn owned(&self) -> SeenRow<'static> {
+        SeenRow {
+            at: self.at,
+            before: self.before,
+            left_out: self.left_out,
+            keys: self.keys.clone(),
+            fingerprint: self.fingerprint,
+            mailboxes: self.mailboxes().map(|mailbox| mailbox.to_owned().into()).collect(),
+            authors: self.authors().map(|author| author.to_owned().into()).collect(),
+        }
+    }
+
+    /// The row that stands so in a record with that sender and those recipients; none where these are not the octets of
+    /// one.
+    pub fn read(
+        at: Timestamp,
+        octets: &[u8],
+        sender: &str,
+        recipients: impl FnOnce() -> Option<Vec<String>>,
+    ) -> Option<SeenRow<'static>> {
+        let ([key_count, mailbox_count], mut rest) = octets.split_first_chunk()?;
+        let mut before = None;
+        if key_count & BEFORE != 0 {
+            let seq;
+            (seq, rest) = rest.split_first_chunk()?;
+            before = Some(u64::from_be_bytes(*seq));
+        }
+        let (keys, rest) = rest.split_at_checked(size_of::<Key>() * usize::from(key_count & !BEFORE))?;
+        let (fingerprint, mut rest) = rest.split_first_chunk()?;
+        let mut mailboxes = Vec::new();
+        for _ in 0..*mailbox_count {
+            mailboxes.push(pull(&mut rest)?.to_owned());
+        }
+        if mailboxes.is_empty() {
+            mailboxes = recipients()?;
+        }
+        let mut authors = Vec::new();
+        while !rest.is_empty() {
+            let author = pull(&mut rest)?;
+            authors.push(if author.is_empty() { sender } else { author }.to_owned());
+        }
+        let keys = keys.as_chunks().0.iter().copied();
+        Some(SeenRow::new(at, keys, *fingerprint, mailboxes, authors).after(before))
+    }
+
     /// The row with the mailboxes of another one behind its own.
     #[must_use]
-    pub fn joined(&self, other: &Self) -> Self {
-        let more = other.mailboxes().filter(|mailbox| !self.mailboxes().any(|own| own == *mailbox));
-        let mailboxes = self.mailboxes().chain(more);
-        let keys = self.keys().iter().copied();
-        let joined = Self::new(self.at, keys, self.fingerprint(), mailboxes, self.authors());
-        Self { left_out: self.left_out + joined.left_out, ..joined }
-    }
-
-    /// The keys, the fingerprint, how many mailboxes there are, mailboxes and authors.
-    fn split(&self) -> Option<(&[Key], Fingerprint, usize, People<'_>)> {
-        let ([keys, mailboxes], rest) = self.octets.split_first_chunk()?;
-        let (keys, rest) = rest.split_at_checked(size_of::<Key>() * usize::from(*keys))?;
-        let (fingerprint, people) = rest.split_first_chunk()?;
-        Some((keys.as_chunks().0, *fingerprint, (*mailboxes).into(), People(people)))
+    pub fn joined(mut self, other: Self) -> Self {
+        for mailbox in other.mailboxes {
+            if self.mailboxes.contains(&mailbox) {
+                continue;
+            }
+            if self.mailboxes.len() < limits::SEEN_MAILBOXES {
+                self.mailboxes.push(mailbox);
+            } else {
+                self.left_out += 1;
+            }
+        }
+        self
     }
 }
 
-/// Addresses one after the other.
-struct People<'a>(&'a [u8]);
-
-impl<'a> Iterator for People<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        let (length, rest) = self.0.split_first_chunk()?;
-        let (person, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
-        let person = str::from_utf8(person).ok()?;
-        self.0 = rest;
-        Some(person)
-    }
+/// Whether there is room: no envelope has a longer address.
+fn fits(person: &str) -> bool {
+    person.len() <= limits::ADDRESS_OCTETS
 }
 
-/// Whether there was room: no envelope has a longer address.
-fn push(octets: &mut SeenOctets, person: &str) -> bool {
-    let length = u16::try_from(person.len()).ok();
-    let Some(length) = length.filter(|length| usize::from(*length) <= limits::ADDRESS_OCTETS) else {
-        return false;
-    };
+fn push(octets: &mut SeenOctets, person: &str) {
+    // What does not fit is not in a row.
+    let length = u16::try_from(person.len()).unwrap_or_default();
     octets.extend_from_slice(&length.to_be_bytes());
     octets.extend_from_slice(person.as_bytes());
-    true
+}
+
+fn pull<'a>(octets: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, rest) = octets.split_first_chunk()?;
+    let (person, rest) = rest.split_at_checked(u16::from_be_bytes(*length).into())?;
+    *octets = rest;
+    str::from_utf8(person).ok()
 }
 
 #[cfg(test)]
@@ -209,7 +222,7 @@ mod tests {
 
     const KEYS: [Key; 2] = [[1; 16], [2; 16]];
 
-    fn row(mailboxes: &[&str]) -> SeenRow {
+    fn row<'a>(mailboxes: &[&'a str]) -> SeenRow<'a> {
         let mailboxes = mailboxes.iter().copied();
         SeenRow::new(Timestamp::UNIX_EPOCH, KEYS, [3; 8], mailboxes, ["x@example.org", "å@example.org"])
     }
@@ -227,8 +240,8 @@ mod tests {
         assert_eq!(read(&written), Some(row.clone()));
         let people = 2 + 32 + 8;
         for cut in 0..written.len() {
-            // Whole addresses may be missing: authors are as many as there are.
-            let whole = [people, people + 19, people + 36, people + 51].contains(&cut);
+            // Whole authors may be missing: they are as many as there are.
+            let whole = [people + 36, people + 51].contains(&cut);
             assert_eq!(read(&written[..cut]).is_some(), whole, "{cut}");
         }
         let odd = [&written, &[0, 1, 0xFF][..]].concat();
@@ -251,7 +264,7 @@ mod tests {
             let written = row.beside(sender, &recipients);
             assert_eq!(written.len(), 2 + 32 + 8 + people, "{sender} {recipients:?}");
             let read = SeenRow::read(row.at(), &written, sender, || Some(recipients.clone()));
-            assert_eq!(read, Some(row.clone()), "{sender} {recipients:?}");
+            assert_eq!(read.as_ref(), Some(&row), "{sender} {recipients:?}");
         }
     }
 
@@ -270,10 +283,10 @@ mod tests {
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
         assert!(row(&many).mailboxes().eq(many.iter().copied().take(limits::SEEN_MAILBOXES)));
         assert_eq!(row(&many).left_out(), 200);
-        let joined = row(&many[..99]).joined(&row(&many));
+        let joined = row(&many[..99]).joined(row(&many));
         assert!(joined.mailboxes().eq(many[..100].iter().copied()));
         assert_eq!(joined.left_out(), 0, "what was left out of the other one was counted with it");
-        let one_too_many = row(&many[200..201]).joined(&row(&many));
-        assert_eq!((one_too_many.left_out(), one_too_many.joined(&joined).left_out()), (1, 2));
+        let one_too_many = row(&many[200..201]).joined(row(&many));
+        assert_eq!((one_too_many.left_out(), one_too_many.clone().joined(joined).left_out()), (1, 2));
     }
 }

@@ -62,7 +62,12 @@ pub(super) struct RecordRow {
 
 impl RecordRow {
     /// The row of a record with what rules found in it. What goes over its limit is cut, marked with `…`, and counted.
-    pub(super) fn new(mut record: Record, found: &[FindingRow], seen: Option<&SeenRow>, salt: Salt) -> Self {
+    pub(super) fn new(
+        mut record: Record,
+        found: &[FindingRow],
+        seen: Option<&SeenRow<'_>>,
+        salt: Salt,
+    ) -> Self {
         let mut cut = false;
         for field in [
             &mut record.sender,

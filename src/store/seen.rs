@@ -44,7 +44,12 @@ impl Readers {
 
     /// The row that came with the record of that number, if it is of the message with that key: numbers begin anew
     /// with an epoch.
-    pub(super) fn find(&self, seq: u64, key: &Key, since: Timestamp) -> Result<Option<SeenRow>, ReadError> {
+    pub(super) fn find(
+        &self,
+        seq: u64,
+        key: &Key,
+        since: Timestamp,
+    ) -> Result<Option<SeenRow<'static>>, ReadError> {
         let mut found = None;
         self.read(since, |connection, version, since| {
             let of_number = |table: &Table| {
@@ -69,7 +74,7 @@ impl Readers {
         &self,
         count: usize,
         since: Timestamp,
-        mut each: impl FnMut(u64, SeenRow),
+        mut each: impl FnMut(u64, SeenRow<'static>),
     ) -> Result<u64, ReadError> {
         let mut room = i64::try_from(count).unwrap_or(i64::MAX);
         let mut damaged = 0;
@@ -172,7 +177,7 @@ struct Table {
     columns: &'static str,
     /// What stands behind FROM, for those that are young enough.
     rows: &'static str,
-    read: fn(&Row<'_>) -> rusqlite::Result<(u64, SeenRow)>,
+    read: fn(&Row<'_>) -> rusqlite::Result<(u64, SeenRow<'static>)>,
 }
 
 impl Table {
@@ -189,7 +194,7 @@ impl Table {
     }
 }
 
-fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
+fn seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow<'static>)> {
     let seq: i64 = row.get(0)?;
     let at = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN);
     let sender = row.get_ref(3)?.as_str()?;
@@ -203,7 +208,7 @@ fn contact(row: &Row<'_>) -> rusqlite::Result<(Key, Timestamp)> {
     Ok((row.get(0)?, Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN)))
 }
 
-fn old_seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
+fn old_seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow<'static>)> {
     let seq: i64 = row.get(0)?;
     let sender: String = row.get(5)?;
     let (signs, _) = row.get_ref(6)?.as_blob()?.as_chunks();
@@ -211,7 +216,5 @@ fn old_seen_row(row: &Row<'_>) -> rusqlite::Result<(u64, SeenRow)> {
     let at = Timestamp::from_millisecond(row.get(3)?).unwrap_or(Timestamp::MIN);
     let (mailboxes, more): (Vec<String>, Vec<String>) = (row::parsed(row, 4)?, row::parsed(row, 7)?);
     let authors = Some(sender).filter(|sender| !sender.is_empty()).into_iter().chain(more);
-    let authors: Vec<String> = authors.collect();
-    let (mailboxes, authors) = (mailboxes.iter().map(String::as_str), authors.iter().map(String::as_str));
     Ok((seq.unsigned_abs(), SeenRow::new(at, keys, row.get(2)?, mailboxes, authors)))
 }

@@ -140,7 +140,7 @@ fn forge(directory: &Path, id: &RecordId, key: &Path) {
     });
 }
 
-fn entry(subject: &str) -> Entry {
+fn entry(subject: &str) -> Entry<'static> {
     Entry::of(record(subject))
 }
 

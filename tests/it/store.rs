@@ -50,7 +50,7 @@ pub(crate) fn record(subject: &str) -> Record {
     }
 }
 
-fn entry(subject: &str) -> Entry {
+fn entry(subject: &str) -> Entry<'static> {
     Entry::of(record(subject))
 }
 
@@ -197,7 +197,7 @@ async fn seen_messages_are_remembered_over_restarts_and_months() {
         let keys = [key, [100; 16], [101; 16]];
         let authors = ["x@example.org", "y@example.org"];
         let seen = SeenRow::new(record.time, keys, [fingerprint; 8], [mailbox], authors);
-        let id = store.commit(Entry { seen: Some(seen.clone().into()), ..Entry::of(record) }).await.unwrap();
+        let id = store.commit(Entry { seen: Some(seen.clone()), ..Entry::of(record) }).await.unwrap();
         stored.push((id.seq, seen));
         store.close().await;
     }

@@ -133,7 +133,7 @@ async fn a_start_forgets_what_is_damaged_of_the_memory() {
     for seq in 1..=last {
         let record = record("");
         let seen = SeenRow::new(record.time, [key(seq)], [1; 8], ["anna@exempelby.se"], ["x@example.org"]);
-        store.enqueue(Entry { seen: Some(seen.into()), ..Entry::of(record) });
+        store.enqueue(Entry { seen: Some(seen), ..Entry::of(record) });
     }
     store.close().await;
     file().execute_batch(ROWS_DAMAGED).unwrap();
@@ -156,7 +156,7 @@ async fn a_start_forgets_what_is_damaged_of_the_memory() {
     // A message that came again is known by the newer row, whatever became of the older one.
     let again = SeenRow::new(record("").time, [key(6)], [1; 8], ["bo@exempelby.se"], ["x@example.org"]);
     let again = memory.linked(again);
-    let entry = Entry { seen: Some(again.clone().into()), ..Entry::of(record("")) };
+    let entry = Entry { seen: Some(again.clone()), ..Entry::of(record("")) };
     memory.remember(store.commit(entry).await.unwrap().seq, &again);
     let found = memory.find(&key(6)).await.unwrap().unwrap();
     assert!(again.before() == Some(6) && found.mailboxes().eq(["bo@exempelby.se"]));

@@ -34,7 +34,7 @@ fn decided(path: &Path) -> Config {
     config
 }
 
-fn old(n: u32, at: Timestamp) -> Entry {
+fn old(n: u32, at: Timestamp) -> Entry<'static> {
     let found = FindingRow {
         rule: "auto-forward".into(),
         grade: "certain".into(),
@@ -66,7 +66,7 @@ fn old(n: u32, at: Timestamp) -> Entry {
         message_id: format!("<{n}.{OLD}>"),
         ..record(&format!("Ärende {n} om {OLD}"))
     };
-    Entry { findings: vec![found], seen: Some(seen.into()), outbox: vec![own], ..Entry::of(record) }
+    Entry { findings: vec![found], seen: Some(seen), outbox: vec![own], ..Entry::of(record) }
 }
 
 /// 400 old mails three months ago and as many young ones now; every fourth old one is the registry's.

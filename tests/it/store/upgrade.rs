@@ -80,7 +80,7 @@ async fn seen_messages_of_a_file_of_version_6_are_still_known() {
     assert!(old.keys() == [[0; 16], [1; 16]] && old.authors().eq(["x@example.org", "y@example.org"]));
     let record = entry("new").record;
     let new = SeenRow::new(record.time, [[2; 16]], [2; 8], ["anna@exempelby.se"], ["x@example.org"]);
-    let id = store.commit(Entry { seen: Some(new.clone().into()), ..Entry::of(record) }).await.unwrap();
+    let id = store.commit(Entry { seen: Some(new.clone()), ..Entry::of(record) }).await.unwrap();
     assert_eq!(id.to_string(), "gw1-1-000000000002", "the epoch goes on");
     assert_eq!(store.find_seen(1, &[1; 16], 14).unwrap(), Some(old.clone()));
     let mut recent = Vec::new();
