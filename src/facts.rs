@@ -113,7 +113,8 @@ pub struct Needs {
     pub archives: bool,
     /// What is written in documents, which the same process reads.
     pub documents: bool,
-    /// The memory of messages that came from outside within so many days; 0 for not at all.
+    /// What tells of a forward: traces in the header section, and the memory of messages that came from outside within
+    /// so many days; 0 for not at all.
     pub seen_days: u32,
     /// Which domains vouch for a mail from outside.
     pub authentication: bool,

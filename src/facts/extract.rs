@@ -52,8 +52,10 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
     };
     // Only mail that leaves can be a forward.
     let traces = match direction {
-        Direction::Outbound => forwarding::traces(&header, &mail.envelope.sender, organisation),
-        Direction::Inbound | Direction::Internal => Vec::new(),
+        Direction::Outbound if needs.seen_days > 0 => {
+            forwarding::traces(&header, &mail.envelope.sender, organisation)
+        }
+        Direction::Outbound | Direction::Inbound | Direction::Internal => Vec::new(),
     };
     Facts {
         organisation: organisation.clone(),

@@ -5,7 +5,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::received::Received;
+use super::received::{self, Received};
 use super::{Field, Header, grammar, signature};
 use crate::address::{Address, Domain, ReversePath};
 use crate::letter::LOOP_FIELD;
@@ -199,12 +199,13 @@ fn gmail_pair(header: &Header) -> Option<Trace> {
 /// The hops in which a host inside took the message from a client outside that was nobody's login. The newest hop is
 /// left out: a content filter hands mail in again on the gateway itself.
 fn came_in<'a>(header: &'a Header, organisation: &'a Organisation) -> impl Iterator<Item = Trace> + use<'a> {
-    let hops = header.all("Received").skip(1).take(limits::RECEIVED_READ).filter_map(Received::parse);
-    hops.filter(|hop| {
-        let outside = hop.from.is_some_and(|from| !organisation.contains_host(from));
-        outside && !hop.authenticated && organisation.owns_host(&hop.by)
-    })
-    .map(|hop| Trace { mechanism: Mechanism::InThenOut, mailbox: hop.recipient })
+    let fields = header.all("Received").skip(1).take(limits::RECEIVED_READ);
+    // The client is told first: mail that was written here came from nobody outside, and no more of it is read.
+    let outside =
+        |field: &&str| received::client(field).is_some_and(|client| !organisation.contains_host(client));
+    let hops = fields.filter(outside).filter_map(Received::parse);
+    hops.filter(|hop| !hop.authenticated && organisation.owns_host(&hop.by))
+        .map(|hop| Trace { mechanism: Mechanism::InThenOut, mailbox: hop.recipient })
 }
 
 /// The trace that the envelope sender is, if it was rewritten.

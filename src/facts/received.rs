@@ -12,8 +12,6 @@ use crate::address::{Address, Domain};
 pub(super) struct Received {
     /// The host that took the message.
     pub(super) by: Domain,
-    /// Who handed it over, by the address that the host saw.
-    pub(super) from: Option<IpAddr>,
     /// Whether the client was a user of the host's (RFC 3848: a protocol with a final A).
     pub(super) authenticated: bool,
     /// Whom it was for, where that was a single recipient.
@@ -34,10 +32,14 @@ impl Received {
                 _ => {}
             }
         }
-        // Before `by` stands the client; `(… [address])` is what the host saw of it.
-        let from = value.split_once(" by ").map_or("", |(from, _)| from);
-        Some(Self { by: Domain::new(by?), from: address(from), authenticated, recipient })
+        Some(Self { by: Domain::new(by?), authenticated, recipient })
     }
+}
+
+/// Who handed the message over in such a field: before `by` stands the client, and `(… [address])` is what the host saw
+/// of it.
+pub(super) fn client(value: &str) -> Option<IpAddr> {
+    address(value.split_once(" by ")?.0)
 }
 
 /// What stands outside of comments, word by word.
@@ -92,7 +94,7 @@ mod tests {
     fn hops() {
         let hop = |value: &str| {
             Received::parse(value).map(|hop| {
-                let from = hop.from.map(|ip| ip.to_string()).unwrap_or_default();
+                let from = client(value).map(|ip| ip.to_string()).unwrap_or_default();
                 let to = hop.recipient.map(|to| to.to_string()).unwrap_or_default();
                 format!("{} {from} {} {to}", hop.by, hop.authenticated)
             })

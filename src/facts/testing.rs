@@ -14,6 +14,9 @@ use crate::organisation::Organisation;
 use super::identity::By;
 use super::{Facts, Needs, Seen, extract};
 
+/// What tells of a forward, as far as it stands in the header section.
+const NEEDS: Needs = Needs { seen_days: 1, ..Needs::NONE };
+
 /// Exempelby, with the network 10.0.0.0/8.
 pub(crate) fn organisation() -> Arc<Organisation> {
     Arc::new(Organisation {
@@ -49,12 +52,12 @@ pub(crate) fn mail(client: &str, sender: &str, recipients: &str, header: &str) -
 
 /// The facts of such a mail from a host inside.
 pub(crate) fn from_inside(sender: &str, recipients: &str, header: &str) -> Facts {
-    extract::extract(&mail("10.1.2.3", sender, recipients, header), &organisation(), Needs::default())
+    extract::extract(&mail("10.1.2.3", sender, recipients, header), &organisation(), NEEDS)
 }
 
 /// The facts of such a mail from outside.
 pub(crate) fn from_outside(sender: &str, recipients: &str, header: &str) -> Facts {
-    extract::extract(&mail("192.0.2.1", sender, recipients, header), &organisation(), Needs::default())
+    extract::extract(&mail("192.0.2.1", sender, recipients, header), &organisation(), NEEDS)
 }
 
 /// A message that came from outside before.

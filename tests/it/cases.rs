@@ -43,7 +43,7 @@ fn text_is_gathered_only_where_it_is_needed() {
         let mail = case.mail(Timestamp::UNIX_EPOCH);
         let body = extract(&mail, &organisation(), Needs { body: true, ..Needs::default() });
         let all = extract(&mail, &organisation(), ALL);
-        assert!(body.passages.is_empty());
+        assert!(body.passages.is_empty() && body.traces.is_empty());
         assert_eq!(body.attachments, all.attachments, "{}", case.name);
         assert_eq!(body.defects, all.defects, "{}", case.name);
         assert!(extract(&mail, &organisation(), Needs::default()).attachments.is_empty());
