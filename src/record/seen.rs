@@ -28,7 +28,7 @@ pub struct SeenRow<'a> {
 /// A row as it stands in its record: how many keys there are and how many mailboxes, an octet each; the keys; the
 /// fingerprint; then the mailboxes and the authors, each as its length in two octets, the high one first, and its text.
 /// No mailboxes are all recipients of the record, an author of no length is its sender, and where the first octet is
-/// above [`BEFORE`] the number of the record before stands behind the counts, in eight octets.
+/// above `BEFORE` the number of the record before stands behind the counts, in eight octets.
 pub type SeenOctets = SmallVec<[u8; 128]>;
 
 /// How many keys there cannot be.
