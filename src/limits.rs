@@ -87,6 +87,12 @@ pub const MIME_DEPTH: usize = 50;
 pub const MIME_PARTS: usize = 10_000;
 /// Pieces of one message: its parts, and the subjects, names and leftovers around them.
 pub const MIME_PIECES: usize = 40_000;
+/// Octets for each octet of a message that are read once more, over all of it: what comes out of messages under a
+/// transfer encoding, and parts that stand in others. Each level of 49 is a copy of all that is inside it; two levels
+/// of quoted-printable, or three of base64, are more than any program writes.
+pub const MIME_AGAIN_RATIO: usize = 2;
+/// The same for small messages, which may have more levels.
+pub const MIME_AGAIN_OCTETS: usize = 4 << 20;
 /// Stretches of a header section that are no fields and are read one by one; more are read as one, with the fields
 /// between them.
 pub const ODD_STRETCHES: usize = 16;
@@ -204,6 +210,8 @@ pub const SCAN_PAUSE: Duration = Duration::from_secs(10);
 pub const PDF_OBJECTS: usize = 1_000_000;
 /// Arrays, dictionaries, forms and references inside one another in a PDF.
 pub const PDF_DEPTH: usize = 64;
+/// Octets for each octet of a PDF that are read once more, because an object there was none after all.
+pub const PDF_AGAIN_RATIO: usize = 4;
 /// Pages of one PDF whose text is read.
 pub const PDF_PAGES: usize = 20_000;
 /// Filters on one stream of a PDF; two are usual.

@@ -178,6 +178,38 @@ fn addresses() {
 }
 
 #[test]
+fn copies_of_messages_in_messages_have_an_end() {
+    let nested = |octets: usize, levels: usize| {
+        let head = "Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n";
+        facts(head.repeat(levels) + "Subject: x\n\n" + &"Hej \n".repeat(octets / 5), BODY)
+    };
+    // Two levels are more than any program writes; each that is read is a copy.
+    let large = limits::MIME_AGAIN_OCTETS;
+    let read = nested(large, 2);
+    assert!(!read.defects.contains(&Defect::TooDeep));
+    assert_eq!(attachments(&read).iter().filter(|line| line.ends_with(" plain")).count(), 2);
+    let deep = nested(large, 20);
+    assert!(deep.defects.contains(&Defect::TooDeep));
+    assert_eq!(attachments(&deep).iter().filter(|line| line.ends_with(" plain")).count(), 2);
+    assert_eq!(deep.attachments.last().unwrap().state.reason(), Some("limit"));
+    // A small one has as many levels as there may be.
+    assert!(!nested(60 << 10, limits::MIME_DEPTH - 1).defects.contains(&Defect::TooDeep));
+}
+
+#[test]
+fn parts_behind_boundaries_within_lines_have_an_end() {
+    let hidden = "x --b\nContent-Type: a/b\nContent-Transfer-Encoding: base64\n\n".repeat(40);
+    let message = |octets: usize| {
+        let head = "Content-Type: multipart/mixed; boundary=b\n\n--b\n\n".to_owned();
+        facts(head + &hidden + &"QUJD\n".repeat(octets / 5), BODY)
+    };
+    assert!(!message(80 << 10).defects.contains(&Defect::TooDeep));
+    let large = message(limits::MIME_AGAIN_OCTETS);
+    assert!(large.defects.contains(&Defect::TooDeep));
+    assert!(large.attachments.len() < 4, "{}", large.attachments.len());
+}
+
+#[test]
 fn limits_are_visible() {
     let nested = facts("Content-Type: message/rfc822\n\n".repeat(40_000), BODY);
     assert_eq!(nested.attachments.len(), limits::MIME_DEPTH + 1);

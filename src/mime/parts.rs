@@ -29,7 +29,8 @@ pub(crate) enum Want {
 
 /// Walks a message with that header section.
 pub(crate) fn walk(bytes: &Bytes, section: &Section<'_>, want: Want, defects: &mut Defects) -> Vec<Piece> {
-    let mut walk = Walk { pieces: Vec::new(), parts: 0, attached: 0, want, defects };
+    let room = bytes.len().saturating_mul(limits::MIME_AGAIN_RATIO).max(limits::MIME_AGAIN_OCTETS);
+    let mut walk = Walk { pieces: Vec::new(), parts: 0, attached: 0, room, want, defects };
     walk.header(bytes, section, "");
     let root = Part::read(section, Untyped::Text, walk.defects);
     walk.message(bytes, root, section.body_at, Place::default());
@@ -40,6 +41,9 @@ struct Walk<'d> {
     pieces: Vec<Piece>,
     parts: usize,
     attached: usize,
+    /// Octets that may still be read once more: as what comes out of a message under a transfer encoding, or as a part
+    /// that was hidden in another.
+    room: usize,
     want: Want,
     defects: &'d mut Defects,
 }
@@ -181,9 +185,13 @@ impl Walk<'_> {
 
     /// A part without parts, or one whose parts cannot be told apart.
     fn leaf(&mut self, part: &Part, body: &Bytes, place: &Place, open: &[Open]) {
-        let deep = place.depth >= limits::MIME_DEPTH;
+        let (size, broken) = transfer::measure(part.encoding, body);
+        let mut deep = place.depth >= limits::MIME_DEPTH;
         if part.is_message() && !deep && part.encoding != Encoding::Unknown {
-            return self.encoded_message(part, body, place);
+            if self.may_read_again(size) {
+                return self.encoded_message(part, body, place);
+            }
+            deep = true;
         }
         let multipart = part.media_type.starts_with("multipart/");
         if multipart
@@ -194,7 +202,6 @@ impl Walk<'_> {
             let guessed = Part { boundary: Some(boundary), ..part.clone() };
             return self.message(body, guessed, 0, place.clone());
         }
-        let (size, broken) = transfer::measure(part.encoding, body);
         if broken || part.encoding == Encoding::Unknown {
             self.defects.add(Defect::BrokenEncoding);
         }
@@ -218,6 +225,13 @@ impl Walk<'_> {
             self.residue(&place.path, body.clone());
         }
         self.behind_a_boundary(body, place, open);
+    }
+
+    /// Takes so many octets from the room, if they are there.
+    fn may_read_again(&mut self, octets: usize) -> bool {
+        let left = self.room.checked_sub(octets);
+        self.room = left.unwrap_or(self.room);
+        left.is_some()
     }
 
     /// Text, and the files that old programs wrote into it.
@@ -264,8 +278,11 @@ impl Walk<'_> {
         if self.parts > limits::MIME_PARTS {
             return self.defects.add(Defect::TooManyParts);
         }
-        self.defects.add(Defect::BrokenStructure);
         let rest = slice(body, section.body_at, body.len());
+        if !self.may_read_again(rest.len()) {
+            return self.defects.add(Defect::TooDeep);
+        }
+        self.defects.add(Defect::BrokenStructure);
         let inner = Place { depth: place.depth + 1, ..place.child(1) };
         self.leaf(&hidden, &rest, &inner, open);
     }

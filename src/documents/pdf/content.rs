@@ -27,7 +27,8 @@ pub(super) struct Shown {
     pub(super) image: f64,
     /// What could not be done to the end.
     pub(super) trouble: Option<Reason>,
-    fonts: HashMap<u32, Rc<Font>>,
+    /// By where the object is: a font may stand in the resources themselves.
+    fonts: HashMap<*const Object, Rc<Font>>,
     /// Forms that were shown, with what they had in characters and in image: a letterhead is read once.
     forms: HashMap<u32, (usize, f64)>,
     operators: usize,
@@ -162,6 +163,10 @@ impl<'f> Run<'f> {
             }
             operands.clear();
         }
+        // What lies too deep ends the reading before the end.
+        if parser.at < content.len() {
+            shown.trouble = Some(Reason::Limit);
+        }
     }
 
     fn operate(&mut self, shown: &mut Shown, operator: &[u8], operands: &[Object], budget: &mut Budget) {
@@ -232,14 +237,13 @@ impl<'f> Run<'f> {
 
     /// A font is read once, and its maps with it.
     fn font(&self, shown: &mut Shown, font: &Object, budget: &mut Budget) -> Option<Rc<Font>> {
-        let number = if let Object::Reference(number) = font { Some(*number) } else { None };
-        if let Some(known) = number.and_then(|number| shown.fonts.get(&number)) {
+        let font = self.file.resolve(font)?;
+        let place = std::ptr::from_ref(font);
+        if let Some(known) = shown.fonts.get(&place) {
             return Some(known.clone());
         }
-        let read = Rc::new(Font::read(self.file, self.file.resolve(font)?.dictionary()?, budget));
-        if let Some(number) = number {
-            shown.fonts.insert(number, read.clone());
-        }
+        let read = Rc::new(Font::read(self.file, font.dictionary()?, budget));
+        shown.fonts.insert(place, read.clone());
         Some(read)
     }
 

@@ -40,6 +40,7 @@ impl<'a> File<'a> {
         let mut file = Self { bytes, objects: HashMap::new(), trailer: Dictionary::default(), cipher: None };
         let finder = memmem::Finder::new("obj");
         let mut at = 0;
+        let mut again = bytes.len().saturating_mul(limits::PDF_AGAIN_RATIO);
         while let Some(found) = finder.find(bytes.get(at..).unwrap_or_default()) {
             let keyword = at + found;
             at = keyword + "obj".len();
@@ -48,7 +49,11 @@ impl<'a> File<'a> {
                 return Err(Reason::Limit);
             }
             let mut parser = Parser::in_file(bytes, at);
-            let Some(object) = parser.object() else { continue };
+            let Some(object) = parser.object() else {
+                // What is in it may still be objects, each of which goes as far.
+                again = again.checked_sub(parser.at.saturating_sub(at)).ok_or(Reason::Limit)?;
+                continue;
+            };
             let object = file.with_data(object, &mut parser);
             at = parser.at;
             if object.dictionary().is_some_and(|dictionary| dictionary.is("Type", "XRef")) {
@@ -114,9 +119,12 @@ impl<'a> File<'a> {
             let (Some(number), Some(offset)) = (head.object(), head.object()) else { break };
             let (Some(number), Some(offset)) = (number.index(), offset.index()) else { break };
             let offset = usize::try_from(offset).map_err(|_| Reason::Damaged)?;
-            let Some(object) = Parser::in_file(&data, first.saturating_add(offset)).object() else {
-                continue;
-            };
+            let from = first.saturating_add(offset);
+            let mut parser = Parser::in_file(&data, from);
+            let object = parser.object();
+            // Any number of objects may begin at the same place.
+            budget.spend(parser.at.saturating_sub(from))?;
+            let Some(object) = object else { continue };
             if self.objects.len() >= limits::PDF_OBJECTS {
                 return Err(Reason::Limit);
             }

@@ -23,6 +23,10 @@ pub(super) fn undo(
     if filters.len() > limits::PDF_FILTERS {
         return Err(Reason::Limit);
     }
+    if filters.is_empty() {
+        // Any number of pages may name the same stream.
+        budget.spend(data.len())?;
+    }
     let mut data = data;
     for (at, filter) in filters.iter().enumerate() {
         let name = file.resolve(filter).and_then(Object::name).ok_or(Reason::Damaged)?;
@@ -31,14 +35,20 @@ pub(super) fn undo(
         data = Cow::Owned(match name {
             b"FlateDecode" | b"Fl" => predicted(inflate(&data, budget)?, number),
             b"LZWDecode" | b"LZW" => predicted(lzw(&data, number("EarlyChange") != Some(0), budget)?, number),
-            b"ASCII85Decode" | b"A85" => ascii85(&data),
-            b"ASCIIHexDecode" | b"AHx" => ascii_hex(&data),
+            b"ASCII85Decode" | b"A85" => spent(ascii85(&data), budget)?,
+            b"ASCIIHexDecode" | b"AHx" => spent(ascii_hex(&data), budget)?,
             b"RunLengthDecode" | b"RL" => run_length(&data, budget)?,
             b"Crypt" => continue,
             _ => return Err(Reason::Format),
         });
     }
     Ok(data.into_owned())
+}
+
+/// What came out, counted.
+fn spent(data: Vec<u8>, budget: &mut Budget) -> Result<Vec<u8>, Reason> {
+    budget.spend(data.len())?;
+    Ok(data)
 }
 
 /// Some programs write a wrong header, or none; and a wrong checksum, which readers pass over, costs the octets that
