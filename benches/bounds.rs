@@ -27,6 +27,7 @@ use gateway::victims::{self, Tally, Until};
 use gateway::{Answer, From, Gateway};
 
 /// Processor time, memory and answers of the most expensive mails.
+#[allow(clippy::struct_excessive_bools, reason = "each is an option")]
 #[derive(Debug, Parser)]
 struct Options {
     /// Only kinds whose names begin so; several are separated by commas.
@@ -56,6 +57,9 @@ struct Options {
     /// Address space of the program, as `ulimit -v` has it, in octets; k, m and g may follow.
     #[arg(long, default_value = "6g")]
     memory: String,
+    /// Another build of the program.
+    #[arg(long, default_value = gateway::PROGRAM)]
+    program: String,
     /// One JSON object a line.
     #[arg(long)]
     json: bool,
@@ -72,12 +76,17 @@ struct Options {
 
 impl Options {
     fn kinds(&self) -> Vec<Kind> {
-        let wanted = |kind: &Kind| self.only.is_empty() || self.only.iter().any(|name| kind.name.starts_with(&**name));
+        let wanted =
+            |kind: &Kind| self.only.is_empty() || self.only.iter().any(|name| kind.name.starts_with(&**name));
         costly::kinds().into_iter().filter(wanted).collect()
     }
 
     fn from(&self, number: u8) -> From {
         if self.outbound { From::Inside } else { From::Outside(number) }
+    }
+
+    fn gateway(&self) -> Gateway {
+        Gateway::start_program(&self.program, Some(octets(&self.memory) as u64))
     }
 
     fn largest(&self) -> usize {
@@ -136,7 +145,7 @@ struct Cost {
 
 /// Sends one mail to a program of its own, and waits until that is at rest.
 fn measure(mail: &[u8], options: &Options) -> Cost {
-    let mut gateway = Gateway::start(Some(octets(&options.memory) as u64));
+    let mut gateway = options.gateway();
     gateway.deliver(&gateway::trivial(), From::Outside(1));
     let (message, before) = (gateway::message(mail), Usage::of(gateway.pid()));
     let (pid, from) = (gateway.pid(), options.from(7));
@@ -193,12 +202,17 @@ fn kill(pid: u32) {
 /// One line for each kind: its largest mail, and how what it costs grows with its size.
 fn table(options: &Options) {
     if !options.json {
-        println!("| kind | octets | CPU s | after the answer | peak MB | a worker's | answered after s | answer | growth of CPU | of memory |");
+        println!(
+            "| kind | octets | CPU s | after the answer | peak MB | a worker's | answered after s | answer | growth of CPU | of memory |"
+        );
         println!("|---|---|---|---|---|---|---|---|---|---|");
     }
     for kind in options.kinds() {
-        let costs: Vec<Cost> =
-            options.times.iter().map(|times| measure(&(kind.make)(octets(&options.size) * times), options)).collect();
+        let costs: Vec<Cost> = options
+            .times
+            .iter()
+            .map(|times| measure(&(kind.make)(octets(&options.size) * times), options))
+            .collect();
         let Some(largest) = costs.iter().max_by_key(|cost| cost.octets).copied() else { continue };
         let cpu = growth(costs.iter().map(|cost| (cost.octets, cost.cpu.as_secs_f64())), 0.05);
         let memory = growth(costs.iter().map(|cost| (cost.octets, cost.peak as f64 - 35.0)), 10.0);
@@ -260,7 +274,7 @@ fn at_once(options: &Options, count: usize) {
         .take(count)
         .map(|kind| (kind, gateway::message(&(kind.make)(options.largest()))))
         .collect();
-    let mut gateway = Gateway::start(Some(octets(&options.memory) as u64));
+    let mut gateway = options.gateway();
     let pid = gateway.pid();
     let limit = Duration::from_secs(options.seconds);
     let started = Instant::now();
@@ -292,11 +306,24 @@ fn at_once(options: &Options, count: usize) {
         }
     });
     others.sort_unstable();
-    let at = |part: usize| others.get((others.len() * part / 1_000).min(others.len() - 1)).copied().unwrap_or_default();
+    let at = |part: usize| {
+        others.get((others.len() * part / 1_000).min(others.len() - 1)).copied().unwrap_or_default()
+    };
     println!("{count} mails of {} octets, address space {}:", options.largest(), options.memory);
     println!("  answers: {}", victims::shown(&attacks));
-    println!("  all answered after {:.1} s, CPU {:.1} s, peak {} MB", started.elapsed().as_secs_f64(), Usage::of(pid).cpu.as_secs_f64(), peak >> 10);
-    println!("  others: {}; median {:.0?}, p99 {:.0?}, slowest {:.0?}", victims::shown(&trivial), at(500), at(990), at(1_000));
+    println!(
+        "  all answered after {:.1} s, CPU {:.1} s, peak {} MB",
+        started.elapsed().as_secs_f64(),
+        Usage::of(pid).cpu.as_secs_f64(),
+        peak >> 10
+    );
+    println!(
+        "  others: {}; median {:.0?}, p99 {:.0?}, slowest {:.0?}",
+        victims::shown(&trivial),
+        at(500),
+        at(990),
+        at(1_000)
+    );
     match gateway.ended() {
         Some(status) => println!("  THE PROGRAM ENDED: {status}\n{}", gateway.said()),
         None => println!("  the program runs on"),
@@ -311,14 +338,17 @@ fn under_attack(options: &Options, time: Duration) {
     let attacks: [(&str, Vec<Message>); 4] = [
         ("none", Vec::new()),
         ("40 × 1 MB of U+FDFA", vec![gateway::message(&(costly::kind("fdfa").make)(1 << 20)); 40]),
-        ("20 × 90 KB with ZIPs of U+FDFA", vec![gateway::message(&(costly::kind("zip-fdfa").make)(90 << 10)); 20]),
+        (
+            "20 × 90 KB with ZIPs of U+FDFA",
+            vec![gateway::message(&(costly::kind("zip-fdfa").make)(90 << 10)); 20],
+        ),
         (
             "44 × 225 KB of encrypted workbooks",
             vec![gateway::message(&(costly::kind("office-encrypted").make)(225 << 10)); 44],
         ),
     ];
     for (name, attacks) in attacks {
-        let gateway = Gateway::start(Some(octets(&options.memory) as u64));
+        let gateway = options.gateway();
         let trial = victims::trial(&gateway, &victim, &attacks, Until::Time(time));
         let slowest = trial.times.iter().max().copied().unwrap_or_default();
         println!(
@@ -336,7 +366,7 @@ fn stops(options: &Options) {
     println!("|---|---|---|");
     for kind in options.kinds() {
         let message = gateway::message(&(kind.make)(options.largest()));
-        let mut gateway = Gateway::start(Some(octets(&options.memory) as u64));
+        let mut gateway = options.gateway();
         let (pid, limit) = (gateway.pid(), Duration::from_secs(options.seconds));
         let (ended, seconds) = std::thread::scope(|scope| {
             for client in 1..=4_u8 {

@@ -211,5 +211,23 @@ impl Reason {
 pub fn read(input: &Input<'_>, budget: &mut Budget) -> Reading {
     let mut items = Vec::new();
     Document::read(&mut items, budget, input);
+    for item in &mut items {
+        item.text = without_controls(std::mem::take(&mut item.text));
+    }
     Reading { items }
+}
+
+/// The text with a space for each control character that is none of text: nobody reads them, and JSON takes six octets
+/// for each.
+fn without_controls(text: String) -> String {
+    let bad = |octet: &u8| *octet < b' ' && !matches!(octet, b'\t' | b'\n' | b'\r');
+    if !text.as_bytes().iter().any(bad) {
+        return text;
+    }
+    let mut octets = text.into_bytes();
+    for octet in octets.iter_mut().filter(|octet| bad(octet)) {
+        *octet = b' ';
+    }
+    // One octet of ASCII for another: what was text is text.
+    String::from_utf8(octets).unwrap_or_default()
 }

@@ -255,6 +255,8 @@ pub const WORKER_END_TIME: Duration = Duration::from_secs(1);
 pub const COMPLAINT_OCTETS: u64 = 4 << 10;
 /// Octets of what a worker says of one document: its text, its entries' names, and what JSON needs for both.
 pub const READING_OCTETS: usize = 64 << 20;
+/// Octets that a worker hands over at a time: what a pipe takes.
+pub const WIRE_OCTETS: usize = 64 << 10;
 
 // --- Scanning -------------------------------------------------------------------------------------------------
 

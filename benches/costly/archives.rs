@@ -14,9 +14,11 @@ pub(super) const FDFA: &str = "\u{FDFA}";
 pub(super) const KINDS: &[Kind] = &[
     Kind::new("zip-text", "ZIP of 16 MB of prose", |size| files(size, "zip", &zipped("a.txt", prose()))),
     Kind::new("zip-fdfa", "ZIP of 16 MB of U+FDFA", |size| files(size, "zip", &zipped("a.txt", fdfa()))),
-    Kind::new("zip-control", "ZIP of 16 MB of control characters, which JSON writes with six octets", |size| {
-        files(size, "zip", &zipped("a.txt", &mixed("\u{1}".repeat(4).as_bytes(), "x ")))
-    }),
+    Kind::new(
+        "zip-control",
+        "ZIP of 16 MB of control characters, which JSON writes with six octets",
+        |size| files(size, "zip", &zipped("a.txt", &mixed("\u{1}".repeat(4).as_bytes(), "x "))),
+    ),
     Kind::new("zip-quotes", "ZIP of 16 MB of quotes and backslashes", |size| {
         files(size, "zip", &zipped("a.txt", &mixed(b"\"\\", "x ")))
     }),
@@ -77,7 +79,9 @@ pub(super) const KINDS: &[Kind] = &[
         let entry = Entry::deflated("a.txt", &repeated(b"Hej ", 1 << 20)).encrypted();
         files(size, "zip", &pack::overlapping(&entry, 9_000))
     }),
-    Kind::new("zip-entries", "ZIP of 10,000 empty files", |size| files(size, "zip", &many_names(10_000, 8, ""))),
+    Kind::new("zip-entries", "ZIP of 10,000 empty files", |size| {
+        files(size, "zip", &many_names(10_000, 8, ""))
+    }),
     Kind::new("zip-names", "packed ZIP of 10,000 names of 1,000 octets", |size| {
         files(size, "zip", &pack::zip(&[Entry::deflated("b.zip", &many_names(10_000, 1_000, "å"))]))
     }),
@@ -85,7 +89,8 @@ pub(super) const KINDS: &[Kind] = &[
         files(size, "zip", &pack::zip(&[Entry::deflated("b.zip", &many_names(240, 60_000, FDFA))]))
     }),
     Kind::new("zip-cards", "ZIP of 2,000 small pages, each a document", |size| {
-        let entry = |number| Entry::deflated(format!("{number}.html"), b"<html><p>Pnr 811228-9874 diagnos</p>");
+        let entry =
+            |number| Entry::deflated(format!("{number}.html"), b"<html><p>Pnr 811228-9874 diagnos</p>");
         files(size, "zip", &pack::zip(&(0..2_000).map(entry).collect::<Vec<_>>()))
     }),
     Kind::new("zip-behind-picture", "pictures with a ZIP of text behind them", |size| {
@@ -145,7 +150,8 @@ pub(super) const KINDS: &[Kind] = &[
         files(size, "7z", &pack::seven_zip("BZip2", &[("a.txt".to_owned(), prose())]))
     }),
     Kind::new("7z-files", "7z of 3,000 files", |size| {
-        let names: Vec<_> = (0..3_000).map(|number| (format!("{number}.txt"), &b"Pnr 811228-9874"[..])).collect();
+        let names: Vec<_> =
+            (0..3_000).map(|number| (format!("{number}.txt"), &b"Pnr 811228-9874"[..])).collect();
         files(size, "7z", &pack::seven_zip("LZMA2", &names))
     }),
     Kind::new("7z-in-zip", "7z in ZIP of U+FDFA", |size| {

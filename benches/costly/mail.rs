@@ -90,7 +90,10 @@ pub(crate) fn files(octets: usize, ending: &str, content: &[u8]) -> Vec<u8> {
     let one = Part::file("", content);
     filled(octets, |number| {
         let name = format!("{number}.{ending}");
-        Part { head: one.head.replace("filename=\"\"", &format!("filename=\"{name}\"")), body: one.body.clone() }
+        Part {
+            head: one.head.replace("filename=\"\"", &format!("filename=\"{name}\"")),
+            body: one.body.clone(),
+        }
     })
 }
 

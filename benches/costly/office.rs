@@ -1,5 +1,7 @@
 //! Office documents, new and old, and what Outlook writes.
 
+use std::fmt::Write as _;
+
 use super::Kind;
 use super::archives::FDFA;
 use super::mail::{files, one_file, repeated};
@@ -19,7 +21,11 @@ pub(super) const KINDS: &[Kind] = &[
         files(size, "docx", &ooxml("word/document.xml", &repeated(b"&#xFDFA;", 30 << 20)))
     }),
     Kind::new("docx-attributes", "Word document of attributes that people read", |size| {
-        files(size, "docx", &ooxml("word/document.xml", &repeated(b"<a descr=\"&#xFDFA;\" b='c'/>", 30 << 20)))
+        files(
+            size,
+            "docx",
+            &ooxml("word/document.xml", &repeated(b"<a descr=\"&#xFDFA;\" b='c'/>", 30 << 20)),
+        )
     }),
     Kind::new("docx-parts", "Word document of 9,000 parts", |size| {
         let part = |number| Entry::deflated(format!("word/{number}.xml"), b"<w:p>811228-9874 diagnos</w:p>");
@@ -50,8 +56,12 @@ pub(super) const KINDS: &[Kind] = &[
         files(size, "xlsx", &workbook(&strings, &repeated(b"<c t=\"s\"><v>9</v></c>", 10 << 20)))
     }),
     Kind::new("xlsx-formats", "workbook with formats, and numbers in them", |size| {
-        let formats: String = (0..60_000).fold(String::new(), |all, number| {
-            all + &format!("<numFmt numFmtId=\"{number}\" formatCode=\"yyyy-mm-dd\"/><xf numFmtId=\"{number}\"/>")
+        let formats: String = (0..60_000).fold(String::new(), |mut all, number| {
+            let _ = write!(
+                all,
+                "<numFmt numFmtId=\"{number}\" formatCode=\"yyyy-mm-dd\"/><xf numFmtId=\"{number}\"/>"
+            );
+            all
         });
         let styles = format!("<styleSheet><cellXfs>{formats}</cellXfs></styleSheet>");
         let sheet = repeated(b"<row><c s=\"59999\"><v>45000.5</v></c></row>", 20 << 20);
@@ -98,7 +108,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("compound-loop", "compound file whose streams are one chain", |size| {
         one_file(size, "a.doc", |octets| {
             let mut streams = vec![("WordDocument".to_owned(), vec![0; 4_096])];
-            streams.extend((0..(octets / 300).min(3_000)).map(|number| (format!("S{number}/CONTENTS"), Vec::new())));
+            streams.extend(
+                (0..(octets / 300).min(3_000)).map(|number| (format!("S{number}/CONTENTS"), Vec::new())),
+            );
             let mut file = compound(&streams);
             let start = u32::try_from(file.len() / 512 - 1).unwrap();
             file.resize(file.len().max(octets), b'x');
@@ -116,7 +128,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("xls-strings", "old workbook whose cells all name one long string", |size| {
         files(size, "zip", &pack::zip(&[Entry::deflated("a.xls", &old_workbook(60_000, 200_000))]))
     }),
-    Kind::new("rtf-groups", "RTF of groups", |size| one_file(size, "a.rtf", |octets| rtf(b"{\\b x}{", octets))),
+    Kind::new("rtf-groups", "RTF of groups", |size| {
+        one_file(size, "a.rtf", |octets| rtf(b"{\\b x}{", octets))
+    }),
     Kind::new("rtf-text", "packed RTF of characters by number", |size| {
         files(size, "zip", &super::archives::zipped("a.rtf", &rtf(b"\\u-518?", 30 << 20)))
     }),
@@ -191,7 +205,8 @@ pub(crate) fn victims(rows: usize) -> Vec<u8> {
     let mut dice = super::dice::Dice(7);
     for row in 1..=rows {
         let noise = dice.next();
-        sheet += &format!(
+        let _ = write!(
+            sheet,
             "<row r=\"{row}\"><c r=\"A{row}\"><v>{row}</v></c><c r=\"B{row}\" t=\"inlineStr\"><is><t>811228-9874</t></is></c>\
              <c r=\"C{row}\" t=\"inlineStr\"><is><t>diagnos diabetes schizofreni {noise:016x}</t></is></c></row>"
         );
@@ -283,7 +298,8 @@ const SECTOR: usize = 512;
 
 /// A compound file (MS-CFB) of these streams, all of them in whole sectors.
 pub(super) fn compound(streams: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let mut storages: Vec<&str> = streams.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
+    let mut storages: Vec<&str> =
+        streams.iter().filter_map(|(path, _)| Some(path.rsplit_once('/')?.0)).collect();
     storages.dedup();
     // Names in one storage hang on one another to the right; a storage's own hang below it.
     let top: Vec<&(String, Vec<u8>)> = streams.iter().filter(|(path, _)| !path.contains('/')).collect();
@@ -314,7 +330,8 @@ pub(super) fn compound(streams: &[(String, Vec<u8>)]) -> Vec<u8> {
     for (at, storage) in storages.iter().enumerate() {
         let own = 1 + top.len() + at * 2;
         let next = if at + 1 == storages.len() { NONE } else { number(own + 2) };
-        let (path, content) = streams.iter().find(|(path, _)| path.starts_with(&format!("{storage}/"))).unwrap();
+        let (path, content) =
+            streams.iter().find(|(path, _)| path.starts_with(&format!("{storage}/"))).unwrap();
         let content = if content.is_empty() { Vec::new() } else { padded(content) };
         let start = place(&content);
         entries.push(entry(storage, 1, next, number(own + 1), END, 0));
@@ -338,8 +355,8 @@ fn finished(directory: &[u8], data: &[u8], chains: &[(usize, usize)]) -> Vec<u8>
     let lists = tables.saturating_sub(109).div_ceil(127);
     let mut table = vec![NONE; tables * 128];
     for (from, to) in chains.iter().copied().chain([(0, directory.len() / SECTOR)]) {
-        for at in from..to {
-            table[at] = if at + 1 == to { END } else { u32::try_from(at + 1).unwrap() };
+        for (at, next) in table[from..to].iter_mut().enumerate() {
+            *next = if from + at + 1 == to { END } else { u32::try_from(from + at + 1).unwrap() };
         }
     }
     let sectors: Vec<u32> = (used..used + tables).map(|at| u32::try_from(at).unwrap()).collect();

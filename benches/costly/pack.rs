@@ -132,7 +132,7 @@ pub(crate) fn tar<'a>(files: impl IntoIterator<Item = (String, &'a [u8])>) -> Ve
         if name.len() > 99 {
             block(&mut out, "././@LongLink", b'L', name.as_bytes());
         }
-        block(&mut out, name.get(..99).unwrap_or(&name), b'0', content);
+        block(&mut out, &name[..name.floor_char_boundary(99)], b'0', content);
     }
     out.resize(out.len() + 1_024, 0);
     out

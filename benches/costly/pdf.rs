@@ -15,7 +15,11 @@ pub(super) const KINDS: &[Kind] = &[
         files(size, "pdf", &packed_page(&text_of(b"(x)Tj 9 0 Td ", 30 << 20)))
     }),
     Kind::new("pdf-long-strings", "PDF of strings of many characters", |size| {
-        files(size, "pdf", &packed_page(&text_of(&[&b"("[..], &b"x".repeat(60_000), b")Tj "].concat(), 30 << 20)))
+        files(
+            size,
+            "pdf",
+            &packed_page(&text_of(&[&b"("[..], &b"x".repeat(60_000), b")Tj "].concat(), 30 << 20)),
+        )
     }),
     Kind::new("pdf-array", "PDF of one array of strings and numbers", |size| {
         let mut content = b"BT /F 9 Tf [".to_vec();
@@ -86,12 +90,14 @@ pub(super) const KINDS: &[Kind] = &[
         file.packed(9, &entries, (head + &body).as_bytes());
         files(size, "pdf", &file.closed())
     }),
-    Kind::new("pdf-strings", "PDF of long strings under keys that people see", |size| {
+    Kind::new("pdf-strings", "PDF of 20,000 objects that are the same long string", |size| {
         let mut file = Pdf::new("5 0 R");
         let text = format!("<</T(\u{feff}{})>>", FDFA.repeat(60));
-        let object = format!("10 {} ", text.replace("10 ", ""));
-        let head = "20 0 ";
-        file.packed(9, &format!("/Type/ObjStm/N 1/First {}", head.len()), (head.to_owned() + &object).as_bytes());
+        // Any number of objects may be the same octets.
+        let head: String =
+            (20..20_000).fold(String::new(), |head, number| head + &number.to_string() + " 0 ");
+        let entries = format!("/Type/ObjStm/N 19980/First {}", head.len());
+        file.packed(9, &entries, (head + &text).as_bytes());
         files(size, "pdf", &file.closed())
     }),
     Kind::new("pdf-forms", "PDF of forms inside one another", |size| {
@@ -131,7 +137,8 @@ pub(super) const KINDS: &[Kind] = &[
     }),
     Kind::new("pdf-predictor", "PDF under a predictor of one octet a row", |size| {
         let mut file = Pdf::new("5 0 R");
-        let entries = "/Filter/FlateDecode/DecodeParms<</Predictor 12/Columns 1/Colors 1/BitsPerComponent 8>>";
+        let entries =
+            "/Filter/FlateDecode/DecodeParms<</Predictor 12/Columns 1/Colors 1/BitsPerComponent 8>>";
         file.packed_by(4, entries, &repeated(b"\x02 ", 60 << 20));
         files(size, "pdf", &file.closed())
     }),

@@ -2,7 +2,7 @@
 
 use super::Kind;
 use super::archives::{FDFA, fdfa, prose, zipped};
-use super::mail::{base64, filled, multipart, one_file, repeated, files, Part};
+use super::mail::{Part, base64, files, filled, multipart, one_file, repeated};
 use super::pack;
 
 pub(super) const KINDS: &[Kind] = &[
@@ -100,7 +100,8 @@ fn armoured(packets: &[u8]) -> Vec<u8> {
 }
 
 fn text_entity(text: &[u8]) -> Vec<u8> {
-    [&b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"[..], text].concat()
+    [&b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"[..], text]
+        .concat()
 }
 
 const DATA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
@@ -126,6 +127,8 @@ fn signed_around(octets: &[u8]) -> Vec<u8> {
 fn compressed(content: &[u8]) -> Vec<u8> {
     let packed = value(0x04, &pack::zlib(content));
     let inner = value(0x30, &[DATA, &value(0xA0, &packed)].concat());
-    let body = [&[2, 1, 0][..], &value(0x30, b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x03\x08"), &inner].concat();
+    let body =
+        [&[2, 1, 0][..], &value(0x30, b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x03\x08"), &inner]
+            .concat();
     value(0x30, &[COMPRESSED, &value(0xA0, &value(0x30, &body))].concat())
 }

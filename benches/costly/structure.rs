@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::Kind;
 use super::archives::FDFA;
 use super::mail::{
-    Part, barely_quoted, base64, filled, header, lines_of, multipart, noise, quoted, repeated, single, uuencoded,
+    Part, barely_quoted, base64, filled, header, lines_of, multipart, noise, repeated, single, uuencoded,
 };
 use super::texts::plain;
 
@@ -22,7 +22,9 @@ pub(super) const KINDS: &[Kind] = &[
         let inner = (0..depth).fold(size, |size, _| size / 78 * 57);
         nested("base64", depth, &lines_of("Hej på dig ", 6, inner))
     }),
-    Kind::new("nested-plain", "messages 49 deep, as they are", |size| nested("8bit", 49, &lines_of("Hej ", 15, size))),
+    Kind::new("nested-plain", "messages 49 deep, as they are", |size| {
+        nested("8bit", 49, &lines_of("Hej ", 15, size))
+    }),
     Kind::new("nested-wide", "many messages four deep under quoted-printable", |size| {
         let inner = nested("quoted-printable", 4, &lines_of("Hej ", 15, 20 << 10));
         filled(size, |_| {
@@ -37,7 +39,7 @@ pub(super) const KINDS: &[Kind] = &[
         for level in 0..45 {
             let _ = write!(deep, "Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n");
         }
-        filled(size, |_| Part::new(deep.replacen("\r\n\r\n", "\r\n\r\n", 1).clone() + "\r\n", "x"))
+        filled(size, |_| Part::new(deep.clone() + "\r\n", "x"))
     }),
     Kind::new("multiparts-guessed", "multiparts that name no boundary, 49 deep", |size| {
         let mut out = header();
@@ -62,7 +64,10 @@ pub(super) const KINDS: &[Kind] = &[
                 let _ = write!(out, "%{octet:02X}");
                 out
             });
-            Part::new(format!("Content-Disposition: attachment;\r\n filename*=utf-8''{number}{name}\r\n"), "x")
+            Part::new(
+                format!("Content-Disposition: attachment;\r\n filename*=utf-8''{number}{name}\r\n"),
+                "x",
+            )
         })
     }),
     Kind::new("name-pieces", "names in a thousand pieces (RFC 2231)", |size| {
@@ -87,10 +92,16 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("closed-parts", "boundaries that close what is closed", |size| {
         multipart(&[Part::text(repeated(b"--=_costly_1--\r\nx\r\n", size))])
     }),
-    Kind::new("boundary-within", "boundaries in the middle of lines, with parts behind them", |size| {
-        let hidden = "x --=_costly_1\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n";
-        multipart(&[Part::text(repeated(hidden.as_bytes(), size))])
-    }),
+    Kind::new(
+        "boundary-within",
+        "parts hidden behind boundaries in the middle of lines, each in the one before",
+        |size| {
+            let hidden =
+                "x --=_costly_1\r\nContent-Type: a/b\r\nContent-Transfer-Encoding: base64\r\n\r\n".repeat(48);
+            let body = [hidden.into_bytes(), lines_of("QUJD", 18, size)].concat();
+            multipart(&[Part::text(body)])
+        },
+    ),
     Kind::new("uuencode-files", "small uuencoded files in a text", |size| {
         plain(&repeated(&uuencoded("a.txt", b"811228-9874 diagnos"), size))
     }),
@@ -103,7 +114,10 @@ pub(super) const KINDS: &[Kind] = &[
     }),
     Kind::new("base64-junk", "base64 with padding and junk", |size| {
         filled(size, |_| {
-            Part::new("Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n", lines_of("=A*", 20, 64 << 10))
+            Part::new(
+                "Content-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n",
+                lines_of("=A*", 20, 64 << 10),
+            )
         })
     }),
     Kind::new("base64-blank-attachment", "an attachment of base64 that is nearly all blanks", |size| {
@@ -123,7 +137,9 @@ pub(super) const KINDS: &[Kind] = &[
     }),
     Kind::new("received", "Received fields", |size| {
         fields(size, |number| {
-            format!("Received: from a{number}.example.org (a [192.0.2.1]) by b.example.org; Mon, 4 May 2026 09:14:02 +0200\r\n")
+            format!(
+                "Received: from a{number}.example.org (a [192.0.2.1]) by b.example.org; Mon, 4 May 2026 09:14:02 +0200\r\n"
+            )
         })
     }),
     Kind::new("spam-flags", "marks of other filters, each of which is taken away", |size| {
@@ -136,26 +152,33 @@ pub(super) const KINDS: &[Kind] = &[
     }),
     Kind::new("signatures", "DKIM signatures", |size| {
         fields(size, |_| {
-            format!("DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=x; h={}; bh=AAAA; b=AAAA\r\n", "from:".repeat(300))
+            format!(
+                "DKIM-Signature: v=1; a=rsa-sha256; d=example.org; s=x; h={}; bh=AAAA; b=AAAA\r\n",
+                "from:".repeat(300)
+            )
         })
     }),
     Kind::new("recipients", "addresses in To", |size| {
         long_field(size, "To", "\"Anna (x) Ek\" <anna@exempelby.se>,\r\n (a(b(c))) ")
     }),
-    Kind::new("authors", "addresses in From", |size| long_field(size, "From", "=?utf-8?q?=EF=B7=BA?= <a@example.org>,\r\n "))
-    ,
-    Kind::new("groups", "comments and quotes without end in From", |size| long_field(size, "From", "((((\"\\\"(,:;<<"))
-    ,
-    Kind::new("references", "References", |size| long_field(size, "References", "<a@example.org>\r\n "))
-    ,
+    Kind::new("authors", "addresses in From", |size| {
+        long_field(size, "From", "=?utf-8?q?=EF=B7=BA?= <a@example.org>,\r\n ")
+    }),
+    Kind::new("groups", "comments and quotes without end in From", |size| {
+        long_field(size, "From", "((((\"\\\"(,:;<<")
+    }),
+    Kind::new("references", "References", |size| long_field(size, "References", "<a@example.org>\r\n ")),
     Kind::new("encoded-words", "encoded words in the subject", |size| {
         long_field(size, "Subject", "=?utf-8?q?=EF=B7=BA=EF=B7=BA?=\r\n ")
     }),
-    Kind::new("encoded-open", "encoded words that never end", |size| long_field(size, "Subject", "=?utf-8?q?a"))
-    ,
+    Kind::new("encoded-open", "encoded words that never end", |size| {
+        long_field(size, "Subject", "=?utf-8?q?a")
+    }),
     Kind::new("inner-subjects", "messages whose subjects are encoded words", |size| {
         let subject = "=?utf-8?b?77e677e677e677e677e677e677e677e6?=\r\n ".repeat(200);
-        filled(size, |_| Part::new("Content-Type: message/rfc822\r\n", format!("Subject: {subject}\r\n\r\nx")))
+        filled(size, |_| {
+            Part::new("Content-Type: message/rfc822\r\n", format!("Subject: {subject}\r\n\r\nx"))
+        })
     }),
     Kind::new("odd-header", "lines of a header that are no fields", |size| {
         let mut out = header().into_bytes();
@@ -169,7 +192,9 @@ pub(super) const KINDS: &[Kind] = &[
         multipart(&[Part::file("a.ics", &text)])
     }),
     Kind::new("cards", "cards with files inside", |size| {
-        let card = [&b"BEGIN:VCARD\r\nPHOTO;ENCODING=b:"[..], &*unfolded(&base64(b"811228-9874 diagnos")), b"\r\n"].concat();
+        let card =
+            [&b"BEGIN:VCARD\r\nPHOTO;ENCODING=b:"[..], &*unfolded(&base64(b"811228-9874 diagnos")), b"\r\n"]
+                .concat();
         multipart(&[Part::file("a.vcf", &repeated(&card, size / 78 * 57))])
     }),
 ];
@@ -215,6 +240,3 @@ fn fields(size: usize, field: impl Fn(usize) -> String) -> Vec<u8> {
 fn long_field(size: usize, name: &str, item: &str) -> Vec<u8> {
     fields(size, |_| format!("{name}: {}x\r\n", item.repeat(50_000 / item.len())))
 }
-
-#[allow(unused_imports, reason = "the whole alphabet of encodings")]
-use quoted as _;

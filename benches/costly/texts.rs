@@ -26,13 +26,19 @@ pub(super) const KINDS: &[Kind] = &[
         let each: String = ('\u{FB00}'..='\u{FDFF}').chain('\u{3300}'..='\u{33FF}').collect();
         plain(&repeated((each + "\r\n").as_bytes(), size))
     }),
-    Kind::new("accents", "letters with accents of their own", |size| plain(&lines_of("a\u{308}o\u{308}", 12, size))),
+    Kind::new("accents", "letters with accents of their own", |size| {
+        plain(&lines_of("a\u{308}o\u{308}", 12, size))
+    }),
     Kind::new("invisible", "invisible characters between digits", |size| {
         plain(&lines_of("8\u{200B}1\u{AD}1\u{2060}2", 8, size))
     }),
     Kind::new("full-width", "full-width digits", |size| plain(&lines_of("８１１２２８－９８７４ ", 3, size))),
-    Kind::new("mangled", "letters whose UTF-8 was taken for Latin-1", |size| plain(&lines_of("Ã¥Ã¤Ã¶", 10, size))),
-    Kind::new("leftovers", "quoted-printable that nobody undid", |size| plain(&lines_of("=E5=C3=A4=\r\n", 4, size))),
+    Kind::new("mangled", "letters whose UTF-8 was taken for Latin-1", |size| {
+        plain(&lines_of("Ã¥Ã¤Ã¶", 10, size))
+    }),
+    Kind::new("leftovers", "quoted-printable that nobody undid", |size| {
+        plain(&lines_of("=E5=C3=A4=\r\n", 4, size))
+    }),
     Kind::new("digits", "digits", |size| {
         let mut dice = Dice(1);
         let mut text = String::new();
@@ -62,14 +68,19 @@ pub(super) const KINDS: &[Kind] = &[
     Kind::new("credentials", "passwords", |size| {
         plain(&repeated("Användarnamn: anna Lösenord: Sommar2026!x7 pin: 4711\r\n".as_bytes(), size))
     }),
-    Kind::new("password-word", "the word password without end", |size| plain(&lines_of("lösenord:", 7, size))),
+    Kind::new("password-word", "the word password without end", |size| {
+        plain(&lines_of("lösenord:", 7, size))
+    }),
     Kind::new("tokens", "what looks like keys and tokens", |size| {
         let key: String = String::from_utf8_lossy(&base64(&noise(3, 48))).trim().to_owned();
         let line = format!("api_key = \"{key}\"\r\neyJhbGciOiJIUzI1NiJ9.{key}.{key}\r\n");
         plain(&repeated(line.as_bytes(), size))
     }),
     Kind::new("urls", "addresses in plain text", |size| {
-        plain(&repeated(b"https://www.example.org/a?b=c&d=%C3%A5 http://exempelby.se.example.org/ \r\n", size))
+        plain(&repeated(
+            b"https://www.example.org/a?b=c&d=%C3%A5 http://exempelby.se.example.org/ \r\n",
+            size,
+        ))
     }),
     Kind::new("one-line", "a line without end", |size| plain(&repeated(b"811228-9874 ", size))),
     Kind::new("noise-text", "noise, called text", |size| plain(&noise(2, size))),
@@ -80,7 +91,9 @@ pub(super) const KINDS: &[Kind] = &[
         page.extend(b">x</p>");
         html(&page)
     }),
-    Kind::new("html-entities", "entities that are none", |size| html(&lines_of("&amp&aring;&nosuch;&#1", 3, size))),
+    Kind::new("html-entities", "entities that are none", |size| {
+        html(&lines_of("&amp&aring;&nosuch;&#1", 3, size))
+    }),
     Kind::new("html-links", "links whose text is another address", |size| {
         html(&repeated(b"<a href=\"https://example.org/x\">https://www.exempelby.se/</a>\r\n", size))
     }),

@@ -22,8 +22,11 @@ use postvakt::mail::{Envelope, Message, Recipient};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+/// The program that was built with this.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_postvakt");
+
 /// Until it has to accept connections.
-const START_TIME: Duration = Duration::from_secs(60);
+const START_TIME: Duration = Duration::from_mins(1);
 
 /// Every rule that asks nobody outside, each of them acting.
 const CONFIG: &str = r#"[organisation]
@@ -125,13 +128,18 @@ pub(crate) enum From {
 impl Gateway {
     /// Starts it in a directory on this disk, with no more address space than this.
     pub(crate) fn start(address_space: Option<u64>) -> Self {
+        Self::start_program(PROGRAM, address_space)
+    }
+
+    /// The same with another build of the program.
+    pub(crate) fn start_program(program: &str, address_space: Option<u64>) -> Self {
         let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
         let config = directory.path().join("postvakt.toml");
         let place = directory.path().display().to_string();
         fs::write(&config, CONFIG.replace("DIRECTORY", &place)).unwrap();
         let limit = address_space.map_or_else(|| "unlimited".to_owned(), |octets| (octets >> 10).to_string());
         let child = Command::new("sh")
-            .args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &limit, env!("CARGO_BIN_EXE_postvakt")])
+            .args(["-c", "ulimit -v \"$0\" && exec \"$@\"", &limit, program])
             .args(["serve", "--config"])
             .arg(&config)
             .stdin(Stdio::null())

@@ -9,6 +9,7 @@ pub(super) mod testing;
 mod tests;
 
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::document::{Document, Outcome};
 use super::places::{size_at, slice, u16_at, u32_at, utf16};
@@ -120,9 +121,10 @@ fn packaged(document: &mut Document<'_>, stream: &[u8]) -> Result<(), Reason> {
 pub(super) struct Compound<'a> {
     bytes: &'a [u8],
     shift: u32,
-    table: Vec<u32>,
-    small_table: Vec<u32>,
-    small: Vec<u8>,
+    /// The same for every storage, of which there may be thousands.
+    table: Rc<[u32]>,
+    small_table: Rc<[u32]>,
+    small: Rc<[u8]>,
     entries: Vec<Entry>,
 }
 
@@ -161,15 +163,15 @@ impl<'a> Compound<'a> {
         let mut file = Self {
             bytes,
             shift,
-            table: Vec::new(),
-            small_table: Vec::new(),
-            small: Vec::new(),
+            table: Rc::default(),
+            small_table: Rc::default(),
+            small: Rc::default(),
             entries: Vec::new(),
         };
-        file.table = file.read_table()?;
-        file.small_table = numbers(&file.chain(u32_at(bytes, 60)?, usize::MAX));
+        file.table = file.read_table()?.into();
+        file.small_table = numbers(&file.chain(u32_at(bytes, 60)?, usize::MAX)).into();
         let directory = file.chain(u32_at(bytes, 48)?, usize::MAX);
-        file.small = file.chain(u32_at(&directory, 116)?, size_at(&directory, 120)?);
+        file.small = file.chain(u32_at(&directory, 116)?, size_at(&directory, 120)?).into();
         let first = u32_at(&directory, 76)?;
         file.list(&directory, first);
         Some(file)

@@ -29,8 +29,8 @@ pub(crate) enum Want {
 
 /// Walks a message with that header section.
 pub(crate) fn walk(bytes: &Bytes, section: &Section<'_>, want: Want, defects: &mut Defects) -> Vec<Piece> {
-    let room = bytes.len().saturating_mul(limits::MIME_AGAIN_RATIO).max(limits::MIME_AGAIN_OCTETS);
-    let mut walk = Walk { pieces: Vec::new(), parts: 0, attached: 0, room, want, defects };
+    let again = bytes.len().saturating_mul(limits::MIME_AGAIN_RATIO).max(limits::MIME_AGAIN_OCTETS);
+    let mut walk = Walk { pieces: Vec::new(), parts: 0, attached: 0, again, want, defects };
     walk.header(bytes, section, "");
     let root = Part::read(section, Untyped::Text, walk.defects);
     walk.message(bytes, root, section.body_at, Place::default());
@@ -43,7 +43,7 @@ struct Walk<'d> {
     attached: usize,
     /// Octets that may still be read once more: as what comes out of a message under a transfer encoding, or as a part
     /// that was hidden in another.
-    room: usize,
+    again: usize,
     want: Want,
     defects: &'d mut Defects,
 }
@@ -227,10 +227,10 @@ impl Walk<'_> {
         self.behind_a_boundary(body, place, open);
     }
 
-    /// Takes so many octets from the room, if they are there.
+    /// Takes so many octets from what may be read again, if they are there.
     fn may_read_again(&mut self, octets: usize) -> bool {
-        let left = self.room.checked_sub(octets);
-        self.room = left.unwrap_or(self.room);
+        let left = self.again.checked_sub(octets);
+        self.again = left.unwrap_or(self.again);
         left.is_some()
     }
 

@@ -46,12 +46,29 @@ fn read_part(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(part))
 }
 
-/// Answers a request.
+/// Answers a request. The answer is made twice, first for its length: control characters take six octets each, and a
+/// worker has no room for all of them beside the text.
 pub fn write_reading(output: &mut impl Write, reading: &Reading) -> io::Result<()> {
-    let reading = serde_json::to_vec(reading)?;
-    output.write_all(&length(&reading)?)?;
-    output.write_all(&reading)?;
+    let mut octets = Octets(0);
+    serde_json::to_writer(&mut octets, reading)?;
+    output.write_all(&length(octets.0)?)?;
+    let mut output = io::BufWriter::with_capacity(limits::WIRE_OCTETS, output);
+    serde_json::to_writer(&mut output, reading)?;
     output.flush()
+}
+
+/// Counts what is written.
+struct Octets(usize);
+
+impl Write for Octets {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0 += octets.len();
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Asks for a reading.
@@ -61,9 +78,9 @@ pub async fn write_request(
     bytes: &[u8],
 ) -> io::Result<()> {
     let head = serde_json::to_vec(head)?;
-    output.write_all(&length(&head)?).await?;
+    output.write_all(&length(head.len())?).await?;
     output.write_all(&head).await?;
-    output.write_all(&length(bytes)?).await?;
+    output.write_all(&length(bytes.len())?).await?;
     output.write_all(bytes).await
 }
 
@@ -82,6 +99,6 @@ pub async fn read_reading(input: &mut (impl AsyncRead + Unpin)) -> io::Result<Re
     Ok(parsed.map_err(io::Error::other)??)
 }
 
-fn length(part: &[u8]) -> io::Result<[u8; 4]> {
-    u32::try_from(part.len()).map(u32::to_be_bytes).map_err(io::Error::other)
+fn length(octets: usize) -> io::Result<[u8; 4]> {
+    u32::try_from(octets).map(u32::to_be_bytes).map_err(io::Error::other)
 }

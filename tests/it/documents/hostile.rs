@@ -114,6 +114,65 @@ fn bombs_of_other_programs() {
     }
 }
 
+/// A PDF of one page with these objects beside it.
+fn pdf(page: &str, objects: &[(&str, &[u8])]) -> Vec<u8> {
+    let head = "1 0 obj <</Pages 2 0 R>> endobj 2 0 obj <</Kids[3 0 R]>> endobj 3 0 obj ";
+    let mut out = format!("%PDF-1.7\n{head}{page} endobj\n").into_bytes();
+    for (object, data) in objects {
+        out.extend(object.bytes());
+        if !data.is_empty() {
+            out.extend([b" stream\n", *data, b"\nendstream"].concat());
+        }
+        out.extend(b" endobj\n");
+    }
+    out.extend(b"trailer <</Root 1 0 R>>");
+    out
+}
+
+#[test]
+fn what_a_pdf_names_again_and_again_is_counted() {
+    let blanks = vec![b' '; 1 << 20];
+    let contents = "4 0 R ".repeat(1_000);
+    let again = pdf(&format!("<</Type/Page/Contents[{contents}]>>"), &[("4 0 obj <<>>", &blanks)]);
+    assert!(has_limit(&items("a.pdf", &again)), "the stream of a page");
+    let mut head = String::new();
+    for number in 10..10_000 {
+        write!(head, "{number} 0 ").unwrap();
+    }
+    let entries = format!("4 0 obj <</Type/ObjStm/N 9990/First {}>>", head.len());
+    let same = [head.as_bytes(), b"[", &blanks, b"]"].concat();
+    assert!(
+        has_limit(&items("a.pdf", &pdf("<</Type/Page>>", &[(&entries, &same)]))),
+        "objects that are the same"
+    );
+    let open: String = (10..4_000)
+        .fold(String::new(), |open, number| open + &format!("{number} 0 obj [{}", "1 ".repeat(200)));
+    assert!(
+        has_limit(&items("a.pdf", &[pdf("<</Type/Page>>", &[]), open.into()].concat())),
+        "arrays that never end"
+    );
+    // A font in the resources themselves is read once, with all of its table.
+    let table = format!("1 beginbfchar {}endbfchar", "<41><0042> ".repeat(50_000));
+    let page = "<</Type/Page/Contents 4 0 R/Resources<</Font<</F <</ToUnicode 5 0 R>>>>>>>>";
+    let text = "/F 1 Tf ".repeat(50_000) + "(A)Tj";
+    let objects = [("4 0 obj <<>>", text.as_bytes()), ("5 0 obj <<>>", table.as_bytes())];
+    let found = items("a.pdf", &pdf(page, &objects));
+    assert_eq!((&*found[0].text, has_limit(&found)), ("B\n", false));
+}
+
+#[test]
+fn what_lies_too_deep_in_a_page_is_not_passed_over_in_silence() {
+    let text = format!("/F 1 Tf {}{} (811228-9874)Tj", "[".repeat(100), "]".repeat(100));
+    let page = "<</Type/Page/Contents 4 0 R/Resources<</Font<</F <<>>>>>>>>";
+    assert!(has_limit(&items("a.pdf", &pdf(page, &[("4 0 obj <<>>", text.as_bytes())]))));
+}
+
+#[test]
+fn control_characters_are_blanks_and_letters_stay() {
+    let found = items("a.txt", "å\u{1}\u{7f}811228-9874\u{0}\t\r\n".as_bytes());
+    assert_eq!(found[0].text, "å \u{7f}811228-9874 \t\r\n");
+}
+
 #[test]
 fn many_entries() {
     let body = zip_header(None, "x", 0, 0, 0);
