@@ -32,20 +32,31 @@ pub(crate) fn unlabelled(bytes: &[u8]) -> Cow<'_, str> {
 /// unlabelled text.
 pub(crate) fn in_charset(label: &[u8], bytes: &[u8]) -> String {
     let label = label.trim_ascii();
-    let decode = if is_utf8(label) { None } else { charset::decoder(label) };
-    decode.map_or_else(|| text(bytes).into_owned(), |decode| decode(bytes))
+    let decoded = if is_utf8(label) { None } else { charset::decode(label, bytes) };
+    decoded.unwrap_or_else(|| text(bytes).into_owned())
 }
 
-/// Text for bytes in a Windows codepage, by its number.
+/// Text for bytes in a Windows codepage, by its number. The codepages of DOS for western Europe have the letters of
+/// 850 in the same places.
 pub(crate) fn in_codepage(number: u16, bytes: &[u8]) -> String {
     let label = match number {
-        437 | 850 => "ibm850".to_owned(),
+        437 | 850 | 858 | 860 | 861 | 863 | 865 => "ibm850".to_owned(),
+        866 => "ibm866".to_owned(),
         932 => "shift_jis".to_owned(),
         936 => "gbk".to_owned(),
-        949 => "euc-kr".to_owned(),
+        949 | 51_949 => "euc-kr".to_owned(),
         950 => "big5".to_owned(),
         10_000 => "macintosh".to_owned(),
+        10_007 => "x-mac-cyrillic".to_owned(),
         1_200 => "utf-16le".to_owned(),
+        1_201 => "utf-16be".to_owned(),
+        20_866 => "koi8-r".to_owned(),
+        21_866 => "koi8-u".to_owned(),
+        50_220..=50_222 => "iso-2022-jp".to_owned(),
+        51_932 => "euc-jp".to_owned(),
+        52_936 => "hz-gb-2312".to_owned(),
+        54_936 => "gb18030".to_owned(),
+        65_000 => "utf-7".to_owned(),
         65_001 => "utf-8".to_owned(),
         874 | 1_250..=1_258 => format!("windows-{number}"),
         28_591..=28_605 => format!("iso-8859-{}", number - 28_590),
@@ -79,6 +90,15 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The name of a file as one line. A NUL, at which some programs end it, can be seen: `faktura.js␀.txt`.
+pub(crate) fn name(text: &str) -> String {
+    let text = text.trim_matches(['\0', ' ']).replace('\0', NUL_SEEN);
+    clean(&text).trim().to_owned()
+}
+
+/// What stands in the place of a NUL in a name.
+pub(crate) const NUL_SEEN: &str = "\u{2400}";
+
 /// Whether all of it is printable ASCII. It has no early end, so that many octets are looked at in one step.
 fn is_plain(octets: &[u8]) -> bool {
     octets.iter().fold(true, |plain, octet| plain & (b' '..=b'~').contains(octet))
@@ -99,7 +119,7 @@ pub(crate) fn subject(value: &str, defects: &mut Defects) -> String {
 /// programs write and read them. What is not a whole encoded word stays as it is.
 ///
 /// The octets of adjacent words in one charset are joined before they become text: many programs cut a word in the
-/// middle of a character, which RFC 2047 §5 forbids.
+/// middle of a character, or of a run of them in another alphabet, which RFC 2047 §5 forbids.
 pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     if !text.contains("=?") {
         return Cow::Borrowed(text);
@@ -119,7 +139,7 @@ pub(crate) fn decode(text: &str) -> Cow<'_, str> {
         rest = after;
         let adjacent = run.is_some() && before.trim_ascii().is_empty();
         match &mut run {
-            Some(run) if adjacent && run.charset.eq_ignore_ascii_case(word.charset) => {
+            Some(run) if adjacent && run.continues_in(&word) => {
                 run.bytes.extend_from_slice(&word.bytes);
             }
             _ => {
@@ -162,6 +182,11 @@ impl<'a> Word<'a> {
         };
         (!broken).then(|| (Self { charset, bytes: bytes.into_owned() }, after))
     }
+
+    /// Whether the octets of the next word may be a part of this one's.
+    fn continues_in(&self, next: &Self) -> bool {
+        self.charset.eq_ignore_ascii_case(next.charset) && charset::may_be_joined(self.charset.as_bytes())
+    }
 }
 
 fn flush(out: &mut String, run: Option<Word<'_>>) {
@@ -196,6 +221,9 @@ mod tests {
             ("=?utf-8?q?=ZZ?=", "=?utf-8?q?=ZZ?="),
             ("=?utf-8?b?w6*?=", "=?utf-8?b?w6*?="),
             ("=??q?a?= 1=?2", "=??q?a?= 1=?2"),
+            ("=?iso-2022-jp?b?GyRCMnEbKEI=?= =?ISO-2022-JP?B?GyRCNUQbKEI=?=", "会議"),
+            ("=?iso-2022-jp?b?GyRCMnE=?=\n =?iso-2022-jp?B?NUQbKEI=?=", "会議"),
+            ("=?utf-7?q?+AOU?= =?utf-7?q?b?=", "åb"),
         ] {
             assert_eq!(decode(written), read, "{written}");
         }
@@ -212,5 +240,6 @@ mod tests {
             assert_eq!(&*line(written), read);
         }
         assert_eq!(clean("a\r\nBcc: b\u{85}"), "a  Bcc: b ");
+        assert_eq!(name(" a\r.js\0.txt \0\0"), "a .js\u{2400}.txt");
     }
 }
