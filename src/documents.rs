@@ -75,6 +75,8 @@ pub struct Item {
     pub path: String,
     /// Its name, directories and all, on one line; people can read it even where the content is encrypted.
     pub name: String,
+    /// What else it is called; a program may go by any of these.
+    pub other_names: Vec<String>,
     /// What it is, by its content.
     pub kind: Kind,
     /// Octets, where they are known.

@@ -107,6 +107,8 @@ pub const ARCHIVE_END_OCTETS: usize = 22 + 1_000;
 pub const SUBJECT_OCTETS: usize = 4_096;
 /// Octets of an attachment's decoded name.
 pub const ATTACHMENT_NAME_OCTETS: usize = 1_024;
+/// Names that a part may have: one in each of four places is the most that a mail program writes.
+pub const PART_NAMES: usize = 16;
 /// Octets of a Message-ID (RFC 5322 §3.6.4; real ones stay under 300).
 pub const MESSAGE_ID_OCTETS: usize = 998;
 /// Octets of a Content-Type or Content-Disposition with its parameters; a file name of 255 characters in the longest

@@ -7,7 +7,7 @@ pub(crate) mod charset;
 pub(crate) mod defects;
 pub(crate) mod lines;
 pub(crate) mod parameters;
-mod part;
+pub(crate) mod part;
 pub(crate) mod parts;
 pub(crate) mod piece;
 pub(crate) mod section;

@@ -4,12 +4,46 @@
 
 use super::kind::Kind;
 use super::{Budget, Input, Item, Reason, State};
+use crate::mime::part::Names;
 use crate::mime::words;
 use crate::{limits, text};
 
 /// What a reader says of its document when it is done; an `Err` is a document that could not be read, or not to its
 /// end.
 pub(super) type Outcome = Result<State, Reason>;
+
+/// What something inside a document is called.
+#[derive(Clone, Copy)]
+pub(super) struct Called<'n> {
+    /// What people see.
+    name: &'n str,
+    others: &'n [String],
+}
+
+impl<'n> Called<'n> {
+    /// Every name, the one that people see first.
+    fn all(self) -> impl Iterator<Item = &'n str> {
+        std::iter::once(self.name).chain(self.others.iter().map(String::as_str))
+    }
+}
+
+impl<'n> From<&'n str> for Called<'n> {
+    fn from(name: &'n str) -> Self {
+        Self { name, others: &[] }
+    }
+}
+
+impl<'n> From<&'n String> for Called<'n> {
+    fn from(name: &'n String) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+impl<'n> From<&'n Names> for Called<'n> {
+    fn from(names: &'n Names) -> Self {
+        Self { name: &names.shown, others: &names.others }
+    }
+}
 
 /// A document, or something inside one, while its reader is at work.
 pub(super) struct Document<'r> {
@@ -24,7 +58,7 @@ pub(super) struct Document<'r> {
 impl<'r> Document<'r> {
     /// Reads the outermost document.
     pub(super) fn read(items: &'r mut Vec<Item>, budget: &'r mut Budget, input: &Input<'_>) {
-        let mut document = Self::enter(items, budget, String::new(), 0, input.name);
+        let mut document = Self::enter(items, budget, String::new(), 0, input.name.into());
         document.open(input);
     }
 
@@ -33,12 +67,17 @@ impl<'r> Document<'r> {
         budget: &'r mut Budget,
         path: String,
         depth: usize,
-        name: &str,
+        called: Called<'_>,
     ) -> Self {
-        let name = text::truncate(words::clean(name).trim(), limits::ATTACHMENT_NAME_OCTETS).to_owned();
+        let name = |name| text::truncate(&words::name(name), limits::ATTACHMENT_NAME_OCTETS).to_owned();
+        // Other names are kept as text is, within the same limit.
+        let others = called.others.iter().take(limits::PART_NAMES).map(|other| name(other));
+        let others: Vec<String> = others.map(|other| budget.keep(&other).to_owned()).collect();
+        let other_names = others.into_iter().filter(|other| !other.is_empty()).collect();
+        let name = name(called.name);
         let at = items.len();
-        let (kind, state) = (Kind::Unknown, State::Plain);
-        items.push(Item { path, name, kind, size: 0, state, macros: false, text: String::new() });
+        let (kind, state, text) = (Kind::Unknown, State::Plain, String::new());
+        items.push(Item { path, name, other_names, kind, size: 0, state, macros: false, text });
         Self { items, budget, at, depth, children: 0 }
     }
 
@@ -98,14 +137,20 @@ impl<'r> Document<'r> {
     }
 
     /// Something inside it, which is read at once.
-    pub(super) fn inside(&mut self, name: &str, media_type: &str, bytes: &[u8]) -> Result<(), Reason> {
-        self.child(name)?.open(&Input { name, media_type, bytes });
+    pub(super) fn inside<'n>(
+        &mut self,
+        called: impl Into<Called<'n>>,
+        media_type: &str,
+        bytes: &[u8],
+    ) -> Result<(), Reason> {
+        let called = called.into();
+        self.child(called)?.open(&Input { name: called.name, media_type, bytes });
         Ok(())
     }
 
     /// Something inside it of which only this could be had, and why.
     pub(super) fn inside_partly(&mut self, name: &str, bytes: &[u8], reason: Reason) -> Result<(), Reason> {
-        let mut inner = self.child(name)?;
+        let mut inner = self.child(name.into())?;
         inner.open(&Input { name, media_type: "", bytes });
         inner.state(State::Uninspectable(reason));
         Ok(())
@@ -118,7 +163,7 @@ impl<'r> Document<'r> {
         kind: Kind,
         read: impl FnOnce(&mut Document<'_>) -> Outcome,
     ) -> Result<(), Reason> {
-        let mut inner = self.child(name)?;
+        let mut inner = self.child(name.into())?;
         inner.kind(kind);
         let deep = inner.depth > limits::DOCUMENT_DEPTH;
         let read = if deep { Err(Reason::Limit) } else { read(&mut inner) };
@@ -127,19 +172,25 @@ impl<'r> Document<'r> {
     }
 
     /// Something inside it that is not read, and why: its name can be.
-    pub(super) fn unread(&mut self, name: &str, size: u64, state: State) -> Result<(), Reason> {
-        let kind = Kind::of(&[], name, "");
-        let mut inner = self.child(name)?;
+    pub(super) fn unread<'n>(
+        &mut self,
+        called: impl Into<Called<'n>>,
+        size: u64,
+        state: State,
+    ) -> Result<(), Reason> {
+        let called = called.into();
+        let kind = Kind::of(&[], called.name, "");
+        let mut inner = self.child(called)?;
         if let Some(item) = inner.item() {
             (item.kind, item.size, item.state) = (kind, size, state);
         }
         Ok(())
     }
 
-    fn child(&mut self, name: &str) -> Result<Document<'_>, Reason> {
+    fn child(&mut self, called: Called<'_>) -> Result<Document<'_>, Reason> {
         self.budget.enter()?;
         // A name is cut at its limit, and is text in full.
-        if name.len() > limits::ATTACHMENT_NAME_OCTETS {
+        for name in called.all().filter(|name| name.len() > limits::ATTACHMENT_NAME_OCTETS) {
             self.text(name)?;
             self.text("\n")?;
         }
@@ -147,6 +198,6 @@ impl<'r> Document<'r> {
         let outer = self.items.get(self.at).map_or("", |item| &item.path);
         let number = self.children;
         let path = if outer.is_empty() { number.to_string() } else { format!("{outer}/{number}") };
-        Ok(Document::enter(self.items, self.budget, path, self.depth + 1, name))
+        Ok(Document::enter(self.items, self.budget, path, self.depth + 1, called))
     }
 }

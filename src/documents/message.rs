@@ -29,13 +29,13 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
                 document.text(&piece.text())?;
                 document.text("\n")?;
             }
-            (Role::Message, _) => document.unread(&piece.name, piece.size as u64, State::Plain)?,
+            (Role::Message, _) => document.unread(&piece.names, piece.size as u64, State::Plain)?,
             (Role::Attached, None) => {
                 document.budget().spend(piece.size)?;
-                document.inside(&piece.name, &piece.media_type, &piece.content())?;
+                document.inside(&piece.names, &piece.media_type, &piece.content())?;
             }
             (Role::Attached, Some(unread)) => {
-                document.unread(&piece.name, piece.size as u64, State::Uninspectable(unread.into()))?;
+                document.unread(&piece.names, piece.size as u64, State::Uninspectable(unread.into()))?;
             }
         }
     }

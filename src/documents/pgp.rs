@@ -126,7 +126,7 @@ fn literal(document: &mut Document<'_>, content: &[u8]) -> Result<(), Reason> {
     let length = content.get(1).map_or(0, |length| usize::from(*length));
     let name = content.get(2..2 + length).ok_or(Reason::Damaged)?;
     let text = content.get(2 + length + 4..).ok_or(Reason::Damaged)?;
-    document.inside(&words::text(name), "", text)
+    document.inside(&*words::text(name), "", text)
 }
 
 /// One packet.

@@ -19,6 +19,8 @@ pub struct Attachment {
     /// Its decoded name as sent (RFC 2231, RFC 2047 in the wild), directories and all, on one line; empty where it
     /// has none. A message has its subject for a name if it has no other, as mail programs show it: `Subject.eml`.
     pub name: String,
+    /// What else it is called somewhere; a mail program may go by any of these.
+    pub other_names: Vec<String>,
     /// The declared media type, lower case, without parameters; inside a document the one of its kind.
     pub media_type: String,
     /// What it is by its first octets, whatever it says; what is inside an archive is known better once that was
@@ -33,6 +35,11 @@ pub struct Attachment {
 }
 
 impl Attachment {
+    /// Every name that it is given, the one that people see first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name).chain(&self.other_names).map(String::as_str)
+    }
+
     /// Whether it is a part of the message, and not something inside a document.
     pub fn is_a_part(&self) -> bool {
         !self.path.contains('/')
@@ -60,18 +67,19 @@ pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, V
         }
         let kind = match piece.role {
             Role::Message => Kind::Message,
-            _ => Kind::of(&piece.beginning(limits::KIND_OCTETS), &piece.name, &piece.media_type),
+            _ => Kind::of(&piece.beginning(limits::KIND_OCTETS), &piece.names.shown, &piece.media_type),
         };
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
         let wanted = needs.documents && kind.may_hold_text()
-            || needs.archives && kind.is_archive(&piece.name)
+            || needs.archives && kind.is_archive(&piece.names.shown)
             || (needs.documents || needs.archives) && !kind.may_hold_text() && may_hide_archive(piece);
         if wanted && piece.role == Role::Attached && piece.unread.is_none() {
             unopened.push(Unopened { attachment: attachments.len(), content: piece.content() });
         }
         attachments.push(Attachment {
             path: piece.path.clone(),
-            name: piece.name.clone(),
+            name: piece.names.shown.clone(),
+            other_names: piece.names.others.clone(),
             media_type: piece.media_type.clone(),
             kind,
             size: piece.size as u64,
@@ -104,6 +112,7 @@ fn armoured(piece: &Piece, needs: Needs, attachments: &mut Vec<Attachment>, unop
         attachments.push(Attachment {
             path: piece.path.clone(),
             name: String::new(),
+            other_names: Vec::new(),
             media_type: piece.media_type.clone(),
             kind: Kind::Pgp,
             size: armour.len() as u64,

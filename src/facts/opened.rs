@@ -32,12 +32,15 @@ impl Facts {
 
     fn inside(&mut self, outer: &str, item: Item) {
         let path = format!("{outer}/{}", item.path);
-        self.passage(path.clone(), item.name.clone(), Place::AttachmentName, item.name.clone());
+        let names = std::iter::once(&item.name).chain(&item.other_names).map(String::as_str);
+        let names = names.collect::<Vec<_>>().join("\n");
+        self.passage(path.clone(), item.name.clone(), Place::AttachmentName, names);
         self.passage(path.clone(), item.name.clone(), Place::Attachment, item.text);
         if self.attachments.len() < limits::ATTACHMENTS {
             self.attachments.push(Attachment {
                 path,
                 name: item.name,
+                other_names: item.other_names,
                 media_type: item.kind.media_type().to_owned(),
                 kind: item.kind,
                 size: item.size,

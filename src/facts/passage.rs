@@ -64,7 +64,7 @@ pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> 
             Role::Subject => (Place::Subject, value(&piece.bytes)),
             Role::People => (Place::DisplayName, value(&piece.bytes)),
             Role::Description => (Place::AttachmentName, value(&piece.bytes)),
-            Role::Attached | Role::Message => (Place::AttachmentName, piece.name.clone()),
+            Role::Attached | Role::Message => (Place::AttachmentName, piece.names.all()),
             Role::Text => (Place::Body, around_armour(piece.text())),
             Role::Residue => (Place::Residue, around_armour(piece.text())),
         };
@@ -75,7 +75,12 @@ pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> 
         room -= kept.len();
         if !kept.trim_ascii().is_empty() {
             let kept = kept.to_owned();
-            found.push(Passage { part: piece.path.clone(), name: piece.name.clone(), place, text: kept });
+            found.push(Passage {
+                part: piece.path.clone(),
+                name: piece.names.shown.clone(),
+                place,
+                text: kept,
+            });
         }
     }
     found

@@ -50,17 +50,28 @@ impl Parameters {
 
     /// A parameter that people read: the extended form before the plain one, as RFC 6266 §4.3 has it for the same
     /// grammar. Encoded words are not allowed here (RFC 2047 §5), and common.
-    pub(crate) fn text(&self, name: &str) -> Option<String> {
+    ///
+    /// Every value that is given, in this order: mail programs differ in which of several they take.
+    pub(crate) fn texts(&self, name: &str) -> Vec<String> {
         let named = || self.list.iter().filter(|parameter| parameter.name == name);
-        if let Some(extended) = named().find(|parameter| parameter.extended && parameter.index.is_none()) {
-            return Some(join(&[extended]));
-        }
+        let (mut whole, plain): (Vec<_>, Vec<_>) =
+            named().filter(|parameter| parameter.index.is_none()).partition(|parameter| parameter.extended);
         let mut pieces: Vec<&Parameter> = named().filter(|parameter| parameter.index.is_some()).collect();
-        if pieces.is_empty() {
-            return named().next().map(|plain| join(&[plain]));
-        }
         pieces.sort_by_key(|parameter| parameter.index);
-        Some(join(&pieces))
+        let mut texts: Vec<String> = whole.drain(..).map(|extended| join(&[extended])).collect();
+        // A place may be filled twice: the first of each make one value, the last another.
+        let mut first = pieces.clone();
+        first.dedup_by_key(|piece| piece.index);
+        if first.len() < pieces.len() {
+            pieces.reverse();
+            pieces.dedup_by_key(|piece| piece.index);
+            pieces.reverse();
+            texts.extend([join(&first), join(&pieces)]);
+        } else if !pieces.is_empty() {
+            texts.push(join(&pieces));
+        }
+        texts.extend(plain.into_iter().map(|plain| join(&[plain])));
+        texts
     }
 }
 
@@ -175,9 +186,22 @@ mod tests {
         ] {
             let parameters = Parameters::parse(written);
             assert_eq!(parameters.value, "attachment");
-            assert_eq!(parameters.text("filename").as_deref(), Some(read), "{}", words::text(written));
+            assert_eq!(parameters.texts("filename")[0], read, "{}", words::text(written));
         }
-        assert_eq!(Parameters::parse(b"attachment; file").text("filename"), None);
+        assert!(Parameters::parse(b"attachment; file").texts("filename").is_empty());
+    }
+
+    #[test]
+    fn every_name_that_is_given() {
+        for (written, read) in [
+            (&b"x; filename=a.txt; filename=b.js"[..], &["a.txt", "b.js"][..]),
+            (b"x; filename=\"\"; FILENAME*=utf-8''b.js", &["b.js", ""]),
+            (b"x; filename=a; filename*0=b; filename*1=c; filename*=''d", &["d", "bc", "a"]),
+            (b"x; filename*0=a; filename*1=.txt; filename*0=b; filename*1=.js", &["a.txt", "b.js"]),
+            (b"x; filename*0=a; filename*1=.txt; filename*1=.js", &["a.txt", "a.js"]),
+        ] {
+            assert_eq!(Parameters::parse(written).texts("filename"), read, "{}", words::text(written));
+        }
     }
 
     #[test]

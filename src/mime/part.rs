@@ -35,47 +35,94 @@ pub(super) struct Part {
     pub(super) boundary: Option<Vec<u8>>,
     pub(super) charset: Option<Vec<u8>>,
     pub(super) encoding: Encoding,
-    pub(super) name: String,
+    pub(super) names: Names,
     pub(super) attached: bool,
+}
+
+/// What a part is called.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// What people see; empty where it has no name.
+    pub(crate) shown: String,
+    /// What else it is called somewhere: a mail program may go by any of these.
+    pub(crate) others: Vec<String>,
+}
+
+impl Names {
+    /// One name.
+    pub(super) fn one(name: &str, defects: &mut Defects) -> Self {
+        Self { shown: cut(name, defects), others: Vec::new() }
+    }
+
+    /// All of them, each on a line.
+    pub(crate) fn all(&self) -> String {
+        std::iter::once(&self.shown).chain(&self.others).map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The names that stand in the fields of a part: `filename` before `name`, and either where it belongs before
+    /// where it does not. An empty one is none.
+    fn read(contents: &[Parameters], dispositions: &[Parameters], defects: &mut Defects) -> Self {
+        let places =
+            [(dispositions, "filename"), (contents, "name"), (dispositions, "name"), (contents, "filename")];
+        let mut names: Vec<String> = Vec::new();
+        for name in places.iter().flat_map(|(fields, name)| fields.iter().flat_map(|field| field.texts(name)))
+        {
+            let name = cut(&name, defects);
+            if name.is_empty() || names.contains(&name) {
+                continue;
+            }
+            if names.len() == limits::PART_NAMES {
+                defects.add(Defect::Cut);
+                break;
+            }
+            names.push(name);
+        }
+        let mut names = names.into_iter();
+        Self { shown: names.next().unwrap_or_default(), others: names.collect() }
+    }
+}
+
+fn cut(name: &str, defects: &mut Defects) -> String {
+    defects.cut(&words::name(name), limits::ATTACHMENT_NAME_OCTETS)
 }
 
 impl Part {
     pub(super) fn read(section: &Section<'_>, untyped: Untyped, defects: &mut Defects) -> Self {
-        let mut parameters = |name| {
-            let value = section.first(name)?;
-            if value.len() > limits::MIME_FIELD_OCTETS {
-                defects.add(Defect::Cut);
-            }
-            Some(Parameters::parse(value))
+        let mut fields = |name| -> Vec<Parameters> {
+            let read = section.all(name).map(|value| {
+                if value.len() > limits::MIME_FIELD_OCTETS {
+                    defects.add(Defect::Cut);
+                }
+                Parameters::parse(value)
+            });
+            read.take(limits::PART_NAMES).collect()
         };
-        let content = parameters("Content-Type");
-        let disposition = parameters("Content-Disposition");
-        let typed = content.as_ref().map(|content| &*content.value).filter(|value| value.contains('/'));
+        let contents = fields("Content-Type");
+        let dispositions = fields("Content-Disposition");
+        let content = contents.first();
+        let typed = content.map(|content| &*content.value).filter(|value| value.contains('/'));
         let media_type = match (typed, untyped) {
             (Some(value), _) if is_media_type(value) => value,
             (Some(_), _) => "application/octet-stream",
             (None, Untyped::Message) if content.is_none() => "message/rfc822",
             (None, _) => "text/plain",
         };
-        let name = disposition.as_ref().and_then(|disposition| disposition.text("filename"));
-        let name = name.or_else(|| content.as_ref().and_then(|content| content.text("name")));
-        let name = name.map(|name| defects.cut(words::clean(&name).trim(), limits::ATTACHMENT_NAME_OCTETS));
-        let plain = |name| content.as_ref().and_then(|content| content.bytes(name));
+        let plain = |name| content.and_then(|content| content.bytes(name));
         let boundary = plain("boundary").map(<[u8]>::trim_ascii_end).filter(|boundary| !boundary.is_empty());
         Self {
             media_type: media_type.to_owned(),
             boundary: boundary.filter(|_| media_type.starts_with("multipart/")).map(<[u8]>::to_vec),
             charset: plain("charset").map(<[u8]>::to_vec),
             encoding: section.first("Content-Transfer-Encoding").map_or(Encoding::Identity, Encoding::named),
-            name: name.unwrap_or_default(),
-            attached: disposition.is_some_and(|disposition| disposition.value == "attachment"),
+            names: Names::read(&contents, &dispositions, defects),
+            attached: dispositions.iter().any(|disposition| disposition.value == "attachment"),
         }
     }
 
     /// Whether it is the text of the message: unnamed, and of a type that mail programs show as such.
     pub(super) fn is_text(&self) -> bool {
         let shown = ["text/plain", "text/html", "text/enriched", "text/richtext", "text/x-amp-html"];
-        self.name.is_empty() && !self.attached && shown.contains(&&*self.media_type)
+        self.names.shown.is_empty() && !self.attached && shown.contains(&&*self.media_type)
     }
 
     pub(super) fn is_message(&self) -> bool {

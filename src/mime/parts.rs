@@ -13,7 +13,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::defects::Defects;
-use super::part::{Part, Place, Untyped};
+use super::part::{Names, Part, Place, Untyped};
 use super::piece::{Piece, Role, Unread};
 use super::section::Section;
 use super::transfer::{self, Encoding};
@@ -219,7 +219,7 @@ impl Walk<'_> {
         if part.is_text() {
             self.text(part, body, place);
         } else {
-            self.push(part, Role::Attached, &part.name, place, body, size, unread);
+            self.push(part, Role::Attached, &part.names, place, body, size, unread);
         }
         if unread.is_some() || broken {
             self.residue(&place.path, body.clone());
@@ -242,7 +242,7 @@ impl Walk<'_> {
         let (content, _) = transfer::decoded(part.encoding, body);
         let plain = Part { encoding: Encoding::Identity, ..part.clone() };
         if self.want == Want::All {
-            self.push(&plain, Role::Text, "", place, &content, content.len(), None);
+            self.push(&plain, Role::Text, &Names::default(), place, &content, content.len(), None);
         }
         for (number, file) in uuencode::files(&content).enumerate() {
             self.parts += 1;
@@ -250,9 +250,7 @@ impl Walk<'_> {
                 self.defects.add(Defect::TooManyParts);
                 return;
             }
-            let name = self
-                .defects
-                .cut(words::clean(&words::text(file.name)).trim(), limits::ATTACHMENT_NAME_OCTETS);
+            let names = Names::one(&words::text(file.name), self.defects);
             let (octets, broken) = uuencode::decode(file.lines);
             if broken {
                 self.defects.add(Defect::BrokenEncoding);
@@ -260,7 +258,7 @@ impl Walk<'_> {
             let inside =
                 Part { media_type: "application/octet-stream".into(), charset: None, ..plain.clone() };
             let size = octets.len();
-            self.push(&inside, Role::Attached, &name, &place.child(number + 1), &octets.into(), size, None);
+            self.push(&inside, Role::Attached, &names, &place.child(number + 1), &octets.into(), size, None);
         }
     }
 
@@ -308,16 +306,17 @@ impl Walk<'_> {
 
     /// A message is named as mail programs show it: by its file name, else by its subject.
     fn push_message(&mut self, part: &Part, section: &Section<'_>, place: &Place) -> Option<usize> {
-        let name = match section.first("Subject") {
-            Some(value) if part.name.is_empty() => {
+        let names = match section.first("Subject") {
+            Some(value) if part.names.shown.is_empty() => {
                 let subject = words::subject(&words::line(value), self.defects);
                 let stem = self.defects.cut(&subject, limits::ATTACHMENT_NAME_OCTETS - ".eml".len());
-                if stem.is_empty() { stem } else { stem + ".eml" }
+                let shown = if stem.is_empty() { stem } else { stem + ".eml" };
+                Names { shown, others: Vec::new() }
             }
-            _ => part.name.clone(),
+            _ => part.names.clone(),
         };
         let plain = Part { encoding: Encoding::Identity, ..part.clone() };
-        self.push(&plain, Role::Message, &name, place, &Bytes::new(), 0, None)
+        self.push(&plain, Role::Message, &names, place, &Bytes::new(), 0, None)
     }
 
     /// What people read of a message's header section, and what stands in it without being a field.
@@ -375,7 +374,7 @@ impl Walk<'_> {
         self.pieces.push(Piece {
             path: path.to_owned(),
             role,
-            name: String::new(),
+            names: Names::default(),
             media_type: "text/plain".to_owned(),
             charset: None,
             encoding: Encoding::Identity,
@@ -390,7 +389,7 @@ impl Walk<'_> {
         &mut self,
         part: &Part,
         role: Role,
-        name: &str,
+        names: &Names,
         place: &Place,
         bytes: &Bytes,
         size: usize,
@@ -406,7 +405,7 @@ impl Walk<'_> {
         self.pieces.push(Piece {
             path: place.path.clone(),
             role,
-            name: name.to_owned(),
+            names: names.clone(),
             media_type: part.media_type.clone(),
             charset: part.charset.clone(),
             encoding: part.encoding,

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::part::Names;
 use super::transfer::{self, Encoding};
 use super::words;
 use crate::markup;
@@ -15,8 +16,8 @@ pub(crate) struct Piece {
     /// IMAP's number of the part that it is of (RFC 9051 §6.4.5); empty for the message itself.
     pub(crate) path: String,
     pub(crate) role: Role,
-    /// The decoded name of an attachment.
-    pub(crate) name: String,
+    /// The decoded names of an attachment.
+    pub(crate) names: Names,
     /// The declared type, lower case.
     pub(crate) media_type: String,
     pub(crate) charset: Option<Vec<u8>>,
@@ -124,7 +125,7 @@ mod tests {
             let piece = Piece {
                 path: String::new(),
                 role: Role::Attached,
-                name: String::new(),
+                names: Names::default(),
                 media_type: String::new(),
                 charset: None,
                 encoding,

@@ -63,6 +63,12 @@ impl<'a> Section<'a> {
             .map(|field| field.value)
     }
 
+    /// The values of all fields of that name, in order.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let named = |field: &&RawField<'a>| field.name.eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().filter(named).map(|field| field.value)
+    }
+
     /// Whether a line was no field.
     pub(crate) fn junk(&self) -> bool {
         !self.odd.is_empty()

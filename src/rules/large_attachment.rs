@@ -106,6 +106,7 @@ mod tests {
         Attachment {
             path: path.into(),
             name: "bild.png".into(),
+            other_names: Vec::new(),
             media_type: "image/png".into(),
             kind: Kind::Image,
             size,

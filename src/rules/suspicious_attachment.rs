@@ -7,6 +7,7 @@ use crate::documents::kind::Kind;
 use crate::facts::attachment::Attachment;
 use crate::facts::{Fact, Facts, Needs};
 use crate::mail::Direction;
+use crate::mime::words;
 
 use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
 
@@ -25,7 +26,9 @@ const PAGE: &str = "\
 ## What it finds
 In mail from outside, in an attachment or in an archive that is one:
 
-- `executable`: a program, a script or a shortcut, by its content or by its name,
+- `executable`: a program, a script or a shortcut, by its content or by its name. Every name that it is given counts, and
+  each as Windows and other programs read it: without dots and blanks at the end and `::$DATA`, up to a NUL (`␀` in the
+  log), with dots of other widths,
 - `double-extension`: a program that has the ending of a document before its own (`faktura.pdf.exe`),
 - `hidden-extension`: a name that is written from right to left, or whose ending stands behind a row of blanks,
 - `type-mismatch`: it calls itself a document or a picture by name or declared type, and is a web page, an archive, an
@@ -131,20 +134,23 @@ impl Rule for SuspiciousAttachment {
 }
 
 fn signs_of(attachment: &Attachment, facts: &Facts) -> Vec<&'static str> {
-    let endings = endings(&attachment.name);
-    let last = endings.first().map_or("", String::as_str);
-    let runs = is_in(RUNS, last) || matches!(attachment.kind, Kind::Executable | Kind::Shortcut);
+    let names: Vec<Vec<String>> = attachment.names().flat_map(readings).map(|name| endings(&name)).collect();
+    let last = |endings: &[String]| endings.first().cloned().unwrap_or_default();
+    let program = matches!(attachment.kind, Kind::Executable | Kind::Shortcut);
+    let runs = |endings: &[String]| program || is_in(RUNS, &last(endings));
+    let double =
+        |endings: &[String]| runs(endings) && endings.get(1).is_some_and(|before| is_in(HARMLESS, before));
     let mut signs = Vec::new();
-    if runs {
+    if names.iter().any(|endings| runs(endings)) {
         signs.push("executable");
     }
-    if runs && endings.get(1).is_some_and(|before| is_in(HARMLESS, before)) {
+    if names.iter().any(|endings| double(endings)) {
         signs.push("double-extension");
     }
-    if is_hidden(&attachment.name) {
+    if attachment.names().any(is_hidden) {
         signs.push("hidden-extension");
     }
-    if is_other(attachment, last) {
+    if names.iter().any(|endings| is_other(attachment, &last(endings))) {
         signs.push("type-mismatch");
     }
     if attachment.macros {
@@ -154,6 +160,34 @@ fn signs_of(attachment: &Attachment, facts: &Facts) -> Vec<&'static str> {
         signs.push("encrypted-from-unknown");
     }
     signs
+}
+
+/// The name as programs read it: whole, and up to a NUL where strings end at one. Windows lets go of dots and blanks at
+/// the end and of `::$DATA`, which is the file itself; quotes and slashes around a name are no part of it, and marks
+/// without a width and dots of other widths are told from others by no eye.
+fn readings(name: &str) -> impl Iterator<Item = String> {
+    let before_nul = name.split_once(words::NUL_SEEN).map(|(before, _)| before);
+    std::iter::once(name).chain(before_nul).map(|name| {
+        let plain = name.chars().filter(|c| !is_without_width(*c));
+        let plain = plain.map(|c| if is_dot(c) { '.' } else { c }).collect::<String>().to_lowercase();
+        let around = |c: char| c.is_whitespace() || matches!(c, '.' | '/' | '\\' | '"' | '\'' | '`');
+        let plain = plain.trim_end_matches(around);
+        let file = match plain.split_once(':') {
+            Some((file, stream)) if stream.ends_with(":$data") => file,
+            _ => plain,
+        };
+        file.trim_end_matches(around).to_owned()
+    })
+}
+
+/// Characters that take no place: soft hyphens, joiners, marks of direction and of byte order.
+fn is_without_width(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// What looks like a dot: one dot leader, small and full-width full stop.
+fn is_dot(c: char) -> bool {
+    matches!(c, '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}')
 }
 
 /// The endings of a name, the last one first.
@@ -203,6 +237,7 @@ mod tests {
         facts.attachments = vec![Attachment {
             path: "2".into(),
             name: name.into(),
+            other_names: Vec::new(),
             media_type: media_type.into(),
             kind,
             size: 10,
@@ -235,6 +270,26 @@ mod tests {
             ("mall.docm", "", Kind::Ooxml, "macros"),
             ("v1.2 rapport.docx", "", Kind::Ooxml, "nothing"),
             ("arkiv.tar.gz", "application/gzip", Kind::Gzip, "nothing"),
+            ("faktura.js.", "", Kind::Text, "executable"),
+            ("faktura.js . .", "", Kind::Text, "executable"),
+            ("faktura.js::$DATA", "", Kind::Text, "executable"),
+            ("faktura.js::$data.", "", Kind::Text, "executable"),
+            ("faktura.js:x:$DATA", "", Kind::Text, "executable"),
+            ("faktura.js\u{2400}.txt", "", Kind::Text, "executable"),
+            ("faktura.pdf.js\u{2400}.txt", "", Kind::Text, "executable,double-extension"),
+            ("faktura\u{ff0e}js", "", Kind::Text, "executable"),
+            ("faktura.j\u{200b}s", "", Kind::Text, "executable"),
+            ("'faktura.js'", "", Kind::Text, "executable"),
+            ("faktura.js/", "", Kind::Text, "executable"),
+            ("3D\"faktura.js\"", "", Kind::Text, "executable"),
+            ("C:\\temp\\faktura.js", "", Kind::Text, "executable"),
+            ("protokoll nr. 3.", "", Kind::Text, "nothing"),
+            ("Kallelse 10:30.txt", "", Kind::Text, "nothing"),
+            ("Kallelse: js.txt", "", Kind::Text, "nothing"),
+            ("pris i $DATA", "", Kind::Text, "nothing"),
+            ("bolaget.com::avtal.pdf", "", Kind::Pdf, "nothing"),
+            ("a.js\u{2400}", "", Kind::Text, "executable"),
+            ("...", "", Kind::Text, "nothing"),
         ] {
             assert_eq!(found(name, media_type, kind), expected, "{name}");
         }

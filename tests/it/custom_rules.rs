@@ -36,6 +36,7 @@ fn attachment(name: &str, media_type: &str, size: u64) -> Attachment {
     Attachment {
         path: "2".into(),
         name: name.into(),
+        other_names: Vec::new(),
         media_type: media_type.into(),
         kind: Kind::Unknown,
         size,

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::super::octets::Octets;
+use super::Codepage;
 use crate::limits;
 use crate::mime::words;
 
@@ -18,19 +19,19 @@ pub(super) enum Value<'a> {
 }
 
 /// The properties, and whether all could be read.
-pub(super) fn read(content: &[u8]) -> (Vec<Property<'_>>, bool) {
+pub(super) fn read(content: &[u8], codepage: Codepage) -> (Vec<Property<'_>>, bool) {
     let mut octets = Octets::new(content);
     let mut found = Vec::new();
     let Some(count) = octets.u32() else { return (found, false) };
     for _ in 0..count.min(limits::TNEF_PROPERTIES) {
-        if property(&mut octets, &mut found).is_none() {
+        if property(&mut octets, codepage, &mut found).is_none() {
             return (found, false);
         }
     }
     (found, count <= limits::TNEF_PROPERTIES)
 }
 
-fn property<'a>(octets: &mut Octets<'a>, found: &mut Vec<Property<'a>>) -> Option<()> {
+fn property<'a>(octets: &mut Octets<'a>, codepage: Codepage, found: &mut Vec<Property<'a>>) -> Option<()> {
     let kind = octets.u16()?;
     let id = octets.u16()?;
     if id >= 0x8000 {
@@ -58,7 +59,7 @@ fn property<'a>(octets: &mut Octets<'a>, found: &mut Vec<Property<'a>>) -> Optio
         };
         let content = octets.take(padded(length)?)?.get(..length)?;
         let value = match kind {
-            0x1e => Value::Text(words::text(content.strip_suffix(b"\0").unwrap_or(content)).into_owned()),
+            0x1e => Value::Text(codepage.text(content.strip_suffix(b"\0").unwrap_or(content))),
             0x1f => {
                 let text = words::in_charset(b"utf-16le", content);
                 Value::Text(text.trim_end_matches('\0').to_owned())

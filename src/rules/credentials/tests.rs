@@ -16,6 +16,7 @@ fn facts(text: &str, states: &[State]) -> Facts {
     let attachment = |state: &State| Attachment {
         path: "2".to_owned(),
         name: "utredning 811228-9874.zip".to_owned(),
+        other_names: Vec::new(),
         media_type: "application/zip".to_owned(),
         kind: crate::documents::kind::Kind::Zip,
         size: 1,

@@ -276,9 +276,9 @@ impl AttachmentIs {
     fn holds_of(&self, attachment: &Attachment) -> Held {
         let mut unknown = false;
         if let Some(any) = &self.name
-            && !any.match_in(&attachment.name)
+            && !attachment.names().any(|name| any.match_in(name))
         {
-            if !was_cut(&attachment.name, limits::ATTACHMENT_NAME_OCTETS) {
+            if !attachment.names().any(|name| was_cut(name, limits::ATTACHMENT_NAME_OCTETS)) {
                 return Held::No;
             }
             unknown = true;

@@ -185,6 +185,7 @@ fn what_could_not_be_read_is_said() {
     let attachment = |state| crate::facts::attachment::Attachment {
         path: "2".to_owned(),
         name: "x.pdf".to_owned(),
+        other_names: Vec::new(),
         media_type: "application/pdf".to_owned(),
         kind: crate::documents::kind::Kind::Pdf,
         size: 1,
