@@ -1,7 +1,11 @@
 //! Mail that passes: every way in, with its one record, and unharmed.
 
+use std::fs;
+use std::process::Command;
+
 use crate::lab::client::Smtp;
-use crate::lab::{Lab, message};
+use crate::lab::program::PROGRAM;
+use crate::lab::{Lab, message, run};
 
 /// The value of the header field in a delivered file; it must be there once.
 fn field<'a>(delivered: &'a str, name: &str) -> &'a str {
@@ -122,4 +126,34 @@ fn eight_bits_and_smtputf8_pass_unharmed() {
     assert_eq!(record["sender"], "ö@example.org");
     assert_eq!(record["recipients"], serde_json::json!(["år@exempelby.se"]));
     lab.delivered("år@exempelby.se", 1);
+}
+
+#[test]
+fn the_header_section_ends_where_explain_ends_it() {
+    let lab = Lab::start("");
+    let rest = "To: <anna@exempelby.se>\nSubject: Hej\n\nHej!\n";
+    for (begin, subject) in [
+        ("From: <x@example.org>\n", "Hej"),
+        ("From: <x@example.org>\nno field\n", ""),
+        ("From: <x@example.org>\nÄrende: 12\n", ""),
+        ("From: <x@example.org>\nTwo words: 12\n", ""),
+        ("From: <x@example.org>\n: empty\n", ""),
+        ("From: <x@example.org>\nX-Blank : 12\n", "Hej"),
+        ("From: <x@example.org>\nFrom x@example.org Tue Mar  3 10:00:00 2026\n", ""),
+        ("From x@example.org Tue Mar  3 10:00:00 2026\nFrom: <x@example.org>\n", "Hej"),
+        (">From x@example.org Tue Mar  3 10:00:00 2026\nFrom: <x@example.org>\n", "Hej"),
+        (" blank first\nFrom: <x@example.org>\n", ""),
+        ("\u{feff}From: <x@example.org>\n", ""),
+    ] {
+        let text = format!("{begin}{rest}");
+        let reply = lab.outside().send("x@example.org", &["anna@exempelby.se"], &text);
+        assert_eq!(lab.record_of(&reply)["subject"], subject, "{text}");
+        let file = lab.postvakt.config.with_file_name("mail.eml");
+        fs::write(&file, &text).unwrap();
+        let mut explain = Command::new(PROGRAM);
+        explain.args(["explain", "--json", "--from=x@example.org", "--rcpt=anna@exempelby.se", "--config"]);
+        let said = run(explain.arg(&lab.postvakt.config).arg(&file));
+        let said: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
+        assert_eq!(said["facts"]["subject"].as_str().unwrap_or_default(), subject, "{text}");
+    }
 }
