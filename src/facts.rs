@@ -7,6 +7,7 @@
 
 pub mod attachment;
 pub mod authentication;
+mod automatic;
 mod contents;
 pub mod direction;
 pub mod extract;
