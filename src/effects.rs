@@ -263,7 +263,7 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
     if !suspicious.is_empty() {
         marks.push(("X-Postvakt-Suspicious", suspicious.join(", ")));
     }
-    if let Some(receipt) = decision.receipts.iter().find(|receipt| receipt.is_sent()) {
+    if let Some(receipt) = decision.receipts.iter().find(|receipt| receipt.is_owed()) {
         marks.push(("X-Postvakt-Receipt", receipt.reference.clone()));
     }
     marks.extend(sensitive.value().map(|value| ("X-Postvakt-Sensitive", value)));

@@ -11,9 +11,10 @@ use jiff::Timestamp;
 
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::letter::name::Key;
+use crate::letter::name::{self, Key};
 use crate::limits;
 use crate::metrics::METRICS;
+use crate::policy::receipts::sender;
 use crate::policy::receipts::{Ceilings, Per, Rate, Receipt};
 use crate::rules::receipt::Silence;
 use crate::store::{OpenError, Store};
@@ -31,7 +32,7 @@ struct Book {
     counts: HashMap<Subject, VecDeque<i64>>,
     known: HashSet<Key>,
     /// In the order in which they were counted.
-    entries: VecDeque<(i64, Key, [Subject; 4])>,
+    entries: VecDeque<(i64, Key, Vec<Subject>)>,
     /// Of whom the operator was told, and when.
     told: HashMap<Subject, i64>,
     open: bool,
@@ -47,19 +48,17 @@ enum Subject {
 }
 
 impl Subject {
-    fn of(sender: &Address, mailbox: &Address) -> [Self; 4] {
+    /// For a receipt that goes to `sender`, about a mail of `author`.
+    fn of(sender: &Address, author: Option<&Address>, mailbox: &Address) -> Vec<Self> {
         let domain = sender.domain().map(|domain| domain.to_string()).unwrap_or_default();
-        [
-            Self::Sender(sender.key().to_owned()),
-            Self::Domain(domain),
-            Self::Mailbox(mailbox.key().to_owned()),
-            Self::Total,
-        ]
+        let mut subjects: Vec<Self> = sender::counted(sender, author).into_iter().map(Self::Sender).collect();
+        subjects.extend([Self::Domain(domain), Self::Mailbox(mailbox.key().to_owned()), Self::Total]);
+        subjects
     }
 
     fn rates<'a>(&self, ceilings: &'a Ceilings) -> &'a [Rate] {
         match self {
-            Self::Sender(_) => &ceilings.sender,
+            Self::Sender(name) => ceilings.of_sender(&sender::domain(name)),
             Self::Domain(_) => &ceilings.domain,
             Self::Mailbox(_) => &ceilings.mailbox,
             Self::Total => &ceilings.total,
@@ -82,27 +81,41 @@ impl Ledger {
         let ledger = Self { store: Some(store.clone()), ..Self::default() };
         let since = store.now().as_millisecond() - Per::Day.milliseconds();
         let since = Timestamp::from_millisecond(since).unwrap_or(Timestamp::MIN);
-        store.recent_receipts(since, |at, key, recipient, mailbox| {
-            if let (Some(sender), Some(mailbox)) = (Address::parse(recipient), Address::parse(mailbox)) {
-                ledger.book().count(at.as_millisecond(), key, Subject::of(&sender, &mailbox));
+        store.recent_receipts(since, |recent| {
+            let [sender, mailbox] = [recent.recipient, recent.mailbox].map(Address::parse);
+            if let (Some(sender), Some(mailbox)) = (sender, mailbox) {
+                let author = recent.authors.split(", ").next().and_then(Address::parse);
+                let subjects = Subject::of(&sender, author.as_ref(), &mailbox);
+                ledger.book().count(recent.at.as_millisecond(), recent.key, subjects);
             }
         })?;
         Ok(ledger)
     }
 
-    /// Counts the receipts that are to be sent, and silences those for which there is no room.
+    /// Counts the receipts that are to be sent, and silences those for which there is no room, and those for a mail that
+    /// names a receipt of ours in its subject: that case has its receipt.
     pub fn admit(&self, facts: &Facts, ceilings: &Ceilings, receipts: &mut [Receipt]) {
         let Some(sender) = facts.sender.address() else { return };
         let now = facts.arrived.as_millisecond();
-        let full = self.store.as_ref().is_some_and(|store| !store.outbox().has_room());
+        let outbox = self.store.as_ref().map(Store::outbox);
+        let full = outbox.is_some_and(|outbox| !outbox.has_room());
+        let answers = outbox.is_some_and(|outbox| {
+            let subject = facts.header.subject.as_deref().unwrap_or_default();
+            name::references(subject).iter().any(|reference| outbox.has_given(reference))
+        });
         let mut book = self.book();
         book.forget_before(now - Per::Day.milliseconds());
         for receipt in receipts.iter_mut().filter(|receipt| receipt.silence.is_none()) {
             // The same mail again: one receipt, counted once.
-            if book.known.contains(&receipt.key) {
+            receipt.repeated = outbox.is_some_and(|outbox| outbox.is_done_with(&receipt.key));
+            if receipt.repeated || book.known.contains(&receipt.key) {
                 continue;
             }
-            let subjects = Subject::of(sender, &receipt.mailbox.address);
+            if answers {
+                receipt.silence = Some(Silence::ReplyToReceipt);
+                continue;
+            }
+            let subjects = Subject::of(sender, facts.header.from.first(), &receipt.mailbox.address);
             let obstacle = || book.obstacle(now, ceilings, &subjects, facts.queue_id.as_deref());
             receipt.silence = full.then_some(Silence::QueueFull).or_else(obstacle);
             if full {
@@ -133,7 +146,7 @@ impl Ledger {
 }
 
 impl Book {
-    fn count(&mut self, at: i64, key: Key, subjects: [Subject; 4]) {
+    fn count(&mut self, at: i64, key: Key, subjects: Vec<Subject>) {
         for subject in &subjects {
             self.counts.entry(subject.clone()).or_default().push_back(at);
         }
@@ -183,7 +196,7 @@ impl Book {
         &mut self,
         now: i64,
         ceilings: &Ceilings,
-        subjects: &[Subject; 4],
+        subjects: &[Subject],
         queue_id: Option<&str>,
     ) -> Option<Silence> {
         if self.open {

@@ -103,7 +103,7 @@ impl Handler for Pipeline {
         let config = self.config.load_full();
         let mail = Arc::new(mail);
         let answer = match assess(&mail, &config, &self.sources).await {
-            Ok(assessment) => self.perform(&mail, &config, &assessment).await,
+            Ok(assessment) => self.perform(&mail, &config, assessment).await,
             Err(Fault) => self.perform_unread(&mail, &config).await,
         };
         METRICS.message_seconds.observe(started.elapsed().as_secs_f64());
@@ -125,15 +125,14 @@ impl Handler for Pipeline {
 
 impl Pipeline {
     /// Stores the record, and answers when that is durable.
-    async fn perform(&self, mail: &Mail, config: &Config, assessment: &Assessment) -> Answer {
-        let Assessment { facts, decision } = assessment;
+    async fn perform(&self, mail: &Mail, config: &Config, mut assessment: Assessment) -> Answer {
+        let outbox = self.letters(config, &mut assessment);
+        let Assessment { facts, decision } = &assessment;
         let seen = effects::remembered(facts, decision).map(|row| self.sources.memory.linked(row));
         let mut record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);
         self.minimise(config, &mut record, &mut findings);
-        let less = config.store.minimise.as_ref().is_some_and(|minimise| minimise.covers(&record));
-        let outbox = written(config, &self.store, assessment, less);
         let let_in = decision.verdict <= Verdict::Hold;
         let contacts = if let_in { self.sources.met(facts, config.needs) } else { Vec::new() };
         let id = match self
@@ -159,8 +158,25 @@ impl Pipeline {
         }
         self.sources.note(facts, decision);
         count(facts.direction.as_str(), outcome);
-        report(&id, assessment);
+        report(&id, &assessment);
         effects::answer(facts, &mail.envelope, decision, &id)
+    }
+
+    /// The letters that follow. A receipt that could not be written is not promised.
+    fn letters(&self, config: &Config, assessment: &mut Assessment) -> Vec<OutboxRow> {
+        let Assessment { facts, decision } = &*assessment;
+        let less = config
+            .store
+            .minimise
+            .as_ref()
+            .is_some_and(|minimise| minimise.covers(&effects::record(facts, decision, &config.hash)));
+        let outbox = written(config, &self.store, assessment, less);
+        for receipt in assessment.decision.receipts.iter_mut().filter(|receipt| receipt.is_sent()) {
+            if !outbox.iter().any(|row| row.key == receipt.key) {
+                receipt.silence = Some(Silence::Unwritten);
+            }
+        }
+        outbox
     }
 
     /// Takes out of the record what the config does not want kept.

@@ -38,7 +38,7 @@ use crate::facts::identity::Key;
 use crate::limits;
 use crate::merkle::Salt;
 use crate::metrics::METRICS;
-use crate::record::{FindingRow, OutboxKey, OutboxRow, Record, RecordId, SeenRow};
+use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
 use heads::Keeper;
 use heads::places::Places;
@@ -222,11 +222,11 @@ impl Store {
         &self.0.outbox
     }
 
-    /// The receipts since then, oldest first: when, key, recipient, mailbox. Blocks.
+    /// The receipts since then, oldest first. Blocks.
     pub fn recent_receipts(
         &self,
         since: Timestamp,
-        each: impl FnMut(Timestamp, OutboxKey, &str, &str),
+        each: impl FnMut(&outbox::Recent<'_>),
     ) -> Result<(), ReadError> {
         outbox::recent(&self.0.directory, since, self.now(), each)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::policies::{Ground, inside};
+use crate::address::DomainSet;
 use crate::limits;
 use crate::policy::Actions;
 use crate::policy::receipts::{Ceilings, Mailbox, Per, Rate, ReceiptPolicy};
@@ -19,10 +20,16 @@ const DELAY: Duration = Duration::from_secs(10);
 pub(super) fn receipts(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
     let delay = section.optional("delay", parse::duration_up_to(limits::OUTBOX_FOLD_TIME));
     let echo_subject = section.optional("echo_subject", parse::flag);
+    let authorities = section.file("authorities", |file| {
+        DomainSet::parse(&file.text)
+            .map_err(|(line, wrong)| file.fault(line, wrong, "write one domain on each line"))
+    });
     let usual = Ceilings::default();
     let mut rates = |key, usual| ceiling(section, key).unwrap_or(usual);
     let ceilings = Ceilings {
         sender: rates("per_sender", usual.sender),
+        authority: rates("per_authority", usual.authority),
+        authorities: authorities.unwrap_or_else(shipped_authorities),
         domain: rates("per_domain", usual.domain),
         mailbox: rates("per_mailbox", usual.mailbox),
         total: rates("in_all", usual.total),
@@ -49,6 +56,11 @@ pub(super) fn receipts(section: &mut Settings<'_>, ground: Ground<'_>) -> Action
         echo_subject: echo_subject.unwrap_or(false),
         ceilings,
     })
+}
+
+/// The list that comes with the program; a test reads it.
+fn shipped_authorities() -> DomainSet {
+    DomainSet::parse(include_str!("../../config/authorities.txt")).unwrap_or_default()
 }
 
 fn mailbox(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Mailbox> {

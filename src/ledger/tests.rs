@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::address::DomainSet;
 use crate::facts::testing::from_outside;
 use crate::policy::Mode;
 use crate::policy::receipts::Mailbox;
@@ -11,7 +12,7 @@ use crate::templates::{Occasion, Template};
 
 /// A mail of this sender at this minute, as the ledger sees it.
 fn admit(ledger: &Ledger, ceilings: &Ceilings, sender: &str, minute: i64, id: u32) -> &'static str {
-    let mut facts = from_outside(sender, "registrator@exempelby.se", "From: x@example.org");
+    let mut facts = from_outside(sender, "registrator@exempelby.se", &format!("From: {sender}"));
     facts.arrived += Duration::from_mins(u64::try_from(minute).unwrap());
     let mut receipts = [receipt("registrator@exempelby.se", id)];
     ledger.admit(&facts, ceilings, &mut receipts);
@@ -30,13 +31,15 @@ fn receipt(mailbox: &str, id: u32) -> Receipt {
         reference: "PV-2026-000000".into(),
         delay: Duration::from_secs(10),
         echo_subject: false,
+        repeated: false,
     }
 }
 
 fn ceilings(sender: &[(u32, Per)], total: &[(u32, Per)]) -> Ceilings {
     let rates =
         |rates: &[(u32, Per)]| rates.iter().map(|(count, per)| Rate { count: *count, per: *per }).collect();
-    Ceilings { sender: rates(sender), domain: Vec::new(), mailbox: Vec::new(), total: rates(total) }
+    let total = rates(total);
+    Ceilings { sender: rates(sender), domain: Vec::new(), mailbox: Vec::new(), total, ..Ceilings::default() }
 }
 
 #[test]
@@ -53,6 +56,35 @@ fn two_programs_face_to_face_come_to_an_end_and_others_are_answered() {
     });
     assert_eq!(day.count(), 15);
     assert_eq!(admit(&ledger, &usual, "robot@example.org", 60 * 24 + 61, 9_000), "");
+}
+
+#[test]
+fn an_authority_has_more_and_comes_to_an_end_too() {
+    let board = DomainSet::parse("board.example").unwrap();
+    let (ledger, usual) = (Ledger::default(), Ceilings { authorities: board, ..Ceilings::default() });
+    let count = |sender: &str, first: u32| {
+        (first..first + 500)
+            .filter(|n| admit(&ledger, &usual, sender, i64::from(n % 50), *n).is_empty())
+            .count()
+    };
+    assert_eq!(count("jordbruk@board.example", 0), 60, "more than ten errands in an hour");
+    assert_eq!(count("arende-401@crm.example", 1_000), 5);
+    assert_eq!(admit(&ledger, &usual, "arende-402@crm.example", 50, 2_000), "ceiling-sender");
+    assert_eq!(admit(&ledger, &usual, "jordbruk+402@board.example", 50, 2_001), "ceiling-sender");
+    assert_eq!(admit(&ledger, &usual, "miljo@board.example", 50, 2_002), "");
+}
+
+#[test]
+fn an_author_behind_many_senders_is_one() {
+    let (ledger, usual) = (Ledger::default(), Ceilings::default());
+    let admitted = (0..100_u32).filter(|n| {
+        let sender = format!("{}@crm.example", ["anna", "bo", "cilla", "doris"][*n as usize % 4]);
+        let facts = from_outside(&sender, "registrator@exempelby.se", "From: Support <support@crm.example>");
+        let mut receipts = [receipt("registrator@exempelby.se", *n)];
+        ledger.admit(&facts, &usual, &mut receipts);
+        receipts[0].silence.is_none()
+    });
+    assert_eq!(admitted.count(), 5);
 }
 
 #[test]

@@ -2,13 +2,15 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod sender;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Date;
 
 use super::{Actions, Decision, Mode, RulePolicy, Ruling, decide};
-use crate::address::Address;
+use crate::address::{Address, Domain, DomainSet};
 use crate::facts::{Cause, Facts};
 use crate::letter::name::{self, Key};
 use crate::mail::Direction;
@@ -46,6 +48,10 @@ pub struct Mailbox {
 pub struct Ceilings {
     /// For one sender.
     pub sender: Vec<Rate>,
+    /// For one sender whose domain is an authority's.
+    pub authority: Vec<Rate>,
+    /// The domains of authorities.
+    pub authorities: DomainSet,
     /// For the senders of one domain.
     pub domain: Vec<Rate>,
     /// From one mailbox.
@@ -60,10 +66,19 @@ impl Default for Ceilings {
             |hour, day| vec![Rate { count: hour, per: Per::Hour }, Rate { count: day, per: Per::Day }];
         Self {
             sender: rates(5, 20),
+            authority: rates(60, 500),
+            authorities: DomainSet::default(),
             domain: rates(200, 1_000),
             mailbox: rates(1_000, 5_000),
             total: rates(2_000, 10_000),
         }
+    }
+}
+
+impl Ceilings {
+    /// Those for one sender of that domain.
+    pub fn of_sender(&self, domain: &Domain) -> &[Rate] {
+        if self.authorities.contains(domain) { &self.authority } else { &self.sender }
     }
 }
 
@@ -112,12 +127,19 @@ pub struct Receipt {
     pub delay: Duration,
     /// Whether the mail's subject may stand in it.
     pub echo_subject: bool,
+    /// Whether the mail came before and its receipt waits no longer, whatever became of that.
+    pub repeated: bool,
 }
 
 impl Receipt {
+    /// Whether the mail's sender has it, or will have it.
+    pub fn is_owed(&self) -> bool {
+        self.silence.is_none() && self.mode == Mode::Enforce
+    }
+
     /// Whether it is sent.
     pub fn is_sent(&self) -> bool {
-        self.silence.is_none() && self.mode == Mode::Enforce
+        self.is_owed() && !self.repeated
     }
 
     /// Why it is not sent, or else what people call it.
@@ -132,6 +154,7 @@ impl Receipt {
     pub fn outcome(&self) -> &'static str {
         match (self.silence, self.mode) {
             (Some(_), _) => "suppressed",
+            (None, Mode::Enforce) if self.repeated => "repeated",
             (None, Mode::Enforce) => "queued",
             (None, Mode::Observe | Mode::Off) => "would_queue",
         }
@@ -183,6 +206,7 @@ fn owed(
         reference: reference.clone(),
         delay: receipts.delay,
         echo_subject: receipts.echo_subject,
+        repeated: false,
     }));
 }
 
@@ -221,15 +245,22 @@ fn unknown(rule: &dyn Rule, policy: &RulePolicy, cause: Cause, decision: &mut De
     });
 }
 
-/// What tells a case from another: its Message-ID; without one, what else a message has that comes again.
+/// What tells a case from another: its Message-ID and its author, for there are programs that give many messages one
+/// id; without an id, what else a message has that comes again.
 fn case(facts: &Facts) -> Vec<String> {
     let header = &facts.header;
-    if let Some(id) = &header.message_id {
-        return vec![id.clone()];
+    let mut case: Vec<String> = header.from.iter().map(|address| address.key().to_owned()).collect();
+    // An author that cannot be read is one all the same.
+    if case.is_empty() {
+        case.extend(header.all("From").map(str::to_owned));
     }
-    let from = header.from.iter().map(|address| address.key().to_owned());
-    let rest = [header.date.clone(), header.subject.clone()].map(Option::unwrap_or_default);
-    std::iter::once(facts.sender.to_string()).chain(from).chain(rest).collect()
+    if let Some(id) = &header.message_id {
+        case.push(id.clone());
+    } else {
+        case.push(facts.sender.to_string());
+        case.extend([header.date.clone(), header.subject.clone()].map(Option::unwrap_or_default));
+    }
+    case
 }
 
 #[cfg(test)]

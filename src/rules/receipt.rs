@@ -30,8 +30,8 @@ pub static SPEC: Spec = Spec {
 const PAGE: &str = "\
 ## What it finds
 Mail from outside to one of the mailboxes that it names, whose sender is to be told that it arrived. Each mail is
-answered once for each mailbox, however often it comes: the mailbox and the Message-ID are its name (without a
-Message-ID: sender, From, Date and Subject). The rule has no findings; what became of the receipt stands in the
+answered once for each mailbox, however often it comes: the mailbox, the Message-ID and the author are its name
+(without a Message-ID: sender, From, Date and Subject). The rule has no findings; what became of the receipt stands in the
 record's column `receipt`, with the reason where none is sent:
 
 | reason | because |
@@ -46,14 +46,17 @@ record's column `receipt`, with the reason where none is sent:
 | `loop` | X-Loop or its kin, or our own loop field: an answer to an answer |
 | `machine` | a field that only programs write (X-Autoreply, X-Autorespond, X-FC-MachineGenerated …) |
 | `report` | a bounce, a delivery report, a read receipt |
-| `automatic-subject` | a subject that only programs write (`Autosvar:`, `Out of Office:`, `Undeliverable:` …) |
-| `reply-to-receipt` | it answers one of our receipts: that case has its receipt |
+| `automatic-subject` | a subject that only programs write (`Autosvar:`, `Out of Office:`, `Undeliverable:` …); one that people write too (`Frånvaro:`, `Auto:`) in an answer, or with X-Auto-Response-Suppress |
+| `reply-to-receipt` | it answers one of our receipts, or has the reference of one in its subject: that case has its receipt |
 | `spam`, `virus`, `held`, `deferred`, `rejected` | what became of the mail itself |
 | `unauthenticated` | nobody vouches for the sender: it may be forged |
 | `authentication-unavailable` | that could not be found out |
 | `ceiling-sender`, `ceiling-domain`, `ceiling-mailbox`, `ceiling-total` | so many were sent already |
 | `breaker` | so many were sent in all that something is wrong; see `docs/receipts.md` |
 | `queue-full` | too many wait to be sent |
+| `unwritten` | no text could be written for it; the journal says why |
+
+`repeated` in the place of `queued` is a mail that came before: its receipt was sent then, or given up.
 
 A sender is vouched for when the domain in From is (DMARC passes; without a DMARC record, SPF or a signature of that
 domain does) and the envelope sender's is too, for that is where the receipt goes: SPF passes for it, a good signature
@@ -65,7 +68,8 @@ sends strangers answers to mail they never wrote.
 
 ## What it misses
 A program that gives no sign of being one is answered, until a ceiling stops it. A mail that a person releases from
-the hold queue gets no receipt. Two mails that one sender gave the same Message-ID count as one.
+the hold queue gets no receipt. Two mails of one author with the same Message-ID count as one. A reference that
+another gateway has given, or one that is older than the outbox, is not known.
 
 ## Settings
 `mailboxes` name the function mailboxes, each with its text. `on_unknown` says what becomes of a mail whose sender could
@@ -127,6 +131,7 @@ pub enum Silence {
     CeilingTotal,
     Breaker,
     QueueFull,
+    Unwritten,
 }
 
 impl Silence {
@@ -159,6 +164,7 @@ impl Silence {
             Self::CeilingTotal => "ceiling-total",
             Self::Breaker => "breaker",
             Self::QueueFull => "queue-full",
+            Self::Unwritten => "unwritten",
         }
     }
 }

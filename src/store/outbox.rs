@@ -4,6 +4,8 @@
 //! [`limits::OUTBOX_DAYS`]. A row and every change of its state are on the disk before anybody acts on them. The writer
 //! alone changes anything; the index in memory follows what is durable. Nothing here sends.
 
+mod listing;
+
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +15,14 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, Transaction};
 use tokio::sync::Notify;
 
+pub(super) use listing::recent;
+pub use listing::{Listed, Recent, list};
+
 use super::month::Month;
 use super::{ReadError, schema};
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{OutboxKey, OutboxKind, OutboxRow, RecordId};
+use crate::record::{OutboxKey, OutboxKind, OutboxRow};
 
 /// The version of the schema that has the outbox.
 pub(super) const SINCE_VERSION: usize = 3;
@@ -115,6 +120,8 @@ struct Item {
     due: i64,
     until: i64,
     attempts: u32,
+    /// What people call it, in its short form; a notice's is of no use here.
+    given: Option<Given>,
 }
 
 impl Item {
@@ -144,6 +151,25 @@ struct Index {
     /// Pending and not being sent, by when they are due.
     due: BTreeSet<(i64, OutboxKey)>,
     leased: HashSet<OutboxKey>,
+    /// The references of receipts.
+    given: HashSet<Given>,
+}
+
+/// A reference in eight octets, for there may be many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Given([u8; 8]);
+
+impl Given {
+    /// The year and the digits of `PV-2026-7K3M9Q`.
+    fn new(reference: &str) -> Option<Self> {
+        let (year, digits) = reference.strip_prefix("PV-20")?.split_once('-')?;
+        let mut given = [0; 8];
+        let octets = year.bytes().chain(digits.bytes());
+        (year.len() + digits.len() == given.len()).then(|| {
+            given.iter_mut().zip(octets).for_each(|(to, from)| *to = from);
+            Self(given)
+        })
+    }
 }
 
 /// What a transaction changes, if it is committed.
@@ -194,6 +220,16 @@ impl Outbox {
         }
         drop(index);
         self.changed.notify_waiters();
+    }
+
+    /// Whether a receipt has this reference.
+    pub fn has_given(&self, reference: &str) -> bool {
+        Given::new(reference).is_some_and(|given| self.index().given.contains(&given))
+    }
+
+    /// Whether the mail of our own with that key is here and no longer waits.
+    pub fn is_done_with(&self, key: &OutboxKey) -> bool {
+        self.index().items.get(key).is_some_and(|item| item.state != State::Pending)
     }
 
     /// When the next one is due; `None` where none waits.
@@ -258,7 +294,8 @@ impl Outbox {
                 row.message,
             ])?;
             let place = Place { month, id: transaction.last_insert_rowid() };
-            let item = Item { place, kind: row.kind, state: State::Pending, at, due, until, attempts: 0 };
+            let (kind, given) = (row.kind, Given::new(&row.reference));
+            let item = Item { place, kind, state: State::Pending, at, due, until, attempts: 0, given };
             changes.0.insert(row.key, item);
             return Ok(());
         };
@@ -351,7 +388,8 @@ impl Index {
         if schema::version(connection)? < SINCE_VERSION {
             return Ok(());
         }
-        let mut rows = connection.prepare("SELECT id, key, kind, at, due, until FROM outbox ORDER BY id")?;
+        let mut rows =
+            connection.prepare("SELECT id, key, kind, at, due, until, reference FROM outbox ORDER BY id")?;
         for row in rows.query_map([], |row| item(row, month))? {
             let (key, item) = row?;
             self.put(key, item);
@@ -381,6 +419,7 @@ impl Index {
             self.order.push_back(key);
             self.forget(item.at);
         }
+        self.given.extend(item.given);
         if item.state == State::Pending {
             self.waiting.insert((item.at, key));
             if !self.leased.contains(&key) {
@@ -397,7 +436,9 @@ impl Index {
                 Some(item) if item.at >= since || item.state == State::Pending => return,
                 Some(_) | None => {}
             }
-            self.items.remove(&key);
+            if let Some(given) = self.items.remove(&key).and_then(|item| item.given) {
+                self.given.remove(&given);
+            }
             self.order.pop_front();
         }
     }
@@ -416,99 +457,6 @@ pub struct Stored {
     pub seq: u64,
     /// The row.
     pub row: OutboxRow,
-}
-
-/// A mail of our own with what became of it, for people.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// The mail.
-    pub stored: Stored,
-    /// The record of the mail that it is about.
-    pub record: RecordId,
-    /// Its state.
-    pub state: State,
-    /// Tries so far.
-    pub attempts: u32,
-    /// When the next try is.
-    pub due: Timestamp,
-    /// What happened to it, oldest first: when, the state after it, and in words.
-    pub history: Vec<(Timestamp, State, String)>,
-}
-
-/// Everything in the outbox of the last [`limits::OUTBOX_DAYS`], in the order in which it came. Works beside a running
-/// writer, and changes nothing.
-pub fn list(directory: &Path, now: Timestamp) -> Result<Vec<Listed>, ReadError> {
-    let mut all: Vec<Listed> = Vec::new();
-    let mut places = HashMap::new();
-    for month in months(directory, now)? {
-        let path = month.path(directory);
-        list_month(&path, &mut all, &mut places).map_err(|source| ReadError { path, source })?;
-    }
-    Ok(all)
-}
-
-fn list_month(
-    path: &Path,
-    all: &mut Vec<Listed>,
-    places: &mut HashMap<OutboxKey, usize>,
-) -> rusqlite::Result<()> {
-    let connection = schema::open_to_read(path)?;
-    if schema::version(&connection)? < SINCE_VERSION {
-        return Ok(());
-    }
-    let mut rows = connection.prepare(&format!("SELECT {STORED} FROM outbox ORDER BY id"))?;
-    let about = schema::about(&connection)?;
-    for stored in rows.query_map([], stored)? {
-        let stored = stored?;
-        let record = RecordId { node: about.node.as_str().into(), epoch: about.epoch, seq: stored.seq };
-        places.insert(stored.row.key, all.len());
-        let due = stored.row.due;
-        all.push(Listed { stored, record, state: State::Pending, attempts: 0, due, history: Vec::new() });
-    }
-    let mut events =
-        connection.prepare("SELECT key, at, state, attempts, due, reply FROM dispatch ORDER BY id")?;
-    let event = |row: &Row<'_>| {
-        let attempts = u32::try_from(row.get::<_, i64>(3)?).unwrap_or(u32::MAX);
-        let state = word(row, 2, State::parse)?;
-        Ok((row.get::<_, OutboxKey>(0)?, time(row, 1)?, state, attempts, time(row, 4)?, row.get(5)?))
-    };
-    for event in events.query_map([], event)? {
-        let (key, at, state, attempts, due, reply) = event?;
-        if let Some(listed) = places.get(&key).and_then(|place| all.get_mut(*place)) {
-            (listed.state, listed.attempts, listed.due) = (state, attempts, due);
-            listed.history.push((at, state, reply));
-        }
-    }
-    Ok(())
-}
-
-/// The receipts since then, oldest first: when, key, recipient, mailbox.
-pub(super) fn recent(
-    directory: &Path,
-    since: Timestamp,
-    now: Timestamp,
-    mut each: impl FnMut(Timestamp, OutboxKey, &str, &str),
-) -> Result<(), ReadError> {
-    let sql =
-        "SELECT at, key, recipient, mailbox FROM outbox WHERE kind = 'receipt' AND at >= ?1 ORDER BY id";
-    for month in months(directory, now)? {
-        let path = month.path(directory);
-        let mut read = || -> rusqlite::Result<()> {
-            let connection = schema::open_to_read(&path)?;
-            if schema::version(&connection)? < SINCE_VERSION {
-                return Ok(());
-            }
-            let mut statement = connection.prepare(sql)?;
-            let mut rows = statement.query([since.as_millisecond()])?;
-            while let Some(row) = rows.next()? {
-                let (recipient, mailbox) = (row.get_ref(2)?.as_str()?, row.get_ref(3)?.as_str()?);
-                each(time(row, 0)?, row.get(1)?, recipient, mailbox);
-            }
-            Ok(())
-        };
-        read().map_err(|source| ReadError { path: path.clone(), source })?;
-    }
-    Ok(())
 }
 
 /// The row that a lease is for.
@@ -551,6 +499,7 @@ fn item(row: &Row<'_>, month: Month) -> rusqlite::Result<(OutboxKey, Item)> {
         due: row.get(4)?,
         until: row.get(5)?,
         attempts: 0,
+        given: Given::new(row.get_ref(6)?.as_str()?),
     };
     Ok((row.get(1)?, item))
 }

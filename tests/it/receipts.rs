@@ -159,7 +159,7 @@ fn attempts_that_postfix_did_not_complete_and_their_retry_are_one_case() {
         .postvakt
         .search(&[])
         .iter()
-        .filter(|record| record["receipt"].as_str().unwrap().contains("=queued PV-"))
+        .filter(|record| record["receipt"].as_str().unwrap().contains(" PV-"))
         .count();
     assert!(queued >= 4, "each attempt was a case when it came");
 }
@@ -253,7 +253,8 @@ fn two_programs_face_to_face_come_to_an_end() {
         assert!(reply.starts_with("250 "), "{reply}");
     }
     letters(&lab, 5, "sent");
-    let reply = smtp.send("y@example.org", &[MAILBOX], &case("person", ""));
+    let person = case("person", "").replace(CITIZEN, "y@example.org");
+    let reply = smtp.send("y@example.org", &[MAILBOX], &person);
     assert!(lab.record_of(&reply)["receipt"].as_str().unwrap().contains("=queued PV-"));
     let silenced = lab
         .postvakt
@@ -263,6 +264,31 @@ fn two_programs_face_to_face_come_to_an_end() {
         .count();
     assert_eq!(silenced, 7);
     assert!(lab.postvakt.log.text().contains("a ceiling for receipts is reached"), "{lab}");
+}
+
+#[test]
+fn two_citizens_with_one_message_id_have_a_receipt_each_and_what_comes_again_later_says_so() {
+    let lab = Lab::start(&rules(""));
+    let text = |from: &str| case("1", "").replace(CITIZEN, from);
+    let reference = |from: &str| {
+        let reply = lab.outside().send(from, &[MAILBOX], &text(from));
+        lab.record_of(&reply)["receipt"].as_str().unwrap().to_owned()
+    };
+    let queued = ["kim@example.org", "bo@example.net"].map(|from| (from, reference(from)));
+    assert!(queued.iter().all(|(_, said)| said.starts_with(&format!("{MAILBOX}=queued PV-"))), "{queued:?}");
+    assert_ne!(queued[0].1, queued[1].1);
+    letters(&lab, 2, "sent");
+    for (from, said) in &queued {
+        let receipt = lab.delivered(from, 1).remove(0);
+        let reference = said.rsplit(' ').next().unwrap();
+        assert!(receipt.contains(reference), "{receipt}");
+    }
+    // It has its receipt: nothing is queued, and the registrar sees the same reference.
+    assert_eq!(reference("kim@example.org"), queued[0].1.replace("=queued", "=repeated"));
+    let again = lab.delivered(MAILBOX, 3);
+    assert_eq!(again.iter().filter(|file| file.contains(queued[0].1.rsplit(' ').next().unwrap())).count(), 2);
+    letters(&lab, 2, "sent");
+    lab.delivered("kim@example.org", 1);
 }
 
 #[test]

@@ -56,7 +56,14 @@ fn a_persons_mail_is_answered() {
     ] {
         assert_eq!(reason(more), "", "{more}");
     }
-    for subject in ["Autosvar fungerar inte", "Fråga om frånvaro", "SV: Ansökan", "Out of officefrågor"] {
+    for subject in [
+        "Autosvar fungerar inte",
+        "Fråga om frånvaro",
+        "SV: Ansökan",
+        "Out of officefrågor",
+        "Frånvaro: Lisa 4B",
+        "Auto: övergiven bil",
+    ] {
         assert_eq!(
             reason_for("x@example.org", &format!("From: x@example.org\nSubject: {subject}")),
             "",
@@ -129,6 +136,17 @@ fn what_says_that_a_program_wrote_it_is_not_answered() {
             "References: <0@example.org> <receipt.0123456789abcdef0123456789abcdef@exempelby.se>",
             "reply-to-receipt",
         ),
+        ("In-Reply-To: receipt.0123456789abcdef0123456789abcdef@exempelby.se", "reply-to-receipt"),
+        ("In-Reply-To: <RECEIPT.0123456789ABCDEF0123456789ABCDEF@EXEMPELBY.SE>", "reply-to-receipt"),
+        ("In-Reply-To: <receipt.0123456789abcdef01234567\n 89abcdef@exempelby.se>", "reply-to-receipt"),
+        (
+            "In-Reply-To: =?utf-8?Q?=3Creceipt.0123456789abcdef0123456789abcdef=40exempelby.se=3E?=",
+            "reply-to-receipt",
+        ),
+        (
+            "In-Reply-To: <0@example.org>\nIn-Reply-To: <receipt.0123456789abcdef0123456789abcdef@exempelby.se>",
+            "reply-to-receipt",
+        ),
     ] {
         assert_eq!(reason(more), expected, "{more}");
     }
@@ -138,11 +156,13 @@ fn what_says_that_a_program_wrote_it_is_not_answered() {
 fn subjects_that_only_programs_write_are_not_answered() {
     for subject in [
         "Autosvar: Ansökan",
-        "=?utf-8?Q?Fr=C3=A5nvaro=3A_semester?=",
+        "=?utf-8?Q?SV=3A_Autosvar=3A_Ans=C3=B6kan?=",
         "Automatic reply: Ansökan",
         "Out of Office: Ansökan",
         "Undeliverable: Ansökan",
         "Undelivered Mail Returned to Sender",
+        "Frånvaro: Ansökan\nIn-Reply-To: <0@exempelby.se>",
+        "Ej på plats: Ansökan\nX-Auto-Response-Suppress: OOF",
         "Delivery Status Notification (Failure)",
         "Mail delivery failed: returning message to sender",
     ] {
