@@ -20,6 +20,7 @@ mod forwarding;
 mod heads;
 mod incoming;
 mod lab;
+mod mail_cases;
 mod minimise;
 mod postfix;
 mod product;

@@ -1,7 +1,7 @@
 //! A name server on loopback with one small zone: UDP, and nothing that the tests do not ask for.
 
 use std::collections::HashMap;
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -10,7 +10,48 @@ use std::thread;
 const SERVER_FAILURE: &str = "servfail.";
 const SILENCE: &str = "silent.";
 
-type Zone = Arc<Mutex<HashMap<String, String>>>;
+type Zone = Arc<Mutex<HashMap<String, Vec<Record>>>>;
+
+/// What stands in the zone at a name.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Record {
+    /// A.
+    Address(Ipv4Addr),
+    /// MX.
+    Exchange(u16, String),
+    /// TXT.
+    Text(String),
+}
+
+impl Record {
+    /// Its type's number.
+    fn kind(&self) -> u16 {
+        match self {
+            Self::Address(_) => 1,
+            Self::Exchange(..) => 15,
+            Self::Text(_) => 16,
+        }
+    }
+
+    fn data(&self) -> Vec<u8> {
+        let mut data = Vec::new();
+        let mut string = |octets: &[u8]| {
+            data.push(u8::try_from(octets.len()).unwrap());
+            data.extend(octets);
+        };
+        match self {
+            Self::Address(address) => address.octets().to_vec(),
+            Self::Exchange(preference, name) => {
+                name.split('.').chain([""]).for_each(|label| string(label.as_bytes()));
+                [&preference.to_be_bytes()[..], &data].concat()
+            }
+            Self::Text(text) => {
+                text.as_bytes().chunks(255).for_each(string);
+                data
+            }
+        }
+    }
+}
 
 /// The server; it ends with the process.
 pub(crate) struct Dns {
@@ -41,9 +82,14 @@ impl Dns {
         dns
     }
 
-    /// Puts a TXT record into the zone.
+    /// Puts a TXT record into the zone, in place of what the name had.
     pub(crate) fn set(&self, name: &str, text: &str) {
-        self.zone.lock().unwrap().insert(name.to_owned(), text.to_owned());
+        self.put(name, vec![Record::Text(text.to_owned())]);
+    }
+
+    /// Puts records into the zone, in place of those that the name had.
+    pub(crate) fn put(&self, name: &str, records: Vec<Record>) {
+        self.zone.lock().unwrap().insert(name.to_lowercase(), records);
     }
 
     /// How often it was asked.
@@ -52,8 +98,8 @@ impl Dns {
     }
 }
 
-/// The answer to a question for TXT; for any other type the name has nothing.
-fn answer(question: &[u8], zone: &HashMap<String, String>) -> Option<Vec<u8>> {
+/// The answer to a question. A name exists where one below it does (RFC 8020).
+fn answer(question: &[u8], zone: &HashMap<String, Vec<Record>>) -> Option<Vec<u8>> {
     let (mut labels, mut at) = (Vec::new(), 12);
     while question[at] != 0 {
         let length = usize::from(question[at]);
@@ -65,26 +111,29 @@ fn answer(question: &[u8], zone: &HashMap<String, String>) -> Option<Vec<u8>> {
     if name.contains(SILENCE) {
         return None;
     }
-    let text = zone.get(&name).filter(|_| kind == 16);
-    let code: u8 = match text {
-        _ if name.contains(SERVER_FAILURE) => 2,
-        None if !zone.contains_key(&name) => 3,
-        _ => 0,
+    let records: Vec<&Record> =
+        zone.get(&name).into_iter().flatten().filter(|record| record.kind() == kind).collect();
+    let below = format!(".{name}");
+    let exists = zone.contains_key(&name) || zone.keys().any(|other| other.ends_with(&below));
+    let code: u8 = if name.contains(SERVER_FAILURE) {
+        2
+    } else if exists {
+        0
+    } else {
+        3
     };
     let mut out = question[..2].to_vec();
     // What is not there is not there for as long as the zone's SOA says (RFC 2308 §3).
-    let authority = u8::from(text.is_none() && code != 2);
-    out.extend([0x81, 0x80 | code, 0, 1, 0, u8::from(text.is_some()), 0, authority, 0, 0]);
+    let authority = u8::from(records.is_empty() && code != 2);
+    out.extend([0x81, 0x80 | code, 0, 1, 0, u8::try_from(records.len()).unwrap(), 0, authority, 0, 0]);
     out.extend(&question[12..end]);
-    if let Some(text) = text {
-        let pieces: Vec<&[u8]> = text.as_bytes().chunks(255).collect();
-        let length = text.len() + pieces.len();
-        out.extend([0xC0, 12, 0, 16, 0, 1, 0, 0, 1, 44]);
-        out.extend(u16::try_from(length).unwrap().to_be_bytes());
-        for piece in pieces {
-            out.push(u8::try_from(piece.len()).unwrap());
-            out.extend(piece);
-        }
+    for record in records {
+        let data = record.data();
+        out.extend([0xC0, 12]);
+        out.extend(kind.to_be_bytes());
+        out.extend([0, 1, 0, 0, 1, 44]);
+        out.extend(u16::try_from(data.len()).unwrap().to_be_bytes());
+        out.extend(data);
     }
     if authority == 1 {
         let minimum = 300_u32.to_be_bytes();
