@@ -6,7 +6,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use crate::text;
+
+const NFC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfc();
 
 /// A domain in its one comparable form: ASCII (RFC 5890), lower case, without the trailing dot. Address literals
 /// (`[192.0.2.1]`) are kept as they are.
@@ -134,7 +138,8 @@ impl DomainSet {
     }
 }
 
-/// A mailbox address: as it was written for people, and compared without regard to case.
+/// A mailbox address: as it was written for people, and compared without regard to case, to the form of its letters
+/// (NFC), and to quotes that it does not need.
 ///
 /// RFC 5321 leaves the case of the local part to the receiving host; no mail system in use tells `Anna` from
 /// `anna`, and a policy that did could be walked around with the shift key.
@@ -161,7 +166,7 @@ impl Address {
                 Some(Self::from_parts(local, &Domain::new(domain)))
             }
             None if !inner.is_empty() => {
-                Some(Self { text: inner.into(), key: inner.to_lowercase().into_boxed_str(), at: None })
+                Some(Self { text: inner.into(), key: comparable(inner).into_boxed_str(), at: None })
             }
             _ => None,
         }
@@ -175,11 +180,8 @@ impl Address {
     /// The address with this local part at this domain.
     pub fn from_parts(local: &str, domain: &Domain) -> Self {
         let text = format!("{local}@{domain}");
-        let key = if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
-            text.clone()
-        } else {
-            text.to_lowercase()
-        };
+        let plain = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && b != b'"');
+        let key = if plain { text.clone() } else { format!("{}@{domain}", comparable(local)) };
         Self { text: text.into_boxed_str(), key: key.into_boxed_str(), at: u32::try_from(local.len()).ok() }
     }
 
@@ -188,7 +190,7 @@ impl Address {
         &self.text
     }
 
-    /// The form that is compared: all lower case.
+    /// The form that is compared: lower case, in NFC, without needless quotes.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -196,6 +198,28 @@ impl Address {
     /// The part before the `@`.
     pub fn local(&self) -> &str {
         self.at.and_then(|at| self.text.get(..at as usize)).unwrap_or(&self.text)
+    }
+
+    /// The local part without what programs write around a mailbox's name: a tag behind a plus sign (RFC 5233), and the
+    /// signature of a sender before it (`prvs=…=anna`, `btv1==…==anna`).
+    pub fn mailbox_name(&self) -> &str {
+        let local = self.local();
+        let begins = |tag: &str| local.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag));
+        let signed = if begins("btv1==") {
+            local.splitn(3, "==").nth(2)
+        } else if begins("prvs=") {
+            local.splitn(3, '=').nth(2)
+        } else {
+            None
+        };
+        let name = signed.filter(|name| !name.is_empty()).unwrap_or(local);
+        name.split('+').next().filter(|name| !name.is_empty()).unwrap_or(name)
+    }
+
+    /// Whether the local part says where the mail goes on to, as `anna%example.org`, `example.org!anna` and
+    /// `"anna@example.org"` do: MTAs follow such a route wherever the domain behind it leads.
+    pub fn is_routed(&self) -> bool {
+        self.local().contains(['%', '!', '@'])
     }
 
     /// The part after the `@`; absent in `postmaster`.
@@ -207,6 +231,17 @@ impl Address {
     pub fn domain_name(&self) -> Option<&str> {
         self.text.get(self.at? as usize + 1..)
     }
+}
+
+/// A local part in the form that is compared.
+fn comparable(local: &str) -> String {
+    let bare = local
+        .strip_prefix('"')
+        .and_then(|inner| inner.strip_suffix('"'))
+        .map(|inner| inner.replace('\\', ""));
+    let special = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"!#$%&'*+-/=?^_`{|}~.".contains(c);
+    let plain = bare.as_deref().filter(|bare| !bare.is_empty() && !bare.contains(special)).unwrap_or(local);
+    NFC.normalize(&plain.to_lowercase()).into_owned()
 }
 
 impl PartialEq for Address {
@@ -286,6 +321,48 @@ mod tests {
     fn addresses_are_compared_without_regard_to_case() {
         assert_eq!(address("<Anna@Exempelby.SE>"), address("anna@exempelby.se."));
         assert_eq!(address("<Anna@Exempelby.SE>").as_str(), "Anna@exempelby.se");
+    }
+
+    #[test]
+    fn addresses_are_compared_in_one_form() {
+        assert_eq!(address("a\u{30A}r@exempelby.se"), address("\u{E5}r@exempelby.se"));
+        assert_eq!(address("\"Anna\"@exempelby.se"), address("anna@exempelby.se"));
+        assert_eq!(address("\"an\\na\"@exempelby.se"), address("anna@exempelby.se"));
+        assert_ne!(address("\"anna b\"@exempelby.se"), address("anna b@exempelby.se"));
+        assert_eq!(address("\"Anna\""), address("anna"));
+    }
+
+    #[test]
+    fn mailboxes_have_names_without_tags() {
+        for (local, name) in [
+            ("anna", "anna"),
+            ("Anna+upphandling", "Anna"),
+            ("anna+SRS=Ab1Cd=JL=example.net=x", "anna"),
+            ("prvs=1234abcdef=anna", "anna"),
+            ("PRVS=1234abcdef=anna+x", "anna"),
+            ("btv1==0123==anna", "anna"),
+            ("+x", "+x"),
+            ("prvs=", "prvs="),
+        ] {
+            assert_eq!(address(&format!("{local}@exempelby.se")).mailbox_name(), name, "{local}");
+        }
+    }
+
+    #[test]
+    fn routes_in_local_parts() {
+        for routed in [
+            "a%example.org@exempelby.se",
+            "\"a@example.org\"@exempelby.se",
+            "example.org!a@exempelby.se",
+            "a@example.org@exempelby.se",
+            "example.org!a",
+            "a%example.org",
+        ] {
+            assert!(address(routed).is_routed(), "{routed}");
+        }
+        for plain in ["a@exempelby.se", "a+b=c@exempelby.se", "a", "@mx.exempelby.se:a@exempelby.se"] {
+            assert!(!address(plain).is_routed(), "{plain}");
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub struct Organisation {
     pub name: String,
     /// Its mail domains.
     pub domains: Vec<DomainPattern>,
+    /// The domains by which Microsoft 365 and Exchange reach its mailboxes; people write to none of them.
+    pub routing_domains: Vec<DomainPattern>,
     /// The networks of its own hosts.
     pub internal_networks: Vec<IpNet>,
     /// The name under which its gateway states what it checked (RFC 8601 §2.2).
@@ -28,7 +30,11 @@ pub struct Organisation {
 impl Organisation {
     /// Whether the domain is one of the organisation's.
     pub fn owns_domain(&self, domain: &Domain) -> bool {
-        self.domains.iter().any(|pattern| pattern.matches(domain))
+        self.all_domains().any(|pattern| pattern.matches(domain))
+    }
+
+    fn all_domains(&self) -> impl Iterator<Item = &DomainPattern> {
+        self.domains.iter().chain(&self.routing_domains)
     }
 
     /// Whether a host of that name is the organisation's: its domains themselves, and whatever is below them.
@@ -45,7 +51,43 @@ impl Organisation {
 
     /// Whether the address is inside. An address without a domain (`postmaster`, RFC 5321 §4.1.1.3) is this host's.
     pub fn owns(&self, address: &Address) -> bool {
-        address.domain_name().is_none() || self.domains.iter().any(|pattern| pattern.matches_address(address))
+        address.domain_name().is_none() || self.all_domains().any(|pattern| pattern.matches_address(address))
+    }
+
+    /// Whether mail to the address stays inside: it is the organisation's, and has no route that leads on.
+    pub fn keeps(&self, address: &Address) -> bool {
+        self.owns(address) && !address.is_routed()
+    }
+
+    /// The mailbox that an address of the organisation means, without tags; every other address as it is.
+    pub fn mailbox(&self, address: &Address) -> Address {
+        let name = address.mailbox_name();
+        if name.len() == address.local().len() || !self.owns(address) {
+            return address.clone();
+        }
+        match address.domain() {
+            Some(domain) => Address::from_parts(name, &domain),
+            None => Address::parse(name).unwrap_or_else(|| address.clone()),
+        }
+    }
+
+    /// Whether two addresses mean the same mailbox. A name alone, and one at a routing domain, is the mailbox of that
+    /// name at the first of the organisation's domains.
+    pub fn is_same_mailbox(&self, one: &Address, other: &Address) -> bool {
+        one == other || self.identity(one) == self.identity(other)
+    }
+
+    fn identity(&self, address: &Address) -> Address {
+        let mailbox = self.mailbox(address);
+        let routing = || self.routing_domains.iter().any(|pattern| pattern.matches_address(&mailbox));
+        match self.domains.first() {
+            Some(DomainPattern::Exact(first) | DomainPattern::Below(first))
+                if mailbox.domain_name().is_none() || routing() =>
+            {
+                Address::from_parts(mailbox.local(), first)
+            }
+            _ => mailbox,
+        }
     }
 
     /// Whether a List-Id (RFC 2919) names a list of the organisation's: the id is a name below its domain.
@@ -86,6 +128,7 @@ mod tests {
         assert!(own.owns(&Address::parse("anna@Exempelby.se").unwrap()));
         assert!(own.owns(&Address::parse("postmaster").unwrap()));
         assert!(!own.owns(&Address::parse("x@example.org").unwrap()));
+        assert!(!own.keeps(&Address::parse("a%example.org@exempelby.se").unwrap()));
         assert!(own.owns_list("nyheter.exempelby.se") && own.owns_list("a.b.exempelby.se"));
         assert!(!own.owns_list("exempelby.se.example.org") && !own.owns_list("nyheter"));
         let host = |name| own.owns_host(&Domain::new(name));
@@ -93,5 +136,33 @@ mod tests {
         assert!(!host("se") && !host("storexempelby.se") && !host("exempelby.se.example.org"));
         assert!(own.contains_host("::ffff:10.1.2.3".parse().unwrap()));
         assert!(!own.contains_host("192.0.2.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn mailboxes() {
+        let own = Organisation {
+            domains: vec![
+                DomainPattern::parse("exempelby.se").unwrap(),
+                DomainPattern::parse("*.exempelby.se").unwrap(),
+            ],
+            routing_domains: vec![DomainPattern::parse("exempelbykommun.mail.onmicrosoft.com").unwrap()],
+            ..Organisation::default()
+        };
+        let address = |text: &str| Address::parse(text).unwrap();
+        let anna = address("anna@exempelby.se");
+        for same in [
+            "Anna+upphandling@exempelby.se",
+            "anna@exempelbykommun.mail.onmicrosoft.com",
+            "anna+x@exempelbykommun.mail.onmicrosoft.com",
+            "anna",
+        ] {
+            assert!(own.owns(&address(same)) && own.is_same_mailbox(&anna, &address(same)), "{same}");
+        }
+        for other in ["anna@skola.exempelby.se", "anna@example.org", "bo@exempelby.se", "annab"] {
+            assert!(!own.is_same_mailbox(&anna, &address(other)), "{other}");
+        }
+        // A stranger's tag is his own business.
+        assert!(!own.is_same_mailbox(&address("x@example.org"), &address("x+a@example.org")));
+        assert_eq!(own.mailbox(&address("anna+x@exempelby.se")).as_str(), "anna@exempelby.se");
     }
 }

@@ -36,8 +36,11 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
         let smtp = root.table("smtp", letters::smtp).flatten();
         let dns = root.table("dns", services::dns);
         let authentication = root.table("authentication", services::authentication);
-        let (scanners, upstream) = root.table("scanners", services::scanners).unwrap_or_default();
         let (organisation, time_zone) = organisation.unzip();
+        let own = organisation.iter().flatten().flat_map(|own| own.internal_networks.iter().copied());
+        let own: Vec<IpNet> = own.collect();
+        let (scanners, upstream) =
+            root.table("scanners", |s| services::scanners(s, &own)).unwrap_or_default();
         let authenticate = authentication.is_some();
         let services::Authentication { authserv_id, trusted_sealers } = authentication.unwrap_or_default();
         let authserv_id = authserv_id.unwrap_or_else(|| around.host.to_ascii_lowercase());
@@ -115,12 +118,14 @@ fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) 
     let name =
         section.required("name", "write name = \"Exempelby kommun\"", |v| parse::text(v).map(str::to_owned));
     let domains = domains(section);
+    let routing_domains = routing_domains(section);
     let internal_networks = networks(section);
     let zone = section.optional("time_zone", time_zone);
     let zone = zone.or_else(|| TimeZoneDatabase::bundled().get(TIME_ZONE).ok()).unwrap_or(TimeZone::UTC);
     let organisation = name.zip(domains).map(|(name, domains)| Organisation {
         name,
         domains,
+        routing_domains,
         internal_networks,
         ..Organisation::default()
     });
@@ -144,6 +149,27 @@ fn domains(section: &mut Settings<'_>) -> Option<Vec<DomainPattern>> {
         });
     }
     all
+}
+
+fn routing_domains(section: &mut Settings<'_>) -> Vec<DomainPattern> {
+    let mut domains = Vec::new();
+    for value in section.list("routing_domains").unwrap_or_default() {
+        domains.extend(section.accept("routing_domains", value.at, routing_domain(value)));
+    }
+    domains
+}
+
+fn routing_domain(value: &Value) -> Result<DomainPattern, Fault> {
+    let pattern = domain(value)?;
+    match &pattern {
+        DomainPattern::Below(name)
+            if ["onmicrosoft.com", "mail.onmicrosoft.com"].contains(&name.as_str()) =>
+        {
+            let problem = format!("*.{name} is every tenant of Microsoft 365");
+            Err(Fault::new(problem, "name your own tenant, as exempelbykommun.onmicrosoft.com"))
+        }
+        DomainPattern::Exact(_) | DomainPattern::Below(_) => Ok(pattern),
+    }
 }
 
 fn domain(value: &Value) -> Result<DomainPattern, Fault> {

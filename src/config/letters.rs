@@ -65,7 +65,7 @@ fn notices(section: &mut Settings<'_>, organisation: Option<&Organisation>) -> (
     let from = section.optional("from", |value| {
         let address = parse::address(value)?;
         match organisation {
-            Some(organisation) if !organisation.owns(&address) => Err(Fault::new(
+            Some(organisation) if !organisation.keeps(&address) => Err(Fault::new(
                 format!("{address} is outside: nobody there may speak for the organisation"),
                 "write an address in one of organisation.domains",
             )),

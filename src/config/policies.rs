@@ -283,7 +283,7 @@ fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
 pub(super) fn inside(value: &Value, ground: Ground<'_>, why: &str) -> Result<Address, Fault> {
     let address = parse::address(value)?;
     match ground.organisation {
-        Some(organisation) if !organisation.owns(&address) => {
+        Some(organisation) if !organisation.keeps(&address) => {
             let right = "write an address in one of organisation.domains";
             Err(Fault::new(format!("{address} is outside: {why}"), right))
         }

@@ -106,11 +106,11 @@ fn authserv_id(section: &mut Settings<'_>) -> Option<String> {
 }
 
 /// `[scanners]`, and the networks of filters that mail passes before it comes here.
-pub(super) fn scanners(section: &mut Settings<'_>) -> (Scanners, Vec<IpNet>) {
+pub(super) fn scanners(section: &mut Settings<'_>, inside: &[IpNet]) -> (Scanners, Vec<IpNet>) {
     let rspamd = section.table("rspamd", |s| scanner(s, Kind::Rspamd)).flatten();
     let spamassassin = section.table("spamassassin", |s| scanner(s, Kind::SpamAssassin)).flatten();
     let clamav = section.table("clamav", |s| scanner(s, Kind::ClamAv)).flatten();
-    let upstream = section.table("upstream", upstream).unwrap_or_default();
+    let upstream = section.table("upstream", |section| upstream(section, inside)).unwrap_or_default();
     (Scanners { rspamd, spamassassin, clamav }, upstream)
 }
 
@@ -163,11 +163,28 @@ fn endpoint(value: &Value) -> Result<Endpoint, Fault> {
     }
 }
 
-fn upstream(section: &mut Settings<'_>) -> Vec<IpNet> {
+/// The filter's hosts. Where they stand inside, that is said: everybody whose mail has their address counts as they do.
+fn upstream(section: &mut Settings<'_>, inside: &[IpNet]) -> Vec<IpNet> {
     let mut clients = Vec::new();
     let right = "write clients = [\"192.0.2.25/32\"], the hosts of the filter";
     for value in section.required_list("clients", right).unwrap_or_default() {
-        clients.extend(section.accept("clients", value.at, parse::network(value)));
+        let Some(client) = section.accept("clients", value.at, parse::network(value)) else { continue };
+        let overlaps = |network: &&IpNet| network.contains(&client) || client.contains(*network);
+        if let Some(network) = inside.iter().find(overlaps) {
+            let problem = format!(
+                "{client} is also in organisation.internal_networks ({network}): what it brings for people inside counts as \
+                 mail from outside, and what it brings for people outside as mail that leaves"
+            );
+            section.warn(
+                "clients",
+                value.at,
+                Fault::new(
+                    problem,
+                    "name the filter's hosts alone, and none that people's own mail comes from",
+                ),
+            );
+        }
+        clients.push(client);
     }
     clients
 }

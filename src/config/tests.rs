@@ -38,6 +38,39 @@ fn a_small_config_is_enough() {
 }
 
 #[test]
+fn domains_of_exchange_are_inside_and_are_no_ones_but_the_tenants() {
+    let with = |key: &str| parse(VALID.replace("[server]", &format!("{key}\n[server]")).as_bytes());
+    let tenant =
+        "routing_domains = [\"exempelbykommun.onmicrosoft.com\", \"*.exempelbykommun.onmicrosoft.com\"]";
+    let organisation = with(tenant).unwrap().organisation;
+    assert!(organisation.owns(&Address::parse("anna@exempelbykommun.onmicrosoft.com").unwrap()));
+    assert!(!organisation.owns(&Address::parse("anna@annan.onmicrosoft.com").unwrap()));
+    let problem = with("routing_domains = [\"*.onmicrosoft.com\"]").unwrap_err().to_string();
+    assert!(problem.contains("organisation.routing_domains: *.onmicrosoft.com is every tenant"), "{problem}");
+    let problem = with("routing_domains = [\"anna@exempelby.se\"]").unwrap_err().to_string();
+    assert!(problem.contains("is not a domain"), "{problem}");
+}
+
+#[test]
+fn a_filter_that_stands_inside_is_warned_of() {
+    let with = |clients: &str| {
+        let inside = "internal_networks = [\"10.0.0.0/8\", \"192.0.2.8/32\"]\n[server]";
+        let more = format!("[scanners.upstream]\nclients = {clients}\n[rules.spam]\nmode = \"observe\"\n");
+        let config = parse(format!("{}{more}", VALID.replace("[server]", inside)).as_bytes()).unwrap();
+        config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(with("[\"198.51.100.25/32\"]"), "");
+    for overlap in ["[\"10.0.0.8/32\"]", "[\"192.0.2.0/24\"]", "[\"198.51.100.25/32\", \"10.0.0.8/32\"]"] {
+        let said = with(overlap);
+        assert!(said.contains("scanners.upstream.clients: ") && said.contains("internal_networks"), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let route = VALID.to_owned()
+        + "[rules.auto-forward]\nmode = \"enforce\"\naction = \"reroute\"\nreroute_to = \"a%gmail.com@exempelby.se\"\n";
+    assert!(said(route.as_bytes()).contains("is outside: a mail that is rerouted must stay inside"));
+}
+
+#[test]
 fn the_hash_is_that_of_the_bytes() {
     // printf 'x' | sha256sum
     assert_eq!(raw::hash(b"x", b""), "2d711642b726b044");

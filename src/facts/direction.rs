@@ -13,9 +13,11 @@ use crate::organisation::Organisation;
 /// 1. the direction that the listener fixes: the administrator connected this service to this listener;
 /// 2. `{daemon_name}` (`-o milter_macro_daemon_name=ORIGINATING` in `master.cf`);
 /// 3. authentication: who may submit is inside, wherever the host is;
-/// 4. the client's address: inside is what `internal_networks` holds. Loopback too is inside only if it is there,
+/// 4. a filter of the organisation's own that mail passes before it comes here (`[scanners.upstream]`): what it brings
+///    for people inside alone comes from outside, wherever the filter stands;
+/// 5. the client's address: inside is what `internal_networks` holds. Loopback too is inside only if it is there,
 ///    since a content filter hands mail from outside in again from there;
-/// 5. without an address, local submission: the MTA names no other host than `localhost`.
+/// 6. without an address, local submission: the MTA names no other host than `localhost`.
 ///
 /// Everything else is outside.
 pub(super) fn decide(
@@ -23,20 +25,23 @@ pub(super) fn decide(
     organisation: &Organisation,
     recipients: &[Recipient],
 ) -> (bool, Direction) {
+    let leaves = recipients.iter().any(|recipient| !recipient.inside);
     match mail.listener_direction {
         Some(Direction::Inbound) => (false, Direction::Inbound),
         Some(fixed @ (Direction::Outbound | Direction::Internal)) => (true, fixed),
-        None if !is_inside(&mail.client, organisation) => (false, Direction::Inbound),
-        None if recipients.iter().any(|recipient| !recipient.inside) => (true, Direction::Outbound),
+        None if !is_inside(&mail.client, organisation, leaves) => (false, Direction::Inbound),
+        None if leaves => (true, Direction::Outbound),
         None => (true, Direction::Internal),
     }
 }
 
-fn is_inside(client: &Client, organisation: &Organisation) -> bool {
+/// `leaves`: whether any recipient is outside. A filter that mail passes both ways hands on what leaves, too.
+fn is_inside(client: &Client, organisation: &Organisation, leaves: bool) -> bool {
     if client.daemon_name.as_deref().is_some_and(is_originating) || client.auth_user.is_some() {
         return true;
     }
     match client.address {
+        Some(address) if organisation.trusts_filter(address) && !leaves => false,
         Some(address) => organisation.contains_host(address),
         None => client.name.as_deref().is_none_or(|name| name.eq_ignore_ascii_case("localhost")),
     }
@@ -60,6 +65,7 @@ mod tests {
             name: String::new(),
             domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
             internal_networks: vec!["10.0.0.0/8".parse().unwrap()],
+            upstream: vec!["10.0.0.8/32".parse().unwrap(), "192.0.2.8/32".parse().unwrap()],
             ..Organisation::default()
         }
     }
@@ -91,7 +97,22 @@ mod tests {
             (client("", "", "", ""), true),
             (client("", "unknown", "", ""), false),
         ] {
-            assert_eq!(is_inside(&client, &organisation()), inside, "{client:?}");
+            for leaves in [false, true] {
+                assert_eq!(is_inside(&client, &organisation(), leaves), inside, "{client:?}");
+            }
         }
+    }
+
+    #[test]
+    fn what_a_filter_brings_for_people_inside_comes_from_outside() {
+        let inside = |client: Client, leaves| is_inside(&client, &organisation(), leaves);
+        assert!(!inside(client("10.0.0.8", "", "", ""), false));
+        assert!(!inside(client("::ffff:10.0.0.8", "", "", ""), false));
+        assert!(inside(client("10.0.0.8", "", "", ""), true), "it hands on what leaves, too");
+        assert!(inside(client("10.0.0.9", "", "", ""), false));
+        assert!(inside(client("10.0.0.8", "", "ORIGINATING", ""), false));
+        assert!(inside(client("10.0.0.8", "", "", "anna"), false));
+        assert!(!inside(client("192.0.2.8", "", "", ""), false));
+        assert!(!inside(client("192.0.2.8", "", "", ""), true), "no host of the organisation's");
     }
 }

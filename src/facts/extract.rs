@@ -42,7 +42,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         .iter()
         .map(|recipient| Recipient {
             address: recipient.address.clone(),
-            inside: organisation.owns(&recipient.address),
+            inside: organisation.keeps(&recipient.address),
         })
         .collect();
     let (from_inside, direction) = direction::decide(mail, organisation, &recipients);

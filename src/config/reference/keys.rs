@@ -30,6 +30,15 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 keys: &[],
             },
             Key {
+                name: "routing_domains",
+                kind: "list of domains",
+                default: Fallback::Value("[]"),
+                example: "[\"exempelbykommun.onmicrosoft.com\", \"exempelbykommun.mail.onmicrosoft.com\"]",
+                meaning: "Domains by which Exchange Online and a hybrid Exchange reach mailboxes inside, as the tenant's and its mail.onmicrosoft.com: inside, and anna@ there is anna@ at the first of `domains`. Letters are never sent from them, and no name has to look like them.",
+                why: "Exchange writes them into its own header fields, and hands mail for mailboxes in the cloud on to them: without them such mail looks as if it left, and a forward is not known to be a mailbox's.",
+                keys: &[],
+            },
+            Key {
                 name: "internal_networks",
                 kind: "list of networks",
                 default: Fallback::Value("[\"127.0.0.0/8\", \"::1/128\"]"),

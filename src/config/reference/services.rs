@@ -91,7 +91,7 @@ pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
             kind: "list of networks",
             default: Fallback::Required,
             example: "[\"198.51.100.25/32\"]",
-            meaning: "The hosts of that filter. X-Spam-Status, X-Spam-Flag and X-Spam from them are believed, and kept; SPF is not asked, for it would judge the filter.",
+            meaning: "The hosts of that filter. X-Spam-Status, X-Spam-Flag and X-Spam from them are believed, and kept; SPF is not asked, for it would judge the filter. What they bring for people inside comes from outside, also where they stand in organisation.internal_networks.",
             why: "Whoever is believed must be named.",
             keys: &[],
         }],
