@@ -82,7 +82,7 @@ impl Sources {
         });
         if let Some(sender) = facts.forwarder().filter(|_| found) {
             let external = facts.recipients.iter().filter(|recipient| !recipient.inside);
-            self.habits.note(sender, external.map(|recipient| &recipient.address), facts.arrived);
+            self.habits.note(&sender, external.map(|recipient| &recipient.address), facts.arrived);
         }
     }
 

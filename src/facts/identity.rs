@@ -6,6 +6,7 @@
 use std::fmt;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use jiff::fmt::rfc2822::DateTimeParser;
 use sha2::{Digest as _, Sha256};
 
 use super::{Header, signature};
@@ -15,7 +16,7 @@ use crate::limits;
 /// A keyed hash that a message is remembered by.
 pub type Key = [u8; 16];
 
-/// What tells messages of one Message-ID apart.
+/// What tells messages of one Message-ID apart: a hash of From, and one of Date, which is nought where there is none.
 pub type Fingerprint = [u8; 8];
 
 /// The hash of an attachment: of its size, its beginning and its end.
@@ -28,7 +29,7 @@ pub struct IdentityKey(Hmac<Sha256>);
 /// By what a message is recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum By {
-    /// Its Message-ID, with From and Date.
+    /// Its Message-ID, with From or Date.
     MessageId,
     /// A DKIM signature: whoever redirects a message keeps it, and no two messages have the same.
     Signature,
@@ -61,10 +62,21 @@ pub struct Identity {
     pub origin: Option<Key>,
     /// Hashes of the larger attachments.
     pub attachments: Vec<Key>,
-    /// Hash of From and Date: some senders give every message the same Message-ID, and those are not one message that
-    /// comes again.
+    /// Hashes of From and Date: some programs give every message the same Message-ID, whoever writes it, and those are
+    /// not one message that comes again.
     pub fingerprint: Fingerprint,
 }
+
+/// Whether two messages of one Message-ID are the same: one of From and Date is the same too. What has no Date is given
+/// one on its way.
+pub fn is_same(one: Fingerprint, other: Fingerprint) -> bool {
+    let ([one_from @ .., _, _, _, _], [other_from @ .., _, _, _, _]) = (&one, &other);
+    let ([_, _, _, _, one_date @ ..], [_, _, _, _, other_date @ ..]) = (&one, &other);
+    one_from == other_from || one_date == other_date || one_date == &UNDATED || other_date == &UNDATED
+}
+
+/// The hash of no Date.
+const UNDATED: [u8; 4] = [0; 4];
 
 impl Identity {
     /// Each key of the message itself, what tells most first.
@@ -96,16 +108,26 @@ impl IdentityKey {
 
     /// What the message with that header section and those attachments is remembered by.
     pub fn of(&self, header: &Header, attachments: &[Digest]) -> Identity {
-        let date = header.date.as_deref().unwrap_or_default();
+        let date = header.date.as_deref().filter(|date| !date.is_empty()).map(instant);
         let mut from = self.0.clone();
         for address in &header.from {
             from.update(address.key().as_bytes());
             from.update(b"\n");
         }
         from.update(b"\0");
-        from.update(date.as_bytes());
-        let origin = (!header.from.is_empty() && !date.is_empty()).then(|| {
-            let mut origin = from.clone();
+        let from_hash: [u8; 4] = cut(&from.clone().finalize().into_bytes());
+        let date_hash = date.as_deref().map_or(UNDATED, |date| {
+            let mut hash: [u8; 4] =
+                cut(&self.0.clone().chain_update(b"\x04").chain_update(date).finalize().into_bytes());
+            // No hash of a Date is that of none.
+            if hash == UNDATED {
+                hash = [1; 4];
+            }
+            hash
+        });
+        let origin = date.as_deref().filter(|_| !header.from.is_empty()).map(|date| {
+            let mut origin = from;
+            origin.update(date.as_bytes());
             origin.update(b"\0");
             origin.update(untagged(header.subject.as_deref().unwrap_or_default()).as_bytes());
             cut(&origin.finalize().into_bytes())
@@ -116,7 +138,7 @@ impl IdentityKey {
             signatures: signatures.map(|signature| self.tagged(b"\x01", signature.data.as_bytes())).collect(),
             origin,
             attachments: attachments.iter().map(|digest| self.tagged(b"\x02", digest)).collect(),
-            fingerprint: cut(&from.finalize().into_bytes()),
+            fingerprint: cut(&[from_hash, date_hash].concat()),
         }
     }
 
@@ -145,6 +167,17 @@ impl fmt::Debug for IdentityKey {
 pub(super) fn digest(size: usize, beginning: &[u8], ending: &[u8]) -> Digest {
     let size = (size as u64).to_be_bytes();
     Sha256::new().chain_update(size).chain_update(beginning).chain_update(ending).finalize().into()
+}
+
+/// The moment that a Date means, whatever zone it is written in (RFC 5322 §3.3); a Date that says none as it is written,
+/// but for comments and white space.
+fn instant(date: &str) -> String {
+    match DateTimeParser::new().relaxed_weekday(true).parse_timestamp(date) {
+        Ok(instant) => instant.as_second().to_string(),
+        Err(_) => {
+            date.split('(').next().unwrap_or(date).split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+        }
+    }
 }
 
 /// The subject without what filters on its way write before it, as `[SPAM]`.
@@ -185,6 +218,42 @@ mod tests {
         );
         assert!(reused.message_id == first.message_id && reused.fingerprint != first.fingerprint);
         assert_ne!(reused.origin, first.origin);
+    }
+
+    #[test]
+    fn one_date_is_written_in_many_ways() {
+        let at = |date: &str| identity(&format!("From: x@example.org\nDate: {date}"));
+        let first = at("Mon, 2 Mar 2026 10:00:00 +0100");
+        for same in [
+            "Mon, 02 Mar 2026 09:00:00 +0000",
+            "Mon, 2 Mar 2026 09:00:00 GMT",
+            "2 Mar 2026 10:00:00 +0100 (CET)",
+            "Mon,  2 Mar 2026 10:00:00 +0100 (Central European (Standard) Time)",
+            "Mon, 2 Mar 2026 04:00:00 -0500",
+            "Mon, 2 Mar 2026 04:00:00 EST",
+            "Sun, 2 Mar 2026 10:00:00 +0100",
+        ] {
+            assert_eq!(at(same), first, "{same}");
+        }
+        for other in ["Mon, 2 Mar 2026 10:00:01 +0100", "Mon, 2 Mar 2026 10:00:00 +0000", "nyss"] {
+            assert_ne!(at(other).origin, first.origin, "{other}");
+            assert_ne!(at(other).fingerprint, first.fingerprint, "{other}");
+        }
+        assert_eq!(at("i  dag (CET)"), at("i dag"), "nobody knows when, and it is the same all the same");
+    }
+
+    #[test]
+    fn beside_the_message_id_from_or_date_is_enough() {
+        let of = |header: &str| identity(header).fingerprint;
+        let first = of(MONDAY);
+        let same = |header: &str| is_same(first, of(header)) && is_same(of(header), first);
+        assert!(same("From: x@example.org\nDate: Tue, 3 Mar 2026 10:00:00 +0100"));
+        assert!(same("From: anna@exempelby.se\nDate: Mon, 2 Mar 2026 09:00:00 +0000"));
+        assert!(
+            same("From: x@example.org") && same("From: anna@exempelby.se"),
+            "it has got a Date, or lost it"
+        );
+        assert!(!same("From: anna@exempelby.se\nDate: Tue, 3 Mar 2026 10:00:00 +0100"));
     }
 
     #[test]

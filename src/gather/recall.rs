@@ -7,7 +7,7 @@ use super::as_fact;
 use super::habits::Habits;
 use super::seen::Recollection;
 use crate::address::Address;
-use crate::facts::identity::{By, Identity, Key};
+use crate::facts::identity::{self, By, Identity, Key};
 use crate::facts::{Cause, Fact, Facts, Seen};
 use crate::mail::Direction;
 use crate::record::SeenRow;
@@ -38,10 +38,10 @@ fn refers(facts: &Facts) -> bool {
 
 fn repeats(facts: &Facts, days: u32, habits: &Habits) -> u32 {
     let known = |fact: &Fact<Option<Seen>>| matches!(fact, Fact::Known(Some(_)));
-    match facts.sender.address() {
+    match facts.forwarder() {
         Some(sender) if known(&facts.answered) || known(&facts.contained) => {
             let recipients = facts.recipients.iter().filter(|to| !to.inside).map(|to| &to.address);
-            habits.times(sender, recipients, facts.arrived, days)
+            habits.times(&sender, recipients, facts.arrived, days)
         }
         Some(_) | None => 0,
     }
@@ -67,7 +67,9 @@ impl<M: Recollection> Young<'_, M> {
     /// The message itself.
     async fn copy(&self, identity: &Identity) -> Result<Option<Seen>, Cause> {
         for (by, key) in identity.copies().filter(|(_, key)| self.memory.may_know(key)) {
-            let same = |row: &SeenRow<'_>| by != By::MessageId || row.fingerprint() == identity.fingerprint;
+            let same = |row: &SeenRow<'_>| {
+                by != By::MessageId || identity::is_same(row.fingerprint(), identity.fingerprint)
+            };
             if let Some(row) = self.find(&key).await?.filter(same) {
                 return Ok(Some(seen(&row, by)));
             }
@@ -75,9 +77,9 @@ impl<M: Recollection> Young<'_, M> {
         Ok(None)
     }
 
-    /// The first of those that it refers to; In-Reply-To stands first.
+    /// The message that it answers or forwards.
     async fn answered(&self, facts: &Facts) -> Result<Option<Seen>, Cause> {
-        self.named(&facts.header.references).await
+        self.named(&facts.header.parents()).await
     }
 
     /// A message in it, else one that had the same attachment.
