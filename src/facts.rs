@@ -235,11 +235,29 @@ impl Facts {
         self.sender.address().is_some_and(|sender| self.owns(sender))
     }
 
-    /// The envelope sender, if it is a mailbox inside and not somebody else's address in a new form: then a bounce
-    /// goes to whoever sent the mail.
-    pub fn forwarder(&self) -> Option<&Address> {
-        let sender = self.sender.address()?;
-        (self.owns(sender) && forwarding::from_sender(sender).is_none()).then_some(sender)
+    /// The mailbox inside that the envelope sender is, if it is one and not somebody else's address in a new form: then a
+    /// bounce goes to whoever sent the mail.
+    pub fn forwarder(&self) -> Option<Address> {
+        forwarding::sending_mailbox(self.sender.address()?, &self.organisation)
+    }
+
+    /// Whether the two addresses mean one mailbox.
+    pub fn is_same_mailbox(&self, one: &Address, other: &Address) -> bool {
+        self.organisation.is_same_mailbox(one, other)
+    }
+
+    /// Whether a mechanism's trace says that this mailbox sends on.
+    pub fn is_named(&self, mailbox: &Address) -> bool {
+        let mut named = self.traces.iter().filter(|trace| trace.mechanism.names_forwarder());
+        named.any(|trace| trace.mailbox.as_ref().is_some_and(|own| self.is_same_mailbox(own, mailbox)))
+    }
+
+    /// Whether a message from outside that this one is, answers or holds is known to have come for this mailbox.
+    pub fn is_remembered_for(&self, mailbox: &Address) -> bool {
+        [&self.seen, &self.answered, &self.contained].into_iter().any(|seen| match seen {
+            Fact::Known(Some(seen)) => seen.came_for(mailbox, &self.organisation),
+            Fact::Known(None) | Fact::Unavailable(_) | Fact::NotGathered => false,
+        })
     }
 
     /// Whether the message is a post of one of the organisation's own mailing lists.
@@ -364,4 +382,11 @@ pub struct Seen {
     pub mailboxes: Vec<Address>,
     /// Who wrote it: its envelope sender, and who stands in From and Reply-To.
     pub authors: Vec<Address>,
+}
+
+impl Seen {
+    /// Whether it came for that mailbox.
+    pub fn came_for(&self, mailbox: &Address, organisation: &Organisation) -> bool {
+        self.mailboxes.iter().any(|own| organisation.is_same_mailbox(own, mailbox))
+    }
 }

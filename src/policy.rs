@@ -509,6 +509,16 @@ impl Target {
     }
 }
 
+/// As the config writes it.
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Address(own) => own.fmt(f),
+            Self::Domain(own) => write!(f, "@{own}"),
+        }
+    }
+}
+
 /// A place in the config, for people: `postvakt.toml:17`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {

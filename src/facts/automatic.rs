@@ -42,6 +42,16 @@ const MACHINE: [&str; 11] = [
     "X-MS-Exchange-Generated-Message-Source",
 ];
 
+/// Those of them that stand on answers alone.
+const REPLIES: [&str; 6] = [
+    "X-Autoreply",
+    "X-Auto-Reply",
+    "X-Autorespond",
+    "X-Autoresponder",
+    "X-AutoReply-From",
+    "X-Mail-Autoreply",
+];
+
 /// The field by which the author's system asks for no answers of some kinds (MS-OXCMAIL 2.1.3.2.20).
 const SUPPRESS: &str = "X-Auto-Response-Suppress";
 
@@ -104,6 +114,18 @@ impl Header {
             Some(subject::Wording::Either) => second(),
             Some(subject::Wording::Person) | None => false,
         }
+    }
+
+    /// Whether it says that it answers another mail by itself, and not only that a program wrote it: Exchange writes
+    /// `auto-generated` on what a rule forwards, and whole organisations ask for no answers to what people write.
+    pub fn is_automatic_reply(&self) -> bool {
+        let replied = |value: &str| value.trim_start().to_ascii_lowercase().starts_with("auto-replied");
+        let words = ["auto_reply", "auto-reply"];
+        let said = |value: &str| words.iter().any(|word| value.trim().eq_ignore_ascii_case(word));
+        self.all("Auto-Submitted").any(replied)
+            || self.has_any(&REPLIES)
+            || self.all("Precedence").any(said)
+            || self.has_automatic_subject()
     }
 
     fn has_any(&self, names: &[&str]) -> bool {

@@ -13,7 +13,7 @@ use crate::limits;
 use crate::organisation::Organisation;
 
 /// One trace that a forwarding mechanism left. It is true that it stands there; what it means is the rule's business.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Trace {
     /// Which mechanism leaves it.
     pub mechanism: Mechanism,
@@ -26,6 +26,10 @@ pub struct Trace {
 pub enum Mechanism {
     /// `X-MS-Exchange-Inbox-Rules-Loop`: an Exchange inbox rule; out-of-office replies have it too.
     ExchangeInboxRule,
+    /// `X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent`, or Auto-Submitted with
+    /// `X-MS-Exchange-Parent-Message-Id`: Exchange wrote it by a rule, and automatic replies are so written too; names no
+    /// mailbox.
+    ExchangeRulesAgent,
     /// `X-MS-Exchange-ForwardingLoop`: Exchange mailbox forwarding.
     ExchangeForwarding,
     /// `X-MS-Exchange-Transport-Rules-Loop`: an Exchange transport rule; names no mailbox.
@@ -42,7 +46,7 @@ pub enum Mechanism {
     /// The mailbox is the forwarding user's.
     Gmail,
     /// An envelope sender of the form `SRS0=…=domain=user@…` (Sender Rewriting Scheme); the mailbox is the original
-    /// sender's.
+    /// sender's, and that of the forwarder stands before `+SRS=` where Exchange wrote it.
     Srs,
     /// `X-Yandex-Forward`; names no mailbox.
     Yandex,
@@ -73,6 +77,7 @@ impl Mechanism {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ExchangeInboxRule => "exchange-inbox-rule",
+            Self::ExchangeRulesAgent => "exchange-rules-agent",
             Self::ExchangeForwarding => "exchange-forwarding",
             Self::ExchangeTransportRule => "exchange-transport-rule",
             Self::OutlookRule => "outlook-rule",
@@ -95,12 +100,24 @@ impl Mechanism {
     }
 }
 
-/// Every trace, in the order of [`Mechanism`]; each once for one mailbox.
+impl Mechanism {
+    /// Whether the mailbox that it names is the one that sends on. Delivered-To and Received tell whom the message came
+    /// for, which may be a group; SRS tells who wrote it.
+    pub fn names_forwarder(self) -> bool {
+        !matches!(self, Self::Delivered | Self::InThenOut | Self::Srs)
+    }
+}
+
+/// Every trace, in the order of [`Mechanism`]; each once for one mailbox. Where there are too many, those that name a
+/// mailbox inside are kept.
 pub(super) fn traces(header: &Header, sender: &ReversePath, organisation: &Organisation) -> Vec<Trace> {
-    let mut traces: Vec<Trace> = header.fields.iter().filter_map(of_field).collect();
+    let mut traces: Vec<Trace> = header.fields.iter().flat_map(of_field).collect();
     let unnamed = |mechanism| Trace { mechanism, mailbox: None };
     if is_power_automate(header) {
         traces.push(unnamed(Mechanism::PowerAutomate));
+    }
+    if is_rules_agent(header) || (header.auto_submitted && header.first(PARENT).is_some()) {
+        traces.push(unnamed(Mechanism::ExchangeRulesAgent));
     }
     traces.extend(gmail_pair(header));
     traces.extend(sender.address().and_then(from_sender));
@@ -108,10 +125,35 @@ pub(super) fn traces(header: &Header, sender: &ReversePath, organisation: &Organ
     if signature::all(header).any(|signature| !organisation.owns_host(&signature.domain)) {
         traces.push(unnamed(Mechanism::ForeignSignature));
     }
-    traces.sort_by_key(|trace| trace.mechanism);
+    traces.sort();
     traces.dedup();
-    traces.truncate(limits::HEADER_ITEMS);
+    if traces.len() > limits::HEADER_ITEMS {
+        let ours = |trace: &Trace| trace.mailbox.as_ref().is_some_and(|mailbox| organisation.owns(mailbox));
+        traces.sort_by_key(|trace| !ours(trace));
+        traces.truncate(limits::HEADER_ITEMS);
+        traces.sort();
+    }
     traces
+}
+
+/// Which message it answers or forwards, in Exchange's words.
+const PARENT: &str = "X-MS-Exchange-Parent-Message-Id";
+
+/// The mailbox inside that sends under such an envelope sender: `anna+x@` is anna, and `anna+SRS=…@` and `anna+caf_=…@`
+/// are hers too. None is where a program's own address stands for somebody else's.
+pub(super) fn sending_mailbox(sender: &Address, organisation: &Organisation) -> Option<Address> {
+    if !organisation.keeps(sender) {
+        return None;
+    }
+    let mailbox = organisation.mailbox(sender);
+    if from_sender(sender).is_none() {
+        return Some(mailbox);
+    }
+    let program = ["bounces", "bounce", "srs0", "srs1"];
+    let name = mailbox.local().split('=').next().unwrap_or_default();
+    let rewritten = program.iter().any(|own| name.eq_ignore_ascii_case(own))
+        || mailbox.local().len() == sender.local().len();
+    (!rewritten).then_some(mailbox)
 }
 
 impl Header {
@@ -119,6 +161,24 @@ impl Header {
     pub fn forwards(&self) -> bool {
         self.subject.as_deref().is_some_and(is_forward_subject)
             || self.first("X-Forwarded-Message-Id").is_some()
+    }
+
+    /// Whether Exchange's agent for the rules of mailboxes says that it wrote the message.
+    pub fn by_rules_agent(&self) -> bool {
+        is_rules_agent(self)
+    }
+
+    /// The messages that this one answers or forwards itself, with their angle brackets; where none is said, the last
+    /// of those that went before it.
+    pub fn parents(&self) -> Vec<String> {
+        let named =
+            |name: &'static str| self.all(name).flat_map(super::header::references).map(str::to_owned);
+        let direct = ["In-Reply-To", PARENT, "X-Forwarded-Message-Id"].into_iter().flat_map(named);
+        let mut parents: Vec<String> = direct.take(limits::HEADER_ITEMS).collect();
+        if parents.is_empty() {
+            parents.extend(self.references.last().cloned());
+        }
+        parents
     }
 }
 
@@ -149,31 +209,50 @@ const FIELDS: &[(&str, &str, Mechanism)] = &[
     ("Delivered-To", "", Mechanism::Delivered),
 ];
 
-/// The trace that a single field is.
-fn of_field(field: &Field) -> Option<Trace> {
-    let (_, word, mechanism) = FIELDS.iter().find(|(name, ..)| field.name.eq_ignore_ascii_case(name))?;
+/// The traces that a single field is: one for each mailbox that it names.
+fn of_field(field: &Field) -> Vec<Trace> {
+    let found = FIELDS.iter().find(|(name, ..)| field.name.eq_ignore_ascii_case(name));
+    let Some((_, word, mechanism)) = found else { return Vec::new() };
     if !word.is_empty() && !field.value.to_ascii_lowercase().contains(word) {
-        return None;
+        return Vec::new();
     }
-    Some(Trace { mechanism: *mechanism, mailbox: mailbox(*mechanism, &field.value) })
+    let trace = |mailbox| Trace { mechanism: *mechanism, mailbox };
+    let mailboxes = mailboxes(*mechanism, &field.value);
+    if mailboxes.is_empty() {
+        vec![trace(None)]
+    } else {
+        mailboxes.into_iter().map(Some).map(trace).collect()
+    }
 }
 
-/// Exchange writes `anna@exempelby.se;` and a tenant's id, Pigeonhole the login name, which need not be an address;
-/// only where it may be one is a word without `@` a mailbox.
-fn mailbox(mechanism: Mechanism, value: &str) -> Option<Address> {
-    let first = value.split(';').next().unwrap_or_default();
-    let address = || grammar::addresses(first).into_iter().next();
+/// Exchange writes `anna@exempelby.se;` and a tenant's id, and may name several mailboxes; Pigeonhole writes the login
+/// name, which need not be an address. Only where it may be one is a word without `@` a mailbox.
+fn mailboxes(mechanism: Mechanism, value: &str) -> Vec<Address> {
     match mechanism {
-        Mechanism::Sieve | Mechanism::Zimbra if !first.contains([' ', '@']) => Address::parse(first),
+        Mechanism::Sieve | Mechanism::Zimbra if !value.contains([' ', '@']) => {
+            Address::parse(value.split(';').next().unwrap_or_default()).into_iter().collect()
+        }
         Mechanism::ExchangeInboxRule
         | Mechanism::ExchangeForwarding
         | Mechanism::Sieve
         | Mechanism::Zimbra
-        | Mechanism::MailFwdBy
-        | Mechanism::Resent
-        | Mechanism::Delivered => address(),
-        _ => None,
+        | Mechanism::MailFwdBy => {
+            let words = value.split([';', ',', ' ', '\t', '<', '>', '"', '(', ')']);
+            words
+                .filter(|word| word.contains('@'))
+                .filter_map(Address::parse)
+                .take(limits::HEADER_ITEMS)
+                .collect()
+        }
+        Mechanism::Resent | Mechanism::Delivered => grammar::addresses(value),
+        _ => Vec::new(),
     }
+}
+
+fn is_rules_agent(header: &Header) -> bool {
+    header
+        .all("X-MS-Exchange-Generated-Message-Source")
+        .any(|value| value.to_ascii_lowercase().contains("mailbox rules agent"))
 }
 
 /// A flow names itself and what it does (`Send` and `Reply` are no forwards); a person's mail has neither field.

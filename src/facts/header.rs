@@ -86,7 +86,7 @@ pub(super) fn ids(value: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The ids that a reply names. Some programs write one without brackets.
-fn references(value: &str) -> impl Iterator<Item = &str> {
+pub(super) fn references(value: &str) -> impl Iterator<Item = &str> {
     let bare = (value.contains('@') && !value.contains(['<', ' '])).then_some(value);
     ids(value).chain(bare)
 }

@@ -28,13 +28,17 @@ pub fn decide<'a>(
     today: Date,
 ) -> Decision {
     let mut decision = Decision::default();
+    let findings: Vec<_> = findings.into_iter().collect();
+    let hidden = notices::hidden(&findings, facts);
     // A mail may have as many steps as recipients, so what is twice is not looked for one by one.
     let mut taken = HashSet::new();
     for (rule, policy, finding) in findings {
         let outcome = match &finding {
             Finding::Unknown(_) if !may_stop(policy, facts) => Outcome::default(),
             Finding::Unknown(cause) => unknown(rule, policy, *cause),
-            Finding::Match(found) => matched(rule, policy, found, facts, today),
+            Finding::Match(found) => {
+                matched(rule, policy, found, facts, &hidden, today).unless_hidden(rule, &hidden)
+            }
         };
         if policy.mode == Mode::Enforce {
             decision.verdict = decision.verdict.max(outcome.verdict);
@@ -68,6 +72,18 @@ impl Outcome {
     fn new(verdict: Verdict, steps: Vec<Step>) -> Self {
         Self { verdict, steps, allowed_by: None }
     }
+
+    /// A bounce goes to the envelope sender and names the recipients: where one of them is the target of somebody else's
+    /// forward, the mail waits instead, whichever rule refuses it.
+    fn unless_hidden(mut self, rule: &str, hidden: &HashSet<usize>) -> Self {
+        if hidden.is_empty() || !self.steps.iter().any(|step| matches!(step, Step::Reject(_))) {
+            return self;
+        }
+        self.steps.retain(|step| !matches!(step, Step::Reject(_)));
+        self.steps.push(Step::Hold(rule.to_owned()));
+        self.verdict = Verdict::Hold;
+        self
+    }
 }
 
 /// Whether what a rule could not tell may keep such a mail back.
@@ -99,12 +115,19 @@ pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome 
     }
 }
 
-fn matched(rule: &str, policy: &RulePolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
+fn matched(
+    rule: &str,
+    policy: &RulePolicy,
+    found: &Match,
+    facts: &Facts,
+    hidden: &HashSet<usize>,
+    today: Date,
+) -> Outcome {
     match &policy.actions {
         Actions::Content(action) => content(rule, *action, facts),
         Actions::Sender(policy) => sender(rule, *policy, found, facts, today),
         Actions::Sensitive(policy) => {
-            let (verdict, steps) = sensitive::decide(rule, policy, found, facts);
+            let (verdict, steps) = sensitive::decide(rule, policy, found, facts, hidden);
             Outcome::new(verdict, steps)
         }
         Actions::Virus(action) => virus(rule, *action, found, facts),
@@ -179,9 +202,8 @@ fn ended(
     let of = |at: &usize| {
         let target = &facts.recipients.get(*at)?.address;
         let exception = exceptions.iter().filter(|exception| exception.until < today);
-        let mut fitting = exception
-            .filter(|exception| found.mailboxes.contains(&exception.mailbox) && exception.to.matches(target));
-        notices::ended(fitting.next()?, target, facts)
+        let mut fitting = exception.filter(|exception| fits(exception, found, target, facts));
+        notices::ended(fitting.next()?, facts)
     };
     targets.iter().take(limits::FORWARD_NOTICES).filter_map(of).collect()
 }
@@ -283,6 +305,12 @@ fn marks(rule: &str, policy: &MarkPolicy, found: &Match, facts: &Facts) -> Vec<M
     std::iter::once(label).chain(tag.map(|tag| Mark::SubjectTag(tag.to_owned()))).collect()
 }
 
+/// Whether the exception is for that target of whoever forwards.
+fn fits(exception: &Exception, found: &Match, target: &Address, facts: &Facts) -> bool {
+    let own = |mailbox: &Address| facts.is_same_mailbox(mailbox, &exception.mailbox);
+    found.mailboxes.iter().any(own) && exception.to.matches(target)
+}
+
 /// The recipients that no exception allows, and the decision behind those that one does.
 fn without_allowed(
     found: &Match,
@@ -293,11 +321,9 @@ fn without_allowed(
     let mut allowed_by = None;
     let allowed = |index: usize| {
         let recipient = facts.recipients.get(index)?;
-        exceptions.iter().find(|exception| {
-            exception.until >= today
-                && found.mailboxes.contains(&exception.mailbox)
-                && exception.to.matches(&recipient.address)
-        })
+        exceptions
+            .iter()
+            .find(|exception| exception.until >= today && fits(exception, found, &recipient.address, facts))
     };
     let stopped = found
         .recipients
@@ -328,21 +354,22 @@ impl Stop<'_> {
     /// decides whether a refusal is right: a bounce goes to the envelope sender and names the recipient, and nobody
     /// but the forwarder himself may learn that.
     fn by(&self, action: ForwardAction, reroute_to: Option<&Address>, steps: &mut Vec<Step>) -> Way {
-        let sender = self.facts.sender.address();
+        let outsider = self.facts.sender.address().is_some_and(|sender| !self.facts.owns(sender));
+        let refuses = action == ForwardAction::Reject;
         match (action, reroute_to) {
             (ForwardAction::Reroute, Some(to)) => self.reroute(to, steps),
             // What an outsider's mail loses here it gets there.
-            (ForwardAction::Reject, Some(to)) if sender.is_some() && self.facts.forwarder().is_none() => {
-                self.reroute(to, steps)
-            }
+            (ForwardAction::Reject, Some(to)) if outsider => self.reroute(to, steps),
             (_, _) if self.others_remain => {
                 steps.extend(self.removals());
                 Way::Removed
             }
-            (ForwardAction::Reject, _) if self.facts.forwarder().is_some() => {
+            (_, _) if refuses && notices::sent_by_forwarder(self.found, self.facts) => {
                 steps.push(Step::Reject(Refusal::Forward));
                 Way::Refused
             }
+            // A colleague's own words are nobody else's business.
+            (ForwardAction::Reject, Some(_)) if !outsider && self.facts.sender_inside() => self.hold(steps),
             (ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => self.reroute(to, steps),
             (
                 ForwardAction::Hold
@@ -350,11 +377,13 @@ impl Stop<'_> {
                 | ForwardAction::RemoveRecipient
                 | ForwardAction::Reject,
                 _,
-            ) => {
-                steps.push(Step::Hold(format!("{}: {}", self.rule, forward_mark(self.found))));
-                Way::Held
-            }
+            ) => self.hold(steps),
         }
+    }
+
+    fn hold(&self, steps: &mut Vec<Step>) -> Way {
+        steps.push(Step::Hold(format!("{}: {}", self.rule, forward_mark(self.found))));
+        Way::Held
     }
 
     fn removals(&self) -> impl Iterator<Item = Step> {

@@ -1,17 +1,19 @@
 //! Notices about forwards: who inside is told of one that was stopped, and of an exception that no longer holds.
 //!
 //! One for each owner, target and day, whatever the number of mails. None about our own letters and none about
-//! bounces, so that a notice that is itself forwarded gives no other. None where it is not sure whose forward it is:
-//! nobody is told of a colleague's private mailbox.
+//! bounces, so that a notice that is itself forwarded gives no other. Where it is not sure whose forward it is nobody is
+//! told of the target: it is a colleague's private mailbox.
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashSet;
+
 use jiff::civil::Date;
 
-use super::{Exception, Notice, Step};
+use super::{Exception, Notice, RulePolicy, Step};
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::rules::Match;
+use crate::rules::{Finding, Grade, Match, auto_forward};
 use crate::templates::Occasion;
 use crate::{letter, limits};
 
@@ -44,31 +46,40 @@ pub(super) fn stopped(
         Way::Refused => return Vec::new(),
     };
     let own_letter = facts.header.first(letter::LOOP_FIELD).is_some();
-    let Some(owner) = owner(found, facts).filter(|_| !own_letter && facts.sender.address().is_some()) else {
+    if own_letter || facts.sender.address().is_none() {
         return Vec::new();
-    };
-    let to = |target: &usize| {
-        let target = &facts.recipients.get(*target)?.address;
-        Some(Step::Notify(Notice {
+    }
+    let notice = |to: &Address, target: &str, what: &str| {
+        Step::Notify(Notice {
             occasion: Occasion::ForwardStopped,
-            to: owner.clone(),
-            once: format!("{} {} {today}", owner.key(), target.key()),
+            to: to.clone(),
+            once: format!("{} {what} {today}", to.key()),
             fields: vec![
-                ("target", target.to_string()),
+                ("target", target.to_owned()),
                 ("action", action.to_owned()),
                 ("reroute_to", reroute_to.map(ToString::to_string).unwrap_or_default()),
             ],
-        }))
+        })
     };
-    targets.iter().take(limits::FORWARD_NOTICES).filter_map(to).collect()
+    match owner(found, facts) {
+        Some(Owner::Forwarder(owner)) => {
+            let target = |at: &usize| facts.recipients.get(*at).map(|recipient| &recipient.address);
+            let targets = targets.iter().take(limits::FORWARD_NOTICES).filter_map(target);
+            targets.map(|target| notice(owner, target.as_str(), target.key())).collect()
+        }
+        Some(Owner::Group(mailbox)) => vec![notice(mailbox, "", "")],
+        None => Vec::new(),
+    }
 }
 
 /// The step that tells, once for good, who approved an exception that it has ended and something was stopped. Only a
 /// mailbox inside can be told.
-pub(super) fn ended(exception: &Exception, target: &Address, facts: &Facts) -> Option<Step> {
+///
+/// What he approved is named as he approved it: of `@leverantor.se` he learns no mailbox.
+pub(super) fn ended(exception: &Exception, facts: &Facts) -> Option<Step> {
     let approver = exception.approved_by.as_deref().filter(|by| by.contains('@')).and_then(Address::parse)?;
     let own_letter = facts.header.first(letter::LOOP_FIELD).is_some();
-    if !facts.owns(&approver) || own_letter {
+    if !facts.organisation.keeps(&approver) || own_letter {
         return None;
     }
     let Exception { mailbox, to, decision, until, .. } = exception;
@@ -78,28 +89,49 @@ pub(super) fn ended(exception: &Exception, target: &Address, facts: &Facts) -> O
         once: format!("{} {to:?} {decision} {until}", mailbox.key()),
         fields: vec![
             ("forwarder", mailbox.to_string()),
-            ("target", target.to_string()),
+            ("target", to.to_string()),
             ("decision", decision.clone()),
             ("until", until.to_string()),
         ],
     }))
 }
 
-/// Whose forward it is, if that is sure: who sent the mail, else the one mailbox that a trace names, else the one that
-/// the message came for.
-fn owner<'a>(found: &'a Match, facts: &'a Facts) -> Option<&'a Address> {
-    let named = facts.traces.iter().filter_map(|trace| trace.mailbox.as_ref());
-    let mut named: Vec<&Address> = named.filter(|mailbox| found.mailboxes.contains(mailbox)).collect();
-    named.sort();
-    named.dedup();
-    let only = |mailboxes: &[&'a Address]| match mailboxes {
-        [mailbox] => Some(*mailbox),
-        _ => None,
-    };
-    facts
-        .forwarder()
-        .filter(|sender| found.mailboxes.contains(sender))
-        .or_else(|| only(&named))
-        .or_else(|| only(&found.mailboxes.iter().collect::<Vec<_>>()))
-        .filter(|owner| owner.domain().is_some() && facts.owns(owner))
+/// Who is told of a forward.
+enum Owner<'a> {
+    /// Whoever forwards: the target is theirs.
+    Forwarder(&'a Address),
+    /// Whom the message came for, where nothing tells who of those that read it there sends it on: it may be a group's
+    /// address, and nobody in it may learn of a colleague's private mailbox.
+    Group(&'a Address),
+}
+
+/// Whose forward it is, if that can be told.
+fn owner<'a>(found: &'a Match, facts: &Facts) -> Option<Owner<'a>> {
+    let [mailbox] = found.mailboxes.as_slice() else { return None };
+    if mailbox.domain().is_none() || !facts.organisation.keeps(mailbox) {
+        return None;
+    }
+    let sends = facts.forwarder().is_some_and(|sender| facts.is_same_mailbox(&sender, mailbox));
+    Some(if sends || facts.is_named(mailbox) { Owner::Forwarder(mailbox) } else { Owner::Group(mailbox) })
+}
+
+/// Whether the envelope sender is the forwarder, by a trace or by the memory: then a bounce tells nobody else.
+pub(super) fn sent_by_forwarder(found: &Match, facts: &Facts) -> bool {
+    let (Some(sender), [mailbox]) = (facts.forwarder(), found.mailboxes.as_slice()) else { return false };
+    facts.is_same_mailbox(&sender, mailbox) && (facts.is_named(&sender) || facts.is_remembered_for(&sender))
+}
+
+/// The recipients that the envelope sender may not learn of: the targets of a forward that is not theirs.
+pub(super) fn hidden(findings: &[(&str, &RulePolicy, Finding)], facts: &Facts) -> HashSet<usize> {
+    let forwards = findings.iter().filter_map(|(rule, _, finding)| match finding {
+        Finding::Match(found) if *rule == auto_forward::SPEC.id && found.grade >= Grade::Strong => {
+            Some(found)
+        }
+        Finding::Match(_) | Finding::Unknown(_) => None,
+    });
+    let sender = facts.forwarder();
+    let own =
+        |mailbox: &Address| sender.as_ref().is_some_and(|sender| facts.is_same_mailbox(sender, mailbox));
+    let of_others = forwards.filter(|found| found.mailboxes.is_empty() || !found.mailboxes.iter().all(own));
+    of_others.flat_map(|found| found.recipients.iter().copied()).collect()
 }

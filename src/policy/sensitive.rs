@@ -7,6 +7,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashSet;
+
 use super::{Mark, Notice, Refusal, Step};
 use crate::address::{Address, DomainPattern};
 use crate::facts::Facts;
@@ -180,9 +182,11 @@ pub(super) fn decide(
     policy: &SensitivePolicy,
     found: &Match,
     facts: &Facts,
+    hidden: &HashSet<usize>,
 ) -> (Verdict, Vec<Step>) {
     let class = found.evidence.class();
     let Some((of_class, action)) = policy.action(class, facts) else { return (Verdict::Accept, Vec::new()) };
+    let action = if hidden.is_empty() { action } else { action.min(ClassAction::Hold) };
     let mark = Step::Mark(Mark::Sensitive(class, found.evidence.counts().to_vec()));
     let tag = of_class.subject_tag.clone().map(|tag| Step::Mark(Mark::SubjectTag(tag)));
     let (verdict, mut steps) = match action {
@@ -198,17 +202,25 @@ pub(super) fn decide(
     };
     steps.extend(tag.filter(|_| verdict < Verdict::Reject));
     if verdict >= Verdict::Hold {
-        steps.extend(notices(policy, found, facts, verdict).into_iter().map(Step::Notify));
+        steps.extend(notices(policy, found, facts, hidden, verdict).into_iter().map(Step::Notify));
     }
     (verdict, steps)
 }
 
 /// Who is told that the mail was stopped: what kinds of data, never the data, and no subject, for it may have some.
-fn notices(policy: &SensitivePolicy, found: &Match, facts: &Facts, verdict: Verdict) -> Vec<Notice> {
+/// The targets of somebody else's forward are not named, and who wrote to nobody else is not told.
+fn notices(
+    policy: &SensitivePolicy,
+    found: &Match,
+    facts: &Facts,
+    hidden: &HashSet<usize>,
+    verdict: Verdict,
+) -> Vec<Notice> {
     let sender = facts.sender.address().filter(|sender| facts.owns(sender));
     let told = verdict == Verdict::Hold && policy.notify == NotifySender::Sender;
-    let recipients: Vec<String> =
-        facts.recipients.iter().take(5).map(|recipient| recipient.address.to_string()).collect();
+    let shown = facts.recipients.iter().enumerate().filter(|(at, _)| !hidden.contains(at));
+    let sender = sender.filter(|_| hidden.len() < facts.recipients.len());
+    let recipients: Vec<String> = shown.take(5).map(|(_, recipient)| recipient.address.to_string()).collect();
     let fields: Fields = vec![
         ("sender", facts.sender.to_string()),
         ("recipients", recipients.join(", ")),

@@ -2,19 +2,22 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod found;
+mod innocent;
+mod meaning;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use crate::address::Address;
-use crate::facts::forwarding::{Mechanism, Trace};
-use crate::facts::identity::By;
 use crate::facts::{Fact, Facts, Needs, Seen};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{Finding, Menu, Rule, Section, Spec};
+use found::Found;
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -54,22 +57,29 @@ is one or more of these words.
 Grade *certain*:
 
 - `message-id`, `dkim-signature`, `date-from-subject`: the same message came from outside for a mailbox inside, and now
-  leaves for an external recipient. It is known by its Message-ID (with From and Date, since some senders give every
-  message the same one), else by a DKIM signature, else by Date, From and Subject. This needs no trace in the message.
+  leaves for an external recipient. It is known by its Message-ID (with From or Date, since some senders give every
+  message the same one; a Date is a moment, however it is written, and one that is missing is given on the way), else by
+  a DKIM signature, else by Date, From and Subject. This needs no trace in the message, and a new name in From hides it
+  as little as another Date.
 - `exchange-inbox-rule` (X-MS-Exchange-Inbox-Rules-Loop), `exchange-forwarding` (X-MS-Exchange-ForwardingLoop),
   `sieve` (X-Sieve-Redirected-From), `zimbra` (X-Zimbra-Forwarded), `gmail` (X-Forwarded-For with X-Forwarded-To, or an
-  envelope sender with `+caf_=`), `mail-fwd-by` (X-MailFwdBy): the field names a mailbox inside.
+  envelope sender with `+caf_=`), `mail-fwd-by` (X-MailFwdBy): the field names a mailbox inside, alone or among others.
+- `exchange-rules-agent`: the Mailbox Rules Agent of Exchange wrote it about another message (X-MS-Exchange-Parent-
+  Message-Id), for somebody who did not write that one, or with FW: or VB: before the subject.
 - `power-automate` (x-ms-mail-operation-type: Forward), `outlook-rule` (X-MS-Exchange-Organization-AutoForwarded: true).
 - `own-letter`: a notice of Postvakt's own, which is for somebody inside, leaves.
-- `srs`: the envelope sender is an address inside that was rewritten from one outside.
+- `srs`: the envelope sender is an address inside that was rewritten from one outside, or by one mailbox from another's.
 
 Grade *strong*: recorded, and nothing else unless `strong` says so.
 
 - `foreign-from`: nobody inside stands in From, and all recipients are outside; `foreign-dkim`: the author is outside
   and a domain outside has signed it; `in-then-out`: a hop below the last one took it from a client outside;
   `delivered-to`: it was delivered to a mailbox inside before, as Postfix' local(8) does before it follows `.forward`.
-- `exchange-transport-rule`, `exchange-forwarding`, `cpanel` (From-Rewrite), `yandex`, `mail-ru`, `mail-fwd-by`: the
-  mechanism's field on mail from an author outside, where it names no mailbox inside.
+- `exchange-inbox-rule`, `exchange-forwarding`: Exchange's field with any other value, as a number, `ForwardingHandled` or
+  an address at a domain that is not in the config; `exchange-rules-agent`: the agent, or Auto-Submitted with the id of
+  another message. Each on mail that is no answer.
+- `exchange-transport-rule`, `cpanel` (From-Rewrite), `yandex`, `mail-ru`, `mail-fwd-by`: the mechanism's field on mail
+  from an author outside, where it names no mailbox inside.
 - `auto-forwarded` (Auto-Submitted: auto-forwarded), except on mailing lists.
 - `resent`: Resent-From names a mailbox inside. A person who redirects one message by hand leaves the same trace, also
   where the message itself is known: then it is *strong* later than 30 s after the message came, and *certain* before.
@@ -83,10 +93,27 @@ Grade *weak*: recorded, never anything else.
   16 KiB or more, no picture, that came for the sender; `repeated`: a sign of these for the fifth time from one sender
   to one recipient.
 
-Never taken for a forward: what goes back to an author of the message that it repeats, contains or answers (envelope
-sender, From or Reply-To): replies and out-of-office replies; bounces and other reports of the organisation's own
-systems; posts of its own mailing lists; meetings forwarded by a person; journal reports; what its author sends once
-more; new messages in which a person forwards another; mail from `systems`.
+- `exchange-inbox-rule`, `zimbra`: an automatic reply by what it says (Auto-Submitted: auto-replied, X-Autoreply,
+  Precedence: auto_reply, a subject as `Autosvar:`), or a notification (auto-notified), under the mailbox's own envelope
+  sender, where the message that it answers is not remembered.
+
+Never taken for a forward: what goes back to an author of the message that it repeats or answers (envelope sender, From
+or Reply-To); automatic replies, which the mailbox itself writes under the null sender; what was the organisation's own
+before it came back, as a newsletter that a reader returns; posts that its own mailing lists hand out, under the list's
+envelope sender; mail from `systems`.
+
+Excused, where there is no more than a likeness: bounces and other reports of the organisation's own systems; meetings
+forwarded by a person; journal reports; posts of its lists. No such excuse, and no other field in the message, silences
+a trace that names a mailbox inside or a message that is remembered: an answer is what the mailbox itself wrote to whom
+it answers.
+
+Whose it is: the mailbox that a trace names, else the envelope sender where that is not the author; not the group, the
+alias or the tagged address that the message came to. `anna+x@` is anna, and so are `anna+SRS=…@` and, at the first of
+`domains`, `anna@` of a routing domain. A colleague whose envelope sender a mechanism kept is never taken for the
+forwarder. Where it is not sure, each mailbox that it may be is written down.
+
+A recipient with a route in it (`a%example.org@…`, `example.org!a`, `\"a@example.org\"@…`) is outside, whatever domain
+stands behind it: Postfix sends it on by default. `postvakt postfix-audit` names the settings.
 
 ## Why it matters
 Automatic forwarding to external addresses is not allowed: public records leave the authority's reach, and personal
@@ -99,14 +126,23 @@ program that makes a new message out of an old one, changes its attachments and 
 one that fetches mail by POP or IMAP never passes here. Gateways do not share their memories yet: what came in by one
 and leaves by another is known by its traces alone.
 
+Mail from inside is never remembered: what a colleague wrote and a mailbox sends on is known by a trace alone, and
+without one it looks like the colleague's own letter. Without the tenant's domain in `organisation.routing_domains` a
+trace that names `anna@exempelbykommun.onmicrosoft.com` is *strong* at the most, and mail that a hybrid Exchange hands
+on to the cloud by way of the gateway looks as if it left. A message that came without Date and without Message-ID is
+known by a signature alone. A mail of the organisation's own that an outside service sends, that comes in for a group
+and leaves by a member without any trace or Received field, is taken for the organisation's own.
+
 ## Settings
 `action`: `hold` (the default), `reroute` (with `reroute_to`), `remove-recipient` or `reject`. Where other recipients
 remain, they get the mail and the forward's targets alone are taken away. A refusal is used only where the envelope
-sender is the local forwarder; an outsider would get a bounce that names the private target, so there the mail is
-rerouted or held, and never dropped. `strong` says what becomes of what is likely, `[rules.auto-forward.private]` what
-is otherwise for providers of private mail, and `notify` who is told: the owner of the mailbox, if that is sure, once a
-day for each target. `[[rules.auto-forward.exceptions]]` allow one mailbox one target by decision. `memory_days` is how
-long messages are remembered, `systems` which hosts send on by design.
+sender is the forwarder, by a trace or by the memory; anybody else would get a bounce that names the private target, so
+there an outsider's mail is rerouted or held, a colleague's is held, and none is dropped. No other rule refuses such a
+mail either: it waits. `strong` says what becomes of what is likely, `[rules.auto-forward.private]` what is otherwise
+for providers of private mail, and `notify` who is told: the forwarder, if that is sure, once a day for each target;
+else the one mailbox that the message came for, once a day, and not where it was to go.
+`[[rules.auto-forward.exceptions]]` allow one mailbox one target by decision. `memory_days` is how long messages are
+remembered, `systems` which hosts send on by design.
 
 ## References
 RFC 5228 §4.2 (redirect), RFC 5322 §3.6.6 (Resent fields), RFC 3834 (automatic responses), RFC 2919 (List-Id), RFC 3848
@@ -146,39 +182,29 @@ impl Rule for AutoForward {
         if facts.direction != Direction::Outbound || facts.client.address.is_some_and(system) {
             return Vec::new();
         }
-        let mut found = Found::default();
-        found.copy(facts);
-        found.traces(facts);
-        found.circumstances(facts);
-        if found.grade.is_none() {
-            found.signs(facts);
-        }
-        if found.grade.is_none() && !matches!(facts.seen, Fact::Unavailable(_)) {
-            return Vec::new();
-        }
-        let recipients = third_parties(facts);
-        if recipients.is_empty() || by_other_means(facts) {
-            return Vec::new();
-        }
-        let found = found.into_match(facts, recipients);
-        let certain = found.as_ref().is_some_and(|found| found.grade == Grade::Certain);
+        let found = Found::of(facts);
         let unknown = match &facts.seen {
-            Fact::Unavailable(cause) if !certain => Some(Finding::Unknown(*cause)),
+            Fact::Unavailable(cause) if !found.is_certain() => Some(*cause),
             Fact::Unavailable(_) | Fact::Known(_) | Fact::NotGathered => None,
         };
-        found.map(Finding::Match).into_iter().chain(unknown).collect()
+        if found.is_nothing() && (unknown.is_none() || innocent::by_other_means(facts)) {
+            return Vec::new();
+        }
+        let recipients = third_parties(facts, &found);
+        if recipients.is_empty() {
+            return Vec::new();
+        }
+        let found = found.into_match(facts, recipients).map(Finding::Match);
+        found.into_iter().chain(unknown.map(Finding::Unknown)).collect()
     }
 }
 
-/// The external recipients that did not write the message themselves: a mail to the author of what it repeats or
-/// answers is an answer.
-fn third_parties(facts: &Facts) -> Vec<usize> {
-    let author = |address: &Address| {
-        [&facts.seen, &facts.contained]
-            .into_iter()
-            .filter_map(known)
-            .any(|seen| seen.authors.contains(address))
-    };
+/// The external recipients that did not write the message themselves: what goes back to its author is no forward. Who
+/// wrote what is in it counts only where nothing but that tells of a forward.
+fn third_parties(facts: &Facts, found: &Found) -> Vec<usize> {
+    let inner = [&facts.contained, &facts.answered].into_iter().filter(|_| found.is_of_signs());
+    let written: Vec<&Seen> = std::iter::once(&facts.seen).chain(inner).filter_map(known).collect();
+    let author = |address: &Address| written.iter().any(|seen| seen.authors.contains(address));
     let external = facts.recipients.iter().enumerate().filter(|(_, recipient)| !recipient.inside);
     external.filter(|(_, recipient)| !author(&recipient.address)).map(|(index, _)| index).collect()
 }
@@ -190,249 +216,14 @@ fn known(fact: &Fact<Option<Seen>>) -> Option<&Seen> {
     }
 }
 
-/// Mail of our own that carries traces for another reason than a forward.
-fn by_other_means(facts: &Facts) -> bool {
-    let header = &facts.header;
-    let own_report =
-        header.report && facts.sender.address().is_none() && header.from.iter().all(|a| facts.owns(a));
-    let by_person = header.first("X-MS-Exchange-MeetingForward-Message").is_some()
-        && header.sender.as_ref().is_some_and(|sender| facts.owns(sender));
-    let journal = header.first("X-MS-Journal-Report").is_some() && known(&facts.seen).is_none();
-    own_report || own_list(facts) || by_person || journal
-}
-
-/// A post of a list inside: it says so, and its bounces come back to us.
-fn own_list(facts: &Facts) -> bool {
-    let by_list = |sender: &Address| {
-        let local = sender.local().to_ascii_lowercase();
-        let ends = ["-bounces", "-bounce", "-owner", "-request", "-admin"];
-        local.starts_with("owner-")
-            || ends.iter().any(|end| local.split(['+', '=']).any(|l| l.ends_with(end)))
-    };
-    let says = || facts.header.all("Precedence").any(|value| value.eq_ignore_ascii_case("list"));
-    facts.sender_inside() && (facts.own_list() || (says() && facts.sender.address().is_some_and(by_list)))
-}
-
-/// What a trace means: how sure it makes us.
-fn meaning(trace: &Trace, facts: &Facts) -> Option<Grade> {
-    let ours = trace.mailbox.as_ref().is_some_and(|mailbox| facts.owns(mailbox));
-    match trace.mechanism {
-        // Exchange and Zimbra leave the same field on out-of-office replies.
-        Mechanism::ExchangeInboxRule if ours && !reply_shaped(facts) => Some(Grade::Certain),
-        Mechanism::Zimbra if ours && !reply_shaped(facts) && !is_notification(facts) => Some(Grade::Certain),
-        Mechanism::ExchangeForwarding | Mechanism::Sieve | Mechanism::Gmail | Mechanism::MailFwdBy
-            if ours =>
-        {
-            Some(Grade::Certain)
-        }
-        Mechanism::Srs if facts.sender_inside() && !ours => Some(Grade::Certain),
-        Mechanism::PowerAutomate | Mechanism::OutlookRule => Some(Grade::Certain),
-        // A receipt is `auto-replied`; a notice is for somebody inside.
-        Mechanism::OwnLetter if says(facts, "auto-generated") => Some(Grade::Certain),
-        Mechanism::Resent if ours => Some(Grade::Strong),
-        Mechanism::AutoForwarded if !of_list(facts) => Some(Grade::Strong),
-        Mechanism::ExchangeForwarding
-        | Mechanism::ExchangeTransportRule
-        | Mechanism::Yandex
-        | Mechanism::MailRu
-        | Mechanism::Cpanel
-        | Mechanism::MailFwdBy
-            if written_outside(facts) =>
-        {
-            Some(Grade::Strong)
-        }
-        Mechanism::ExchangeInboxRule
-        | Mechanism::ExchangeForwarding
-        | Mechanism::ExchangeTransportRule
-        | Mechanism::Sieve
-        | Mechanism::Zimbra
-        | Mechanism::Gmail
-        | Mechanism::Srs
-        | Mechanism::Yandex
-        | Mechanism::MailRu
-        | Mechanism::Cpanel
-        | Mechanism::AutoForwarded
-        | Mechanism::MailFwdBy
-        | Mechanism::OwnLetter
-        | Mechanism::Resent
-        | Mechanism::Delivered
-        | Mechanism::InThenOut
-        | Mechanism::ForeignSignature => None,
-    }
-}
-
-/// Whether a circumstance makes it likely that the mail was here before. None of these is left by a mechanism alone.
-fn is_circumstance(trace: &Trace, facts: &Facts) -> bool {
-    match trace.mechanism {
-        Mechanism::InThenOut => true,
-        Mechanism::ForeignSignature => written_outside(facts),
-        Mechanism::Delivered => {
-            let host = trace.mailbox.as_ref().and_then(Address::domain);
-            written_outside(facts) && host.is_none_or(|host| facts.organisation.owns_host(&host))
-        }
-        _ => false,
-    }
-}
-
 /// Whether nobody inside claims to have written it.
 fn written_outside(facts: &Facts) -> bool {
     !facts.header.from.is_empty() && !facts.header.from.iter().any(|author| facts.owns(author))
 }
 
-/// Whether its author sends it herself: what a list outside sent back to us in the meantime makes it no forward.
-fn own_words(facts: &Facts) -> bool {
-    let from = &facts.header.from;
-    let by_author = facts.sender.address().is_some_and(|sender| from.contains(sender));
-    let came_in = facts.traces.iter().any(|trace| trace.mechanism == Mechanism::InThenOut);
-    by_author && !came_in && from.iter().all(|author| facts.owns(author))
-}
-
-/// Whether the message is a list's, of whomever's.
-fn of_list(facts: &Facts) -> bool {
-    facts.header.list_id.is_some() || facts.header.first("Precedence").is_some()
-}
-
-/// RFC 5435 §2.7: a filter tells somebody that mail has come, and not what it says.
-fn is_notification(facts: &Facts) -> bool {
-    says(facts, "auto-notified")
-}
-
-/// Whether Auto-Submitted is this keyword.
-fn says(facts: &Facts, keyword: &str) -> bool {
-    facts.header.all("Auto-Submitted").any(|value| value.to_ascii_lowercase().starts_with(keyword))
-}
-
-/// Whether the mail goes back to whoever wrote the message that it answers. Where that message is not remembered,
-/// the shape of an automatic reply must do: it answers something, and is one or asks not to be answered itself.
-fn reply_shaped(facts: &Facts) -> bool {
-    if let Some(answered) = known(&facts.answered) {
-        let mut external = facts.recipients.iter().filter(|recipient| !recipient.inside);
-        return external.all(|recipient| answered.authors.contains(&recipient.address));
-    }
-    let header = &facts.header;
-    let automatic = header.first("X-Auto-Response-Suppress").is_some() || says(facts, "auto-replied");
-    automatic && !header.references.is_empty()
-}
-
 /// Whether so little time lies between that no person did it.
 fn is_soon(seen: &Seen, facts: &Facts) -> bool {
     facts.arrived.duration_since(seen.at).unsigned_abs() <= limits::FORWARD_SOON
-}
-
-/// Evidence as it gathers.
-#[derive(Default)]
-struct Found {
-    grade: Option<Grade>,
-    evidence: Option<Evidence>,
-    mailboxes: Vec<Address>,
-}
-
-impl Found {
-    /// The message itself came from outside.
-    fn copy(&mut self, facts: &Facts) {
-        let Some(seen) = known(&facts.seen).filter(|_| !own_words(facts)) else { return };
-        let grade = if by_hand(seen, facts) { Grade::Strong } else { Grade::Certain };
-        self.add(grade, seen.by.as_str());
-        self.name(&seen.mailboxes);
-    }
-
-    /// A mechanism left its trace.
-    fn traces(&mut self, facts: &Facts) {
-        for trace in &facts.traces {
-            if let Some(grade) = meaning(trace, facts) {
-                self.add(grade, trace.mechanism.as_str());
-                self.name(trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox)));
-            }
-        }
-    }
-
-    /// It looks as if it had been here before. What is certain needs no more words, but an owner.
-    fn circumstances(&mut self, facts: &Facts) {
-        let certain = self.grade == Some(Grade::Certain);
-        let all_leave = facts.recipients.iter().all(|recipient| !recipient.inside);
-        let report = facts.header.report && facts.sender.address().is_none();
-        if !certain && written_outside(facts) && all_leave && !report && !reply_shaped(facts) {
-            self.add(Grade::Strong, "foreign-from");
-        }
-        for trace in facts.traces.iter().filter(|trace| is_circumstance(trace, facts)) {
-            if !certain {
-                self.add(Grade::Strong, trace.mechanism.as_str());
-            }
-            self.name(trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox)));
-        }
-    }
-
-    /// A new message, in which or by which a person or a program may have sent on another one.
-    fn signs(&mut self, facts: &Facts) {
-        let answered = known(&facts.answered).filter(|seen| {
-            facts.header.forwards()
-                && is_soon(seen, facts)
-                && facts.forwarder().is_some()
-                && !reply_shaped(facts)
-        });
-        let contained = known(&facts.contained).filter(|seen| {
-            let own = facts.forwarder().is_some_and(|sender| seen.mailboxes.contains(sender));
-            seen.by != By::Attachment || own
-        });
-        let mut soon = false;
-        for (seen, word) in [
-            (answered, "forwarded-soon"),
-            (contained.filter(|seen| seen.by != By::Attachment), "attached-message"),
-            (contained.filter(|seen| seen.by == By::Attachment), "attachment"),
-        ] {
-            let Some(seen) = seen else { continue };
-            let at_once = is_soon(seen, facts);
-            let grade = if at_once && word == "attached-message" { Grade::Strong } else { Grade::Weak };
-            soon |= at_once;
-            self.add(grade, word);
-            self.name(&seen.mailboxes);
-        }
-        if self.grade.is_some() && facts.repeats >= limits::FORWARD_REPEATS {
-            // Once within seconds may be chance; time after time it is a program.
-            self.add(if soon { Grade::Strong } else { Grade::Weak }, "repeated");
-        }
-    }
-
-    fn add(&mut self, grade: Grade, word: &'static str) {
-        self.grade = self.grade.max(Some(grade));
-        self.evidence = Some(match self.evidence.take() {
-            Some(evidence) if evidence.has(word) => evidence,
-            Some(evidence) => evidence.and(word),
-            None => Evidence::of(word),
-        });
-    }
-
-    fn name<'a>(&mut self, mailboxes: impl IntoIterator<Item = &'a Address>) {
-        for mailbox in mailboxes {
-            if self.mailboxes.len() < limits::SEEN_MAILBOXES && !self.mailboxes.contains(mailbox) {
-                self.mailboxes.push(mailbox.clone());
-            }
-        }
-    }
-
-    /// The match. The envelope sender comes first among the mailboxes where it is one of them, and is the one where
-    /// nothing names any.
-    fn into_match(mut self, facts: &Facts, recipients: Vec<usize>) -> Option<Match> {
-        let (grade, evidence) = (self.grade?, self.evidence?);
-        if let Some(sender) = facts.forwarder() {
-            if self.mailboxes.is_empty() {
-                self.mailboxes.push(sender.clone());
-            }
-            self.mailboxes.sort_by_key(|mailbox| mailbox != sender);
-        }
-        Some(Match { grade, evidence, mailboxes: self.mailboxes, recipients })
-    }
-}
-
-/// Whether a person may have redirected the message: Resent-From says so, no program left its own trace, and it lay
-/// in the mailbox for a while.
-fn by_hand(seen: &Seen, facts: &Facts) -> bool {
-    let resent = facts.traces.iter().any(|trace| {
-        trace.mechanism == Mechanism::Resent && trace.mailbox.as_ref().is_some_and(|own| facts.owns(own))
-    });
-    let by_program =
-        facts.traces.iter().filter_map(|trace| meaning(trace, facts)).any(|grade| grade == Grade::Certain);
-    resent && !by_program && !is_soon(seen, facts)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::rules::Evidence;
 use super::*;
 
 const CITIZEN: &str = "From: medborgare@example.org\nMessage-ID: <1@example.org>";
+const TRACE: &str = "X-Sieve-Redirected-From: anna@exempelby.se";
 const TODAY: Date = date(2026, 3, 2);
 
 fn address(text: &str) -> Address {
@@ -55,8 +56,9 @@ fn found(grade: Grade, recipients: &[usize]) -> Finding {
     })
 }
 
+/// Anna's script redirects the citizen's mail.
 fn facts(sender: &str, recipients: &str) -> Facts {
-    from_inside(sender, recipients, CITIZEN)
+    from_inside(sender, recipients, &format!("{CITIZEN}\n{TRACE}"))
 }
 
 fn decided(facts: &Facts, policy: &RulePolicy, finding: Finding) -> (Verdict, String) {
@@ -127,6 +129,20 @@ fn the_action_and_the_envelope_sender_decide() {
         ),
         (ForwardAction::Reject, None, null, mixed, Verdict::Mark, "remove I"),
         (ForwardAction::Reject, None, null, one, Verdict::Hold, "hold"),
+        // A tag, and Exchange's way to write a sender anew, are Anna's too.
+        (ForwardAction::Reject, None, "<anna+x@exempelby.se>", one, Verdict::Reject, "reject"),
+        (
+            ForwardAction::Reject,
+            registrator,
+            "<anna+SRS=Ab=JL=example.org=medborgare@exempelby.se>",
+            one,
+            Verdict::Reject,
+            "reject",
+        ),
+        // Nor may a colleague learn it; and what she wrote is not the registrator's.
+        (ForwardAction::Reject, None, "<bodil@exempelby.se>", one, Verdict::Hold, "hold"),
+        (ForwardAction::Reject, registrator, "<bodil@exempelby.se>", one, Verdict::Hold, "hold"),
+        (ForwardAction::Reject, registrator, "<bodil@exempelby.se>", mixed, Verdict::Mark, "remove I"),
     ] {
         let facts = facts(sender, recipients);
         let outside = facts.recipients.len() - 1;
@@ -311,7 +327,7 @@ fn told(facts: &Facts, policy: &RulePolicy, finding: Finding) -> Vec<String> {
 fn the_owner_is_told_once_a_day_for_each_target() {
     let hold = policy(ForwardAction::Hold, None);
     let told_of = |sender: &str, fields: &str, policy: &RulePolicy| {
-        let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}{fields}"));
+        let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}\n{TRACE}{fields}"));
         told(&facts, policy, found(Grade::Certain, &[0]))
     };
     let citizen = "<medborgare@example.org>";
@@ -334,19 +350,58 @@ fn the_owner_is_told_once_a_day_for_each_target() {
 
 #[test]
 fn nobody_is_told_of_what_may_be_a_colleagues() {
-    let both = |sender: &str, fields: &str| {
+    let told_of = |sender: &str, fields: &str, mailboxes: &[&str]| {
         let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}{fields}"));
         let mut finding = found(Grade::Certain, &[0]);
         if let Finding::Match(found) = &mut finding {
-            found.mailboxes.push(address("bertil@exempelby.se"));
+            found.mailboxes = mailboxes.iter().map(|mailbox| address(mailbox)).collect();
         }
-        told(&facts, &policy(ForwardAction::Hold, None), finding)
+        let steps =
+            decide(&facts, [("auto-forward", &policy(ForwardAction::Hold, None), finding)], TODAY).steps;
+        let notice = |step: Step| match step {
+            Step::Notify(Notice { to, once, fields, .. }) => Some(format!("{to}, {once}, {}", fields[0].1)),
+            _ => None,
+        };
+        steps.into_iter().filter_map(notice).collect::<Vec<_>>()
     };
-    assert!(both("<medborgare@example.org>", "").is_empty());
-    let by_trace = both("<medborgare@example.org>", "\nX-Sieve-Redirected-From: bertil@exempelby.se");
-    assert!(by_trace[0].starts_with("forward-stopped bertil@exempelby.se:"), "{by_trace:?}");
-    let by_sender = both("<bertil@exempelby.se>", "");
-    assert!(by_sender[0].starts_with("forward-stopped bertil@exempelby.se:"), "{by_sender:?}");
+    let citizen = "<medborgare@example.org>";
+    let (anna, info) = ("anna@exempelby.se", "info@exempelby.se");
+    let nobody: [&str; 0] = [];
+    assert_eq!(told_of(citizen, "", &[anna, "bertil@exempelby.se"]), nobody);
+    assert_eq!(told_of(citizen, "", &[]), nobody);
+    // It came for that mailbox, and whoever reads it there may have sent it on.
+    assert_eq!(told_of(citizen, "", &[info]), ["info@exempelby.se, info@exempelby.se  2026-03-02, "]);
+    assert_eq!(told_of("<bodil@exempelby.se>", "", &[info]).len(), 1);
+    // Sure, by the envelope sender or by a trace.
+    let sure = ["anna@exempelby.se, anna@exempelby.se x@example.net 2026-03-02, x@example.net"];
+    assert_eq!(told_of("<anna@exempelby.se>", "", &[anna]), sure);
+    assert_eq!(told_of("<anna+x@exempelby.se>", "", &[anna]), sure);
+    assert_eq!(told_of(citizen, "\nX-Sieve-Redirected-From: anna", &[anna]), sure);
+    assert_eq!(
+        told_of("<bodil@exempelby.se>", "\nX-Sieve-Redirected-From: Anna+x@exempelby.se", &[anna]),
+        sure
+    );
+    // Delivered-To is whom it came for.
+    assert!(told_of(citizen, "\nDelivered-To: info@exempelby.se", &[info])[0].ends_with(", "));
+}
+
+#[test]
+fn no_refusal_of_another_rule_tells_a_colleague_where_the_mail_goes() {
+    let reject =
+        RulePolicy { actions: Actions::Content(ContentAction::Reject), ..policy(ForwardAction::Hold, None) };
+    let observing = RulePolicy { mode: Mode::Observe, ..policy(ForwardAction::Hold, None) };
+    let decided = |sender: &str, forward: Option<&RulePolicy>| {
+        let facts = facts(sender, "x@example.net");
+        let forward = forward.map(|policy| ("auto-forward", policy, found(Grade::Certain, &[0])));
+        let custom = [("custom.a", &reject, found(Grade::Strong, &[]))];
+        decide(&facts, custom.into_iter().chain(forward), TODAY).verdict
+    };
+    assert_eq!(decided("<bodil@exempelby.se>", None), Verdict::Reject);
+    for sender in ["<bodil@exempelby.se>", "<medborgare@example.org>"] {
+        assert_eq!(decided(sender, Some(&observing)), Verdict::Hold, "{sender}");
+        assert_eq!(decided(sender, Some(&policy(ForwardAction::Hold, None))), Verdict::Hold, "{sender}");
+    }
+    assert_eq!(decided("<anna@exempelby.se>", Some(&observing)), Verdict::Reject);
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn outbound(sender: &str, recipients: &str) -> Facts {
 }
 
 fn verdict(policy: &SensitivePolicy, class: Class, facts: &Facts) -> Verdict {
-    decide("sensitive-data", policy, &found(class), facts).0
+    decide("sensitive-data", policy, &found(class), facts, &HashSet::new()).0
 }
 
 #[test]
@@ -99,6 +99,7 @@ fn those_whom_it_concerns_are_told_of_kinds_and_never_of_data() {
             &policy(action, notify),
             &found(Class::Serious),
             &outbound(sender, "x@example.org"),
+            &HashSet::new(),
         );
         let notices = steps.into_iter().filter_map(|step| match step {
             Step::Notify(notice) => Some((notice.occasion, notice.to.to_string(), notice.fields)),
@@ -125,12 +126,40 @@ fn those_whom_it_concerns_are_told_of_kinds_and_never_of_data() {
 }
 
 #[test]
+fn targets_of_somebody_elses_forward_are_told_to_nobody() {
+    let copy_to = Address::parse("dataskydd@exempelby.se");
+    let policy = SensitivePolicy { copy_to, ..policy(ClassAction::Reject) };
+    let told = |recipients: &str, hidden: &[usize]| {
+        let hidden = hidden.iter().copied().collect();
+        let facts = outbound(OWN, recipients);
+        let (verdict, steps) = decide("sensitive-data", &policy, &found(Class::Serious), &facts, &hidden);
+        let notices = steps.into_iter().filter_map(|step| match step {
+            Step::Notify(Notice { to, fields, .. }) => {
+                fields.iter().find(|(name, _)| *name == "recipients").map(|(_, all)| format!("{to}: {all}"))
+            }
+            _ => None,
+        });
+        (verdict, notices.collect::<Vec<_>>())
+    };
+    let office = "dataskydd@exempelby.se: ";
+    assert_eq!(told("x@example.org", &[]), (Verdict::Reject, vec![format!("{office}x@example.org")]));
+    assert_eq!(told("x@example.org", &[0]), (Verdict::Hold, vec![office.to_owned()]));
+    let both = vec!["anna@exempelby.se: y@example.net".to_owned(), format!("{office}y@example.net")];
+    assert_eq!(told("x@example.org y@example.net", &[0]), (Verdict::Hold, both));
+}
+
+#[test]
 fn what_passes_or_waits_may_have_a_tag_before_its_subject() {
     let tagged = |action| {
         let serious = ClassPolicy { action, subject_tag: Some("[KÄNSLIGT]".to_owned()) };
         let policy = SensitivePolicy { serious, ..policy(action) };
-        let (_, steps) =
-            decide("sensitive-data", &policy, &found(Class::Serious), &outbound(OWN, "x@example.org"));
+        let (_, steps) = decide(
+            "sensitive-data",
+            &policy,
+            &found(Class::Serious),
+            &outbound(OWN, "x@example.org"),
+            &HashSet::new(),
+        );
         steps.contains(&Step::Mark(Mark::SubjectTag("[KÄNSLIGT]".to_owned())))
     };
     assert!(tagged(ClassAction::Mark) && tagged(ClassAction::Hold));

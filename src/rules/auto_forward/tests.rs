@@ -3,8 +3,12 @@
 use crate::facts::identity::By;
 use crate::facts::testing::{from_inside, from_outside, seen};
 use crate::facts::{Cause, Fact, Facts};
+use crate::rules::Grade;
 
 use super::*;
+
+mod property;
+mod whose;
 
 const CITIZEN: &str = "From: medborgare@example.org\nMessage-ID: <1@example.org>";
 
@@ -250,7 +254,7 @@ fn what_people_and_systems_send_is_no_forward() {
             "a meeting forwarded by a person",
             "<anna@exempelby.se>",
             "From: arrangor@example.org\nSender: anna@exempelby.se\nMessage-ID: <1@example.org>\n\
-             X-MS-Exchange-MeetingForward-Message: Forward\nX-MS-Exchange-Inbox-Rules-Loop: anna@exempelby.se",
+             X-MS-Exchange-MeetingForward-Message: Forward",
         ),
         (
             "a post of our own list",
@@ -259,9 +263,14 @@ fn what_people_and_systems_send_is_no_forward() {
              X-Sieve-Redirected-From: nyheter@exempelby.se",
         ),
         (
+            "a post that a tag for each reader tells apart",
+            "<nyheter-bounces+x=example.net@exempelby.se>",
+            "From: medborgare@example.org\nMessage-ID: <1@example.org>\nPrecedence: list",
+        ),
+        (
             "a bounce of ours",
             "<>",
-            "From: MAILER-DAEMON@exempelby.se\nMessage-ID: <3@exempelby.se>\nX-Sieve-Redirected-From: anna@exempelby.se\n\
+            "From: MAILER-DAEMON@exempelby.se\nMessage-ID: <3@exempelby.se>\n\
              Content-Type: multipart/report; report-type=delivery-status; boundary=b",
         ),
         (
@@ -272,6 +281,130 @@ fn what_people_and_systems_send_is_no_forward() {
         ),
     ] {
         assert_eq!(check(&from_inside(sender, "x@example.net", header)), "", "{name}");
+    }
+}
+
+#[test]
+fn what_a_member_or_a_colleague_got_is_forwarded_by_whom_the_trace_names() {
+    let post = "From: medborgare@example.org\nMessage-ID: <1@example.org>\nPrecedence: list\n\
+                List-Id: Nyheter <nyheter.exempelby.se>";
+    // Bare, and with a trace. Pigeonhole keeps the list's envelope sender.
+    assert_eq!(check(&from_inside("<anna@exempelby.se>", "x@example.net", post)), "strong foreign-from");
+    for sender in ["<anna@exempelby.se>", "<nyheter-bounces@exempelby.se>", "<>"] {
+        let header = format!("{post}\nX-Sieve-Redirected-From: anna@exempelby.se");
+        let found = check(&from_inside(sender, "x@example.net", &header));
+        assert!(found.starts_with("certain sieve"), "{sender} {found}");
+    }
+    // It came for the list, and the list hands it out: that is no copy; a member's redirect is one.
+    let copy = |sender: &str| {
+        let mut facts = from_inside(sender, "x@example.net", post);
+        facts.seen = Fact::Known(Some(seen("medborgare@example.org", &["nyheter@exempelby.se"])));
+        check(&facts)
+    };
+    assert_eq!(copy("<nyheter-bounces@exempelby.se>"), "");
+    assert_eq!(copy("<anna@exempelby.se>"), "certain message-id");
+    let meeting = "From: arrangor@example.org\nSender: bodil@exempelby.se\nMessage-ID: <1@example.org>\n\
+                   X-MS-Exchange-MeetingForward-Message: Forward\nX-MS-Exchange-Inbox-Rules-Loop: anna@exempelby.se";
+    assert_eq!(
+        check(&from_inside("<anna@exempelby.se>", "x@example.net", meeting)),
+        "certain exchange-inbox-rule"
+    );
+    let bounce = "From: MAILER-DAEMON@exempelby.se\nX-Sieve-Redirected-From: anna@exempelby.se\n\
+                  Content-Type: multipart/report; report-type=delivery-status; boundary=b";
+    assert_eq!(check(&from_inside("<>", "x@example.net", bounce)), "certain sieve");
+}
+
+#[test]
+fn a_loop_field_names_several_nobody_or_the_tenant() {
+    let own = "From: anna@exempelby.se\nMessage-ID: <2@exempelby.se>";
+    let sent = |fields: &str| {
+        check(&from_inside("<anna@exempelby.se>", "x@example.net", &format!("{own}\n{fields}")))
+    };
+    for (fields, expected) in [
+        (
+            "X-MS-Exchange-Inbox-Rules-Loop: kurt@example.com, anna@exempelby.se",
+            "certain exchange-inbox-rule",
+        ),
+        ("X-MS-Exchange-Inbox-Rules-Loop: kurt@example.com;anna@exempelby.se", "certain exchange-inbox-rule"),
+        ("X-MS-Exchange-Inbox-Rules-Loop: 1", "strong exchange-inbox-rule"),
+        ("X-MS-Exchange-Inbox-Rules-Loop:", "strong exchange-inbox-rule"),
+        (
+            "X-MS-Exchange-Inbox-Rules-Loop: anna@exempelbykommun.onmicrosoft.com",
+            "strong exchange-inbox-rule",
+        ),
+        ("X-MS-Exchange-ForwardingLoop: ForwardingHandled;1", "strong exchange-forwarding"),
+        ("X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent", "strong exchange-rules-agent"),
+        (
+            "Auto-Submitted: auto-generated\nX-MS-Exchange-Parent-Message-Id: <1@example.org>",
+            "strong exchange-rules-agent",
+        ),
+        (
+            "Subject: VB: Hej\nX-MS-Exchange-Inbox-Rules-Loop: 1\nX-MS-Exchange-Parent-Message-Id: <1@example.org>\n\
+             X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent",
+            "certain exchange-inbox-rule,exchange-rules-agent",
+        ),
+        // Programs of our own, and what people write.
+        ("Auto-Submitted: auto-generated", ""),
+        ("X-MS-Exchange-Parent-Message-Id: <1@example.org>\nSubject: SV: Hej", ""),
+        ("X-MS-Exchange-Generated-Message-Source: Journal Agent", ""),
+        ("X-Sieve-Redirected-From: kurt@example.com", ""),
+    ] {
+        assert_eq!(sent(fields), expected, "{fields}");
+    }
+    // Whatever an Exchange outside wrote by a rule there is a person's here.
+    let outside = "From: kurt@example.com\nSubject: FW: Hej\nX-MS-Exchange-Parent-Message-Id: <1@example.org>\n\
+                   X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent";
+    assert_eq!(check(&from_inside("<anna@exempelby.se>", "x@example.net", outside)), "strong foreign-from");
+}
+
+#[test]
+fn a_rule_that_goes_to_a_third_party_is_known_by_what_it_answers() {
+    let header = "From: anna@exempelby.se\nMessage-ID: <2@exempelby.se>\nIn-Reply-To: <1@example.org>\n\
+                  X-MS-Exchange-Parent-Message-Id: <1@example.org>\n\
+                  X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent";
+    let to = |recipient: &str| {
+        let mut facts = from_inside("<anna@exempelby.se>", recipient, header);
+        facts.answered = Fact::Known(Some(seen("medborgare@example.org", &["anna@exempelby.se"])));
+        check(&facts)
+    };
+    assert_eq!(to("x@example.net"), "certain exchange-rules-agent");
+    assert_eq!(to("medborgare@example.org"), "", "an answer by a template");
+    assert_eq!(to("medborgare@example.org x@example.net"), "certain exchange-rules-agent");
+}
+
+#[test]
+fn automatic_replies_by_their_form_and_by_what_they_say() {
+    let reply = |sender: &str, fields: &str| {
+        let header = format!(
+            "From: anna@exempelby.se\nMessage-ID: <2@exempelby.se>\nX-MS-Exchange-Inbox-Rules-Loop: anna@exempelby.se\n\
+             In-Reply-To: <1@example.org>\n{fields}"
+        );
+        check(&from_inside(sender, "medborgare@example.org", header.trim_end()))
+    };
+    assert_eq!(reply("<>", ""), "", "a forward leaves under the mailbox's name");
+    assert_eq!(reply("<>", "Subject: VB: Autosvar: Hej"), "certain exchange-inbox-rule");
+    let anna = "<anna@exempelby.se>";
+    for sign in [
+        "Auto-Submitted: auto-notified; owner-email=\"anna@exempelby.se\"",
+        "Auto-Submitted: auto-replied",
+        "X-Autoreply: yes",
+        "X-Autorespond: x",
+        "Precedence: auto_reply",
+        "Subject: Autosvar: Hej",
+        "Subject: Automatic reply: Hej",
+    ] {
+        // Its sender may be a forward's too: it is written down, and never stopped.
+        assert_eq!(reply(anna, sign), "weak exchange-inbox-rule", "{sign}");
+        assert_eq!(reply("<>", sign), "", "{sign}");
+    }
+    // What servers write on everything, and on what a rule forwards, tells nothing.
+    for sign in [
+        "X-Auto-Response-Suppress: All",
+        "Auto-Submitted: auto-generated",
+        "Auto-Submitted: auto-replied\nSubject: VB: Hej",
+        "Precedence: bulk",
+    ] {
+        assert!(reply(anna, sign).starts_with("certain exchange-inbox-rule"), "{sign}");
     }
 }
 
