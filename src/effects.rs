@@ -25,6 +25,8 @@ use crate::{limits, rules, text, texts};
 
 /// Header fields whose names begin so are ours, and nobody else may write them.
 const OWN_PREFIX: &str = "X-Postvakt-";
+/// The field that has the record's id.
+const ID: &str = "X-Postvakt-Id";
 /// Marks of spam filters begin so, or are `X-Spam` alone; copies from outside are what somebody else wishes us to
 /// believe.
 const SPAM_PREFIXES: [&str; 2] = ["X-Spam-", "X-Spamd-"];
@@ -192,9 +194,10 @@ fn rejection(refusal: &Refusal, id: &RecordId) -> SmtpReply {
     SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
 }
 
-/// Deletes every field that only we may write; and from outside every spam mark, and every result of authentication
-/// in our name. The marks of a filter of the organisation's own stay, unless ours take their place. Of one name the
-/// highest index goes first, for Postfix renumbers as it deletes.
+/// Deletes, from outside, every field that only we may write, every spam mark, and every result of authentication in our
+/// name. What comes from inside may have passed here before, and keeps what we wrote then; only the record's id is
+/// another. The marks of a filter of the organisation's own stay, unless ours take their place. Of one name the highest
+/// index goes first, for Postfix renumbers as it deletes.
 fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
     let inbound = facts.direction == Direction::Inbound;
     let from_filter = facts.client.address.is_some_and(|client| facts.organisation.trusts_filter(client));
@@ -202,7 +205,8 @@ fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
     let spam_marks = inbound && (marked || !from_filter);
     let own = &*facts.organisation.authserv_id;
     let taken = |field: &Field| {
-        starts_with(&field.name, OWN_PREFIX)
+        (inbound && starts_with(&field.name, OWN_PREFIX))
+            || field.name.eq_ignore_ascii_case(ID)
             || (spam_marks && is_spam_mark(&field.name))
             || (inbound && results::is_forged(field, own))
     };
@@ -267,15 +271,17 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
         marks.push(("X-Postvakt-Receipt", receipt.reference.clone()));
     }
     marks.extend(sensitive.value().map(|value| ("X-Postvakt-Sensitive", value)));
-    marks.push(("X-Postvakt-Id", id.to_string()));
+    marks.push((ID, id.to_string()));
     marks.extend(results::value(facts).map(|value| (results::NAME, value)));
+    let marks = marks.into_iter().map(|(name, value)| {
+        let value = text::truncate(&value, limits::HEADER_VALUE_OCTETS).to_owned();
+        (name, value)
+    });
+    // What stands there from an earlier pass is not said twice.
+    let said = |name: &str, value: &str| facts.from_inside && facts.header.all(name).any(|own| own == value);
     marks
-        .into_iter()
-        .map(|(name, value)| Edit::InsertHeader {
-            index: 1,
-            name: name.to_owned(),
-            value: text::truncate(&value, limits::HEADER_VALUE_OCTETS).to_owned(),
-        })
+        .filter(|(name, value)| !said(name, value))
+        .map(|(name, value)| Edit::InsertHeader { index: 1, name: name.to_owned(), value })
         .collect()
 }
 

@@ -57,7 +57,7 @@ impl Writer<'_> {
         let mut fields = notice.fields.clone();
         fields.push(("mailbox", notice.to.to_string()));
         let organisation = &self.facts.organisation;
-        if !organisation.owns(&notice.to) {
+        if !organisation.keeps(&notice.to) {
             self.outgoing.faults.push("a notice to a mailbox outside was not written".to_owned());
             return;
         }

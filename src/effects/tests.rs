@@ -63,12 +63,23 @@ fn forged_fields_go_from_the_highest_index_down() {
 }
 
 #[test]
-fn spam_marks_of_our_own_hosts_stay() {
-    let answer =
-        answered("X-Spam-Flag: YES\nX-Postvakt-Sensitive: class=none", "10.1.2.3", &Decision::default());
+fn what_comes_from_inside_keeps_what_we_wrote_when_it_passed_before() {
+    let header = "X-Spam-Flag: YES\nX-Postvakt-Sensitive: class=none\nX-Postvakt-Receipt: PV-2026-7K3M9Q\n\
+                  X-Postvakt-Original-Subject: x\nX-Postvakt-Id: a";
+    let answer = answered(header, "10.1.2.3", &Decision::default());
+    assert_eq!(words(&answer), ["delete 1 X-Postvakt-Id", "insert 1 X-Postvakt-Id: gw1-1-000000000007"]);
+    let steps = vec![Step::Mark(Mark::Suspicious("custom.a".into()))];
+    let again =
+        answered("X-Postvakt-Suspicious: custom.a", "10.1.2.3", &deciding(Verdict::Mark, steps.clone()));
+    assert_eq!(words(&again), ["insert 1 X-Postvakt-Id: gw1-1-000000000007"], "it says so already");
+    let forged = answered("X-Postvakt-Suspicious: custom.a", "192.0.2.1", &deciding(Verdict::Mark, steps));
     assert_eq!(
-        words(&answer),
-        ["delete 1 X-Postvakt-Sensitive", "insert 1 X-Postvakt-Id: gw1-1-000000000007"]
+        words(&forged),
+        [
+            "delete 1 X-Postvakt-Suspicious",
+            "insert 1 X-Postvakt-Suspicious: custom.a",
+            "insert 1 X-Postvakt-Id: gw1-1-000000000007",
+        ]
     );
 }
 
