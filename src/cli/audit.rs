@@ -50,7 +50,8 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
     Ok(verdict(&audit))
 }
 
-/// A map that could not be read leaves the question open, and that is no "yes".
+/// A map that could not be read leaves the question open, and that is no "yes". A setting that follows routes leads
+/// nowhere by itself, and whoever uses one is seen.
 fn verdict(audit: &Audit) -> u8 {
     let any = |kind: Kind| audit.findings.iter().any(|finding| finding.kind == kind);
     if any(Kind::External) || any(Kind::Command) || any(Kind::Unlisted) {
@@ -95,12 +96,13 @@ fn print(out: &mut dyn Write, audit: &Audit) -> io::Result<()> {
     writeln!(
         out,
         "{} maps with {} entries read: {} external targets, {} commands or files, {} maps that cannot be listed, \
-         {} that cannot be read",
+         {} that cannot be read, {} settings that follow routes in addresses",
         audit.maps,
         audit.entries,
         count(Kind::External),
         count(Kind::Command),
         count(Kind::Unlisted),
         count(Kind::Unreadable),
+        count(Kind::Setting),
     )
 }

@@ -27,7 +27,9 @@ fn lay_out(directory: &Path, files: &[(&str, &str)], main: &str) {
         fs::write(directory.join(name), text.replace("~/", &format!("{home}/"))).unwrap();
     }
     let main = format!(
-        "compatibility_level = 3.6\nmydestination = mail.exempelby.se\nmailbox_command =\nalias_maps =\n{main}"
+        "compatibility_level = 3.6\nmydestination = mail.exempelby.se\n\
+         mailbox_command =\nalias_maps =\nallow_percent_hack = no\nswap_bangpath = no\n\
+         resolve_dequoted_address = no\n{main}"
     );
     fs::write(directory.join("main.cf"), main.replace("~/", &format!("{home}/"))).unwrap();
     fs::write(directory.join("master.cf"), "smtp inet n - n - - smtpd\n").unwrap();
@@ -136,4 +138,30 @@ fn what_stays_inside_is_no_finding_and_what_cannot_be_read_is_said() {
     assert_eq!(code, 1);
     let nowhere = audit(&directory.join("nowhere"), &[]);
     assert_eq!(nowhere.status.code(), Some(78), "the config is missing too");
+}
+
+#[test]
+fn routes_in_addresses_and_the_settings_that_follow_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    // What main.cf does not say is on.
+    let main = "myhostname = mail.exempelby.se\nallow_percent_hack = yes\nswap_bangpath = yes\nresolve_dequoted_address = yes\n";
+    lay_out(directory, &[], main);
+    let (findings, code) = found(directory);
+    assert_eq!(
+        findings,
+        [
+            "setting allow_percent_hack a%example.org@mail.exempelby.se -> a@example.org",
+            "setting swap_bangpath example.org!a@mail.exempelby.se -> a@example.org",
+            "setting resolve_dequoted_address \"a@example.org\"@mail.exempelby.se -> a@example.org",
+        ]
+    );
+    assert_eq!(code, 0, "nobody's mail leads outside by them");
+    let table = String::from_utf8(audit(directory, &[]).stdout).unwrap();
+    assert!(table.contains("swap_bangpath") && table.contains("3 settings that follow routes"), "{table}");
+    let virtuals = [("virtual", "anna@exempelby.se a%gmail.com@mail.exempelby.se\n")];
+    lay_out(directory, &virtuals, "virtual_alias_maps = texthash:~/virtual\n");
+    let (findings, code) = found(directory);
+    let route = "external virtual_alias_maps anna@exempelby.se -> a%gmail.com@mail.exempelby.se virtual:1";
+    assert_eq!((findings.as_slice(), code), ([route.to_owned()].as_slice(), 1));
 }

@@ -14,8 +14,8 @@ pub(super) struct Postconf {
     config_dir: Option<PathBuf>,
 }
 
-/// The parameters that lead mail somewhere, and those that say what is this host's.
-const PARAMETERS: [&str; 15] = [
+/// The parameters that lead mail somewhere, those that say what is this host's, and those about routes in addresses.
+const PARAMETERS: [&str; 18] = [
     "virtual_alias_maps",
     "virtual_maps",
     "alias_maps",
@@ -31,6 +31,9 @@ const PARAMETERS: [&str; 15] = [
     "myorigin",
     "mydomain",
     "myhostname",
+    "allow_percent_hack",
+    "swap_bangpath",
+    "resolve_dequoted_address",
 ];
 
 impl Postconf {

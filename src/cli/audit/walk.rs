@@ -51,6 +51,8 @@ pub(super) enum Kind {
     Unlisted,
     /// A map that is there and cannot be read.
     Unreadable,
+    /// A setting by which Postfix follows a route in an address.
+    Setting,
 }
 
 impl Kind {
@@ -61,6 +63,7 @@ impl Kind {
             Self::Command => "command",
             Self::Unlisted => "unlisted",
             Self::Unreadable => "unreadable",
+            Self::Setting => "setting",
         }
     }
 }
@@ -76,6 +79,14 @@ const ALIASES: [(&str, Form); 5] = [
 
 /// Those that send a copy.
 const COPIES: [&str; 2] = ["recipient_bcc_maps", "sender_bcc_maps"];
+
+/// The settings by which Postfix follows a route in an address on to another domain, all of them on unless `main.cf` says
+/// otherwise; and an address that each is about.
+const ROUTES: [(&str, &str); 3] = [
+    ("allow_percent_hack", "a%example.org"),
+    ("swap_bangpath", "example.org!a"),
+    ("resolve_dequoted_address", "\"a@example.org\""),
+];
 
 /// Reads everything.
 pub(super) fn audit(postconf: &Postconf, organisation: &Organisation) -> Audit {
@@ -104,6 +115,7 @@ pub(super) fn audit(postconf: &Postconf, organisation: &Organisation) -> Audit {
         walk.add(Kind::Command, "*", &value, &source);
     }
     walk.indirect();
+    walk.settings();
     walk.audit
 }
 
@@ -254,6 +266,17 @@ impl Walk<'_> {
         }
     }
 
+    /// What lets whoever may relay here reach the world by an address of this host's.
+    fn settings(&mut self) {
+        for (parameter, local) in ROUTES {
+            if self.postconf.get(parameter).eq_ignore_ascii_case("yes") {
+                let source = Source { parameter: parameter.to_owned(), map: String::new(), place: None };
+                let host = self.postconf.get("myhostname").to_owned();
+                self.add(Kind::Setting, &format!("{local}@{host}"), "a@example.org", &source);
+            }
+        }
+    }
+
     /// Who leads outside by way of others: their own entry says so nowhere.
     fn indirect(&mut self) {
         let mut before: HashMap<&str, Vec<(&str, &Source)>> = HashMap::new();
@@ -302,7 +325,7 @@ impl Walk<'_> {
     }
 
     fn is_inside(&self, address: &Address) -> bool {
-        address.domain().is_none_or(|domain| self.is_ours(&domain))
+        !address.is_routed() && address.domain().is_none_or(|domain| self.is_ours(&domain))
     }
 
     /// The organisation's domains, this host's names, and whatever is below the organisation's.
