@@ -43,6 +43,9 @@ macro_rules! kinds {
 }
 
 kinds! {
+    automatic_replies: "01-automatic-reply",
+    forwards_by_a_rule: "02-forward-by-rule",
+    second_passes: "04-second-pass",
     tagged_senders: "05-tagged-sender",
     attachment_names: "07-attachment-name",
     answers_to_receipts: "09-answer-to-receipt",
@@ -50,6 +53,14 @@ kinds! {
     automatic_subjects: "11-automatic-subject",
     the_end_of_the_header_section: "12-header-end",
     charsets_that_shift: "13-shifting-charset",
+    excuses_and_traces: "14-excuses-beat-traces",
+    rewritten_from: "15-rewritten-from",
+    other_dates: "16-date-differs",
+    whose_forward: "17-whose-forward",
+    refusals_and_bounces: "18-reject-bounces",
+    routed_recipients: "19-routed-recipients",
+    own_mail: "20-own-mail-stopped",
+    a_filter_inside: "21-upstream-filter-inside",
     subjects_of_people: "23-subjects-of-people",
 }
 

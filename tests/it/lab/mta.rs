@@ -76,6 +76,12 @@ impl Postfix {
         }
     }
 
+    /// Changes settings of `main.cf` in their place. Of what stands there twice each of Postfix's programs complains, and a
+    /// start may wait for ever for who takes the complaints.
+    pub(crate) fn set(&self, settings: &[String]) {
+        run(self.command("postconf").arg("-e").args(settings));
+    }
+
     /// How many messages were delivered to the address.
     pub(crate) fn count(&self, address: &str) -> usize {
         files(&self.folder(address)).len()
