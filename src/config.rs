@@ -84,6 +84,8 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Where metrics and health are served.
     pub metrics: Option<std::net::SocketAddr>,
+    /// Octets that mail in hand may take.
+    pub memory: Option<u64>,
 }
 
 /// `[store]`. There is no choice about failure: mail whose record cannot be stored is put off.

@@ -1,6 +1,7 @@
 //! The daemon: start, reload, drain. Loud at the start, where somebody is watching; unmoved later.
 
 pub mod clock;
+mod memory;
 mod web;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 use crate::courier;
 use crate::gather::Sources;
+use crate::gather::room::Room;
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::milter::listener;
@@ -66,8 +68,10 @@ impl Daemon {
         let heads = config.store.heads.clone();
         let clock = Arc::new(jiff::Timestamp::now);
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
-        let sources = Sources::of(&store, config.needs, workers)
+        let mut sources = Sources::of(&store, config.needs, workers)
             .context("the memory of seen messages cannot be read")?;
+        let memory = config.server.memory.unwrap_or_else(memory::share);
+        sources.room = Room::of(memory);
         let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address).await?),
@@ -94,7 +98,7 @@ impl Daemon {
             // An error is a daemon that is gone: nobody will tell us any more.
             let _ = stop.wait_for(|stopping| *stopping).await;
         };
-        let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::default());
+        let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::within(memory));
         let serving = tokio::spawn(serving);
         Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, directory: own })
     }

@@ -44,7 +44,8 @@ mod zip;
 
 use serde::{Deserialize, Serialize};
 
-pub use budget::Budget;
+use crate::limits;
+pub use budget::{Allowance, Budget};
 use document::Document;
 use kind::Kind;
 pub(crate) use zip::has_end as has_zip_end;
@@ -85,8 +86,17 @@ pub struct Item {
     pub state: State,
     /// Whether it carries macros.
     pub macros: bool,
-    /// What is written in it, as people read it.
+    /// What is written in it, as people read it. It goes beside the rest through a pipe, as it is.
+    #[serde(skip)]
     pub text: String,
+}
+
+impl Item {
+    /// The octets that it counts among those of text.
+    fn octets(&self) -> usize {
+        let others: usize = self.other_names.iter().map(String::len).sum();
+        self.text.len() + self.name.len() + others + limits::DOCUMENT_ENTRY_OCTETS
+    }
 }
 
 /// Whether the content of something can be read.
@@ -145,8 +155,10 @@ pub enum Reason {
     Damaged,
     /// It consists of images of text.
     ImageOnly,
-    /// Reading it took too long.
+    /// Reading it took too much processor time.
     Time,
+    /// The machine was too busy to read it.
+    Busy,
     /// The process that read it failed.
     Crash,
     /// No process could be had to read it.
@@ -203,6 +215,7 @@ impl Reason {
             Self::Damaged => "damaged",
             Self::ImageOnly => "image-only",
             Self::Time => "time",
+            Self::Busy => "busy",
             Self::Crash => "crash",
             Self::Unavailable => "unavailable",
         }

@@ -36,6 +36,7 @@ use crate::documents::Reason;
 use crate::mail::{Client, Direction};
 pub use crate::mime::Defect;
 use crate::organisation::Organisation;
+use crate::work::Work;
 use attachment::{Attachment, Unopened};
 use authentication::Authentication;
 use forwarding::Trace;
@@ -83,6 +84,11 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Whether it may be otherwise in a while, without anybody's doing: the machine is busy.
+    pub fn is_busy(self) -> bool {
+        self == Self::Uninspectable(Reason::Busy)
+    }
+
     /// The word for it in the log, in metrics and in evidence.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -222,6 +228,10 @@ pub struct Facts {
     pub links: Vec<Link>,
     /// What was odd.
     pub defects: Vec<Defect>,
+    /// Whether the mail may be deferred when the machine is too busy to read it; not for ever.
+    pub may_be_deferred: bool,
+    /// What may still be done for it.
+    pub work: Arc<Work>,
 }
 
 impl Facts {
@@ -267,19 +277,20 @@ impl Facts {
 
     /// Whether some of the message's own text was not read.
     pub fn text_unread(&self) -> bool {
-        self.defects.iter().any(|defect| match defect {
-            Defect::Truncated
-            | Defect::TooDeep
-            | Defect::TooManyParts
-            | Defect::BrokenEncoding
-            | Defect::BrokenStructure
-            | Defect::TextCut => true,
-            Defect::TooManyAttachments
-            | Defect::BrokenHeader
-            | Defect::OddFrom
-            | Defect::OddMessageId
-            | Defect::Cut => false,
-        })
+        self.work.was_cut()
+            || self.defects.iter().any(|defect| match defect {
+                Defect::Truncated
+                | Defect::TooDeep
+                | Defect::TooManyParts
+                | Defect::BrokenEncoding
+                | Defect::BrokenStructure
+                | Defect::TextCut => true,
+                Defect::TooManyAttachments
+                | Defect::BrokenHeader
+                | Defect::OddFrom
+                | Defect::OddMessageId
+                | Defect::Cut => false,
+            })
     }
 
     /// Whether any recipient is outside.

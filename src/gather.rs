@@ -3,11 +3,14 @@
 
 pub mod auth;
 pub mod contacts;
+pub mod deferrals;
 mod documents;
 pub mod habits;
 mod recall;
+pub mod room;
 pub mod scanner;
 pub mod seen;
+pub mod turns;
 pub mod volume;
 
 use std::sync::Arc;
@@ -26,8 +29,11 @@ use crate::rules::{Finding, auto_forward};
 use crate::store::{OpenError, Store};
 use crate::worker::pool::Workers;
 use contacts::Contacts;
+use deferrals::Deferrals;
 use habits::Habits;
+use room::{Held, Room};
 use seen::{Memory, Recollection as _};
+use turns::{Share, Turns};
 use volume::Volume;
 
 /// Whom the facts are asked of that do not stand in the mail itself.
@@ -48,6 +54,12 @@ pub struct Sources {
     pub resolver: auth::Resolver,
     /// The scanners.
     pub scanners: scanner::Scanners,
+    /// Who may use a core next.
+    pub turns: Turns,
+    /// The room for texts of documents.
+    pub room: Room,
+    /// What was deferred because the machine was busy.
+    pub deferrals: Deferrals,
 }
 
 impl Sources {
@@ -72,11 +84,17 @@ impl Sources {
             habits: Habits::new(),
             resolver: auth::Resolver::default(),
             scanners: scanner::Scanners::default(),
+            turns: Turns::of_cores(),
+            room: Room::of(limits::MEMORY_OCTETS_LEAST),
+            deferrals: Deferrals::default(),
         }
     }
 
-    /// Notes what looked like a forward, however little.
+    /// Notes what was deferred, and what looked like a forward, however little.
     pub fn note(&self, facts: &Facts, decision: &Decision) {
+        if decision.is_deferred_for_now() {
+            self.deferrals.note(facts);
+        }
         let found = decision.rulings.iter().any(|ruling| {
             ruling.rule == auto_forward::SPEC.id && matches!(ruling.finding, Finding::Match(_))
         });
@@ -122,14 +140,16 @@ fn days(needs: Needs) -> u32 {
     if needs.seen_days == 0 { limits::SEEN_DAYS_USUAL } else { needs.seen_days }
 }
 
-/// Adds what `needs` asks for.
+/// Adds what `needs` asks for. Gives the room that texts of documents take.
 pub async fn gather(
     facts: &mut Facts,
-    needs: Needs,
     mail: &Arc<Mail>,
     config: &Arc<Config>,
+    share: Share,
     sources: &Sources,
-) {
+) -> Option<Held> {
+    let needs = config.needs;
+    facts.may_be_deferred = sources.deferrals.may_defer(facts);
     // The DNS and the scanners are asked at once; each has its own deadline.
     let (authentication, scans) = tokio::join!(
         authentication(facts, needs, mail, config, sources),
@@ -147,7 +167,7 @@ pub async fn gather(
     if needs.seen_days > 0 {
         recall::recall(facts, needs.seen_days, &sources.memory, &sources.habits).await;
     }
-    documents::open(facts, needs, &sources.workers).await;
+    documents::open(facts, needs, share, sources).await
 }
 
 /// Who vouches for a mail from outside.

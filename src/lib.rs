@@ -6,6 +6,7 @@
 
 // Vocabulary: values, pure.
 pub mod limits;
+pub mod work;
 pub mod metrics;
 pub mod text;
 pub mod texts;

@@ -28,8 +28,18 @@ pub const RECIPIENTS: usize = 100_000;
 pub const ADDRESS_OCTETS: usize = 8_192;
 /// Octets of all macro values that are kept for one connection.
 pub const MACRO_OCTETS: usize = 64 << 10;
-/// Octets of messages in flight over all connections; above it connections are read no further until some are done.
+/// Octets of messages in flight over all connections, however much memory there is; above it connections are read no
+/// further until some are done.
 pub const IN_FLIGHT_OCTETS: usize = 1 << 30;
+/// Octets of memory that mail in hand needs at the least: room for the largest message and what comes out of it.
+pub const MEMORY_OCTETS_LEAST: u64 = 512 << 20;
+/// Which part of the machine's memory mail in hand may take, where the config does not say: one of so many.
+pub const MEMORY_SHARE: u64 = 4;
+/// Which part of that the octets of messages in flight may be: each takes three times its size, as it came, as it is
+/// decoded, and as text, and the other half is for texts of documents.
+pub const MESSAGE_PART: u64 = 6;
+/// Which part of it the texts of documents may be.
+pub const DOCUMENT_TEXT_PART: u64 = 2;
 /// Octets for which room is made when a message begins; most need no more.
 pub const MESSAGE_OCTETS_FIRST: usize = 4 << 10;
 /// Octets of one message from which on it counts among those in flight; smaller ones are bounded by `CONNECTIONS`.
@@ -121,8 +131,14 @@ pub const HEADER_ITEMS: usize = 1_000;
 /// Messages larger than this many octets are read on a thread of their own, so that no connection waits for another.
 pub const INLINE_OCTETS: usize = 128 << 10;
 
-/// Octets of a message's own text that are read, over all its parts.
+/// Octets of text that are read of one mail: of the message and of all documents in it, names included.
 pub const TEXT_OCTETS: usize = 32 << 20;
+/// Processor time that one mail may cost in all, its documents included. Half of it reads 50 MB of plain text.
+pub const MAIL_CPU_TIME: Duration = Duration::from_secs(5);
+/// What of that is left for the rules when documents have been read.
+pub const RULES_CPU_TIME: Duration = Duration::from_millis(1_500);
+/// Octets of text between two looks at whether anybody still waits for the answer, and at the processor time.
+pub const WORK_OCTETS: usize = 64 << 10;
 
 // --- Documents ------------------------------------------------------------------------------------------------
 
@@ -135,8 +151,12 @@ pub const DOCUMENT_OCTETS_SMALL: usize = 32 << 20;
 pub const DOCUMENT_RATIO: usize = 200;
 /// Octets of text that are kept of one document; a book has half a megabyte.
 pub const DOCUMENT_TEXT_OCTETS: usize = 16 << 20;
-/// Entries of one document, over everything inside it.
+/// Octets of text that are kept of the smallest document; of a larger one [`DOCUMENT_RATIO`] for each of its octets.
+pub const DOCUMENT_TEXT_OCTETS_SMALL: usize = 4 << 20;
+/// Entries of all documents of one mail, over everything inside them.
 pub const DOCUMENT_ENTRIES: usize = 10_000;
+/// Octets that an entry counts beside its name among those of text: what is said of it takes as much.
+pub const DOCUMENT_ENTRY_OCTETS: usize = 100;
 /// Kilobytes of memory for the dictionary of LZMA; 7-Zip's largest preset has 64 MB, and uses little more.
 pub const DOCUMENT_DICTIONARY_KB: usize = 96 << 10;
 /// Strings and number formats of one workbook; Excel itself stops at 65,490 formats.
@@ -237,26 +257,41 @@ pub const DOCUMENT_PROPERTIES: usize = 1_000;
 
 // --- Workers ---------------------------------------------------------------------------------------------------
 
-/// Until a document must have been read; then its worker is killed.
-pub const DOCUMENT_TIME: Duration = Duration::from_secs(2);
-/// Until all documents of one mail must have been read, the wait for a worker included; those that were not by then
-/// count as unreadable. Well below `VERDICT_TIME`.
-pub const DOCUMENTS_TIME: Duration = Duration::from_secs(20);
+/// Processor time that a worker may take for one document; then it is killed.
+pub const DOCUMENT_CPU_TIME: Duration = Duration::from_secs(2);
+/// Until a worker must have read a document however little processor time it got; then it is killed, and the mail is
+/// deferred. A machine that is busy gives a worker a tenth of a core and more.
+pub const DOCUMENT_TIME: Duration = Duration::from_secs(30);
+/// Between two looks at the processor time of a worker that reads.
+pub const DOCUMENT_LOOK: Duration = Duration::from_millis(50);
+/// Until all documents of one mail must have been read, the wait for a worker included; a mail with documents that
+/// were not is deferred. Well below `VERDICT_TIME`.
+pub const DOCUMENTS_TIME: Duration = Duration::from_secs(90);
+/// How often one message is deferred because the machine was too busy to read it. After that it counts as a message
+/// that cannot be read, and the config says what follows.
+pub const BUSY_DEFERRALS: u32 = 5;
+/// Messages for which that is counted; about 50 octets each.
+pub const BUSY_MESSAGES: usize = 10_000;
+/// Clients, senders and mails for which it is known how much processor time they had lately; about 50 octets each.
+pub const SHARES: usize = 100_000;
+/// After which half of the processor time that somebody had no longer counts against them.
+pub const SHARE_HALF_LIFE: Duration = Duration::from_secs(10);
 /// Octets of memory of one worker, its program included: for a document, what is unpacked of it, and its text.
 pub const WORKER_MEMORY_OCTETS: u64 = 512 << 20;
 /// Processor time of one worker over its life; only one whose filter is gone comes near.
 pub const WORKER_CPU_TIME: Duration = Duration::from_secs(30);
-/// Time that a worker spends on documents before it is replaced; less than its processor time by more than one
+/// Processor time that a worker spends on documents before it is replaced; less than its processor time by more than one
 /// document's.
-pub const WORKER_BUSY_TIME: Duration = Duration::from_secs(20);
+pub const WORKER_SERVING_TIME: Duration = Duration::from_secs(20);
 /// Documents that a worker reads before it is replaced: what one may leave behind in it, others do not meet for long.
 pub const WORKER_DOCUMENTS: u32 = 500;
 /// Until a worker that was ended must be gone.
 pub const WORKER_END_TIME: Duration = Duration::from_secs(1);
 /// Octets of a failed worker's complaint that are looked at for the cause.
 pub const COMPLAINT_OCTETS: u64 = 4 << 10;
-/// Octets of what a worker says of one document: its text, its entries' names, and what JSON needs for both.
-pub const READING_OCTETS: usize = 64 << 20;
+/// Octets of what a worker says of one document beside its text: what it is, its entries, their names, in JSON, which
+/// writes some octets of a name as two.
+pub const READING_OCTETS: usize = 48 << 20;
 /// Octets that a worker hands over at a time: what a pipe takes.
 pub const WIRE_OCTETS: usize = 64 << 10;
 

@@ -21,6 +21,7 @@ pub struct Metrics {
     pub rule_hits: IntCounterVec,
     pub sensitive: IntCounterVec,
     pub message_seconds: Histogram,
+    pub message_cpu_seconds: Histogram,
     pub message_octets: Histogram,
     pub connections: IntGauge,
     pub connections_total: IntCounter,
@@ -61,6 +62,7 @@ pub struct Metrics {
     pub exceptions_ending: IntGauge,
     pub stage_seconds: HistogramVec,
     pub documents: IntCounterVec,
+    pub turns_waiting: IntGauge,
     pub document_seconds: Histogram,
     pub workers_started: IntCounter,
 }
@@ -88,6 +90,11 @@ impl Metrics {
             message_seconds: new.histogram(
                 "message_duration_seconds",
                 "From the end of a message to its answer.",
+                &fast,
+            ),
+            message_cpu_seconds: new.histogram(
+                "message_cpu_seconds",
+                "Processor time that was spent on a message, its documents included.",
                 &fast,
             ),
             message_octets: new.histogram("message_size_bytes", "Size of messages.", &octets),
@@ -228,6 +235,7 @@ impl Metrics {
                 "Time of one document at a worker.",
                 &fast,
             ),
+            turns_waiting: new.gauge("turns_waiting", "Steps of work on mail that wait for a processor core."),
             workers_started: new.counter("workers_started_total", "Processes started to read documents."),
             registry,
         }

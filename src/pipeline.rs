@@ -11,8 +11,9 @@ use jiff::civil::Date;
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::effects::letters;
-use crate::facts::{Facts, Needs, extract};
+use crate::facts::{Facts, Needs, direction, extract};
 use crate::gather::seen::Recollection as _;
+use crate::gather::turns::{Share, Turns};
 use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
@@ -23,6 +24,7 @@ use crate::rules::Class;
 use crate::rules::receipt::Silence;
 use crate::store::{Entry, Store};
 use crate::verdict::Verdict;
+use crate::work::Work;
 use crate::{effects, limits};
 
 /// What the log has of a mail that never came to its end: nothing of it is opened.
@@ -52,20 +54,30 @@ pub struct Assessment {
 #[error("a fault of the program while it read the mail")]
 pub struct Fault;
 
-/// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on. Rules go through the text of
-/// a large mail on a thread of its own, so that no connection waits for another.
+/// Assesses a mail without doing anything: what `explain` shows, and what the wire acts on. What takes long is done on a
+/// thread of its own when it is the mail's turn, and no longer than somebody waits for the answer.
 pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> Result<Assessment, Fault> {
-    let mut facts = read(mail, config).await?;
-    gather::gather(&mut facts, config.needs, mail, config, sources).await;
-    let octets: usize = facts.passages.iter().map(|passage| passage.text.len()).sum();
-    let judged = if octets <= limits::INLINE_OCTETS {
-        caught(|| judged(facts, config))
-    } else {
+    let effort = Effort::begin(mail, config, sources);
+    let mut facts = {
+        let (mail, organisation, needs) = (mail.clone(), config.organisation.clone(), config.needs);
+        effort.step(mail.message.bytes.len(), move || extract::extract(&mail, &organisation, needs)).await?
+    };
+    facts.work = effort.work.clone();
+    let _room = gather::gather(&mut facts, mail, config, effort.share, sources).await;
+    let octets = facts.passages.iter().map(|passage| passage.text.len()).sum();
+    let judged = {
         let config = config.clone();
-        let judging = tokio::task::spawn_blocking(move || caught(|| judged(facts, &config)));
-        judging.await.unwrap_or(Err(Fault))
+        effort.step(octets, move || judged(facts, &config)).await
     };
     let Assessment { facts, mut decision } = judged?;
+    METRICS.message_cpu_seconds.observe(facts.work.spent().as_secs_f64());
+    if facts.work.was_cut() {
+        METRICS.limits_exceeded.with_label_values(&["mail_cpu"]).inc();
+        tracing::warn!(
+            queue_id = facts.queue_id,
+            "a mail took more processor time than it may; the rest was not read"
+        );
+    }
     caught(|| {
         let rules = config.rules.iter().map(|(rule, policy)| (&**rule, policy));
         receipts::decide(&facts, rules, today(&facts, config), &mut decision);
@@ -75,6 +87,47 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
         decision
     })
     .map(|decision| Assessment { facts, decision })
+}
+
+/// What is done for one mail that takes time: counted, in its turn, and ended when nobody waits for it any more.
+struct Effort<'a> {
+    work: Arc<Work>,
+    share: Share,
+    turns: &'a Turns,
+}
+
+impl<'a> Effort<'a> {
+    fn begin(mail: &Mail, config: &Config, sources: &'a Sources) -> Self {
+        let from_inside = direction::from_inside(mail, &config.organisation);
+        let share = sources.turns.share(mail, from_inside);
+        let work = Arc::new(Work::new(gather::turns::thread_time, limits::MAIL_CPU_TIME));
+        Self { work, share, turns: &sources.turns }
+    }
+
+    /// A step that goes through so many octets: at once where they are few, else on a thread of its own.
+    async fn step<T: Send + 'static>(
+        &self,
+        octets: usize,
+        step: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        if octets <= limits::INLINE_OCTETS {
+            return caught(|| self.work.step(step));
+        }
+        let turn = self.turns.turn(self.share).await;
+        let work = self.work.clone();
+        let doing = tokio::task::spawn_blocking(move || {
+            // The core is in use until the thread is done with it, also where nobody waits any more.
+            let _turn = turn;
+            caught(|| work.step(step))
+        });
+        doing.await.unwrap_or(Err(Fault))
+    }
+}
+
+impl Drop for Effort<'_> {
+    fn drop(&mut self) {
+        self.work.cancel();
+    }
 }
 
 /// The day on which the mail came, in the organisation's time zone.
@@ -195,18 +248,6 @@ impl Pipeline {
             Err(_) => effects::not_stored(),
         }
     }
-}
-
-/// Facts from the mail alone; of a large one on a thread of its own, so that no connection waits for another.
-async fn read(mail: &Arc<Mail>, config: &Arc<Config>) -> Result<Facts, Fault> {
-    let needs = config.needs;
-    if mail.message.bytes.len() <= limits::INLINE_OCTETS {
-        return caught(|| extract::extract(mail, &config.organisation, needs));
-    }
-    let (mail, organisation) = (mail.clone(), config.organisation.clone());
-    let reading =
-        tokio::task::spawn_blocking(move || caught(|| extract::extract(&mail, &organisation, needs)));
-    reading.await.unwrap_or(Err(Fault))
 }
 
 /// A panic while a mail is read is a fault of ours and must not take the connection, and with it other mail, along.

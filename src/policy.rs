@@ -36,6 +36,16 @@ impl Decision {
     pub fn class(&self) -> Class {
         self.rulings.iter().map(Ruling::class).max().unwrap_or_default()
     }
+
+    /// Whether the mail is deferred because the machine was too busy to read it.
+    pub fn is_deferred_for_now(&self) -> bool {
+        let busy = |ruling: &Ruling| {
+            ruling.mode == Mode::Enforce
+                && ruling.verdict == Verdict::Defer
+                && matches!(ruling.finding, Finding::Unknown(cause) if cause.is_busy())
+        };
+        self.rulings.iter().any(busy)
+    }
 }
 
 /// One finding and what follows from it.

@@ -8,7 +8,6 @@
 mod checks;
 mod context;
 pub mod credentials;
-pub mod fold;
 mod identity;
 mod payment;
 mod place;
@@ -24,6 +23,7 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use crate::limits;
+pub use crate::text::fold;
 use context::Context;
 use fold::Folded;
 use identity::Ground;
@@ -158,7 +158,7 @@ pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
     let context = Context::new(bytes);
     let ground = Ground { bytes, context: &context, today, tabular };
     let mut found = Vec::new();
-    let (mut at, mut tens) = (0, 0);
+    let (mut at, mut tens, mut look) = (0, 0, limits::WORK_OCTETS);
     while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + next;
         let end = digits_end(bytes, start);
@@ -168,6 +168,12 @@ pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
         found.extend(number);
         if found.len() >= limits::NUMBERS {
             break;
+        }
+        if at >= look {
+            look = at + limits::WORK_OCTETS;
+            if !folded.goes_on() {
+                break;
+            }
         }
     }
     demote_series(&mut found);

@@ -2,6 +2,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod fold;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 

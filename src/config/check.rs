@@ -230,7 +230,18 @@ fn server(section: &mut Settings<'_>, host: &str) -> Option<Server> {
         }
         Ok(address)
     });
-    Some(Server { node: node.unwrap_or_else(|| node_of(host)), listen: listen?, metrics })
+    let memory = section.optional("memory", |value| {
+        let octets = parse::size(value)?;
+        if octets < limits::MEMORY_OCTETS_LEAST {
+            let least = limits::MEMORY_OCTETS_LEAST >> 20;
+            return Err(Fault::new(
+                "is too little for large messages",
+                format!("write at least \"{least} MiB\""),
+            ));
+        }
+        Ok(octets)
+    });
+    Some(Server { node: node.unwrap_or_else(|| node_of(host)), listen: listen?, metrics, memory })
 }
 
 fn node(value: &Value) -> Result<String, Fault> {

@@ -5,11 +5,48 @@
 
 use std::io::{self, Read};
 
-use super::Reason;
+use serde::{Deserialize, Serialize};
+
+use super::{Item, Reading, Reason};
 use crate::limits;
 
 /// Octets that are unpacked at a time.
 const CHUNK_OCTETS: usize = 64 << 10;
+
+/// What all documents of one mail may still say, of which one document takes a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowance {
+    /// Octets of text, names included.
+    pub text: usize,
+    /// Entries.
+    pub entries: usize,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        Self { text: limits::TEXT_OCTETS, entries: limits::DOCUMENT_ENTRIES }
+    }
+}
+
+impl Allowance {
+    /// What of it a document of that many octets can use.
+    #[must_use]
+    pub fn of(self, size: usize) -> Self {
+        let by_ratio = size.saturating_mul(limits::DOCUMENT_RATIO);
+        let most = by_ratio.clamp(limits::DOCUMENT_TEXT_OCTETS_SMALL, limits::DOCUMENT_TEXT_OCTETS);
+        Self { text: self.text.min(most), entries: self.entries }
+    }
+
+    /// What is left after a reading.
+    #[must_use]
+    pub fn after(self, reading: &Reading) -> Self {
+        let text: usize = reading.items.iter().map(Item::octets).sum();
+        Self {
+            text: self.text.saturating_sub(text),
+            entries: self.entries.saturating_sub(reading.items.len().saturating_sub(1)),
+        }
+    }
+}
 
 /// What a reading may still do.
 #[derive(Debug)]
@@ -23,19 +60,23 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// For a document of that many octets.
+    /// For a document of that many octets, the only one of its mail.
     pub fn new(size: usize) -> Self {
-        let by_ratio = size.saturating_mul(limits::DOCUMENT_RATIO);
-        Self {
-            octets: by_ratio.clamp(limits::DOCUMENT_OCTETS_SMALL, limits::DOCUMENT_OCTETS),
-            text: limits::DOCUMENT_TEXT_OCTETS,
-            entries: limits::DOCUMENT_ENTRIES,
-        }
+        Self::within(size, Allowance::default())
     }
 
-    /// One more entry.
-    pub(super) fn enter(&mut self) -> Result<(), Reason> {
+    /// For a document of that many octets, of a mail that may still say so much.
+    pub fn within(size: usize, allowance: Allowance) -> Self {
+        let by_ratio = size.saturating_mul(limits::DOCUMENT_RATIO);
+        let Allowance { text, entries } = allowance.of(size);
+        let octets = by_ratio.clamp(limits::DOCUMENT_OCTETS_SMALL, limits::DOCUMENT_OCTETS);
+        Self { octets, text, entries }
+    }
+
+    /// One more entry, with a name of so many octets.
+    pub(super) fn enter(&mut self, name: usize) -> Result<(), Reason> {
         self.entries = self.entries.checked_sub(1).ok_or(Reason::Limit)?;
+        self.text = self.text.checked_sub(name + limits::DOCUMENT_ENTRY_OCTETS).ok_or(Reason::Limit)?;
         Ok(())
     }
 

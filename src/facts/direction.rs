@@ -35,6 +35,15 @@ pub(super) fn decide(
     }
 }
 
+/// The same of the client alone, before anybody has looked into the mail.
+pub fn from_inside(mail: &Mail, organisation: &Organisation) -> bool {
+    let leaves = || mail.envelope.recipients.iter().any(|recipient| !organisation.owns(&recipient.address));
+    match mail.listener_direction {
+        Some(fixed) => fixed != Direction::Inbound,
+        None => is_inside(&mail.client, organisation, leaves()),
+    }
+}
+
 /// `leaves`: whether any recipient is outside. A filter that mail passes both ways hands on what leaves, too.
 fn is_inside(client: &Client, organisation: &Organisation, leaves: bool) -> bool {
     if client.daemon_name.as_deref().is_some_and(is_originating) || client.auth_user.is_some() {

@@ -14,6 +14,7 @@ use crate::mime::defects::Defects;
 use crate::mime::parts::{self, Want};
 use crate::mime::section::Section;
 use crate::organisation::Organisation;
+use crate::work::Work;
 
 /// The facts of a mail: all that stand in the mail itself. Whether the message was seen before is not asked here.
 pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> Facts {
@@ -84,5 +85,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         addressed: Fact::NotGathered,
         links,
         defects: defects.0,
+        may_be_deferred: false,
+        work: Arc::new(Work::unmeasured()),
     }
 }

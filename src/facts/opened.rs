@@ -54,7 +54,7 @@ impl Facts {
 
     fn passage(&mut self, part: String, name: String, place: Place, text: String) {
         if !text.trim_ascii().is_empty() {
-            self.passages.push(Passage { part, name, place, text });
+            self.passages.push(Passage::new(part, name, place, text));
         }
     }
 }

@@ -9,6 +9,8 @@ use crate::mime::defects::Defects;
 use crate::mime::piece::{Piece, Role};
 use crate::mime::{Defect, words};
 use crate::text;
+use crate::text::fold::{Folded, Kept};
+use crate::work::Work;
 
 /// One stretch of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,19 @@ pub struct Passage {
     pub place: Place,
     /// The text as people read it: decoded, without tags.
     pub text: String,
+    folded: Kept,
+}
+
+impl Passage {
+    /// A text, and where it stands.
+    pub fn new(part: String, name: String, place: Place, text: String) -> Self {
+        Self { part, name, place, text, folded: Kept::default() }
+    }
+
+    /// The text as detectors see it, folded once for all of them.
+    pub fn folded<'a>(&'a self, work: &'a Work) -> Folded<'a> {
+        self.folded.of(&self.text, work)
+    }
 }
 
 /// What kind of text a passage is.
@@ -75,12 +90,7 @@ pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> 
         room -= kept.len();
         if !kept.trim_ascii().is_empty() {
             let kept = kept.to_owned();
-            found.push(Passage {
-                part: piece.path.clone(),
-                name: piece.names.shown.clone(),
-                place,
-                text: kept,
-            });
+            found.push(Passage::new(piece.path.clone(), piece.names.shown.clone(), place, kept));
         }
     }
     found

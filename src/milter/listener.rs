@@ -174,6 +174,14 @@ pub struct Limits {
     pub timers: Timers,
 }
 
+impl Limits {
+    /// Those where mail in hand may take so much memory.
+    pub fn within(memory: u64) -> Self {
+        let octets = usize::try_from(memory / limits::MESSAGE_PART).unwrap_or(usize::MAX);
+        Self { in_flight_octets: octets.min(limits::IN_FLIGHT_OCTETS), ..Self::default() }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -35,6 +35,10 @@ pub fn decide<'a>(
     for (rule, policy, finding) in findings {
         let outcome = match &finding {
             Finding::Unknown(_) if !may_stop(policy, facts) => Outcome::default(),
+            // Nothing passes unread because the machine was busy: the client tries again.
+            Finding::Unknown(cause) if cause.is_busy() && facts.may_be_deferred && !only_marks(policy) => {
+                Outcome::new(Verdict::Defer, vec![Step::Defer])
+            }
             Finding::Unknown(cause) => unknown(rule, policy, *cause),
             Finding::Match(found) => {
                 matched(rule, policy, found, facts, &hidden, today).unless_hidden(rule, &hidden)
@@ -97,6 +101,11 @@ fn may_stop(policy: &RulePolicy, facts: &Facts) -> bool {
         | Actions::Mark(_)
         | Actions::Receipt(_) => true,
     }
+}
+
+/// Whether the rule can do no more than mark.
+fn only_marks(policy: &RulePolicy) -> bool {
+    matches!(policy.actions, Actions::Mark(_))
 }
 
 pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {

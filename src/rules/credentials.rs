@@ -10,7 +10,6 @@ use crate::facts::passage::Place;
 use crate::facts::{Facts, Needs};
 use crate::scan::Sure;
 use crate::scan::credentials::{self, Secret};
-use crate::scan::fold::Folded;
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -75,8 +74,9 @@ fn found(facts: &Facts) -> Option<Match> {
         facts.attachments.iter().filter(|attachment| has_password(attachment)).collect();
     let mut sightings = Vec::new();
     let (mut sure, mut count, mut key) = (Sure::Weak, 0, false);
-    for passage in facts.passages.iter().filter(|passage| passage.place != Place::DisplayName) {
-        let folded = Folded::new(&passage.text);
+    let passages = facts.passages.iter().filter(|passage| passage.place != Place::DisplayName);
+    for passage in passages.take_while(|_| facts.work.goes_on()) {
+        let folded = passage.folded(&facts.work);
         let all = credentials::find(&folded, !locked.is_empty());
         count += all.len();
         sure = all.iter().map(|credential| credential.sure).fold(sure, Sure::max);

@@ -89,7 +89,7 @@ impl Rule for SensitiveData {
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {
         let today = facts.arrived.to_zoned(TimeZone::UTC).date();
-        let reading = Reading::of(&facts.passages, today, &self.vocabulary);
+        let reading = Reading::of(facts, today, &self.vocabulary);
         let mut findings: Vec<Finding> = self.found(&reading).map(Finding::Match).into_iter().collect();
         findings.extend(unread(facts).into_iter().map(Finding::Unknown));
         findings

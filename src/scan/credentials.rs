@@ -14,6 +14,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::Sure;
 use super::fold::{Folded, is_letter, is_word};
+use crate::limits;
 
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -147,11 +148,25 @@ pub fn find(folded: &Folded<'_>, key_wanted: bool) -> Vec<Credential> {
     let Some(automaton) = AUTOMATON.as_ref() else { return Vec::new() };
     let bytes = folded.bytes();
     let mut found: Vec<Credential> = Vec::new();
+    let (mut look, mut head_end) = (limits::WORK_OCTETS, 0);
     for needle in automaton.find_iter(bytes) {
         let Some((text, begins)) = NEEDLES.get(needle.pattern().as_usize()) else { continue };
         let at = needle.start()..needle.end();
+        if at.start >= look {
+            look = at.start + limits::WORK_OCTETS;
+            if !folded.goes_on() {
+                break;
+            }
+        }
         if found.last().is_some_and(|last| last.at.end > at.start) {
             continue;
+        }
+        // Within the first part of what may be a JSON Web Token there is no other one.
+        if *begins == Begins::Jwt {
+            if at.start < head_end {
+                continue;
+            }
+            head_end = at.start + token_length(bytes, at.start, b"_-");
         }
         let credential = match begins {
             Begins::Password => phrase(bytes, at, Secret::Password),
@@ -197,11 +212,14 @@ fn private_key(bytes: &[u8], at: Range<usize>) -> Option<Credential> {
 fn token(bytes: &[u8], at: Range<usize>, prefix: &str, length: usize) -> Option<Credential> {
     let exact = bytes.get(at.clone()) == Some(prefix.as_bytes());
     let before = at.start.checked_sub(1).and_then(|before| bytes.get(before));
-    let end = at.start + token_length(bytes, at.start, b"_-.");
-    let token = bytes.get(at.start..end)?;
-    let varied = token.iter().collect::<std::collections::BTreeSet<_>>().len() >= 8;
-    let whole = exact && before.is_none_or(|byte| !is_word(*byte)) && token.len() >= length && varied;
-    whole.then_some(Credential { secret: Secret::Token, sure: Sure::Strong, at: at.start..end })
+    // As much as it must have: a text may have such a beginning every few octets.
+    let least = bytes.get(at.start..at.start + length)?;
+    let whole = exact
+        && before.is_none_or(|byte| !is_word(*byte))
+        && least.iter().all(|byte| in_token(*byte, b"_-."));
+    let varied = whole && least.iter().collect::<std::collections::BTreeSet<_>>().len() >= 8;
+    let end = at.start + if varied { token_length(bytes, at.start, b"_-.") } else { 0 };
+    varied.then_some(Credential { secret: Secret::Token, sure: Sure::Strong, at: at.start..end })
 }
 
 /// Three parts of base64url with dots between, the first two of them JSON objects.
@@ -241,8 +259,11 @@ fn url(bytes: &[u8], at: Range<usize>) -> Option<Credential> {
 
 fn token_length(bytes: &[u8], from: usize, others: &[u8]) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    let part = |byte: &&u8| byte.is_ascii_alphanumeric() || others.contains(byte);
-    rest.iter().take(4096).take_while(part).count()
+    rest.iter().take(4096).take_while(|byte| in_token(**byte, others)).count()
+}
+
+fn in_token(byte: u8, others: &[u8]) -> bool {
+    byte.is_ascii_alphanumeric() || others.contains(&byte)
 }
 
 #[cfg(test)]

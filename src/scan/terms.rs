@@ -224,18 +224,15 @@ impl Terms {
         Ok(Self { all: terms, needles, automaton })
     }
 
-    /// The terms in a folded text.
-    pub fn find(&self, bytes: &[u8]) -> Vec<Hit> {
-        let mut hits: Vec<Hit> = Vec::new();
-        for found in self.automaton.find_overlapping_iter(bytes) {
-            let Some(needle) = self.needles.get(found.pattern().as_usize()) else { continue };
-            let Some(term) = self.all.get(needle.term) else { continue };
-            if let Some(at) = stands(bytes, term, needle.from, found.start()) {
-                let weight = term.weight - needle.less;
-                hits.push(Hit { category: term.category, term: needle.term, weight, at });
-            }
-        }
-        hits
+    /// The terms in a folded text, one after the other.
+    pub fn find<'t>(&'t self, bytes: &'t [u8]) -> impl Iterator<Item = Hit> + 't {
+        self.automaton.find_overlapping_iter(bytes).filter_map(|found| {
+            let needle = self.needles.get(found.pattern().as_usize())?;
+            let term = self.all.get(needle.term)?;
+            let at = stands(bytes, term, needle.from, found.start())?;
+            let weight = term.weight - needle.less;
+            Some(Hit { category: term.category, term: needle.term, weight, at })
+        })
     }
 }
 

@@ -352,7 +352,7 @@ fn no_text_brings_a_detector_down_and_every_offset_is_in_the_text() {
         });
         let places: Vec<Range<usize>> = places
             .chain(credentials::find(&folded, true).into_iter().map(|found| found.at))
-            .chain(terms.find(folded.bytes()).into_iter().map(|found| found.at))
+            .chain(terms.find(folded.bytes()).map(|found| found.at))
             .collect();
         for at in places {
             assert!(at.start < at.end && at.end <= folded.bytes().len(), "{text}");

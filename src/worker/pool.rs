@@ -4,10 +4,12 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::Signal;
 use tokio::io::AsyncReadExt as _;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
@@ -29,13 +31,13 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 /// Why a document has no reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum Failure {
-    /// It took longer than a document may.
-    #[error("late")]
-    Timeout,
+    /// The machine was too busy for it to come to its end.
+    #[error("busy")]
+    Busy,
     /// It needed more memory than a worker has.
     #[error("out of memory")]
     Memory,
-    /// The worker had used more processor time than a worker may.
+    /// It took more processor time than a document may.
     #[error("out of processor time")]
     Cpu,
     /// The worker ended for another reason, or answered nonsense.
@@ -50,7 +52,7 @@ impl Failure {
     /// The word for it in metrics and in the operational log.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Timeout => "timeout",
+            Self::Busy => "busy",
             Self::Memory => "memory",
             Self::Cpu => "cpu",
             Self::Crash => "crash",
@@ -59,10 +61,20 @@ impl Failure {
     }
 }
 
+/// What came of a document.
+#[derive(Debug)]
+pub struct Read {
+    /// What is in it.
+    pub reading: Result<Reading, Failure>,
+    /// The processor time that it took.
+    pub cpu: Duration,
+}
+
 /// The workers: started when there is something to read, as many as there are cores.
 #[derive(Debug)]
 pub struct Workers {
     program: PathBuf,
+    patience: Duration,
     room: Semaphore,
     idle: Mutex<Vec<Worker>>,
 }
@@ -75,7 +87,8 @@ struct Worker {
     output: ChildStdout,
     complaints: ChildStderr,
     documents: u32,
-    busy: Duration,
+    /// The processor time that it has had.
+    cpu: Duration,
 }
 
 impl Workers {
@@ -84,6 +97,7 @@ impl Workers {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             program: program.as_ref().to_owned(),
+            patience: limits::DOCUMENT_TIME,
             room: Semaphore::new(cores),
             idle: Mutex::new(Vec::new()),
         }
@@ -94,24 +108,36 @@ impl Workers {
         Self::of(OWN_PROGRAM)
     }
 
-    /// What is in the document. Waits for a free worker as long as the caller does.
-    pub async fn read(&self, head: &Head, bytes: &[u8]) -> Result<Reading, Failure> {
+    /// Workers that are waited for so long, and no longer, while they get no processor time.
+    #[must_use]
+    pub fn patient_for(self, patience: Duration) -> Self {
+        Self { patience, ..self }
+    }
+
+    /// What is in the document, for which a worker may take so much processor time. Waits for a free worker as long as
+    /// the caller does.
+    pub async fn read(&self, head: &Head, bytes: &[u8], cpu: Duration) -> Read {
         // Closed is a program that stops.
-        let _room = self.room.acquire().await.map_err(|_| Failure::Unavailable)?;
+        let Ok(_room) = self.room.acquire().await else { return Read::failed(Failure::Unavailable) };
         let started = Instant::now();
-        let read = self.read_by_one(head, bytes).await;
+        let read = match self.take() {
+            Ok(worker) => self.read_by(worker, head, bytes, cpu).await,
+            Err(failure) => Read::failed(failure),
+        };
         METRICS.document_seconds.observe(started.elapsed().as_secs_f64());
-        METRICS.documents.with_label_values(&[read.as_ref().map_or_else(|f| f.as_str(), |_| "read")]).inc();
+        let came = read.reading.as_ref().map_or_else(|failure| failure.as_str(), |_| "read");
+        METRICS.documents.with_label_values(&[came]).inc();
         read
     }
 
-    async fn read_by_one(&self, head: &Head, bytes: &[u8]) -> Result<Reading, Failure> {
-        let mut worker = self.take()?;
-        let started = Instant::now();
-        match timeout(limits::DOCUMENT_TIME, worker.read(head, bytes)).await {
-            Ok(Ok(reading)) => {
+    async fn read_by(&self, mut worker: Worker, head: &Head, bytes: &[u8], cpu: Duration) -> Read {
+        let before = worker.cpu;
+        let read = worker.read_within(head, bytes, cpu, self.patience).await;
+        worker.cpu = worker.cpu.max(worker.cpu_time());
+        let cpu = worker.cpu.saturating_sub(before);
+        let reading = match read {
+            Ok(reading) => {
                 worker.documents += 1;
-                worker.busy += started.elapsed();
                 if worker.has_served() {
                     worker.end().await;
                 } else {
@@ -119,13 +145,14 @@ impl Workers {
                 }
                 Ok(reading)
             }
-            Ok(Err(error)) => Err(worker.autopsy(&error).await),
-            Err(_) => {
-                tracing::warn!(octets = bytes.len(), "a document took too long to read; its worker is ended");
+            Err(Ended::Broken(error)) => Err(worker.autopsy(&error).await),
+            Err(Ended::Late(failure)) => {
+                tracing::warn!(octets = bytes.len(), %failure, "a document cannot be read; its worker is ended");
                 worker.end().await;
-                Err(Failure::Timeout)
+                Err(failure)
             }
-        }
+        };
+        Read { reading, cpu }
     }
 
     /// Ends every worker that waits; there will be no more.
@@ -147,7 +174,7 @@ impl Workers {
         METRICS.workers_started.inc();
         Worker::start(self.program.as_os_str()).map_err(|error| {
             tracing::error!(%error, program = %self.program.display(), "no worker can be started");
-            Failure::Unavailable
+            if is_want(&error) { Failure::Busy } else { Failure::Unavailable }
         })
     }
 
@@ -155,6 +182,20 @@ impl Workers {
     fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Read {
+    fn failed(failure: Failure) -> Self {
+        Self { reading: Err(failure), cpu: Duration::ZERO }
+    }
+}
+
+/// Why a worker gave no reading.
+enum Ended {
+    /// Its pipes broke.
+    Broken(io::Error),
+    /// It is no longer waited for.
+    Late(Failure),
 }
 
 impl Worker {
@@ -173,17 +214,45 @@ impl Worker {
         let pipes = process.stdin.take().zip(process.stdout.take()).zip(process.stderr.take());
         let ((input, output), complaints) =
             pipes.ok_or_else(|| io::Error::other("a process without pipes"))?;
-        Ok(Self { process, input, output, complaints, documents: 0, busy: Duration::ZERO })
+        Ok(Self { process, input, output, complaints, documents: 0, cpu: Duration::ZERO })
+    }
+
+    /// Reads a document in so much of its own time and within so much of everybody's.
+    async fn read_within(
+        &mut self,
+        head: &Head,
+        bytes: &[u8],
+        cpu: Duration,
+        patience: Duration,
+    ) -> Result<Reading, Ended> {
+        let (process, allowed) = (self.process.id(), self.cpu + cpu);
+        let started = Instant::now();
+        let mut reading = pin!(self.read(head, bytes));
+        loop {
+            if let Ok(read) = timeout(limits::DOCUMENT_LOOK, reading.as_mut()).await {
+                return read.map_err(Ended::Broken);
+            }
+            if cpu_time(process) > allowed {
+                return Err(Ended::Late(Failure::Cpu));
+            }
+            if started.elapsed() > patience {
+                return Err(Ended::Late(Failure::Busy));
+            }
+        }
     }
 
     async fn read(&mut self, head: &Head, bytes: &[u8]) -> io::Result<Reading> {
         wire::write_request(&mut self.input, head, bytes).await?;
-        wire::read_reading(&mut self.output).await
+        wire::read_reading(&mut self.output, head.allowance).await
+    }
+
+    fn cpu_time(&self) -> Duration {
+        cpu_time(self.process.id())
     }
 
     /// Whatever documents left behind in it goes with it.
     fn has_served(&self) -> bool {
-        self.documents >= limits::WORKER_DOCUMENTS || self.busy >= limits::WORKER_BUSY_TIME
+        self.documents >= limits::WORKER_DOCUMENTS || self.cpu >= limits::WORKER_SERVING_TIME
     }
 
     /// Kills it and waits until it is gone.
@@ -212,6 +281,26 @@ impl Worker {
         tracing::error!(%failure, %error, status, place, "a worker ended while it read a document");
         failure
     }
+}
+
+/// Whether the machine had too little of something, of which it may have more in a while.
+fn is_want(error: &io::Error) -> bool {
+    let wanting = [Errno::AGAIN, Errno::NOMEM, Errno::MFILE, Errno::NFILE];
+    Errno::from_io_error(error).is_some_and(|errno| wanting.contains(&errno))
+}
+
+/// The processor time that a process has had, as the kernel counts it (proc(5)): in `stat`, behind the name of the
+/// program, are its state and then numbers, of which the eleventh and twelfth are ticks as itself and in the kernel.
+/// Of one that is gone there is nothing to be told.
+fn cpu_time(process: Option<u32>) -> Duration {
+    let stat = process.and_then(|id| std::fs::read_to_string(format!("/proc/{id}/stat")).ok());
+    let ticks = stat.as_deref().and_then(|stat| {
+        let (_, after) = stat.rsplit_once(')')?;
+        let mut numbers = after.split_ascii_whitespace().skip(11).map(str::parse::<u64>);
+        Some(numbers.next()?.ok()? + numbers.next()?.ok()?)
+    });
+    let a_second = rustix::param::clock_ticks_per_second().max(1);
+    Duration::from_millis(ticks.unwrap_or_default().saturating_mul(1_000) / a_second)
 }
 
 fn cause_of_death(status: Option<ExitStatus>, complaint: &str) -> Failure {
@@ -267,7 +356,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_is_none_is_unavailable() {
         let workers = Workers::of("/nonexistent/postvakt");
-        let read = workers.read(&Head::default(), b"x").await;
-        assert_eq!(read.unwrap_err(), Failure::Unavailable);
+        let read = workers.read(&Head::default(), b"x", limits::DOCUMENT_CPU_TIME).await;
+        assert_eq!(read.reading.unwrap_err(), Failure::Unavailable);
     }
 }

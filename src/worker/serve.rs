@@ -26,7 +26,7 @@ fn serve(input: &mut impl Read, output: &mut impl Write) -> io::Result<()> {
     while let Some(request) = wire::read_request(input)? {
         let wire::Request { head, bytes } = &request;
         let document = Input { name: &head.name, media_type: &head.media_type, bytes };
-        let reading = documents::read(&document, &mut Budget::new(bytes.len()));
+        let reading = documents::read(&document, &mut Budget::within(bytes.len(), head.allowance));
         wire::write_reading(output, &reading)?;
     }
     Ok(())

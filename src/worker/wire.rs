@@ -1,5 +1,6 @@
 //! What filter and worker say to each other. A request is a head in JSON and the document's octets; the answer is the
-//! reading in JSON. Before each of these stands its length, four octets, the highest first.
+//! reading in JSON and then its texts, as they are. Before each of these stands its length, four octets, the highest
+//! first.
 //!
 //! The filter trusts nothing that comes back: a worker may have been taken over by what it read.
 
@@ -8,7 +9,7 @@ use std::io::{self, Read, Write};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use crate::documents::Reading;
+use crate::documents::{Allowance, Reading};
 use crate::limits;
 
 /// What is known of a document beside its octets.
@@ -18,6 +19,8 @@ pub struct Head {
     pub name: String,
     /// Its declared media type.
     pub media_type: String,
+    /// What may be said of it.
+    pub allowance: Allowance,
 }
 
 /// A document to read.
@@ -46,14 +49,18 @@ fn read_part(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(part))
 }
 
-/// Answers a request. The answer is made twice, first for its length: control characters take six octets each, and a
-/// worker has no room for all of them beside the text.
+/// Answers a request. The head of the answer is made twice, first for its length: a worker has no room for all of it
+/// beside the text.
 pub fn write_reading(output: &mut impl Write, reading: &Reading) -> io::Result<()> {
     let mut octets = Octets(0);
     serde_json::to_writer(&mut octets, reading)?;
     output.write_all(&length(octets.0)?)?;
     let mut output = io::BufWriter::with_capacity(limits::WIRE_OCTETS, output);
     serde_json::to_writer(&mut output, reading)?;
+    for item in &reading.items {
+        output.write_all(&length(item.text.len())?)?;
+        output.write_all(item.text.as_bytes())?;
+    }
     output.flush()
 }
 
@@ -84,19 +91,30 @@ pub async fn write_request(
     output.write_all(bytes).await
 }
 
-/// The answer to a request.
-pub async fn read_reading(input: &mut (impl AsyncRead + Unpin)) -> io::Result<Reading> {
+/// The answer to a request that allowed so much.
+pub async fn read_reading(input: &mut (impl AsyncRead + Unpin), allowance: Allowance) -> io::Result<Reading> {
+    let (mut most, mut left) = (limits::READING_OCTETS, allowance.text);
+    let head = read_counted(input, &mut most).await?;
+    let mut reading: Reading = if head.len() <= limits::INLINE_OCTETS {
+        serde_json::from_slice(&head)?
+    } else {
+        let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&head)).await;
+        parsed.map_err(io::Error::other)??
+    };
+    for item in &mut reading.items {
+        let text = read_counted(input, &mut left).await?;
+        item.text = String::from_utf8(text).map_err(io::Error::other)?;
+    }
+    Ok(reading)
+}
+
+/// What comes next, of which there may be so much.
+async fn read_counted(input: &mut (impl AsyncRead + Unpin), left: &mut usize) -> io::Result<Vec<u8>> {
     let length = usize::try_from(input.read_u32().await?).map_err(io::Error::other)?;
-    if length > limits::READING_OCTETS {
-        return Err(io::Error::other("a reading longer than any can be"));
-    }
-    let mut reading = vec![0; length];
-    input.read_exact(&mut reading).await?;
-    if length <= limits::INLINE_OCTETS {
-        return Ok(serde_json::from_slice(&reading)?);
-    }
-    let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&reading)).await;
-    Ok(parsed.map_err(io::Error::other)??)
+    *left = left.checked_sub(length).ok_or_else(|| io::Error::other("a reading longer than any can be"))?;
+    let mut part = vec![0; length];
+    input.read_exact(&mut part).await?;
+    Ok(part)
 }
 
 fn length(octets: usize) -> io::Result<[u8; 4]> {

@@ -46,7 +46,7 @@ fn attachment(name: &str, media_type: &str, size: u64) -> Attachment {
 }
 
 fn body(text: &str) -> Passage {
-    Passage { part: "1".into(), name: String::new(), place: Place::Body, text: text.into() }
+    Passage::new("1".into(), String::new(), Place::Body, text.into())
 }
 
 /// An inbound mail with one attachment.

@@ -24,7 +24,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["src/settings/parse.rs"]),
     ("idna", &["src/address.rs"]),
     ("unicode_security", &["src/rules/confusable.rs"]),
-    ("icu_normalizer", &["src/address.rs", "src/scan/fold.rs"]),
+    ("icu_normalizer", &["src/address.rs", "src/text/fold/compatible.rs"]),
     ("aho_corasick", &["src/scan/"]),
     ("hmac", &["src/facts/identity.rs"]),
     ("csv", &["src/export"]),

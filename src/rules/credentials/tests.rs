@@ -6,12 +6,7 @@ use crate::facts::testing::from_inside;
 
 fn facts(text: &str, states: &[State]) -> Facts {
     let mut facts = from_inside("<anna@exempelby.se>", "x@example.org", "From: anna@exempelby.se");
-    let passage = |place, text: &str| Passage {
-        part: "1".to_owned(),
-        name: String::new(),
-        place,
-        text: text.to_owned(),
-    };
+    let passage = |place, text: &str| Passage::new("1".to_owned(), String::new(), place, text.to_owned());
     facts.passages = vec![passage(Place::Body, text), passage(Place::DisplayName, "Lösenord: Sommar2024!")];
     let attachment = |state: &State| Attachment {
         path: "2".to_owned(),

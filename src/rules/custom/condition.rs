@@ -228,6 +228,9 @@ fn text(any: &Patterns, facts: &Facts) -> Held {
     let own = |place| matches!(place, Place::Body | Place::Residue);
     for part in facts.passages.iter().filter(|passage| own(passage.place)).map(|passage| &*passage.text) {
         let read = crate::text::truncate(part, left);
+        if !facts.work.goes_on() {
+            return Held::Unknown;
+        }
         if any.match_in(read) {
             return Held::Yes;
         }

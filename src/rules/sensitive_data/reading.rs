@@ -9,11 +9,13 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use super::settings::Vocabulary;
+use crate::facts::Facts;
 use crate::facts::passage::{Passage, Place};
 use crate::limits;
 use crate::scan::fold::Folded;
 use crate::scan::terms::{self, Category, Hit, Terms};
 use crate::scan::{self, Kind, Number, Sure};
+use crate::work::Work;
 
 /// Points that a category needs near a number that is surely a person's.
 const POINTS: usize = 3;
@@ -48,9 +50,11 @@ pub(super) struct Seen<'r> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn of(passages: &'a [Passage], today: Date, vocabulary: &Vocabulary) -> Self {
+    pub(super) fn of(facts: &'a Facts, today: Date, vocabulary: &Vocabulary) -> Self {
+        let Facts { passages, work, .. } = facts;
+        let passages = passages.iter().take_while(|_| work.goes_on());
         let texts: Vec<Text<'a>> =
-            passages.iter().map(|passage| Text::read(passage, today, vocabulary)).collect();
+            passages.map(|passage| Text::read(passage, work, today, vocabulary)).collect();
         let surely = |number: &&Number| is_person(number) && number.sure == Sure::Strong;
         let persons = different(texts.iter().flat_map(|text| &text.numbers).filter(surely));
         Self { texts, persons }
@@ -93,17 +97,17 @@ impl<'a> Reading<'a> {
         let sure = self.numbers().any(|number| is_person(number) && number.sure == Sure::Strong);
         let points = if sure { POINTS } else { POINTS_MEDIUM };
         let texts = self.texts.iter().filter(|text| text.passage.place != Place::DisplayName);
-        let hits: Vec<(&Text<'_>, Vec<Hit>)> = texts
+        let hits: Vec<(&Text<'_>, Hits)> = texts
             .filter(|text| anywhere || text.is_global() || text.has_person() || text.has_address())
-            .map(|text| (text, text.hits(terms)))
+            .take_while(|text| text.folded.goes_on())
+            .map(|text| (text, text.hits(terms, anywhere || text.is_global())))
             .collect();
         let global: Vec<&Hit> =
-            hits.iter().filter(|(text, _)| text.is_global()).flat_map(|(_, hits)| hits).collect();
+            hits.iter().filter(|(text, _)| text.is_global()).flat_map(|(_, hits)| &hits.near).collect();
         for (text, hits) in &hits {
-            text.protected_address(hits, &mut near);
+            text.protected_address(&hits.protected, &mut near);
             if anywhere || text.has_person() {
-                let local = hits.iter().filter(|hit| anywhere || text.is_near(hit));
-                add(&mut near, terms::scores(local.chain(global.iter().copied())), points);
+                add(&mut near, terms::scores(hits.near.iter().chain(global.iter().copied())), points);
             }
         }
         near
@@ -111,8 +115,8 @@ impl<'a> Reading<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn read(passage: &'a Passage, today: Date, vocabulary: &Vocabulary) -> Self {
-        let folded = Folded::new(&passage.text);
+    fn read(passage: &'a Passage, work: &'a Work, today: Date, vocabulary: &Vocabulary) -> Self {
+        let folded = passage.folded(work);
         let tabular = is_table(passage);
         let mut numbers = scan::numbers(&folded, today, tabular);
         let own = vocabulary.own_texts.find(folded.bytes());
@@ -128,7 +132,7 @@ impl<'a> Text<'a> {
     }
 
     fn has_address(&self) -> bool {
-        self.numbers.iter().any(|number| number.kind == Kind::Address)
+        self.numbers.iter().any(is_address)
     }
 
     /// Whether what stands here is said of the whole mail.
@@ -136,32 +140,73 @@ impl<'a> Text<'a> {
         matches!(self.passage.place, Place::Subject | Place::AttachmentName)
     }
 
-    fn hits(&self, terms: &Terms) -> Vec<Hit> {
-        let mut hits = terms.find(self.folded.bytes());
-        hits.retain(|hit| !within(&self.own, &hit.at));
+    /// The terms that count. Each is kept once, for a text may be nothing but terms.
+    fn hits(&self, terms: &Terms, everywhere: bool) -> Hits {
+        let near = Near::of(self.numbers.iter().filter(|number| is_person(number)), limits::NEAR_OCTETS);
+        let beside = Near::of(self.numbers.iter().filter(|number| is_address(number)), ADDRESS_REACH);
+        let mut known = HashSet::new();
+        let mut hits = Hits::default();
+        let mut look = limits::WORK_OCTETS;
+        for hit in terms.find(self.folded.bytes()) {
+            if hit.at.start >= look {
+                look = hit.at.start + limits::WORK_OCTETS;
+                if !self.folded.goes_on() {
+                    break;
+                }
+            }
+            let protects = hit.category == Category::Protected && beside.reaches(&hit.at);
+            let counts = !known.contains(&hit.term) && (everywhere || self.tabular || near.reaches(&hit.at));
+            if (!protects && !counts) || within(&self.own, &hit.at) {
+                continue;
+            }
+            if protects && hits.protected.len() < limits::NUMBERS {
+                hits.protected.push(hit.clone());
+            }
+            if counts {
+                known.insert(hit.term);
+                hits.near.push(hit);
+            }
+        }
         hits
     }
 
-    fn is_near(&self, hit: &Hit) -> bool {
-        if self.tabular {
-            return true;
+    /// That somebody's identity is protected, beside where they live, needs no number.
+    fn protected_address(&self, protected: &[Hit], near: &mut BTreeMap<Category, usize>) {
+        let mut first = 0;
+        for address in self.numbers.iter().filter(|number| is_address(number)) {
+            let from = address.at.start.saturating_sub(ADDRESS_REACH);
+            let rest = protected.get(first..).unwrap_or_default();
+            first += rest.iter().take_while(|hit| hit.at.end < from).count();
+            let rest = protected.get(first..).unwrap_or_default().iter();
+            let beside = rest.take_while(|hit| hit.at.start <= address.at.end + ADDRESS_REACH);
+            add(near, terms::scores(beside), POINTS);
         }
-        let from = hit.at.start.saturating_sub(limits::NEAR_OCTETS);
-        let first = self.numbers.partition_point(|number| number.at.end <= from);
-        let mut rest = self.numbers.get(first..).unwrap_or_default().iter();
-        rest.by_ref().take_while(|number| number.at.start <= hit.at.end + limits::NEAR_OCTETS).any(is_person)
+    }
+}
+
+/// The terms of a text that count.
+#[derive(Default)]
+struct Hits {
+    /// Near a person's number, or where all of the text is.
+    near: Vec<Hit>,
+    /// Of protected identity, beside an address.
+    protected: Vec<Hit>,
+}
+
+/// Places, each with all that is so many octets before it or behind.
+struct Near {
+    places: Vec<Range<usize>>,
+    octets: usize,
+}
+
+impl Near {
+    fn of<'n>(numbers: impl Iterator<Item = &'n Number>, octets: usize) -> Self {
+        Self { places: numbers.map(|number| number.at.clone()).collect(), octets }
     }
 
-    /// That somebody's identity is protected, beside where they live, needs no number.
-    fn protected_address(&self, hits: &[Hit], near: &mut BTreeMap<Category, usize>) {
-        for address in self.numbers.iter().filter(|number| number.kind == Kind::Address) {
-            let beside = |hit: &&Hit| {
-                hit.category == Category::Protected
-                    && hit.at.start <= address.at.end + ADDRESS_REACH
-                    && address.at.start <= hit.at.end + ADDRESS_REACH
-            };
-            add(near, terms::scores(hits.iter().filter(beside)), POINTS);
-        }
+    fn reaches(&self, at: &Range<usize>) -> bool {
+        let first = self.places.partition_point(|place| place.end + self.octets < at.start);
+        self.places.get(first).is_some_and(|place| place.start <= at.end + self.octets)
     }
 }
 
@@ -179,6 +224,10 @@ fn different<'n>(numbers: impl Iterator<Item = &'n Number>) -> usize {
 
 fn is_person(number: &Number) -> bool {
     number.kind.of_person()
+}
+
+fn is_address(number: &Number) -> bool {
+    number.kind == Kind::Address
 }
 
 fn within(ranges: &[Range<usize>], at: &Range<usize>) -> bool {

@@ -12,11 +12,8 @@ fn facts(passages: &[(Place, &str, &str, &str)]) -> Facts {
     let mut facts = from_inside("<anna@exempelby.se>", "x@example.org", "From: anna@exempelby.se");
     facts.passages = passages
         .iter()
-        .map(|(place, part, name, text)| Passage {
-            part: (*part).to_owned(),
-            name: (*name).to_owned(),
-            place: *place,
-            text: (*text).to_owned(),
+        .map(|(place, part, name, text)| {
+            Passage::new((*part).to_owned(), (*name).to_owned(), *place, (*text).to_owned())
         })
         .collect();
     facts

@@ -32,7 +32,7 @@ pub(super) fn config(directory: &Path) -> Config {
     Config {
         organisation: organisation.into(),
         time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
-        server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None },
+        server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None, memory: None },
         store: config::Store {
             directory: directory.into(),
             heads: config::Heads::default(),

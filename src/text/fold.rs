@@ -7,10 +7,17 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::borrow::Cow;
+mod compatible;
 
-use icu_normalizer::ComposingNormalizerBorrowed;
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use memchr::memchr_iter;
+
+use compatible::compatible;
+
+use crate::limits;
+use crate::work::Work;
 
 /// A letter that is not of Latin-1. The codes of capitals are free, for there are none.
 pub const LETTER: u8 = 0xC0;
@@ -21,33 +28,99 @@ const SYMBOL: u8 = 0x80;
 /// Octets of folded text from one mark to the next, at least.
 const MARK_OCTETS: usize = 256;
 
-const NFKC: ComposingNormalizerBorrowed<'static> = ComposingNormalizerBorrowed::new_nfkc();
-
 /// Folded text.
 #[derive(Clone, Debug)]
 pub struct Folded<'a> {
     text: &'a str,
     bytes: Cow<'a, [u8]>,
     /// Places in the folded text with those in the text that they come from; none where both are the same.
-    marks: Vec<(usize, usize)>,
+    marks: Cow<'a, [(usize, usize)]>,
+    /// What may still be done for the mail that it is of.
+    work: Option<&'a Work>,
 }
+
+/// A text's folded form, made once and kept beside it: every rule that looks for something reads the same one.
+#[derive(Debug, Default)]
+pub struct Kept(OnceLock<Option<Owned>>);
+
+/// What is kept where the folded form is not the text itself.
+#[derive(Debug)]
+struct Owned {
+    bytes: Box<[u8]>,
+    marks: Box<[(usize, usize)]>,
+}
+
+impl Kept {
+    /// The folded form of `text`, which is always the same one.
+    pub fn of<'a>(&'a self, text: &'a str, work: &'a Work) -> Folded<'a> {
+        let kept = self.0.get_or_init(|| {
+            let Folded { bytes, marks, .. } = Folded::of(text, Some(work));
+            match bytes {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(bytes) => Some(Owned { bytes: bytes.into(), marks: marks.into() }),
+            }
+        });
+        match kept {
+            None => Folded::same(text, Some(work)),
+            Some(Owned { bytes, marks }) => {
+                let (bytes, marks) = (Cow::Borrowed(&**bytes), Cow::Borrowed(&**marks));
+                Folded { text, bytes, marks, work: Some(work) }
+            }
+        }
+    }
+}
+
+/// A copy makes its own when it is asked.
+impl Clone for Kept {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// It follows from the text, so it tells no two of them apart.
+impl PartialEq for Kept {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Kept {}
 
 impl<'a> Folded<'a> {
     /// Folds a text.
     pub fn new(text: &'a str) -> Self {
+        Self::of(text, None)
+    }
+
+    fn same(text: &'a str, work: Option<&'a Work>) -> Self {
+        Self { text, bytes: Cow::Borrowed(text.as_bytes()), marks: Cow::Borrowed(&[]), work }
+    }
+
+    fn of(text: &'a str, work: Option<&'a Work>) -> Self {
         if text.is_ascii() && !has_leftovers(text.as_bytes()) {
-            return Self { text, bytes: Cow::Borrowed(text.as_bytes()), marks: Vec::new() };
+            return Self::same(text, work);
         }
         let mut fold = Fold { out: Vec::with_capacity(text.len()), from: 0 };
         let mut marks = Vec::with_capacity(text.len() / MARK_OCTETS + 1);
-        let mut next = 0;
+        let (mut next, mut look) = (0, limits::WORK_OCTETS);
         while fold.step(text) {
             if fold.out.len() >= next {
                 marks.push((fold.out.len(), fold.from));
                 next = fold.out.len() + MARK_OCTETS;
             }
+            if fold.from >= look {
+                look = fold.from + limits::WORK_OCTETS;
+                if work.is_some_and(|work| !work.goes_on()) {
+                    break;
+                }
+            }
         }
-        Self { text, bytes: Cow::Owned(fold.out), marks }
+        Self { text, bytes: Cow::Owned(fold.out), marks: Cow::Owned(marks), work }
+    }
+
+    /// Whether what goes through it is to go on. Asked every [`limits::WORK_OCTETS`].
+    pub fn goes_on(&self) -> bool {
+        self.work.is_none_or(Work::goes_on)
     }
 
     /// The folded text.
@@ -62,7 +135,7 @@ impl<'a> Folded<'a> {
 
     /// The octet of the text that a place in the folded text comes from.
     pub fn offset(&self, at: usize) -> usize {
-        if let Cow::Borrowed(_) = self.bytes {
+        if self.marks.is_empty() {
             return at;
         }
         let mark = self.marks.partition_point(|(folded, _)| *folded <= at).checked_sub(1);
@@ -213,7 +286,7 @@ impl Fold {
             '\u{6F0}'..='\u{6F9}' => digit(character, 0x6F0),
             '\u{FFFD}' => LOST,
             _ if character.is_whitespace() => b' ',
-            _ => return self.compatible(character),
+            _ => return compatible(character, &mut self.out),
         };
         self.out.push(folded);
     }
@@ -229,22 +302,6 @@ impl Fold {
             ('\u{301}', b'e') => 0xE9,
             _ => *last,
         };
-    }
-
-    /// Any other character: by its compatibility form (NFKC), else as a letter or a symbol.
-    fn compatible(&mut self, character: char) {
-        let mut buffer = [0; 4];
-        for character in NFKC.normalize(character.encode_utf8(&mut buffer)).chars() {
-            let folded = match u32::from(character) {
-                0..=0x7F => u8::try_from(character).unwrap_or(SYMBOL),
-                code @ 0xC0..=0xFF => latin(u8::try_from(code).unwrap_or(SYMBOL)),
-                0x2010..=0x2015 | 0x2212 => b'-',
-                _ if character.is_whitespace() => b' ',
-                _ if character.is_alphabetic() => LETTER,
-                _ => SYMBOL,
-            };
-            self.out.push(folded);
-        }
     }
 }
 
