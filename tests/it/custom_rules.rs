@@ -16,6 +16,7 @@ use postvakt::facts::{Cause, Contents, Defect, Fact, Facts, Field, Header, Needs
 use postvakt::limits;
 use postvakt::mail::{Client, Direction};
 use postvakt::rules::{Finding, Rule};
+use postvakt::work::Work;
 
 fn rule(when: &str) -> Box<dyn Rule> {
     let text = format!(
@@ -82,6 +83,8 @@ fn facts() -> Facts {
         addressed: Fact::NotGathered,
         links: Vec::new(),
         defects: Vec::new(),
+        may_be_deferred: false,
+        work: Arc::new(Work::unmeasured()),
     }
 }
 
