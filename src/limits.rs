@@ -277,7 +277,7 @@ pub const SHARES: usize = 100_000;
 /// After which half of the processor time that somebody had no longer counts against them.
 pub const SHARE_HALF_LIFE: Duration = Duration::from_secs(10);
 /// Octets of memory of one worker, its program included: for a document, what is unpacked of it, and its text.
-pub const WORKER_MEMORY_OCTETS: u64 = 512 << 20;
+pub const WORKER_MEMORY_OCTETS: u64 = 320 << 20;
 /// Processor time of one worker over its life; only one whose filter is gone comes near.
 pub const WORKER_CPU_TIME: Duration = Duration::from_secs(30);
 /// Processor time that a worker spends on documents before it is replaced; less than its processor time by more than one

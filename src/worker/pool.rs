@@ -205,6 +205,8 @@ impl Worker {
             .arg0("postvakt")
             .arg(COMMAND)
             .env_clear()
+            // The allocator takes its address space before the worker is confined; its limit holds for what comes after.
+            .env("MIMALLOC_ARENA_RESERVE", "32MiB")
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -15,7 +15,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lzma_rust2", &["src/documents/lzma.rs"]),
     ("prometheus", &["src/metrics.rs"]),
     ("minijinja", &["src/templates.rs"]),
-    ("lru", &["src/gather/seen.rs", "src/gather/habits.rs"]),
+    ("lru", &["src/gather/seen.rs", "src/gather/habits.rs", "src/gather/deferrals.rs"]),
     ("rusqlite", &["src/store.rs", "src/store/"]),
     ("regex", &["src/rules/custom/pattern.rs"]),
     ("hyper", &["src/daemon/web.rs", "src/gather/scanner/rspamd.rs"]),

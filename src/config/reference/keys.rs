@@ -87,7 +87,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                     "a quarter of the machine's memory, or of the limit of its control group",
                 ),
                 example: "\"1 GiB\"",
-                meaning: "Memory for messages in hand and what comes out of them, 512 MiB or more. A message for which none is free waits for a minute, and is then answered 452 4.3.1. The processes that read documents take up to 512 MiB besides for each processor core.",
+                meaning: "Memory for messages in hand and what comes out of them, 512 MiB or more. A message for which none is free waits for a minute, and is then answered 452 4.3.1. The processes that read documents take up to 320 MiB besides for each processor core.",
                 why: "Nobody can send so much that the host runs out of memory.",
                 keys: &[],
             },
