@@ -25,11 +25,6 @@ impl<'n> Called<'n> {
     fn all(self) -> impl Iterator<Item = &'n str> {
         std::iter::once(self.name).chain(self.others.iter().map(String::as_str))
     }
-
-    /// How much of all names is kept.
-    fn octets(self) -> usize {
-        self.all().map(|name| name.len().min(limits::ATTACHMENT_NAME_OCTETS)).sum()
-    }
 }
 
 impl<'n> From<&'n str> for Called<'n> {
@@ -193,7 +188,7 @@ impl<'r> Document<'r> {
     }
 
     fn child(&mut self, called: Called<'_>) -> Result<Document<'_>, Reason> {
-        self.budget.enter(called.octets())?;
+        self.budget.enter(called.name.len().min(limits::ATTACHMENT_NAME_OCTETS))?;
         // A name is cut at its limit, and is text in full.
         for name in called.all().filter(|name| name.len() > limits::ATTACHMENT_NAME_OCTETS) {
             self.text(name)?;
