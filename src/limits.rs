@@ -169,6 +169,10 @@ pub const TNEF_PROPERTIES: u32 = 10_000;
 pub const RTF_GROUPS: usize = 1_000;
 /// Documents inside one another: a ZIP in a ZIP in a ZIP has three.
 pub const DOCUMENT_DEPTH: usize = 8;
+/// Storages inside one another in a compound file; a message in a message takes two.
+pub const COMPOUND_DEPTH: usize = 24;
+/// Records inside one another in an old presentation: groups of drawings and tables nest without reason.
+pub const OFFICE_RECORD_DEPTH: usize = 100;
 // --- Mail from outside -------------------------------------------------------------------------------------------
 
 /// Until SPF, DKIM, DMARC and ARC have their answers from the DNS, all together; what is still open then is a
@@ -244,12 +248,33 @@ pub const PDF_OPERATORS: usize = 5_000_000;
 pub const PDF_OPERANDS: usize = 64;
 /// Codes of one font of a PDF: what two octets can say.
 pub const PDF_CODES: usize = 65_536;
-/// Characters that may be unknown before a PDF counts as one whose text cannot be read: bullets and logotypes are.
-pub const PDF_UNKNOWN: usize = 50;
-/// Characters below which a page with a large image counts as an image of text: a scanner adds no more.
-pub const PDF_PAGE_CHARACTERS: usize = 20;
-/// The part of a page from which on an image is a large one.
+/// Ranges of lengths of codes that one font of a PDF has; the largest character maps of Asia have ten.
+pub const PDF_CODE_RANGES: usize = 100;
+/// Characters without meaning from which on a page or a field of a PDF counts as unread: a day of birth has six.
+/// Bullets and signs, which stand by themselves or in pairs, are not among them.
+pub const PDF_UNKNOWN: usize = 6;
+/// Octets that are kept of what one font of a PDF shows by guess, to tell whether that is text.
+pub const PDF_GUESS: usize = 4 << 10;
+/// Marked content inside one another in a PDF.
+pub const PDF_SPANS: usize = 1_000;
+/// Pictures and letters in forms of one PDF whose places are kept for the next page with that form.
+pub const PDF_MARKS: usize = 50_000;
+/// Shapes of one path of a PDF that are looked at as letters; a page has three thousand.
+pub const PDF_LETTERS: usize = 10_000;
+/// Characters below which a page that is covered by a picture counts as an image of text: what scanners, fax machines
+/// and the diary add are one or two lines. A page of which less is covered needs as much less.
+pub const PDF_PAGE_CHARACTERS: f64 = 200.0;
+/// The part of a page from which on pictures without text over them are a large part.
 pub const PDF_PAGE_IMAGE: f64 = 0.25;
+/// Places of a page, of 3,500, on which paths look like letters, from which on the page is one of outlines: two lines
+/// of text, and more than a coat of arms.
+pub const PDF_PAGE_OUTLINES: usize = 60;
+/// Pixels of the shorter side from which on a picture may be a page of text: 72 for each inch of A4.
+pub const PAGE_PIXELS: f64 = 590.0;
+/// How far off the proportions of a sheet of paper a picture may be that is a page.
+pub const PAGE_TOLERANCE: f64 = 0.012;
+/// Pages of one TIFF file that are looked at.
+pub const TIFF_PAGES: usize = 1_000;
 /// Values inside one another in CMS; a signed message has about ten.
 pub const CMS_DEPTH: usize = 32;
 /// Properties of an old Office document, and values of one of them.

@@ -4,21 +4,30 @@
 
 mod cipher;
 mod cmap;
+mod compact;
 mod content;
+mod cover;
 mod encoding;
 mod file;
 mod filter;
 mod font;
+mod geometry;
 mod object;
+mod page;
+mod path;
+mod program;
+mod shown;
+mod truetype;
 
 use super::document::{Document, Outcome};
 use super::xml::{self, Elements};
 use super::{Reason, Scheme, State};
 use crate::limits;
 use cipher::Closed;
-use content::Shown;
 use file::File;
+use geometry::IDENTITY;
 use object::{Dictionary, Object};
+use shown::Shown;
 
 /// Reads a PDF.
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
@@ -32,13 +41,14 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
         }
     }
     let mut trouble = file.unpack_objects(document.budget()).err();
-    let pages = pages(&file);
+    trouble = trouble.or(file.cut.then_some(Reason::Limit));
+    let pages = page::all(&file);
     if pages.is_empty() {
         trouble = trouble.or(Some(Reason::Damaged));
     }
     let mut shown = Shown::new();
     for page in pages.iter().take(limits::PDF_PAGES) {
-        let result = show_page(&file, page, &mut shown, document);
+        let result = page.show(&file, &mut shown, document);
         trouble = trouble.or(result.err());
         document.text(&std::mem::take(&mut shown.text))?;
     }
@@ -47,103 +57,12 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     }
     read_beside(&file, &mut shown, document)?;
     document.text(&std::mem::take(&mut shown.text))?;
-    let unmapped = shown.unknown > shown.known.max(limits::PDF_UNKNOWN);
-    let trouble = trouble.or(shown.trouble).or(unmapped.then_some(Reason::Format));
+    let unknown = (!shown.guesses_hold()).then_some(Reason::Format);
+    let trouble = trouble.or(shown.trouble).or(unknown);
     match trouble {
         Some(reason) => Err(reason),
         None if encrypted => Ok(State::Readable(Scheme::Pdf)),
         None => Ok(State::Plain),
-    }
-}
-
-/// A page with what it inherits.
-struct Page<'f> {
-    dictionary: &'f Dictionary,
-    resources: Option<&'f Dictionary>,
-    media_box: Option<&'f Object>,
-}
-
-/// The pages in the order of the page tree (§7.7.3); where there is none, whatever says that it is a page.
-fn pages<'f>(file: &'f File<'_>) -> Vec<Page<'f>> {
-    let mut pages = Vec::new();
-    let root = file.inner(&file.trailer, "Root").and_then(|root| root.get("Pages"));
-    let mut visited = std::collections::HashSet::new();
-    let mut waiting: Vec<(&Object, Option<&Dictionary>, Option<&Object>)> =
-        root.map(|root| (root, None, None)).into_iter().collect();
-    while let Some((object, resources, media_box)) = waiting.pop() {
-        if let Object::Reference(number) = object
-            && !visited.insert(*number)
-        {
-            continue;
-        }
-        let Some(dictionary) = file.resolve(object).and_then(Object::dictionary) else { continue };
-        let resources = file.inner(dictionary, "Resources").or(resources);
-        let media_box = file.get(dictionary, "MediaBox").or(media_box);
-        match file.get(dictionary, "Kids") {
-            Some(kids) => {
-                waiting.extend(kids.items().iter().rev().map(|kid| (kid, resources, media_box)));
-            }
-            None => pages.push(Page { dictionary, resources, media_box }),
-        }
-    }
-    if pages.is_empty() {
-        let objects = file.numbers().into_iter().filter_map(|number| file.object(number)?.dictionary());
-        let is_page = |dictionary: &&Dictionary| dictionary.is("Type", "Page");
-        pages.extend(objects.filter(is_page).map(|dictionary| Page {
-            dictionary,
-            resources: file.inner(dictionary, "Resources"),
-            media_box: file.get(dictionary, "MediaBox"),
-        }));
-    }
-    pages
-}
-
-/// Shows one page. An error if it is an image, or its content cannot be had.
-fn show_page(
-    file: &File<'_>,
-    page: &Page<'_>,
-    shown: &mut Shown,
-    document: &mut Document<'_>,
-) -> Result<(), Reason> {
-    let contents = page.dictionary.get("Contents");
-    // A reference may be to an array of references.
-    let contents = match contents {
-        Some(reference @ Object::Reference(_)) => match file.resolve(reference) {
-            Some(Object::Array(streams)) => streams.as_slice(),
-            _ => std::slice::from_ref(reference),
-        },
-        Some(object) => object.items(),
-        None => &[],
-    };
-    let mut content = Vec::new();
-    let mut trouble = Ok(());
-    for stream in contents {
-        let Object::Reference(number) = stream else { continue };
-        match file.data(*number, document.budget()) {
-            Ok(data) => {
-                content.extend_from_slice(&data);
-                content.push(b'\n');
-            }
-            Err(reason) => trouble = Err(reason),
-        }
-    }
-    let before = shown.known;
-    shown.image = 0.0;
-    shown.show(file, &content, page.resources, document.budget());
-    let few = shown.known - before < limits::PDF_PAGE_CHARACTERS;
-    if few && shown.image > limits::PDF_PAGE_IMAGE * area(file, page.media_box) {
-        return Err(Reason::ImageOnly);
-    }
-    trouble
-}
-
-/// A4, where a page does not say.
-fn area(file: &File<'_>, media_box: Option<&Object>) -> f64 {
-    let numbers: Option<Vec<f64>> = media_box
-        .map(|media_box| media_box.items().iter().filter_map(|item| file.resolve(item)?.number()).collect());
-    match numbers.as_deref() {
-        Some([left, bottom, right, top]) => ((right - left) * (top - bottom)).abs(),
-        _ => 595.0 * 842.0,
     }
 }
 
@@ -162,7 +81,9 @@ fn read_beside(file: &File<'_>, shown: &mut Shown, document: &mut Document<'_>) 
         }
         if let Some(appearance) = file.inner(dictionary, "AP") {
             for state in appearances(file, appearance) {
-                shown.form(file, state, document.budget());
+                shown.form(file, state, &IDENTITY, document.budget());
+                let read = shown.end_part();
+                shown.trouble = shown.trouble.or(read.err());
             }
         }
         if dictionary.get("EF").is_some() {

@@ -4,6 +4,7 @@ pub(crate) mod fixtures;
 mod hostile;
 pub(crate) mod messages;
 mod packed;
+mod pages;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -354,7 +354,7 @@ fn survives(name: &str, bytes: &[u8]) {
 }
 
 /// A PDF with one page: this content, these resources, and objects from number 5 on.
-fn page(content: &str, resources: &str, objects: &[&str]) -> Vec<u8> {
+pub(crate) fn page(content: &str, resources: &str, objects: &[&str]) -> Vec<u8> {
     let mut file = format!(
         "%PDF-1.7\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n\
          2 0 obj\n<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 595 842]>>\nendobj\n\

@@ -1,5 +1,5 @@
-//! Encryption of PDF (ISO 32000-2 §7.6): whoever has the user password can read the file, and where that is empty
-//! anyone can, whatever the owner's password is.
+//! Encryption of PDF (ISO 32000-2 §7.6): whoever has the user's password or the owner's can read the file, and where
+//! one of them is empty anyone can, whatever the other is.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -63,7 +63,7 @@ const PADDING: [u8; 32] = [
 ];
 
 impl Cipher {
-    /// Opens a file with the empty user password.
+    /// Opens a file with an empty password.
     pub(super) fn open(encrypt: &Dictionary, id: &[u8], file: &File<'_>) -> Result<Self, Closed> {
         let number = |key| file.get(encrypt, key).and_then(Object::number);
         let version = number("V").unwrap_or_default();
@@ -172,14 +172,20 @@ fn named(filters: &HashMap<Vec<u8>, Method>, name: &[u8]) -> Method {
     }
 }
 
-/// The file's key, if the empty user password gives it.
+/// The file's key, if an empty password gives it: the user's, or the owner's, which opens the file for everyone too.
 fn key_of(encrypt: &Dictionary, id: &[u8], file: &File<'_>, metadata: bool) -> Result<Vec<u8>, Closed> {
     let string = |key| file.get(encrypt, key).and_then(Object::string).ok_or(Closed::Unknown);
     let number = |key| file.get(encrypt, key).and_then(Object::number);
     let revision = number("R").ok_or(Closed::Unknown)?;
-    let user = string("U")?;
+    let (user, owner) = (string("U")?, string("O")?);
     if revision >= 5.0 {
-        return long_key(user, string("UE")?, revision >= 6.0);
+        let hardened = revision >= 6.0;
+        return match long_key(user, string("UE")?, b"", hardened) {
+            Err(Closed::Locked) => {
+                long_key(owner, string("OE")?, user.get(..48).ok_or(Closed::Unknown)?, hardened)
+            }
+            key => key,
+        };
     }
     let octets = match number("Length") {
         _ if revision < 3.0 => 5,
@@ -204,35 +210,54 @@ fn key_of(encrypt: &Dictionary, id: &[u8], file: &File<'_>, metadata: bool) -> R
     let permissions = (permissions as i64).to_le_bytes();
     let unencrypted: &[u8] = if revision >= 4.0 && !metadata { &[0xFF; 4] } else { &[] };
     let permissions = permissions.get(..4).unwrap_or_default();
-    let owner = string("O")?;
     let owner = owner.get(..32).unwrap_or(owner);
-    let mut key = crypto::md5(&[&PADDING, owner, permissions, id, unencrypted]);
-    key.truncate(octets);
-    if revision >= 3.0 {
-        for _ in 0..50 {
-            key = crypto::md5(&[&key]);
-            key.truncate(octets);
-        }
-    }
-    let proves = if revision >= 3.0 {
-        let mut proof = Rc4::new(&key).apply(&crypto::md5(&[&PADDING, id]));
-        for round in 1..20 {
-            let round_key: Vec<u8> = key.iter().map(|octet| octet ^ round).collect();
-            proof = Rc4::new(&round_key).apply(&proof);
-        }
-        user.get(..16) == Some(&*proof)
-    } else {
-        user.get(..32) == Some(&*Rc4::new(&key).apply(&PADDING))
+    let repeated = revision >= 3.0;
+    let short = |password: &[u8]| {
+        let key = short_key(&[password, owner, permissions, id, unencrypted], octets, repeated);
+        let proves = if repeated {
+            let proof = rounds(0..20, &key, &crypto::md5(&[&PADDING, id]));
+            user.get(..16) == Some(&*proof)
+        } else {
+            user.get(..32) == Some(&*Rc4::new(&key).apply(&PADDING))
+        };
+        proves.then_some(key)
     };
-    if proves { Ok(key) } else { Err(Closed::Locked) }
+    let of_owner = || {
+        // §7.6.4.4.4, algorithm 7: the owner's password gives the user's.
+        let key = short_key(&[&PADDING], octets, repeated);
+        let last = if repeated { 20 } else { 1 };
+        short(&rounds((0..last).rev(), &key, owner))
+    };
+    short(&PADDING).or_else(of_owner).ok_or(Closed::Locked)
 }
 
-/// §7.6.4.3.3, algorithm 2.A.
-fn long_key(user: &[u8], encrypted: &[u8], hardened: bool) -> Result<Vec<u8>, Closed> {
-    let (proof, rest) = user.split_at_checked(32).ok_or(Closed::Unknown)?;
+/// §7.6.4.3.2, algorithm 2: a password of 32 octets and what is hashed with it.
+fn short_key(parts: &[&[u8]], octets: usize, repeated: bool) -> Vec<u8> {
+    let mut key = crypto::md5(parts);
+    key.truncate(octets);
+    for _ in 0..if repeated { 50 } else { 0 } {
+        key = crypto::md5(&[&key]);
+        key.truncate(octets);
+    }
+    key
+}
+
+/// Encrypts with the key, each of whose octets is changed by the number of the round.
+fn rounds(numbers: impl Iterator<Item = u8>, key: &[u8], data: &[u8]) -> Vec<u8> {
+    numbers.fold(data.to_vec(), |data, round| {
+        let round_key: Vec<u8> = key.iter().map(|octet| octet ^ round).collect();
+        Rc4::new(&round_key).apply(&data)
+    })
+}
+
+/// §7.6.4.3.3, algorithm 2.A, for the empty password; the owner's is hashed with what proves the user's.
+fn long_key(proofs: &[u8], encrypted: &[u8], user: &[u8], hardened: bool) -> Result<Vec<u8>, Closed> {
+    let (proof, rest) = proofs.split_at_checked(32).ok_or(Closed::Unknown)?;
     let (validation, rest) = rest.split_at_checked(8).ok_or(Closed::Unknown)?;
     let key_salt = rest.get(..8).ok_or(Closed::Unknown)?;
-    let hash = |salt: &[u8]| if hardened { hardened_hash(salt) } else { crypto::sha256(&[salt]) };
+    let hash = |salt: &[u8]| {
+        if hardened { hardened_hash(salt, user) } else { crypto::sha256(&[salt, user]) }
+    };
     if hash(validation) != proof {
         return Err(Closed::Locked);
     }
@@ -241,11 +266,12 @@ fn long_key(user: &[u8], encrypted: &[u8], hardened: bool) -> Result<Vec<u8>, Cl
 }
 
 /// §7.6.4.3.4, algorithm 2.B, for the empty password.
-fn hardened_hash(salt: &[u8]) -> Vec<u8> {
-    let mut key = crypto::sha256(&[salt]);
+fn hardened_hash(salt: &[u8], user: &[u8]) -> Vec<u8> {
+    let mut key = crypto::sha256(&[salt, user]);
     for round in 0_usize.. {
         let (Some(aes_key), Some(iv)) = (key.get(..16), key.get(16..32)) else { break };
-        let encrypted = Aes::new(aes_key).map(|cipher| cipher.encrypt_chain(iv, &key.repeat(64)));
+        let encrypted =
+            Aes::new(aes_key).map(|cipher| cipher.encrypt_chain(iv, &[&key, user].concat().repeat(64)));
         let encrypted = encrypted.unwrap_or_default();
         let sum: u32 = encrypted.iter().take(16).map(|octet| u32::from(*octet)).sum();
         let last = encrypted.last().copied().unwrap_or_default();

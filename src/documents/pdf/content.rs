@@ -1,44 +1,24 @@
 //! Content streams: the text that a page shows (ISO 32000-2 §9.4), in the order in which it is shown, with spaces and
-//! line breaks where the page has gaps.
+//! line breaks where the page has gaps; and what else covers the page.
 
 #![deny(clippy::disallowed_methods)]
 
-use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::cover::Layer;
+use super::encoding;
 use super::file::File;
 use super::font::Font;
+use super::geometry::{IDENTITY, Matrix, Rect, inverse, matrix, moved, times};
 use super::object::{Dictionary, Next, Object, Parser};
+use super::path::Path;
+use super::shown::{Counts, Form, Shown};
 use crate::documents::{Budget, Reason};
 use crate::limits;
 
-/// A transformation: `[a b c d e f]` (§8.3.3).
-type Matrix = [f64; 6];
-
-const IDENTITY: Matrix = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-
-/// What was shown so far.
-pub(super) struct Shown {
-    pub(super) text: String,
-    /// Characters that stand for something, and those of which nobody says what.
-    pub(super) known: usize,
-    pub(super) unknown: usize,
-    /// The largest image, in the square units of the page.
-    pub(super) image: f64,
-    /// What could not be done to the end.
-    pub(super) trouble: Option<Reason>,
-    /// By where the object is: a font may stand in the resources themselves.
-    fonts: HashMap<*const Object, Rc<Font>>,
-    /// Forms that were shown, with what they had in characters and in image: a letterhead is read once.
-    forms: HashMap<u32, (usize, f64)>,
-    operators: usize,
-    /// Where the last glyph ended, and how high it was.
-    end: Option<(f64, f64, f64)>,
-}
-
 /// The state that `q` saves.
 #[derive(Clone)]
-struct State {
+struct State<'f> {
     matrix: Matrix,
     font: Option<Rc<Font>>,
     size: f64,
@@ -47,78 +27,51 @@ struct State {
     scale: f64,
     leading: f64,
     rise: f64,
+    /// What is painted at all, in the units of the page.
+    clip: Option<Rect>,
+    /// The pattern that areas are filled with.
+    pattern: Option<&'f Object>,
+}
+
+/// A stretch of marked content that says what it is.
+struct Span {
+    text: String,
+    /// Where the text of the page was when it began.
+    from: usize,
+    counts: Counts,
 }
 
 /// One stream while it is shown.
 struct Run<'f> {
     file: &'f File<'f>,
     resources: Option<&'f Dictionary>,
-    state: State,
-    saved: Vec<State>,
+    state: State<'f>,
+    saved: Vec<State<'f>>,
     text: Matrix,
     line: Matrix,
+    path: Path,
+    /// Whether the next path is where the clipping ends.
+    clips: bool,
+    spans: Vec<Option<Span>>,
     depth: usize,
 }
 
-impl Shown {
-    pub(super) fn new() -> Self {
-        Self {
-            text: String::new(),
-            known: 0,
-            unknown: 0,
-            image: 0.0,
-            trouble: None,
-            fonts: HashMap::new(),
-            forms: HashMap::new(),
-            operators: 0,
-            end: None,
-        }
-    }
+/// Shows a content stream with these resources.
+pub(super) fn show(
+    shown: &mut Shown,
+    file: &File<'_>,
+    content: &[u8],
+    resources: Option<&Dictionary>,
+    budget: &mut Budget,
+) {
+    Run::new(file, resources).show(shown, content, budget);
+}
 
-    /// Shows a content stream with these resources.
-    pub(super) fn show(
-        &mut self,
-        file: &File<'_>,
-        content: &[u8],
-        resources: Option<&Dictionary>,
-        budget: &mut Budget,
-    ) {
-        let run = Run::new(file, resources);
-        run.show(self, content, budget);
-        self.line_break();
-    }
-
-    fn line_break(&mut self) {
-        if !self.text.is_empty() && !self.text.ends_with('\n') {
-            self.text.push('\n');
-        }
-        self.end = None;
-    }
-
-    /// A space or a line break, where the next glyph is not where the last one ended.
-    fn gap(&mut self, place: &Matrix) {
-        let Some((x, y, high)) = self.end else { return };
-        let high = high.max(height(place)).max(f64::MIN_POSITIVE);
-        let (along, across) = (place[0], place[1]);
-        let length = along.hypot(across).max(f64::MIN_POSITIVE);
-        let (dx, dy) = (place[4] - x, place[5] - y);
-        // Along the line that the glyphs stand on, and away from it.
-        let forward = (dx * along + dy * across) / length;
-        let away = (dy * along - dx * across) / length;
-        if away.abs() > 0.5 * high || forward < -2.0 * high {
-            if !self.text.ends_with('\n') {
-                self.text.push('\n');
-            }
-        } else if forward > 0.2 * high && !self.text.ends_with([' ', '\n']) {
-            self.text.push(' ');
-        }
-    }
-
-    /// The form that the object of that number is, where the matrix puts it; shown once.
-    pub(super) fn form(&mut self, file: &File<'_>, number: u32, budget: &mut Budget) {
-        Run::new(file, None).form(self, number, budget);
-        self.line_break();
-    }
+/// Shows the form of that number where the matrix puts it.
+pub(super) fn form(shown: &mut Shown, file: &File<'_>, number: u32, matrix: &Matrix, budget: &mut Budget) {
+    let mut run = Run::new(file, None);
+    run.state.matrix = *matrix;
+    run.form(shown, number, budget);
 }
 
 impl<'f> Run<'f> {
@@ -132,8 +85,21 @@ impl<'f> Run<'f> {
             scale: 1.0,
             leading: 0.0,
             rise: 0.0,
+            clip: None,
+            pattern: None,
         };
-        Self { file, resources, state, saved: Vec::new(), text: IDENTITY, line: IDENTITY, depth: 0 }
+        Self {
+            file,
+            resources,
+            state,
+            saved: Vec::new(),
+            text: IDENTITY,
+            line: IDENTITY,
+            path: Path::default(),
+            clips: false,
+            spans: Vec::new(),
+            depth: 0,
+        }
     }
 
     fn show(mut self, shown: &mut Shown, content: &[u8], budget: &mut Budget) {
@@ -220,18 +186,126 @@ impl<'f> Run<'f> {
             }
             b"Do" => self.external(shown, operands, budget),
             b"gs" => self.graphics_state(shown, operands, budget),
+            b"BMC" | b"BDC" if self.spans.len() < limits::PDF_SPANS => {
+                let span = self.span(shown, operands);
+                self.spans.push(span);
+            }
+            b"EMC" => {
+                if let Some(Some(span)) = self.spans.pop() {
+                    shown.replace(&span.text, span.from, span.counts);
+                }
+            }
+            _ => self.draw(shown, operator, operands, budget),
+        }
+    }
+
+    /// Paths and what is painted with them (§8.5).
+    fn draw(&mut self, shown: &mut Shown, operator: &[u8], operands: &[Object], budget: &mut Budget) {
+        let number = |at: usize| operands.get(at).and_then(Object::number).unwrap_or_default();
+        let point = |at: usize| moved(number(at), number(at + 1), &self.state.matrix);
+        match operator {
+            b"m" => self.path.begin(point(0)),
+            b"l" => self.path.line(point(0)),
+            b"c" => self.path.curve(&[point(0), point(2), point(4)]),
+            b"v" | b"y" => self.path.curve(&[point(0), point(2)]),
+            b"re" => {
+                let rect =
+                    Rect::point(number(0), number(1)).with(number(0) + number(2), number(1) + number(3));
+                self.path.rectangle(rect.moved(&self.state.matrix));
+            }
+            b"W" | b"W*" => self.clips = true,
+            b"f" | b"F" | b"f*" | b"B" | b"B*" | b"b" | b"b*" => {
+                self.fill(shown, budget);
+                self.end_path(shown, true);
+            }
+            b"S" | b"s" => self.end_path(shown, true),
+            b"n" => self.end_path(shown, false),
+            b"scn" => {
+                self.state.pattern = match operands.last() {
+                    Some(Object::Name(_)) => self.resource("Pattern", operands.last()),
+                    _ => None,
+                };
+            }
+            b"cs" | b"sc" | b"g" | b"rg" | b"k" => self.state.pattern = None,
             _ => {}
         }
     }
 
-    fn resource(&self, kind: &str, operands: &[Object]) -> Option<&'f Object> {
+    /// An area that is filled with a pattern shows what the pattern does.
+    fn fill(&self, shown: &mut Shown, budget: &mut Budget) {
+        let (Some(Object::Reference(number)), Some(area)) = (self.state.pattern, self.path.bounds()) else {
+            return;
+        };
+        // Others than tiles are streams of no content: shadings.
+        let tile = matches!(self.file.object(*number), Some(Object::Stream(pattern, _)) if pattern.get("BBox").is_some());
+        if !tile {
+            return;
+        }
+        let before = shown.marks.len();
+        self.form(shown, *number, budget);
+        let marks = shown.marks.get(before..).unwrap_or_default();
+        let found = marks.iter().map(|(layer, _)| *layer).find(|layer| !matches!(layer, Layer::Text(_)));
+        if let Some(layer) = found {
+            let layer = if layer == Layer::Outline { Layer::Picture } else { layer };
+            self.mark(shown, layer, area);
+        }
+    }
+
+    fn end_path(&mut self, shown: &mut Shown, painted: bool) {
+        let path = std::mem::take(&mut self.path);
+        let bounds = path.bounds();
+        if painted {
+            for letter in path.letters() {
+                self.mark(shown, Layer::Outline, letter);
+            }
+        }
+        if std::mem::take(&mut self.clips)
+            && let Some(bounds) = bounds
+        {
+            self.state.clip = Some(self.state.clip.map_or(bounds, |clip| clip.within(bounds)));
+        }
+    }
+
+    fn mark(&self, shown: &mut Shown, layer: Layer, place: Rect) {
+        let place = self.state.clip.map_or(place, |clip| clip.within(place));
+        if !place.is_empty() {
+            shown.mark(layer, place, self.depth > 0);
+        }
+    }
+
+    /// Marked content with a text of its own; descriptions stand aside.
+    fn span(&self, shown: &mut Shown, operands: &[Object]) -> Option<Span> {
+        let properties = match operands.get(1)? {
+            name @ Object::Name(_) => self.resource("Properties", Some(name))?,
+            own => own,
+        };
+        let (number, properties) = match properties {
+            Object::Reference(number) => (Some(*number), self.file.object(*number)?),
+            own => (None, own),
+        };
+        let properties = properties.dictionary()?;
+        let text = |key: &str| {
+            let string = self.file.get(properties, key)?.string()?;
+            Some(match number {
+                Some(number) => encoding::text(&self.file.string(number, string)),
+                None => encoding::text(string),
+            })
+        };
+        for description in ["Alt", "E"].into_iter().filter_map(text) {
+            shown.aside.push_str(&description);
+            shown.aside.push('\n');
+        }
+        text("ActualText").map(|text| Span { text, from: shown.text.len(), counts: shown.counts })
+    }
+
+    fn resource(&self, kind: &str, name: Option<&Object>) -> Option<&'f Object> {
         let resources = self.file.inner(self.resources?, kind)?;
-        resources.0.get(operands.first()?.name()?)
+        resources.0.get(name?.name()?)
     }
 
     fn choose_font(&mut self, shown: &mut Shown, operands: &[Object], budget: &mut Budget) {
         self.state.size = operands.get(1).and_then(Object::number).unwrap_or(1.0);
-        let font = self.resource("Font", operands);
+        let font = self.resource("Font", operands.first());
         self.state.font = font.and_then(|font| self.font(shown, font, budget));
     }
 
@@ -249,7 +323,8 @@ impl<'f> Run<'f> {
 
     /// §8.4.5: a graphics state may set the font.
     fn graphics_state(&mut self, shown: &mut Shown, operands: &[Object], budget: &mut Budget) {
-        let Some(state) = self.resource("ExtGState", operands).and_then(|state| self.file.resolve(state))
+        let Some(state) =
+            self.resource("ExtGState", operands.first()).and_then(|state| self.file.resolve(state))
         else {
             return;
         };
@@ -272,49 +347,52 @@ impl<'f> Run<'f> {
     fn string(&mut self, shown: &mut Shown, string: &[u8]) {
         let Some(font) = self.state.font.clone() else {
             // Whatever it is, it is shown in no font that the page has.
-            shown.unknown += string.len();
+            shown.counts.unknown(string.len());
             return;
         };
+        let known = shown.counts.known;
+        let mut place: Option<Rect> = None;
         for glyph in font.glyphs(string) {
-            let place =
-                times(&[self.state.size, 0.0, 0.0, self.state.size, 0.0, self.state.rise], &self.text);
-            let place = times(&place, &self.state.matrix);
-            match &glyph.text {
-                Some(text) => {
-                    shown.gap(&place);
-                    shown.text.push_str(text);
-                    shown.known += usize::from(!text.trim().is_empty());
-                }
-                None => shown.unknown += 1,
-            }
+            let size = self.state.size;
+            let matrix = times(&[size, 0.0, 0.0, size, 0.0, self.state.rise], &self.text);
+            let matrix = times(&matrix, &self.state.matrix);
+            shown.glyph(&glyph, Rc::as_ptr(&font).addr(), &matrix);
             let spacing = self.state.char_spacing + if glyph.space { self.state.word_spacing } else { 0.0 };
-            self.advance((glyph.width * self.state.size + spacing) * self.state.scale);
+            self.advance((glyph.width * size + spacing) * self.state.scale);
             let end = times(&self.text, &self.state.matrix);
-            shown.end = Some((end[4], end[5], height(&place)));
+            shown.ended(&end, &matrix);
+            let em = Rect { left: 0.0, bottom: -0.2, right: glyph.width.max(0.2), top: 0.8 }.moved(&matrix);
+            place = Some(place.map_or(em, |all| all.with(em.left, em.bottom).with(em.right, em.top)));
+        }
+        if let Some(place) = place.filter(|_| shown.counts.known > known) {
+            self.mark(shown, Layer::Text(shown.counts.known - known), place);
         }
     }
 
     fn external(&mut self, shown: &mut Shown, operands: &[Object], budget: &mut Budget) {
-        let Some(object) = self.resource("XObject", operands) else { return };
+        let Some(object) = self.resource("XObject", operands.first()) else { return };
         let Some(dictionary) = self.file.resolve(object).and_then(Object::dictionary) else { return };
         if dictionary.is("Subtype", "Image") {
-            self.image(shown);
+            let get = |key| self.file.get(dictionary, key);
+            self.image(shown, is_bilevel(get("BitsPerComponent"), get("ImageMask"), get("Filter")));
         } else if let Object::Reference(number) = object {
             self.form(shown, *number, budget);
         }
     }
 
     fn form(&self, shown: &mut Shown, number: u32, budget: &mut Budget) {
-        if let Some((known, image)) = shown.forms.get(&number) {
-            shown.known += known;
-            shown.image = shown.image.max(*image);
+        if let Some(form) = shown.forms.get(&number).cloned() {
+            shown.counts.known += form.known;
+            self.cover_again(shown, &form);
             return;
         }
         if self.depth >= limits::PDF_DEPTH {
             shown.trouble = Some(Reason::Limit);
             return;
         }
-        shown.forms.insert(number, (0, 0.0));
+        let Some(dictionary) = self.file.object(number).and_then(Object::dictionary) else { return };
+        let none = Form { known: 0, matrix: self.state.matrix, marks: Rc::from([]) };
+        shown.forms.insert(number, none.clone());
         let content = match self.file.data(number, budget) {
             Ok(content) => content,
             Err(reason) => {
@@ -322,34 +400,56 @@ impl<'f> Run<'f> {
                 return;
             }
         };
-        let Some(dictionary) = self.file.object(number).and_then(Object::dictionary) else { return };
         let mut state = self.state.clone();
         if let Some(own) = self.file.get(dictionary, "Matrix") {
             state.matrix = times(&matrix(own.items()), &state.matrix);
         }
         let resources = self.file.inner(dictionary, "Resources").or(self.resources);
         let run = Run { state, depth: self.depth + 1, ..Run::new(self.file, resources) };
-        let (known, image) = (shown.known, shown.image);
-        shown.image = 0.0;
+        let (known, marked) = (shown.counts.known, shown.marks.len());
         run.show(shown, &content, budget);
-        shown.forms.insert(number, (shown.known - known, shown.image));
-        shown.image = shown.image.max(image);
+        let mut marks = shown.marks.get(marked..).unwrap_or_default();
+        if shown.kept_marks + marks.len() > limits::PDF_MARKS {
+            marks = &[];
+        }
+        shown.kept_marks += marks.len();
+        let form = Form { known: shown.counts.known.saturating_sub(known), marks: Rc::from(marks), ..none };
+        shown.forms.insert(number, form);
     }
 
-    /// An image is drawn into the unit square.
-    fn image(&self, shown: &mut Shown) {
-        let [a, b, c, d, _, _] = self.state.matrix;
-        shown.image = shown.image.max((a * d - b * c).abs());
+    /// A form that was shown before covers this page too, where this page has it.
+    fn cover_again(&self, shown: &mut Shown, form: &Form) {
+        let Some(back) = inverse(&form.matrix) else { return };
+        let by = times(&back, &self.state.matrix);
+        for (layer, place) in &*form.marks {
+            self.mark(shown, *layer, place.moved(&by));
+        }
+    }
+
+    /// An image is drawn into the unit square. A small one may be a letter.
+    fn image(&self, shown: &mut Shown, bilevel: bool) {
+        let place = Rect { left: 0.0, bottom: 0.0, right: 1.0, top: 1.0 }.moved(&self.state.matrix);
+        let layer = if bilevel { Layer::Bilevel } else { Layer::Picture };
+        let layer = if super::path::is_letter(place) { Layer::Outline } else { layer };
+        self.mark(shown, layer, place);
     }
 
     /// §8.9.7: its data end with `EI` between blanks.
     fn inline_image(&self, shown: &mut Shown, parser: &mut Parser<'_>) {
-        self.image(shown);
+        let mut entries = Vec::new();
         while let Some(next) = parser.next() {
-            if next == Next::Word(b"ID") {
-                break;
+            match next {
+                Next::Word(b"ID") => break,
+                Next::Object(object) if entries.len() < limits::PDF_OPERANDS => entries.push(object),
+                Next::Object(_) | Next::Word(_) => {}
             }
         }
+        let get = |keys: [&[u8]; 2]| {
+            let mut pairs = entries.as_chunks().0.iter();
+            pairs.find(|[key, _]| key.name().is_some_and(|key| keys.contains(&key))).map(|[_, value]| value)
+        };
+        let bits = get([b"BPC", b"BitsPerComponent"]);
+        self.image(shown, is_bilevel(bits, get([b"IM", b"ImageMask"]), get([b"F", b"Filter"])));
         let rest = parser.bytes.get(parser.at..).unwrap_or_default();
         let is_end = |window: &[u8]| matches!(window, [before, b'E', b'I', after] if before.is_ascii_whitespace() && after.is_ascii_whitespace());
         let length = rest.windows(4).position(is_end).map_or(rest.len(), |at| at + 4);
@@ -357,19 +457,11 @@ impl<'f> Run<'f> {
     }
 }
 
-fn matrix(numbers: &[Object]) -> Matrix {
-    std::array::from_fn(|at| numbers.get(at).and_then(Object::number).unwrap_or_default())
-}
-
-/// First the one, then the other.
-fn times(first: &Matrix, then: &Matrix) -> Matrix {
-    let apply = |x: f64, y: f64| (x * then[0] + y * then[2], x * then[1] + y * then[3]);
-    let (along, across) = (apply(first[0], first[1]), apply(first[2], first[3]));
-    let moved = apply(first[4], first[5]);
-    [along.0, along.1, across.0, across.1, moved.0 + then[4], moved.1 + then[5]]
-}
-
-/// How high a glyph of one em is.
-fn height(place: &Matrix) -> f64 {
-    place[2].hypot(place[3])
+/// Whether an image is in black and white.
+fn is_bilevel(bits: Option<&Object>, mask: Option<&Object>, filter: Option<&Object>) -> bool {
+    const FILTERS: [&[u8]; 3] = [b"CCITTFaxDecode", b"CCF", b"JBIG2Decode"];
+    let filters = filter.map(Object::items).unwrap_or_default();
+    bits.and_then(Object::index) == Some(1)
+        || mask == Some(&Object::Boolean(true))
+        || filters.iter().any(|filter| filter.name().is_some_and(|name| FILTERS.contains(&name)))
 }

@@ -2,12 +2,17 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// An encoding that a font may name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Base {
     Standard,
     WinAnsi,
     MacRoman,
+    /// That of the font Symbol.
+    Symbol,
 }
 
 /// What windows-1252 has from 128 to 159; `\u{fffd}` where it has nothing.
@@ -16,17 +21,25 @@ const WINDOWS: &str = "€\u{fffd}‚ƒ„…†‡ˆ‰Š‹Œ\u{fffd}Ž\u{fffd
 const MAC: &str = "ÄÅÇÉÑÖÜáàâäãåçéèêëíìîïñóòôöõúùûü†°¢£§•¶ß®©™´¨≠ÆØ∞±≤≥¥µ∂∑∏π∫ªºΩæø¿¡¬√ƒ≈∆«»…\u{a0}ÀÃÕŒœ–—“”‘’÷◊ÿŸ⁄€‹›ﬁﬂ‡·‚„‰ÂÊÁËÈÍÎÏÌÓÔ\u{f8ff}ÒÚÛÙıˆ˜¯˘˙˚¸˝˛ˇ";
 /// What Standard Encoding has from 161 on; `\u{fffd}` where it has nothing.
 const STANDARD: &str = "¡¢£⁄¥ƒ§¤'“«‹›ﬁﬂ\u{fffd}–†‡·\u{fffd}¶•‚„”»…‰\u{fffd}¿\u{fffd}`´ˆ˜¯˘˙¨\u{fffd}˚¸\u{fffd}˝˛ˇ—\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}Æ\u{fffd}ª\u{fffd}\u{fffd}\u{fffd}\u{fffd}ŁØŒº\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}æ\u{fffd}\u{fffd}\u{fffd}ı\u{fffd}\u{fffd}łøœß";
+/// What the font Symbol has from 32 on; `\u{fffd}` where it has nothing, or parts of a sign.
+const SYMBOL: &str = " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧ∆ΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_\u{fffd}αβχδεφγηιϕκλµνοπθρστυϖωξψζ{|}∼\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…\u{fffd}\u{fffd}↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇\u{fffd}\u{fffd}\u{fffd}∏√⋅¬∧∨⇔⇐⇑⇒⇓◊〈\u{fffd}\u{fffd}\u{fffd}∑\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}〉∫⌠\u{fffd}⌡";
 /// What PDFDocEncoding has from 128 to 160.
 const DOCUMENT: &str = "•†‡…—–ƒ⁄‹›−‰„“”‘’‚™ﬁﬂŁŒŠŸŽıłœšž\u{fffd}€";
 
 /// What each of the 256 codes stands for.
 pub(super) fn table(base: Base) -> Vec<Option<String>> {
+    let known = |c: char| (c != char::REPLACEMENT_CHARACTER && !c.is_control()).then(|| c.to_string());
     let high: Box<dyn Iterator<Item = char>> = match base {
+        Base::Symbol => {
+            let mut codes: Vec<Option<String>> = vec![None; 32];
+            codes.extend(SYMBOL.chars().map(known));
+            codes.resize(256, None);
+            return codes;
+        }
         Base::WinAnsi => Box::new(WINDOWS.chars().chain('\u{a0}'..='\u{ff}')),
         Base::MacRoman => Box::new(MAC.chars()),
         Base::Standard => Box::new(std::iter::repeat_n('\u{fffd}', 33).chain(STANDARD.chars())),
     };
-    let known = |c: char| (c != char::REPLACEMENT_CHARACTER && !c.is_control()).then(|| c.to_string());
     let mut codes: Vec<Option<String>> = ('\0'..'\u{80}').chain(high).map(known).collect();
     codes.resize(256, None);
     codes
@@ -52,6 +65,25 @@ fn document_character(octet: u8) -> char {
     special.and_then(|at| DOCUMENT.chars().nth(usize::from(at))).unwrap_or(char::from(octet))
 }
 
+/// Whether what a font says it shows is text: neither control characters, nor those that each font has for itself.
+pub(super) fn is_text(shown: &str) -> bool {
+    let none = |c: char| {
+        c.is_control() && !c.is_whitespace()
+            || matches!(c, char::REPLACEMENT_CHARACTER | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..)
+    };
+    !shown.is_empty() && !shown.contains(none)
+}
+
+/// Whether a guess is one that holds: enough letters with the vowels of a language, and few signs.
+pub(super) fn looks_like_text(guess: &str) -> bool {
+    let count = |is: fn(char) -> bool| guess.chars().filter(|c| is(*c)).count();
+    let all = count(|c| !c.is_whitespace());
+    let letters = count(char::is_alphabetic);
+    let vowels = count(|c| "aeiouyåäöAEIOUYÅÄÖ".contains(c));
+    let usual = count(|c| c.is_alphanumeric() || ".,:;-()/'\"?!".contains(c));
+    all < 3 || letters >= 10 && usual * 10 >= all * 9 && vowels * 5 >= letters && vowels * 3 <= letters * 2
+}
+
 /// What a glyph of that name stands for (the Adobe Glyph List, as far as Latin text goes).
 pub(super) fn glyph(name: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(name).ok()?;
@@ -73,35 +105,23 @@ pub(super) fn glyph(name: &[u8]) -> Option<String> {
     {
         return Some(character.to_string());
     }
-    let mut known = GLYPHS.split_ascii_whitespace();
-    while let (Some(known_name), Some(text)) = (known.next(), known.next()) {
-        if known_name == stem {
-            return Some(if text == "_" { " ".to_owned() } else { text.to_owned() });
-        }
-    }
-    None
+    GLYPHS.get(stem).map(|text| if *text == "_" { " ".to_owned() } else { (*text).to_owned() })
 }
 
-/// Names with what they stand for; `_` is a space.
-const GLYPHS: &str = "\
-space _ nbspace _ exclam ! quotedbl \" numbersign # dollar $ percent % ampersand & quotesingle ' parenleft ( \
-parenright ) asterisk * plus + comma , hyphen - sfthyphen - minus − period . slash / zero 0 one 1 two 2 three 3 \
-four 4 five 5 six 6 seven 7 eight 8 nine 9 colon : semicolon ; less < equal = greater > question ? at @ \
-bracketleft [ backslash \\ bracketright ] asciicircum ^ underscore _ grave ` braceleft { bar | braceright } \
-asciitilde ~ exclamdown ¡ cent ¢ sterling £ currency ¤ yen ¥ brokenbar ¦ section § dieresis ¨ copyright © \
-ordfeminine ª guillemotleft « logicalnot ¬ registered ® macron ¯ degree ° plusminus ± acute ´ mu µ paragraph ¶ \
-periodcentered · cedilla ¸ ordmasculine º guillemotright » onequarter ¼ onehalf ½ threequarters ¾ questiondown ¿ \
-Agrave À Aacute Á Acircumflex Â Atilde Ã Adieresis Ä Aring Å AE Æ Ccedilla Ç Egrave È Eacute É Ecircumflex Ê \
-Edieresis Ë Igrave Ì Iacute Í Icircumflex Î Idieresis Ï Eth Ð Ntilde Ñ Ograve Ò Oacute Ó Ocircumflex Ô Otilde Õ \
-Odieresis Ö multiply × Oslash Ø Ugrave Ù Uacute Ú Ucircumflex Û Udieresis Ü Yacute Ý Thorn Þ germandbls ß agrave à \
-aacute á acircumflex â atilde ã adieresis ä aring å ae æ ccedilla ç egrave è eacute é ecircumflex ê edieresis ë \
-igrave ì iacute í icircumflex î idieresis ï eth ð ntilde ñ ograve ò oacute ó ocircumflex ô otilde õ odieresis ö \
-divide ÷ oslash ø ugrave ù uacute ú ucircumflex û udieresis ü yacute ý thorn þ ydieresis ÿ Lslash Ł lslash ł OE Œ \
-oe œ Scaron Š scaron š Zcaron Ž zcaron ž Ydieresis Ÿ florin ƒ circumflex ˆ tilde ˜ endash – emdash — quoteleft ‘ \
-quoteright ’ quotesinglbase ‚ quotedblleft “ quotedblright ” quotedblbase „ dagger † daggerdbl ‡ bullet • ellipsis … \
-perthousand ‰ guilsinglleft ‹ guilsinglright › fraction ⁄ Euro € trademark ™ fi ﬁ fl ﬂ ff ﬀ ffi ﬃ ffl ﬄ dotlessi ı \
-figuredash ‒ softhyphen - hyphentwo ‐ nonbreakinghyphen ‑ cacute ć Cacute Ć ccaron č Ccaron Č eogonek ę aogonek ą \
-nacute ń sacute ś zacute ź zdotaccent ż";
+/// What a glyph stands for by guess, whose name is a letter and its code's number: programs that make fonts of pictures
+/// name them so.
+pub(super) fn numbered(name: &[u8], code: usize) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?;
+    let digits = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    let hexadecimal = name.get(1..).filter(|digits| digits.len() == 2).unwrap_or_default();
+    let same = digits.parse() == Ok(code) || usize::from_str_radix(hexadecimal, 16) == Ok(code);
+    let octet = u8::try_from(code).ok().filter(|_| same)?;
+    (octet.is_ascii_graphic() || octet == b' ').then(|| char::from(octet).to_string())
+}
+
+/// Names of glyphs with what they stand for; `_` is a space.
+static GLYPHS: LazyLock<HashMap<&str, &str>> =
+    LazyLock::new(|| include_str!("glyphs.txt").lines().filter_map(|line| line.split_once(' ')).collect());
 
 #[cfg(test)]
 mod tests {

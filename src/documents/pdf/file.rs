@@ -24,6 +24,8 @@ pub(super) struct File<'a> {
     objects: HashMap<u32, Entry>,
     /// All trailers' entries together; those of the last one hold.
     pub(super) trailer: Dictionary,
+    /// There are more objects than may be kept.
+    pub(super) cut: bool,
     cipher: Option<Cipher>,
 }
 
@@ -37,7 +39,8 @@ struct Entry {
 impl<'a> File<'a> {
     /// Finds everything that stands in the file itself.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Reason> {
-        let mut file = Self { bytes, objects: HashMap::new(), trailer: Dictionary::default(), cipher: None };
+        let mut file =
+            Self { bytes, objects: HashMap::new(), trailer: Dictionary::default(), cut: false, cipher: None };
         let finder = memmem::Finder::new("obj");
         let mut at = 0;
         let mut again = bytes.len().saturating_mul(limits::PDF_AGAIN_RATIO);
@@ -46,12 +49,17 @@ impl<'a> File<'a> {
             at = keyword + "obj".len();
             let Some((number, generation)) = number_before(bytes, keyword) else { continue };
             if file.objects.len() >= limits::PDF_OBJECTS {
-                return Err(Reason::Limit);
+                file.cut = true;
+                break;
             }
             let mut parser = Parser::in_file(bytes, at);
             let Some(object) = parser.object() else {
                 // What is in it may still be objects, each of which goes as far.
-                again = again.checked_sub(parser.at.saturating_sub(at)).ok_or(Reason::Limit)?;
+                let Some(left) = again.checked_sub(parser.at.saturating_sub(at)) else {
+                    file.cut = true;
+                    break;
+                };
+                again = left;
                 continue;
             };
             let object = file.with_data(object, &mut parser);

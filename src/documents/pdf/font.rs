@@ -4,29 +4,52 @@
 
 use std::collections::HashMap;
 
-use super::cmap::Map;
+use super::cmap::{self, Map};
 use super::encoding::{self, Base};
 use super::file::File;
-use super::object::{Dictionary, Next, Object, Parser};
+use super::object::{Dictionary, Object};
+use super::program::{self, Program};
 use crate::documents::Budget;
 use crate::limits;
+use crate::mime::words;
 
 /// A font.
 pub(super) struct Font {
     /// ToUnicode, which holds before all else.
     unicode: Option<Map>,
-    /// For simple fonts: what each code stands for.
-    simple: Option<Vec<Option<String>>>,
+    codes: Codes,
     widths: HashMap<u32, f64>,
     default_width: f64,
     /// Thousandths of an em, or whatever a Type 3 font counts in.
     scale: f64,
 }
 
+/// What its codes are.
+enum Codes {
+    /// Octets: what each of the 256 stands for, and whether that is a guess.
+    Simple(Vec<Option<String>>, Vec<bool>),
+    /// As long as the map says; each is a glyph.
+    Composite(Composite),
+    /// Characters in an encoding that PDF names (§9.7.5.2).
+    Named(&'static str),
+}
+
+/// A composite font whose codes are glyphs.
+#[derive(Default)]
+struct Composite {
+    map: Option<Map>,
+    /// Glyphs of the embedded program, where the numbers in the codes are not theirs.
+    places: Option<Vec<u8>>,
+    /// What glyphs stand for, as the embedded program has it.
+    glyphs: HashMap<u16, String>,
+}
+
 /// One character of a string.
 pub(super) struct Glyph {
     /// What it stands for; `None` where nobody says.
     pub(super) text: Option<String>,
+    /// Whether the text is a guess.
+    pub(super) guessed: bool,
     /// In ems.
     pub(super) width: f64,
     /// Whether it is the one-octet code 32, to which word spacing applies.
@@ -36,23 +59,57 @@ pub(super) struct Glyph {
 impl Font {
     pub(super) fn read(file: &File<'_>, dictionary: &Dictionary, budget: &mut Budget) -> Self {
         let composite = file.get(dictionary, "Subtype").and_then(Object::name) == Some(b"Type0");
-        let unicode = match dictionary.get("ToUnicode") {
-            Some(Object::Reference(number)) => file.data(*number, budget).ok().map(|data| Map::parse(&data)),
-            _ => None,
+        let mut font = Self {
+            unicode: map(file, dictionary, "ToUnicode", budget),
+            codes: Codes::Named(""),
+            widths: HashMap::new(),
+            default_width: 0.5,
+            scale: 0.001,
         };
-        let mut font =
-            Self { unicode, simple: None, widths: HashMap::new(), default_width: 0.5, scale: 0.001 };
         if composite {
-            font.read_composite(file, dictionary);
+            font.read_composite(file, dictionary, budget);
         } else {
             font.read_simple(file, dictionary, budget);
         }
         font
     }
 
-    fn read_composite(&mut self, file: &File<'_>, dictionary: &Dictionary) {
+    fn read_composite(&mut self, file: &File<'_>, dictionary: &Dictionary, budget: &mut Budget) {
         let descendant = file.get(dictionary, "DescendantFonts").and_then(|fonts| fonts.items().first());
-        let Some(descendant) = descendant.and_then(|font| file.resolve(font)?.dictionary()) else { return };
+        let descendant = descendant.and_then(|font| file.resolve(font)?.dictionary());
+        if let Some(descendant) = descendant {
+            self.read_widths(file, descendant);
+        }
+        let named = file.get(dictionary, "Encoding").and_then(Object::name).and_then(charset);
+        self.codes = match named {
+            Some(charset) => Codes::Named(charset),
+            None => Codes::Composite(self.glyphs_of(file, dictionary, descendant, budget)),
+        };
+    }
+
+    /// What the codes of a composite font are that are glyphs. Only where nobody else says what a glyph is, the font's
+    /// program is asked.
+    fn glyphs_of(
+        &self,
+        file: &File<'_>,
+        dictionary: &Dictionary,
+        descendant: Option<&Dictionary>,
+        budget: &mut Budget,
+    ) -> Composite {
+        let mut composite =
+            Composite { map: map(file, dictionary, "Encoding", budget), ..Composite::default() };
+        if let (None, Some(descendant)) = (&self.unicode, descendant) {
+            let descriptor = file.inner(descendant, "FontDescriptor");
+            let program = descriptor.and_then(|descriptor| program::read(file, descriptor, budget));
+            composite.glyphs = program.unwrap_or_default().glyphs;
+            if let Some(Object::Reference(number)) = descendant.get("CIDToGIDMap") {
+                composite.places = file.data(*number, budget).ok();
+            }
+        }
+        composite
+    }
+
+    fn read_widths(&mut self, file: &File<'_>, descendant: &Dictionary) {
         self.default_width = file.get(descendant, "DW").and_then(Object::number).unwrap_or(1000.0) / 1000.0;
         let Some(widths) = file.get(descendant, "W") else { return };
         // §9.7.4.3: `first [width …]` or `first last width`.
@@ -94,11 +151,10 @@ impl Font {
         let inner = encoding.and_then(Object::dictionary);
         let base = encoding.and_then(|encoding| named(encoding.name()));
         let base = base.or_else(|| named(file.get(inner?, "BaseEncoding")?.name()));
-        // A font that does not say has an encoding of its own, which for text is one of these.
-        let mut codes = encoding::table(base.unwrap_or(Base::WinAnsi));
-        if base.is_none() && is_symbolic(file, dictionary) {
-            codes = built_in(file, dictionary, budget);
-        }
+        let (mut codes, mut guesses) = match base {
+            Some(base) => (encoding::table(base), vec![false; 256]),
+            None => own_codes(file, dictionary, self.unicode.is_none(), budget),
+        };
         let differences = inner.and_then(|inner| file.get(inner, "Differences"));
         let mut code = 0;
         for item in differences.map(Object::items).unwrap_or_default() {
@@ -107,15 +163,17 @@ impl Font {
                     code = item.index().and_then(|code| usize::try_from(code).ok()).unwrap_or(0);
                 }
                 Some(Object::Name(name)) => {
-                    if let Some(place) = codes.get_mut(code) {
-                        *place = encoding::glyph(name);
+                    if let (Some(place), Some(guess)) = (codes.get_mut(code), guesses.get_mut(code)) {
+                        let known = encoding::glyph(name);
+                        *guess = known.is_none();
+                        *place = known.or_else(|| encoding::numbered(name, code));
                     }
                     code += 1;
                 }
                 _ => {}
             }
         }
-        self.simple = Some(codes);
+        self.codes = Codes::Simple(codes, guesses);
     }
 
     fn widen(&mut self, code: u32, width: Option<f64>) {
@@ -128,64 +186,149 @@ impl Font {
 
     /// The glyphs that a string shows.
     pub(super) fn glyphs(&self, string: &[u8]) -> Vec<Glyph> {
-        match &self.simple {
-            Some(codes) => string.iter().map(|code| self.simple_glyph(codes, *code)).collect(),
-            None => string.chunks(2).map(|code| self.composite_glyph(code)).collect(),
+        match &self.codes {
+            Codes::Simple(codes, guesses) => {
+                string.iter().map(|code| self.simple_glyph(codes, guesses, *code)).collect()
+            }
+            Codes::Composite(composite) => self.split(
+                string,
+                |rest| self.length(composite, rest),
+                |code| {
+                    let glyph = composite.map.as_ref().and_then(|map| map.glyph(cmap::value(code)));
+                    let glyph = glyph.unwrap_or(cmap::value(code));
+                    (composite.text(glyph), glyph)
+                },
+            ),
+            Codes::Named(charset) => self.split(
+                string,
+                |rest| octets_of(charset, rest),
+                |code| {
+                    let text = words::in_charset(charset.as_bytes(), code);
+                    (encoding::is_text(&text).then_some(text), cmap::value(code))
+                },
+            ),
         }
     }
 
-    fn simple_glyph(&self, codes: &[Option<String>], code: u8) -> Glyph {
+    /// Octets of the next code of a composite font: the code space of its encoding says, else that of ToUnicode.
+    fn length(&self, composite: &Composite, rest: &[u8]) -> usize {
+        let says = |map: &&Map| map.has_space();
+        match composite.map.as_ref().filter(says) {
+            Some(map) => map.length(rest),
+            // `Identity` has two.
+            None if composite.map.is_none() => 2,
+            None => self.unicode.as_ref().filter(says).map_or(2, |map| map.length(rest)),
+        }
+    }
+
+    fn split(
+        &self,
+        string: &[u8],
+        length: impl Fn(&[u8]) -> usize,
+        own: impl Fn(&[u8]) -> (Option<String>, u32),
+    ) -> Vec<Glyph> {
+        let mut glyphs = Vec::with_capacity(string.len() / 2);
+        let mut rest = string;
+        while !rest.is_empty() {
+            let (code, after) = rest.split_at(length(rest).clamp(1, rest.len()));
+            rest = after;
+            let (text, number) = own(code);
+            let mapped = self.unicode.as_ref().and_then(|map| map.get(cmap::value(code)));
+            let width = self.widths.get(&number).copied().unwrap_or(self.default_width);
+            glyphs.push(Glyph { text: mapped.or(text), guessed: false, width, space: code == b" " });
+        }
+        glyphs
+    }
+
+    fn simple_glyph(&self, codes: &[Option<String>], guesses: &[bool], code: u8) -> Glyph {
+        let at = usize::from(code);
         let mapped = self.unicode.as_ref().and_then(|map| map.get(u32::from(code)));
-        let text = mapped.or_else(|| codes.get(usize::from(code)).cloned().flatten());
+        let unsure = mapped.is_none() && guesses.get(at).copied().unwrap_or(false);
+        let text = mapped.or_else(|| codes.get(at).cloned().flatten().filter(|text| encoding::is_text(text)));
         let width = self.widths.get(&u32::from(code)).copied().unwrap_or(self.default_width);
-        Glyph { text, width, space: code == b' ' }
-    }
-
-    /// Two octets for a character: what all programs write that leave out the Asian encodings.
-    fn composite_glyph(&self, code: &[u8]) -> Glyph {
-        let value = code.iter().fold(0, |value, octet| value << 8 | u32::from(*octet));
-        let text = self.unicode.as_ref().and_then(|map| map.get(value));
-        Glyph { text, width: self.widths.get(&value).copied().unwrap_or(self.default_width), space: false }
+        Glyph { text, guessed: unsure, width, space: code == b' ' }
     }
 }
 
-/// Whether its codes are its own: it is embedded, and says that its characters are not those of Latin text.
-fn is_symbolic(file: &File<'_>, dictionary: &Dictionary) -> bool {
+impl Composite {
+    fn text(&self, glyph: u32) -> Option<String> {
+        let at = usize::try_from(glyph).ok()?.checked_mul(2)?;
+        let place = match &self.places {
+            Some(places) => u16::from_be_bytes(*places.get(at..)?.first_chunk()?),
+            None => u16::try_from(glyph).ok()?,
+        };
+        self.glyphs.get(&place).cloned()
+    }
+}
+
+/// The character map under that key, if it is a stream.
+fn map(file: &File<'_>, dictionary: &Dictionary, key: &str, budget: &mut Budget) -> Option<Map> {
+    let Some(Object::Reference(number)) = dictionary.get(key) else { return None };
+    let Some(Object::Stream(..)) = file.object(*number) else { return None };
+    file.data(*number, budget).ok().map(|data| Map::parse(&data))
+}
+
+/// What the codes of a simple font stand for whose dictionary has no encoding, and which of them are guesses (§9.6.5).
+fn own_codes(
+    file: &File<'_>,
+    dictionary: &Dictionary,
+    asked: bool,
+    budget: &mut Budget,
+) -> (Vec<Option<String>>, Vec<bool>) {
     const SYMBOLIC: u32 = 4;
+    let name = file.get(dictionary, "BaseFont").and_then(Object::name).unwrap_or_default();
     let descriptor = file.inner(dictionary, "FontDescriptor");
+    let embedded = descriptor.filter(|descriptor| program::is_embedded(descriptor));
     let flags = descriptor.and_then(|descriptor| file.index(descriptor.get("Flags")?));
-    let embedded = descriptor.is_some_and(|descriptor| {
-        ["FontFile", "FontFile2", "FontFile3"].iter().any(|key| descriptor.get(key).is_some())
-    });
-    embedded && flags.is_some_and(|flags| flags & SYMBOLIC != 0)
+    let symbolic = flags.is_some_and(|flags| flags & SYMBOLIC != 0);
+    let known = |base| (encoding::table(base), vec![false; 256]);
+    let Some(descriptor) = embedded else {
+        return match name {
+            b"Symbol" => known(Base::Symbol),
+            b"ZapfDingbats" => (vec![None; 256], vec![false; 256]),
+            _ => known(Base::WinAnsi),
+        };
+    };
+    let type1 = descriptor.get("FontFile2").is_none();
+    let Some(codes) = (asked && (symbolic || type1))
+        .then(|| program::read(file, descriptor, budget))
+        .flatten()
+        .and_then(|program: Program| program.codes)
+    else {
+        // Text in one of the usual encodings, if what comes out looks like text.
+        return (encoding::table(Base::WinAnsi), vec![symbolic || type1; 256]);
+    };
+    (codes, vec![false; 256])
 }
 
-/// The encoding inside an embedded Type 1 font, in its clear part: `dup 65 /A put`. Those of other fonts name no
-/// characters.
-fn built_in(file: &File<'_>, dictionary: &Dictionary, budget: &mut Budget) -> Vec<Option<String>> {
-    let mut codes = vec![None; 256];
-    let program = file.inner(dictionary, "FontDescriptor").and_then(|descriptor| descriptor.get("FontFile"));
-    let Some(Object::Reference(number)) = program else { return codes };
-    let Ok(program) = file.data(*number, budget) else { return codes };
-    let mut parser = Parser::in_content(&program);
-    let mut last = [Object::Null, Object::Null];
-    while let Some(next) = parser.next() {
-        match next {
-            Next::Word(b"eexec") => break,
-            Next::Word(b"put") => {
-                let code = last[0].index().and_then(|code| usize::try_from(code).ok());
-                if let Some(place) = code.and_then(|code| codes.get_mut(code))
-                    && let Object::Name(name) = &last[1]
-                {
-                    *place = encoding::glyph(name);
-                }
-            }
-            Next::Word(_) => {}
-            Next::Object(object) => {
-                let [_, before] = last;
-                last = [before, object];
-            }
-        }
+/// The charset of a named encoding of codes (§9.7.5.2); those that are glyphs have none.
+fn charset(name: &[u8]) -> Option<&'static str> {
+    let name = std::str::from_utf8(name).ok()?;
+    let stem = name.strip_suffix("-H").or_else(|| name.strip_suffix("-V")).unwrap_or(name);
+    Some(match stem {
+        "Identity" => return None,
+        _ if stem.ends_with("UCS2") || stem.ends_with("UTF16") => "utf-16be",
+        _ if stem.ends_with("UTF8") => "utf-8",
+        _ if stem.contains("GBK2K") => "gb18030",
+        _ if stem.starts_with("GB") => "gbk",
+        _ if stem.contains("RKSJ") => "shift_jis",
+        _ if stem.starts_with("EUC") => "euc-jp",
+        _ if stem.contains("B5") => "big5",
+        _ if stem.starts_with("KSC") => "euc-kr",
+        _ => return None,
+    })
+}
+
+/// Octets of the next character.
+fn octets_of(charset: &str, rest: &[u8]) -> usize {
+    match (charset, rest) {
+        ("utf-16be", [0xD8..=0xDB, ..])
+        | ("utf-8", [0xF0..=0xFF, ..])
+        | ("gb18030", [_, b'0'..=b'9', ..]) => 4,
+        ("utf-8", [0xE0..=0xEF, ..]) => 3,
+        ("utf-8", [0..=0xBF, ..])
+        | ("shift_jis", [0..=0x80 | 0xA0..=0xDF, ..])
+        | ("gb18030" | "gbk" | "big5" | "euc-jp" | "euc-kr", [0..=0x80, ..]) => 1,
+        _ => 2,
     }
-    codes
 }
