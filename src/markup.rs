@@ -3,10 +3,12 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod declared;
 mod entities;
 mod html;
 mod tokens;
 
+pub(crate) use declared::charset;
 pub(crate) use entities::decode;
 pub(crate) use html::{text, unpercent};
 pub(crate) use tokens::{Tag, Token, xml};

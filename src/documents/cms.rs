@@ -37,6 +37,15 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     object(document, &decoded)
 }
 
+/// Whether text is base64 of a CMS object.
+pub(super) fn is_armoured(bytes: &[u8]) -> bool {
+    let lines =
+        || bytes.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let is_base64 = |octet: &u8| octet.is_ascii_alphanumeric() || b"+/=".contains(octet);
+    lines().next().is_some_and(|first| first.starts_with(b"-----BEGIN") || first.starts_with(b"M"))
+        && lines().all(|line| line.starts_with(b"-----") || line.iter().all(is_base64))
+}
+
 fn object(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     let outer = Value::parse(bytes, 0).ok_or(Reason::Damaged)?;
     let mut fields = outer.values()?.into_iter();

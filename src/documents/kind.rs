@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Document, Outcome};
 use super::{
-    Scheme, State, cms, compound, folded, inflate, lzma, magic, message, pdf, pgp, plain, rar, rtf, strings,
-    tar, tnef, zip,
+    Scheme, State, cms, compound, folded, inflate, lzma, magic, message, pdf, pgp, picture, plain, rar, rtf,
+    strings, tar, tnef, zip,
 };
 
 /// What a document is.
@@ -95,24 +95,77 @@ const TYPES: &[(&str, Kind)] = &[
 ];
 
 impl Kind {
-    /// What the octets are; the name and the declared type are asked where they do not say.
+    /// What the octets are; the name and the declared type are asked where they do not say, and are believed as far as
+    /// the octets can be that.
     pub fn of(bytes: &[u8], name: &str, media_type: &str) -> Self {
         // Two letters are no proof of a program: a text may begin with them.
         let text = strings::is_text(bytes);
         if let Some(kind) = magic::find(bytes).filter(|kind| kind.may_hold_text() || !text) {
             return kind;
         }
+        let label = Self::by_label(name, media_type);
+        if bytes.is_empty() {
+            return label.unwrap_or(Self::Unknown);
+        }
+        match label {
+            Some(kind) if text => kind.in_text(bytes),
+            None if text => of_text(bytes),
+            Some(kind) if kind.may_lack_magic(bytes) => kind,
+            Some(_) | None => Self::Unknown,
+        }
+    }
+
+    /// What a name's ending says, else a declared type.
+    pub(super) fn by_label(name: &str, media_type: &str) -> Option<Self> {
         let by_name = name.rsplit_once('.').and_then(|(_, ending)| {
             let ending = ending.trim_end().to_ascii_lowercase();
             ENDINGS.iter().find(|(endings, _)| endings.split(' ').any(|known| known == ending))
         });
         let by_type = || TYPES.iter().find(|(known, _)| media_type.starts_with(known));
-        match by_name.or_else(by_type) {
-            // A text may be more than its name says, and a picture whose octets are text is none.
-            Some((_, kind)) if *kind != Self::Text && (kind.may_hold_text() || !text) => *kind,
-            _ if text => of_text(bytes),
-            Some((_, kind)) => *kind,
-            None => Self::Unknown,
+        by_name.or_else(by_type).map(|(_, kind)| *kind)
+    }
+
+    /// What a text is that is called this: it itself if a text can be it, else what the text says.
+    fn in_text(self, bytes: &[u8]) -> Self {
+        let can_be = match self {
+            Self::Html | Self::Xml | Self::Csv | Self::Calendar | Self::Card | Self::Rtf | Self::Pgp => true,
+            Self::Message => message::has_header(bytes),
+            Self::Smime => cms::is_armoured(bytes),
+            Self::Text
+            | Self::Pdf
+            | Self::Ooxml
+            | Self::OpenDocument
+            | Self::Compound
+            | Self::OneNote
+            | Self::Tnef
+            | Self::Rights
+            | Self::Zip
+            | Self::SevenZip
+            | Self::Rar
+            | Self::Tar
+            | Self::Gzip
+            | Self::Bzip2
+            | Self::Xz
+            | Self::Cabinet
+            | Self::DiskImage
+            | Self::Executable
+            | Self::Shortcut
+            | Self::Image
+            | Self::Audio
+            | Self::Video
+            | Self::Font
+            | Self::Unknown => false,
+        };
+        if can_be { self } else { of_text(bytes) }
+    }
+
+    /// Whether octets that are no text may be this without any magic: archives before there was one, bare CMS and
+    /// OpenPGP, messages with binary parts. Their readers say so if they are not.
+    fn may_lack_magic(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::Smime | Self::Pgp | Self::Tar => true,
+            Self::Message => message::has_header(bytes),
+            _ => false,
         }
     }
 
@@ -247,7 +300,8 @@ impl Kind {
             Self::Rar => rar::read,
             Self::Tar => tar::read,
             Self::Gzip => inflate::gzip,
-            Self::Image | Self::Audio | Self::Video | Self::Font | Self::Executable | Self::Shortcut => {
+            Self::Image => picture::read,
+            Self::Audio | Self::Video | Self::Font | Self::Executable | Self::Shortcut => {
                 |document, bytes| zip::behind(document, bytes).map(|()| State::Plain)
             }
             Self::Rights => |_, _| Ok(State::Encrypted(Scheme::Rights)),

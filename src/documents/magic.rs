@@ -28,12 +28,25 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (0, b"\xfe\xed\xfa", Kind::Executable),
     (0, b"\xcf\xfa\xed\xfe", Kind::Executable),
     (0, b"\x4c\0\0\0\x01\x14\x02\0", Kind::Shortcut),
+    (0, b"\x76\xe8\x04\x60\xc4\x11\xe3\x86", Kind::Rights),
     (0, b"\xe4\x52\x5c\x7b\x8c\xd8\xa7\x4d", Kind::OneNote),
     (0, b"vhdxfile", Kind::DiskImage),
     (0, b"conectix", Kind::DiskImage),
     (0x8001, b"CD001", Kind::DiskImage),
     (0, b"\xff\xd8\xff", Kind::Image),
     (0, b"\x89PNG\r\n\x1a\n", Kind::Image),
+    (0, b"\0\0\0\x0cjP  ", Kind::Image),
+    (0, b"\xff\x4f\xff\x51", Kind::Image),
+    (0, b"8BPS", Kind::Image),
+    (0, b"P4\n", Kind::Image),
+    (0, b"P5\n", Kind::Image),
+    (0, b"P6\n", Kind::Image),
+    (128, b"DICM", Kind::Image),
+    (0, b"AT&TFORM", Kind::Image),
+    (0, b"\xff\x0a", Kind::Image),
+    (0, b"\0\0\0\x0cJXL ", Kind::Image),
+    (0, b"\0\0\x02\0", Kind::Image),
+    (0, b"\x02\0\x09\0\0", Kind::Image),
     (0, b"GIF8", Kind::Image),
     (0, b"II*\0", Kind::Image),
     (0, b"MM\0*", Kind::Image),
@@ -44,12 +57,23 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (8, b"WEBP", Kind::Image),
     (4, b"ftyphei", Kind::Image),
     (4, b"ftypmif1", Kind::Image),
-    (4, b"ftypavif", Kind::Image),
+    (4, b"ftypavi", Kind::Image),
+    (4, b"ftyphev", Kind::Image),
+    (4, b"ftypmsf1", Kind::Image),
     (4, b"ftypM4A", Kind::Audio),
     (8, b"WAVE", Kind::Audio),
     (0, b"ID3", Kind::Audio),
     (0, b"\xff\xfb", Kind::Audio),
     (0, b"\xff\xf3", Kind::Audio),
+    (0, b"\xff\xf2", Kind::Audio),
+    (0, b"\xff\xfa", Kind::Audio),
+    (0, b"\xff\xf1", Kind::Audio),
+    (0, b"\xff\xf9", Kind::Audio),
+    (0, b"MThd", Kind::Audio),
+    (8, b"AIFF", Kind::Audio),
+    (8, b"AIFC", Kind::Audio),
+    (0, b".snd", Kind::Audio),
+    (0, b"wvpk", Kind::Audio),
     (0, b"OggS", Kind::Audio),
     (0, b"fLaC", Kind::Audio),
     (0, b"#!AMR", Kind::Audio),
@@ -57,16 +81,26 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (8, b"AVI ", Kind::Video),
     (0, b"\x1aE\xdf\xa3", Kind::Video),
     (0, b"\0\0\x01\xba", Kind::Video),
+    (0, b"\0\0\x01\xb3", Kind::Video),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", Kind::Video),
+    (0, b"FLV\x01", Kind::Video),
+    (4, b"moov", Kind::Video),
+    (4, b"mdat", Kind::Video),
+    (4, b"wide", Kind::Video),
     (0, b"wOFF", Kind::Font),
     (0, b"wOF2", Kind::Font),
     (0, b"OTTO\0", Kind::Font),
+    (0, b"ttcf", Kind::Font),
+    (34, b"LP", Kind::Font),
     (0, b"\0\x01\0\0\0", Kind::Font),
 ];
 
 /// The format that the octets say they are.
 pub(super) fn find(bytes: &[u8]) -> Option<Kind> {
     let is = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    // Packets of 188 octets each begin with the same one.
+    let stream = [0, 188, 376, 564].iter().all(|at| is(*at, b"\x47"));
     let bitmap = is(0, b"BM") && is(6, &[0; 4]);
     let known = MAGIC.iter().find(|(at, magic, _)| is(*at, magic)).map(|(_, _, kind)| *kind);
-    known.or(bitmap.then_some(Kind::Image))
+    known.or(bitmap.then_some(Kind::Image)).or(stream.then_some(Kind::Video))
 }

@@ -13,6 +13,39 @@ use crate::mime::piece::{Role, Unread};
 use crate::mime::section::Section;
 use crate::mime::words;
 
+/// Whether octets begin as a message does: with fields of which one is a message's own.
+pub(super) fn has_header(bytes: &[u8]) -> bool {
+    const FIELDS: [&str; 16] = [
+        "from",
+        "to",
+        "cc",
+        "bcc",
+        "subject",
+        "date",
+        "received",
+        "return-path",
+        "delivered-to",
+        "message-id",
+        "mime-version",
+        "content-type",
+        "sender",
+        "reply-to",
+        "x-mozilla-status",
+        "x-sender",
+    ];
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    let lines = bytes.split(|octet| *octet == b'\n').take(HEADER_LINES);
+    let mut fields = lines.take_while(|line| !line.trim_ascii().is_empty());
+    bytes.starts_with(b"From ")
+        || fields.any(|line| {
+            let name = line.split(|octet| *octet == b':').next().unwrap_or_default();
+            name.len() < line.len() && FIELDS.iter().any(|field| name.eq_ignore_ascii_case(field.as_bytes()))
+        })
+}
+
+/// Lines of a header section that are looked at for a field that every message has.
+const HEADER_LINES: usize = 200;
+
 /// Reads the text of a message, and what it carries.
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     document.budget().spend(bytes.len())?;

@@ -17,7 +17,7 @@ pub(super) fn text(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
 
 /// Reads a page of HTML.
 pub(super) fn page(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
-    document.text(&markup::text(&words::unlabelled(bytes)))?;
+    document.text(&markup::text(&words::declared(markup::charset(bytes), bytes)))?;
     Ok(State::Plain)
 }
 
@@ -25,6 +25,6 @@ pub(super) fn page(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
 pub(super) fn xml(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     document.text(&xml::flow(bytes))?;
     document.text("\n")?;
-    document.text(&xml::fields(bytes))?;
+    document.text(&xml::values(bytes))?;
     Ok(State::Plain)
 }

@@ -95,6 +95,9 @@ impl Piece {
     pub(crate) fn written(&self) -> String {
         match &self.charset {
             Some(label) => words::in_charset(label, &self.bytes),
+            None if self.media_type == "text/html" => {
+                words::declared(markup::charset(&self.bytes), &self.bytes).into_owned()
+            }
             None => words::text(&self.bytes).into_owned(),
         }
     }

@@ -18,15 +18,54 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Text for a file that names no charset: by its byte order mark, or as [`text`] has it.
+/// Text for a file that names no charset: by its byte order mark, as UTF-16 if it looks like that, or as [`text`] has
+/// it.
 pub(crate) fn unlabelled(bytes: &[u8]) -> Cow<'_, str> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => text(rest),
         [0xff, 0xfe, rest @ ..] => Cow::Owned(in_charset(b"utf-16le", rest)),
         [0xfe, 0xff, rest @ ..] => Cow::Owned(in_charset(b"utf-16be", rest)),
-        _ => text(bytes),
+        _ => match unmarked_wide(bytes) {
+            Some(label) => Cow::Owned(in_charset(label, bytes)),
+            None => text(bytes),
+        },
     }
 }
+
+/// Text for a file that names this charset for itself. Its octets are asked first, since such names are often wrong.
+pub(crate) fn declared<'b>(label: Option<&[u8]>, bytes: &'b [u8]) -> Cow<'b, str> {
+    match label {
+        Some(label)
+            if !has_mark(bytes) && unmarked_wide(bytes).is_none() && std::str::from_utf8(bytes).is_err() =>
+        {
+            Cow::Owned(in_charset(label, bytes))
+        }
+        _ => unlabelled(bytes),
+    }
+}
+
+fn has_mark(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
+}
+
+/// The charset of text in UTF-16 without a mark: in Latin text one octet of most pairs is zero, and always the same one.
+pub(crate) fn unmarked_wide(bytes: &[u8]) -> Option<&'static [u8]> {
+    let beginning = bytes.get(..WIDE_SAMPLE).unwrap_or(bytes);
+    let pairs = beginning.as_chunks::<2>().0;
+    let zeros = |at: usize| pairs.iter().filter(|pair| pair.get(at) == Some(&0)).count();
+    let (high, low) = (zeros(0), zeros(1));
+    let most = |count: usize, other: usize| {
+        pairs.len() >= 2 && count * 10 >= pairs.len() * 7 && other * 50 <= pairs.len()
+    };
+    match () {
+        () if most(low, high) => Some(b"utf-16le"),
+        () if most(high, low) => Some(b"utf-16be"),
+        () => None,
+    }
+}
+
+/// Octets that are looked at to tell whether text is UTF-16.
+const WIDE_SAMPLE: usize = 4 << 10;
 
 /// Text for bytes in the charset of that label; a label that nobody knows, or UTF-8 that is none, is read as
 /// unlabelled text.
@@ -227,6 +266,21 @@ mod tests {
         ] {
             assert_eq!(decode(written), read, "{written}");
         }
+    }
+
+    #[test]
+    fn files_without_a_charset() {
+        let wide = |text: &str, octets: fn(u16) -> [u8; 2]| {
+            text.encode_utf16().flat_map(octets).collect::<Vec<u8>>()
+        };
+        for text in ["Hälsa: 811228-9874\r\n", "<a>1</a>"] {
+            assert_eq!(unlabelled(&wide(text, u16::to_le_bytes)), text);
+            assert_eq!(unlabelled(&wide(text, u16::to_be_bytes)), text);
+            assert_eq!(unlabelled(text.as_bytes()), text);
+        }
+        assert_eq!(unlabelled(b"a\0\0b"), "a\0\0b");
+        assert_eq!(declared(Some(b"iso-8859-2"), b"\xb3"), "ł");
+        assert_eq!(declared(Some(b"iso-8859-2"), "å".as_bytes()), "å");
     }
 
     #[test]

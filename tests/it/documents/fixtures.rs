@@ -71,7 +71,20 @@ fn kinds_are_told_by_content_and_not_by_name() {
         ("a.pdf", b"\xff\xd8\xff\xe0\0\x10JFIF", " a.pdf image plain"),
         ("a", b"<!DOCTYPE html><p>8112<b>28", " a html plain"),
         ("a.bin", b"\0\x01\x02", " a.bin unknown uninspectable:format"),
-        ("message.rpmsg", b"\x76\xe8\x04\x60", " message.rpmsg rights encrypted:rights"),
+        ("message.rpmsg", b"\x76\xe8\x04\x60\xc4\x11\xe3\x86\0", " message.rpmsg rights encrypted:rights"),
+        // What only says that it is something is what it is.
+        ("message.rpmsg", b"Pnr 811228-9874", " message.rpmsg text plain"),
+        ("message.rpmsg", b"\0\x01\x02", " message.rpmsg unknown uninspectable:format"),
+        ("a.gz", b"Pnr 811228-9874", " a.gz text plain"),
+        ("a.p7m", b"Pnr 811228-9874", " a.p7m text plain"),
+        ("a.eml", b"Pnr: 811228-9874", " a.eml text plain"),
+        ("a.ics", b"Pnr: 811228-9874", " a.ics calendar plain"),
+        ("a.json", b"\x93\0\x01\x02", " a.json unknown uninspectable:format"),
+        ("a.csv", b"\x93\0\x01\x02", " a.csv unknown uninspectable:format"),
+        ("a.jpg", b"\x93\0\x01\x02", " a.jpg unknown uninspectable:format"),
+        ("a.mp3", b"\x93\0\x01\x02", " a.mp3 unknown uninspectable:format"),
+        ("a.txt", b"8\x001\x001\x002\x002\x008\x00", " a.txt text plain"),
+        ("a.txt", b"H\xe4lsa", " a.txt text plain"),
     ] {
         assert_eq!(line(&items(name, content)[0]), expected);
     }
