@@ -6,14 +6,15 @@
 mod cipher;
 mod shared;
 
-use std::fmt::Write as _;
-
 use super::compound::Compound;
 use super::document::{Document, Outcome};
+use super::masks::Masks;
 use super::places::{f64_at, slice, u16_at, u32_at, utf16};
 use super::{Reason, Scheme, State};
 use crate::mime::words;
 
+const XF: u16 = 0x00E0;
+const FORMAT: u16 = 0x041E;
 const FORMULA: u16 = 0x0006;
 const EOF: u16 = 0x000A;
 const HEADER: u16 = 0x0014;
@@ -43,9 +44,10 @@ struct Record<'a> {
 
 pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome {
     // A file may have both, for old programs; the first is the whole.
-    let name = if file.find("Workbook").is_some() { "Workbook" } else { "Book" };
-    let stream = file.stream(name, document.budget())?;
+    let name = if file.has("Workbook") { "Workbook" } else { "Book" };
+    let (stream, ended) = file.stream_partly(name, document.budget())?;
     let (list, whole) = records(&stream);
+    let whole = ended.and(whole);
     let Some(pass) = list.iter().find(|record| record.kind == FILE_PASS) else {
         Sheet::read(document, &list)?;
         return whole.map(|()| State::Plain);
@@ -56,7 +58,7 @@ pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome 
     };
     let (list, whole) = records(&clear);
     Sheet::read(document, &list)?;
-    whole.map(|()| State::Readable(Scheme::Office))
+    ended.and(whole).map(|()| State::Readable(Scheme::Office))
 }
 
 /// All records, and whether they go to the stream's end.
@@ -92,11 +94,18 @@ struct Sheet<'d, 'r> {
     /// BIFF8, whose strings are UTF-16; before that they are octets.
     wide: bool,
     row: Option<u16>,
+    masks: Masks,
 }
 
 impl<'d, 'r> Sheet<'d, 'r> {
     fn read(document: &'d mut Document<'r>, list: &[Record<'_>]) -> Result<(), Reason> {
-        let mut sheet = Self { document, texts: Vec::new(), wide: version(list) >= 0x0600, row: None };
+        let mut sheet = Self {
+            document,
+            texts: Vec::new(),
+            wide: version(list) >= 0x0600,
+            row: None,
+            masks: Masks::default(),
+        };
         for (at, record) in list.iter().enumerate() {
             let rest = list.get(at + 1..).unwrap_or_default();
             let continued = rest.iter().take_while(|next| next.kind == CONTINUE).map(|next| next.content);
@@ -148,26 +157,54 @@ impl<'d, 'r> Sheet<'d, 'r> {
                 let text = content.get(6..).and_then(|text| self.text(text));
                 self.cell(content, &text.unwrap_or_default())?;
             }
-            NUMBER => self.cell(content, &f64_at(content, 6).map(number).unwrap_or_default())?,
-            RK => self.cell(content, &u32_at(content, 6).map(rk).unwrap_or_default())?,
-            MUL_RK => {
-                let cells = content.get(4..content.len().saturating_sub(2)).unwrap_or_default();
-                for cell in cells.chunks_exact(6) {
-                    self.cell(content, &u32_at(cell, 2).map(rk).unwrap_or_default())?;
-                }
-            }
-            // Its value is a number, unless its last octets say that it follows as a text or is none.
-            FORMULA if u16_at(content, 12) != Some(0xFFFF) => {
-                self.cell(content, &f64_at(content, 6).map(number).unwrap_or_default())?;
-            }
             STRING => {
                 let text = self.text(content).unwrap_or_default();
                 self.document.text(&text)?;
                 self.document.text("\t")?;
             }
+            _ => self.numbers(record)?,
+        }
+        Ok(())
+    }
+
+    /// Cells that are numbers, and what says how they look.
+    fn numbers(&mut self, record: &Record<'_>) -> Result<(), Reason> {
+        let content = record.content;
+        match record.kind {
+            FORMAT => {
+                // Before BIFF8 a string has a length of one octet, after it of two.
+                let code = content
+                    .get(2..)
+                    .and_then(|code| if self.wide { wide_text(code) } else { self.short_text(code) });
+                if let (Some(id), Some(code)) = (u16_at(content, 0), code) {
+                    self.masks.format(u32::from(id), &code);
+                }
+            }
+            XF => self.masks.style(u32::from(u16_at(content, 2).unwrap_or_default())),
+            NUMBER => self.number(content, content, f64_at(content, 6))?,
+            RK => self.number(content, content, u32_at(content, 6).map(rk))?,
+            MUL_RK => {
+                let cells = content.get(4..content.len().saturating_sub(2)).unwrap_or_default();
+                for cell in cells.chunks_exact(6) {
+                    // Each begins with its style, as a cell by itself does after row and column.
+                    let (row, own) =
+                        (content.get(..4).unwrap_or_default(), cell.get(..2).unwrap_or_default());
+                    self.number(content, &[row, own].concat(), u32_at(cell, 2).map(rk))?;
+                }
+            }
+            // Its value is a number, unless its last octets say that it follows as a text or is none.
+            FORMULA if u16_at(content, 12) != Some(0xFFFF) => {
+                self.number(content, content, f64_at(content, 6))?;
+            }
             _ => {}
         }
         Ok(())
+    }
+
+    /// A number in the mask of its style, whose number stands after row and column.
+    fn number(&mut self, content: &[u8], cell: &[u8], value: Option<f64>) -> Result<(), Reason> {
+        let style = usize::from(u16_at(cell, 4).unwrap_or_default());
+        self.cell(content, &value.map(|value| self.masks.shown(style, value)).unwrap_or_default())
     }
 
     /// A cell's record begins with its row.
@@ -227,23 +264,15 @@ fn characters(content: &[u8], length: usize) -> Option<String> {
     Some(utf16(rest.get(..length * 2)?))
 }
 
-/// A number as a cell shows it without a format; a personal number has no fraction.
-fn number(value: f64) -> String {
-    let mut text = String::new();
-    // Writing into a string does not fail.
-    let _ = write!(text, "{value}");
-    text
-}
-
 /// §2.5.122: a number in thirty bits.
-fn rk(value: u32) -> String {
+pub(super) fn rk(value: u32) -> f64 {
     let whole = value & 2 != 0;
     let plain = if whole {
         f64::from(value.cast_signed() >> 2)
     } else {
         f64::from_bits(u64::from(value & 0xFFFF_FFFC) << 32)
     };
-    number(if value & 1 != 0 { plain / 100.0 } else { plain })
+    if value & 1 != 0 { plain / 100.0 } else { plain }
 }
 
 #[cfg(test)]
@@ -252,10 +281,11 @@ mod tests {
 
     #[test]
     fn numbers_in_thirty_bits() {
-        assert_eq!(rk(0x0000_0006), "1");
-        assert_eq!(rk((8_112_289 << 2) | 2), "8112289");
-        assert_eq!(rk(u32::MAX), "-0.01");
-        assert_eq!(rk(0x3FF0_0000), "1");
-        assert_eq!(number(198_112_289_874.0), "198112289874");
+        let shown = |value| Masks::default().shown(0, rk(value));
+        assert_eq!(shown(0x0000_0006), "1");
+        assert_eq!(shown((8_112_289 << 2) | 2), "8112289");
+        assert_eq!(shown(u32::MAX), "-0.01");
+        assert_eq!(shown(0x3FF0_0000), "1");
+        assert_eq!(Masks::default().shown(0, 198_112_289_874.0), "198112289874");
     }
 }

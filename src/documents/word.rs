@@ -6,7 +6,7 @@
 use super::compound::Compound;
 use super::document::{Document, Outcome};
 use super::places::{size_at, slice, u16_at, u32_at, utf16};
-use super::{Reason, Scheme, State};
+use super::{Reason, Scheme, State, strings};
 use crate::mime::words;
 
 const ENCRYPTED: u16 = 0x0100;
@@ -15,7 +15,7 @@ const TABLE_ONE: u16 = 0x0200;
 const WORD_97: u16 = 0x00C1;
 
 pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome {
-    let main = file.stream("WordDocument", document.budget())?;
+    let (main, mut whole) = file.stream_partly("WordDocument", document.budget())?;
     let flags = u16_at(&main, 10).ok_or(Reason::Damaged)?;
     if flags & ENCRYPTED != 0 {
         return Ok(State::Encrypted(Scheme::Office));
@@ -24,17 +24,31 @@ pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome 
         return read_old(document, &main);
     }
     let table = if flags & TABLE_ONE != 0 { "1Table" } else { "0Table" };
-    let table = file.stream(table, document.budget())?;
+    let Ok((table, _)) = file.stream_partly(table, document.budget()) else {
+        // The text stands there in one piece or in several, between what says how it looks.
+        strings::runs_of(document, &main)?;
+        return Err(Reason::Damaged);
+    };
     let (at, length) = size_at(&main, 0x1A2).zip(size_at(&main, 0x1A6)).ok_or(Reason::Damaged)?;
-    let pieces = pieces(slice(&table, at, length).ok_or(Reason::Damaged)?).ok_or(Reason::Damaged)?;
+    let Some(pieces) = slice(&table, at, length).and_then(pieces) else {
+        strings::runs_of(document, &main)?;
+        return Err(Reason::Damaged);
+    };
     for piece in pieces {
-        let octets = slice(&main, piece.at, piece.length).ok_or(Reason::Damaged)?;
+        let Some(octets) = main.get(piece.at..) else {
+            whole = Err(Reason::Damaged);
+            continue;
+        };
+        if octets.len() < piece.length {
+            whole = Err(Reason::Damaged);
+        }
+        let octets = octets.get(..piece.length).unwrap_or(octets);
         let text = if piece.wide { utf16(octets) } else { words::in_charset(b"windows-1252", octets) };
         document.budget().spend(text.len())?;
         document.text(&shown(&text))?;
     }
     document.text("\n")?;
-    Ok(State::Plain)
+    whole.map(|()| State::Plain)
 }
 
 /// Word 6 and 95: one run of octets.
