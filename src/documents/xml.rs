@@ -178,6 +178,58 @@ pub(super) fn fields(part: &[u8]) -> String {
     joined(out, &aside)
 }
 
+/// The text of XML of whatever kind, in which every element stands for itself, and so does every attribute.
+pub(super) fn values(part: &[u8]) -> String {
+    let part = characters(part);
+    let mut out = String::new();
+    // An office document in one file has attributes that people read, and thousands that they do not.
+    let office = part.get(..OFFICE_BEGINNING).unwrap_or(&part).contains("office:document");
+    for token in markup::xml(&part) {
+        if out.len() > limits::DOCUMENT_TEXT_OCTETS {
+            break;
+        }
+        match token {
+            Token::Text(text) if !text.trim_ascii().is_empty() => {
+                out.push_str(&markup::decode(text));
+                out.push('\n');
+            }
+            Token::Raw(text) => {
+                out.push_str(text);
+                out.push('\n');
+            }
+            Token::Start(tag) if office => attributes(&tag, &mut out),
+            Token::Start(tag) => {
+                for (name, value) in tag.attributes().filter(|(name, _)| !is_technical(name)) {
+                    for piece in [local(name), ": ", &value, "\t"] {
+                        out.push_str(piece);
+                    }
+                }
+                if out.ends_with('\t') {
+                    out.push('\n');
+                }
+            }
+            Token::Text(_) | Token::End(_) | Token::Comment(_) => {}
+        }
+    }
+    out
+}
+
+/// The values of that attribute, of whatever element.
+pub(super) fn attribute(part: &[u8], wanted: &str) -> Vec<String> {
+    let part = characters(part);
+    let tags =
+        markup::xml(&part).filter_map(|token| if let Token::Start(tag) = token { Some(tag) } else { None });
+    tags.filter_map(|tag| tag.attribute(wanted).map(Cow::into_owned)).collect()
+}
+
+/// Octets in which a document in one file says that it is one.
+const OFFICE_BEGINNING: usize = 1 << 10;
+
+/// Attributes that are for programs, whatever the XML is about.
+fn is_technical(name: &str) -> bool {
+    name == "xmlns" || ["xmlns:", "xsi:", "xml:"].iter().any(|prefix| name.starts_with(prefix))
+}
+
 pub(super) fn joined(mut out: String, aside: &str) -> String {
     if !aside.is_empty() {
         out.push('\n');
@@ -218,8 +270,11 @@ fn separate(local: &str, out: &mut String) {
 pub(super) fn attributes(tag: &Tag<'_>, aside: &mut String) {
     for (name, value) in tag.attributes() {
         let local = local(name);
-        let sheet = local == "name" && matches!(tag.local(), "sheet" | "table" | "tableColumn");
-        if sheet || READ.contains(&local) {
+        let sheet =
+            local == "name" && matches!(tag.local(), "sheet" | "table" | "tableColumn" | "cacheField");
+        // What a pivot table was made from.
+        let cached = local == "v" && matches!(tag.local(), "s" | "n" | "d");
+        if sheet || cached || READ.contains(&local) {
             aside.push_str(&value);
             aside.push('\n');
         } else if LINKS.contains(&local) && value.contains(['?', ':']) {
@@ -229,14 +284,14 @@ pub(super) fn attributes(tag: &Tag<'_>, aside: &mut String) {
     }
 }
 
-/// XML is in Unicode by its mark or by its first character (XML 1.0, appendix F), else as text that names no charset.
+/// XML is in Unicode by its mark or by its first character (XML 1.0, appendix F), else in the charset that it names.
 fn characters(part: &[u8]) -> Cow<'_, str> {
     match part {
         [0, 0, 0, b'<', ..] | [0, 0, 0xfe, 0xff, ..] => Cow::Owned(utf32(part, u32::from_be_bytes)),
         [b'<', 0, 0, 0, ..] | [0xff, 0xfe, 0, 0, ..] => Cow::Owned(utf32(part, u32::from_le_bytes)),
         [0, b'<', ..] => Cow::Owned(words::in_charset(b"utf-16be", part)),
         [b'<', 0, ..] => Cow::Owned(words::in_charset(b"utf-16le", part)),
-        _ => words::unlabelled(part),
+        _ => words::declared(markup::charset(part), part),
     }
 }
 
@@ -278,6 +333,18 @@ mod tests {
             assert_eq!(flow(part.as_bytes()), read, "{part}");
         }
         assert_eq!(fields(b"<a><b>1</b> <c>2</c></a>"), "1\n2\n");
+    }
+
+    #[test]
+    fn attributes_are_values() {
+        assert_eq!(
+            values(b"<p xmlns='u' xml:lang='sv'><x persnr='811228-9874' w:y=\"a &amp; b\"/>1</p>"),
+            "persnr: 811228-9874\ty: a & b\t\n1\n"
+        );
+        assert_eq!(
+            flow(b"<cacheField name='Pnr'><s v='811228-9874'/><x v='0'/></cacheField>"),
+            "\nPnr\n811228-9874\n"
+        );
     }
 
     #[test]

@@ -3,9 +3,8 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
 
-use super::formats::Formats;
+use crate::documents::masks::Masks;
 use crate::documents::xml;
 use crate::limits;
 use crate::markup::{self, Tag, Token};
@@ -42,12 +41,16 @@ impl Shared {
         if !string.is_empty() {
             strings.push(string);
         }
+        Self::of(strings)
+    }
+
+    pub(super) fn of(strings: Vec<String>) -> Self {
         let used = RefCell::new(vec![false; strings.len()]);
         Self { strings, used }
     }
 
-    fn get(&self, number: &str) -> &str {
-        let Some(number) = number.trim_ascii().parse::<usize>().ok() else { return "" };
+    /// The string of that number.
+    pub(super) fn get(&self, number: usize) -> &str {
         if let Some(used) = self.used.borrow_mut().get_mut(number) {
             *used = true;
         }
@@ -83,7 +86,7 @@ enum Kind {
 }
 
 /// The text of a sheet.
-pub(super) fn text(part: &[u8], shared: &Shared, formats: &Formats) -> String {
+pub(super) fn text(part: &[u8], shared: &Shared, formats: &Masks) -> String {
     let part = words::unlabelled(part);
     let (mut out, mut aside) = (String::with_capacity(part.len() / 4), String::new());
     let mut cell = Cell::default();
@@ -146,12 +149,14 @@ impl Cell {
     }
 
     /// Writes the cell down; it is empty then.
-    fn end(&mut self, shared: &Shared, formats: &Formats, out: &mut String) {
+    fn end(&mut self, shared: &Shared, formats: &Masks, out: &mut String) {
         if self.value.is_empty() {
             return;
         }
         match self.kind {
-            Kind::Shared => out.push_str(shared.get(&self.value)),
+            Kind::Shared => {
+                out.push_str(self.value.trim_ascii().parse().map_or("", |number| shared.get(number)));
+            }
             Kind::Written => out.push_str(&self.value),
             Kind::Number => number(&self.value, self.format, formats, out),
         }
@@ -160,35 +165,14 @@ impl Cell {
     }
 }
 
-/// A number as people see it: whole ones without exponent, and with the zeros and hyphens of their format, since
-/// Excel keeps 000101-1234 as 1011234.
-fn number(value: &str, format: usize, formats: &Formats, out: &mut String) {
-    let whole = if value.bytes().all(|byte| byte.is_ascii_digit()) {
-        value.parse::<u64>().ok()
-    } else {
-        value
-            .parse::<f64>()
-            .ok()
-            .filter(|number| number.fract() == 0.0 && (0.0..9e15).contains(number))
-            .map(as_whole)
-    };
-    match (whole, whole.and_then(|whole| formats.apply(format, whole))) {
-        (_, Some(shown)) => out.push_str(&shown),
-        (Some(whole), None) => {
-            // Writing into a string does not fail.
-            let _ = write!(out, "{whole}");
+/// A number as people see it.
+fn number(value: &str, format: usize, formats: &Masks, out: &mut String) {
+    match value.parse::<f64>() {
+        Ok(number) if number.fract() == 0.0 && (0.0..9e15).contains(&number) => {
+            out.push_str(&formats.shown(format, number));
         }
-        (None, None) => out.push_str(value),
+        Ok(_) | Err(_) => out.push_str(value),
     }
-}
-
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "asked before: whole, and below 2^53"
-)]
-fn as_whole(number: f64) -> u64 {
-    number as u64
 }
 
 #[cfg(test)]
@@ -198,7 +182,7 @@ mod tests {
     #[test]
     fn cells_as_they_are_shown() {
         let shared = Shared::read(b"<sst><si><t>Anna</t></si><si><r><t>a</t></r><r><t>b</t></r><rPh><t/></rPh></si><si><t>left</t></si></sst>");
-        let formats = Formats::read(
+        let formats = Masks::read(
             b"<numFmts><numFmt numFmtId='164' formatCode='000000\\-0000'/></numFmts><cellXfs><xf numFmtId='0'/><xf numFmtId='164'/></cellXfs>",
         );
         let sheet = b"<row><c t='s'><v>0</v></c><c t='s'><v>1</v></c><c s='1'><v>1011234</v></c></row>\
