@@ -103,6 +103,11 @@ impl Kind {
         if let Some(kind) = magic::find(bytes).filter(|kind| kind.may_hold_text() || !text) {
             return kind;
         }
+        let called_pdf =
+            media_type == "application/pdf" || name.to_ascii_lowercase().trim_end().ends_with(".pdf");
+        if (called_pdf || !text) && magic::is_late_pdf(bytes) {
+            return Self::Pdf;
+        }
         let label = Self::by_label(name, media_type);
         if bytes.is_empty() {
             return label.unwrap_or(Self::Unknown);

@@ -2,6 +2,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use memchr::memmem;
+
 use super::kind::Kind;
 
 /// Where octets stand, which they are, and what they say.
@@ -103,4 +105,10 @@ pub(super) fn find(bytes: &[u8]) -> Option<Kind> {
     let bitmap = is(0, b"BM") && is(6, &[0; 4]);
     let known = MAGIC.iter().find(|(at, magic, _)| is(*at, magic)).map(|(_, _, kind)| *kind);
     known.or(bitmap.then_some(Kind::Image)).or(stream.then_some(Kind::Video))
+}
+
+/// Whether a PDF begins behind something else, where readers look for it: in the first kilobyte (ISO 32000-2 §7.5.2).
+pub(super) fn is_late_pdf(bytes: &[u8]) -> bool {
+    let at = memmem::find(bytes.get(..1024).unwrap_or(bytes), b"%PDF-");
+    at.and_then(|at| bytes.get(at..)).is_some_and(|rest| memmem::find(rest, b" obj").is_some())
 }

@@ -30,8 +30,8 @@ enum Codes {
     Simple(Vec<Option<String>>, Vec<bool>),
     /// As long as the map says; each is a glyph.
     Composite(Composite),
-    /// Characters in an encoding that PDF names (§9.7.5.2).
-    Named(&'static str),
+    /// Characters in an encoding that PDF names (§9.7.5.2), and whether that is a guess.
+    Named(&'static str, bool),
 }
 
 /// A composite font whose codes are glyphs.
@@ -42,6 +42,14 @@ struct Composite {
     places: Option<Vec<u8>>,
     /// What glyphs stand for, as the embedded program has it.
     glyphs: HashMap<u16, String>,
+}
+
+/// What the encoding of a composite font says of a code.
+struct Own {
+    text: Option<String>,
+    guessed: bool,
+    /// The number that its width stands under.
+    glyph: u32,
 }
 
 /// One character of a string.
@@ -61,7 +69,7 @@ impl Font {
         let composite = file.get(dictionary, "Subtype").and_then(Object::name) == Some(b"Type0");
         let mut font = Self {
             unicode: map(file, dictionary, "ToUnicode", budget),
-            codes: Codes::Named(""),
+            codes: Codes::Named("", false),
             widths: HashMap::new(),
             default_width: 0.5,
             scale: 0.001,
@@ -81,8 +89,11 @@ impl Font {
             self.read_widths(file, descendant);
         }
         let named = file.get(dictionary, "Encoding").and_then(Object::name).and_then(charset);
+        // Some programs write so that codes are characters; others write the same where they are glyphs.
+        let unicode = file.get(dictionary, "ToUnicode").and_then(Object::name).is_some();
         self.codes = match named {
-            Some(charset) => Codes::Named(charset),
+            Some(charset) => Codes::Named(charset, false),
+            None if unicode => Codes::Named("utf-16be", true),
             None => Codes::Composite(self.glyphs_of(file, dictionary, descendant, budget)),
         };
     }
@@ -164,7 +175,9 @@ impl Font {
                 }
                 Some(Object::Name(name)) => {
                     if let (Some(place), Some(guess)) = (codes.get_mut(code), guesses.get_mut(code)) {
-                        let known = encoding::glyph(name);
+                        // A blank is often left out of a font.
+                        let blank = (name == b".notdef" && code == 32).then(|| " ".to_owned());
+                        let known = encoding::glyph(name).or(blank);
                         *guess = known.is_none();
                         *place = known.or_else(|| encoding::numbered(name, code));
                     }
@@ -196,15 +209,16 @@ impl Font {
                 |code| {
                     let glyph = composite.map.as_ref().and_then(|map| map.glyph(cmap::value(code)));
                     let glyph = glyph.unwrap_or(cmap::value(code));
-                    (composite.text(glyph), glyph)
+                    Own { text: composite.text(glyph), guessed: false, glyph }
                 },
             ),
-            Codes::Named(charset) => self.split(
+            Codes::Named(charset, guess) => self.split(
                 string,
                 |rest| octets_of(charset, rest),
                 |code| {
                     let text = words::in_charset(charset.as_bytes(), code);
-                    (encoding::is_text(&text).then_some(text), cmap::value(code))
+                    let text = encoding::is_text(&text).then_some(text);
+                    Own { text, guessed: *guess, glyph: cmap::value(code) }
                 },
             ),
         }
@@ -225,17 +239,18 @@ impl Font {
         &self,
         string: &[u8],
         length: impl Fn(&[u8]) -> usize,
-        own: impl Fn(&[u8]) -> (Option<String>, u32),
+        own: impl Fn(&[u8]) -> Own,
     ) -> Vec<Glyph> {
         let mut glyphs = Vec::with_capacity(string.len() / 2);
         let mut rest = string;
         while !rest.is_empty() {
             let (code, after) = rest.split_at(length(rest).clamp(1, rest.len()));
             rest = after;
-            let (text, number) = own(code);
+            let own = own(code);
             let mapped = self.unicode.as_ref().and_then(|map| map.get(cmap::value(code)));
-            let width = self.widths.get(&number).copied().unwrap_or(self.default_width);
-            glyphs.push(Glyph { text: mapped.or(text), guessed: false, width, space: code == b" " });
+            let width = self.widths.get(&own.glyph).copied().unwrap_or(self.default_width);
+            let guessed = own.guessed && mapped.is_none();
+            glyphs.push(Glyph { text: mapped.or(own.text), guessed, width, space: code == b" " });
         }
         glyphs
     }

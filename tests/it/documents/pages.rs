@@ -89,6 +89,13 @@ fn encodings_that_name_characters() {
     }
 }
 
+#[test]
+fn what_a_font_leaves_out() {
+    let font = "<</Type/Font/Subtype/Type1/BaseFont/Times-Roman/Encoding<</Differences[32/.notdef]>>>>";
+    let bytes = page("BT /F 12 Tf 60 700 Td (Pnr 811228-9874) Tj ET", "<</Font<</F 5 0 R>>>>", &[font]);
+    assert_eq!(state(&bytes), ("plain".to_owned(), "a.pdf\nPnr 811228-9874\n\n".to_owned()));
+}
+
 /// A page with a font that everyone knows, `/A`, and one that says nothing, `/F`.
 fn silent(content: &str) -> Vec<u8> {
     page(
