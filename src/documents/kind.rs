@@ -103,8 +103,8 @@ impl Kind {
         if let Some(kind) = magic::find(bytes).filter(|kind| kind.may_hold_text() || !text) {
             return kind;
         }
-        let called_pdf =
-            media_type == "application/pdf" || name.to_ascii_lowercase().trim_end().ends_with(".pdf");
+        let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending.trim_end());
+        let called_pdf = media_type == "application/pdf" || ending.eq_ignore_ascii_case("pdf");
         if (called_pdf || !text) && magic::is_late_pdf(bytes) {
             return Self::Pdf;
         }
