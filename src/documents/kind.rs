@@ -98,9 +98,8 @@ impl Kind {
     /// What the octets are; the name and the declared type are asked where they do not say, and are believed as far as
     /// the octets can be that.
     pub fn of(bytes: &[u8], name: &str, media_type: &str) -> Self {
-        // Two letters are no proof of a program: a text may begin with them.
         let text = strings::is_text(bytes);
-        if let Some(kind) = magic::find(bytes).filter(|kind| kind.may_hold_text() || !text) {
+        if let Some(kind) = magic::find(bytes, text) {
             return kind;
         }
         let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending.trim_end());

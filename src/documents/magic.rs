@@ -97,14 +97,19 @@ const MAGIC: &[(usize, &[u8], Kind)] = &[
     (0, b"\0\x01\0\0\0", Kind::Font),
 ];
 
-/// The format that the octets say they are.
-pub(super) fn find(bytes: &[u8]) -> Option<Kind> {
+/// The format that the octets say they are. Where they may be `text`, letters alone are no proof of a program or a
+/// picture: a text may begin with them.
+pub(super) fn find(bytes: &[u8], text: bool) -> Option<Kind> {
     let is = |at: usize, magic: &[u8]| bytes.get(at..).is_some_and(|rest| rest.starts_with(magic));
+    let known = MAGIC.iter().find(|(at, magic, kind)| {
+        let proof = !text || kind.may_hold_text() || magic.iter().any(|octet| !(b' '..=b'~').contains(octet));
+        proof && is(*at, magic)
+    });
     // Packets of 188 octets each begin with the same one.
     let stream = [0, 188, 376, 564].iter().all(|at| is(*at, b"\x47"));
     let bitmap = is(0, b"BM") && is(6, &[0; 4]);
-    let known = MAGIC.iter().find(|(at, magic, _)| is(*at, magic)).map(|(_, _, kind)| *kind);
-    known.or(bitmap.then_some(Kind::Image)).or(stream.then_some(Kind::Video))
+    let known = known.map(|(_, _, kind)| *kind).or(bitmap.then_some(Kind::Image));
+    known.or((stream && !text).then_some(Kind::Video))
 }
 
 /// Whether a PDF begins behind something else, where readers look for it: in the first kilobyte (ISO 32000-2 §7.5.2).

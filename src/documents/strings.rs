@@ -48,7 +48,8 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     let controls = bytes.iter().filter(control).count();
     // A character may be cut at the end of what is looked at.
     if std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true) {
-        return controls * 20 <= bytes.len();
+        // A few are in any text.
+        return controls * 20 <= bytes.len() || controls <= 4 && controls * 4 <= bytes.len();
     }
     // Signs in windows-1252, letters in the code pages of DOS, and rare in both.
     let rare = bytes.iter().filter(|octet| matches!(octet, 0x80..=0x9f)).count();

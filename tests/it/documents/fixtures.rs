@@ -75,7 +75,11 @@ fn kinds_are_told_by_content_and_not_by_name() {
         // What only says that it is something is what it is.
         ("message.rpmsg", b"Pnr 811228-9874", " message.rpmsg text plain"),
         ("message.rpmsg", b"\0\x01\x02", " message.rpmsg unknown uninspectable:format"),
-        ("a.bin", b"\0\x01\x02%PDF-1.7\n1 0 obj\n<</Type/Page>>\nendobj\n", " a.bin pdf plain"),
+        (
+            "a.bin",
+            b"\0\x01\x02\0\x01\x02\0\x01\x02%PDF-1.7\n1 0 obj\n<</Type/Page>>\nendobj\n",
+            " a.bin pdf plain",
+        ),
         ("a.txt", b"A file begins with %PDF-1.7, then 1 0 obj.", " a.txt text plain"),
         ("a.gz", b"Pnr 811228-9874", " a.gz text plain"),
         ("a.p7m", b"Pnr 811228-9874", " a.p7m text plain"),
