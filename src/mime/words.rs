@@ -193,6 +193,12 @@ pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The encoded word at the beginning of the text, as it is written; none where there is none that can be decoded.
+pub(crate) fn encoded(text: &str) -> Option<&str> {
+    let (_, after) = Word::parse(text.starts_with("=?").then_some(text)?)?;
+    text.get(..text.len() - after.len())
+}
+
 struct Word<'a> {
     charset: &'a str,
     bytes: Vec<u8>,
