@@ -41,7 +41,7 @@ pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
         direction: Some(facts.direction),
         sender: facts.sender.to_string(),
         recipients: facts.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
-        header_from: facts.header.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        header_from: facts.header.author(),
         subject: facts.header.subject.clone().unwrap_or_default(),
         size: facts.size,
         attachments: facts

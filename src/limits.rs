@@ -124,8 +124,9 @@ pub const MESSAGE_ID_OCTETS: usize = 998;
 /// Octets of a Content-Type or Content-Disposition with its parameters; a file name of 255 characters in the longest
 /// encoding needs 2,300.
 pub const MIME_FIELD_OCTETS: usize = 8 << 10;
-/// Octets of one From, Sender or Reply-To field that are read for addresses.
-pub const ADDRESS_FIELD_OCTETS: usize = 64 << 10;
+/// Octets of one From, Sender or Reply-To field that are read for addresses: more than Postfix's `header_size_limit`, so that
+/// nothing which it lets through stands behind what is read.
+pub const ADDRESS_FIELD_OCTETS: usize = 128 << 10;
 /// Addresses or ids read from one header field (From, References, …).
 pub const HEADER_ITEMS: usize = 1_000;
 /// Messages larger than this many octets are read on a thread of their own, so that no connection waits for another.
@@ -178,15 +179,23 @@ pub const OFFICE_RECORD_DEPTH: usize = 100;
 /// Until SPF, DKIM, DMARC and ARC have their answers from the DNS, all together; what is still open then is a
 /// temporary error. Far below the verdict's time, and most answers take milliseconds.
 pub const AUTHENTICATION_TIME: Duration = Duration::from_secs(8);
+/// Until SPF, DKIM and ARC have theirs; what is left of the time above is for DMARC, which weighs what they say.
+pub const IDENTIFIERS_TIME: Duration = Duration::from_secs(6);
 /// One question to one resolver; with one repetition all of them fit into the time above.
 pub const DNS_TIME: Duration = Duration::from_secs(2);
 /// Answers of the DNS that are kept until they are out of date; 300 octets each, a few at the most for one domain.
 pub const DNS_ANSWERS: u64 = 20_000;
-/// DKIM signatures of one message. Real mail has up to five; each costs a question and an RSA operation.
+/// DKIM signatures of one message that are looked at, from the top; the rest is left out (RFC 6376 §6.1). Real mail has up
+/// to five; each costs a question and an RSA operation.
 pub const SIGNATURES: usize = 10;
-/// ARC fields of one message: three for each of the 50 hops that RFC 8617 §4.2.1 allows.
+/// The organisation's own domains that From and Sender show beside the author's, about which DMARC is asked.
+pub const OWN_DOMAINS_SHOWN: usize = 3;
+/// Octets of one label of a name (RFC 1035 §2.3.4).
+pub const LABEL_OCTETS: usize = 63;
+/// ARC fields of one message: three for each of the 50 hops that RFC 8617 §4.2.1 allows. A chain with more fails.
 pub const ARC_FIELDS: usize = 150;
-/// Octets of one DKIM signature or ARC seal; it names the fields it covers, and each is looked for among all.
+/// Octets of one DKIM signature or ARC seal; it names the fields it covers, and each is looked for among all. A longer
+/// signature is left out, a chain with a longer field fails.
 pub const SIGNATURE_OCTETS: usize = 8 << 10;
 
 /// Until a scanner has answered, where the config does not say. rspamd gives up after 8 s by itself.

@@ -248,7 +248,7 @@ fn facts_json(facts: &Facts) -> Value {
     json!({
         "sender": facts.sender.to_string(),
         "recipients": facts.recipients.iter().map(|r| r.address.to_string()).collect::<Vec<_>>(),
-        "header_from": header.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        "header_from": header.author(),
         "reply_to": header.reply_to.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "subject": header.subject,
         "size": facts.size,

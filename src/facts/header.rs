@@ -10,6 +10,27 @@ use crate::mime::section::Section;
 use crate::mime::words;
 
 impl Header {
+    /// The authors as the log has them: their addresses, or where From has none, what people see there.
+    pub fn author(&self) -> String {
+        if !self.from.is_empty() {
+            return self.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        }
+        let written: Vec<_> = self.all("From").collect();
+        words::subject(&written.join(", "), &mut Defects::default())
+    }
+
+    /// What stands in From beside the addresses: names, comments.
+    pub fn author_names(&self) -> String {
+        self.all("From").map(grammar::names).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Every address that people may take for the author's: in From, in a local part there, in Sender.
+    pub fn shown(&self) -> Vec<Address> {
+        let within = self.from.iter().flat_map(grammar::within);
+        let senders = self.all("Sender").flat_map(grammar::addresses);
+        self.from.iter().cloned().chain(within).chain(senders).take(limits::HEADER_ITEMS).collect()
+    }
+
     /// Reads the section; the envelope sender tells notifications apart.
     pub(super) fn read(section: &Section<'_>, defects: &mut Defects) -> Self {
         let fields = section

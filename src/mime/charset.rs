@@ -1,4 +1,4 @@
-//! Charsets: octets become text, whatever their label says. One of two files that name `mail_parser`.
+//! Charsets: octets become text, whatever their label says. The only file that names `mail_parser`.
 //!
 //! The library reads charsets in which an octet means the same wherever it stands. Those that shift between alphabets
 //! are brought into a form that it reads: what is redundant goes, what another alphabet's octets are is said by their

@@ -9,7 +9,6 @@ use crate::facts::authentication::aligned;
 use crate::facts::{Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
-use crate::mime::words;
 use crate::settings::problem::Fault;
 use crate::settings::{Fallback, Key, Settings, Value, parse};
 use crate::text;
@@ -171,11 +170,10 @@ fn author(facts: &Facts) -> Option<Domain> {
     facts.header.from.first().and_then(Address::domain)
 }
 
-/// What stands in From beside the address.
+/// What stands in From beside the addresses.
 fn display_name(facts: &Facts) -> String {
-    let written = text::truncate(facts.header.first("From").unwrap_or_default(), limits::SUBJECT_OCTETS);
-    let name = written.rfind('<').and_then(|at| written.get(..at)).unwrap_or_default();
-    words::decode(name).into_owned()
+    let names = facts.header.author_names();
+    text::truncate(&names, limits::SUBJECT_OCTETS).to_owned()
 }
 
 /// Whether the name has one of our domains in it, as a whole word or behind an `@`.
