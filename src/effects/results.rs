@@ -52,6 +52,10 @@ fn results(found: &Authentication) -> Vec<String> {
         let domain = property("header.d", dkim.domain.as_ref().map_or("", Domain::as_str));
         format!("dkim={}{domain}{}", dkim.result, property("header.s", &dkim.selector))
     }));
+    if found.left_out > 0 {
+        // RFC 8601 §2.7.1: signed, and not in a way that is acceptable here.
+        all.push(format!("dkim=policy reason=\"not looked at: {}\"", found.left_out));
+    }
     all
 }
 

@@ -13,26 +13,57 @@ pub struct Authentication {
     pub spf: Spf,
     /// RFC 7208 §2.3: may this host go by the name that it gave in HELO? Asked beside MAIL FROM, where there is one.
     pub helo: Option<Spf>,
-    /// RFC 6376: one result for each signature, in the order of the message.
+    /// RFC 6376: one result for each signature that was looked at, in the order of the message.
     pub dkim: Vec<Dkim>,
+    /// How many more signatures it has, which say nothing here.
+    pub left_out: usize,
     /// RFC 9989: does one of them vouch for the domain in From, and what does that domain wish otherwise?
     pub dmarc: Dmarc,
+    /// The same of each of the organisation's own domains that people see the mail come from beside that one: one of
+    /// several authors, in another From, in a local part, in Sender.
+    pub shown: Vec<Dmarc>,
     /// RFC 8617: the chain of those who passed it on.
     pub arc: Chain,
 }
 
 impl Authentication {
-    /// Whether the domain in From vouches for the mail: DMARC passes, or where there is no DMARC record, SPF or a
-    /// signature of that very domain does. This is what an answer to the sender may rest on.
+    /// Whether the domain in From vouches for the mail. This is what an answer to the sender may rest on.
     pub fn vouched(&self) -> bool {
-        match self.dmarc.result {
+        self.vouched_for(&self.dmarc)
+    }
+
+    /// Whether that domain vouches for the mail: DMARC passes; or where it has no record of use, SPF or a signature of the
+    /// domain, one above or one below it does. Where its record could not be had, one of that very domain does, for then
+    /// DMARC passes whatever the record says.
+    pub fn vouched_for(&self, dmarc: &Dmarc) -> bool {
+        let Some(author) = &dmarc.domain else { return false };
+        let by = |is: &dyn Fn(&Domain) -> bool| {
+            self.spf.result == Outcome::Pass && is(&self.spf.domain)
+                || self
+                    .dkim
+                    .iter()
+                    .any(|dkim| dkim.result == Outcome::Pass && dkim.domain.as_ref().is_some_and(is))
+        };
+        match dmarc.result {
             Outcome::Pass => true,
-            Outcome::None => self.spf_aligned() || self.dkim_aligned(),
-            Outcome::Fail
-            | Outcome::SoftFail
-            | Outcome::Neutral
-            | Outcome::TempError
-            | Outcome::PermError => false,
+            Outcome::None | Outcome::PermError => by(&|domain| aligned(domain, author)),
+            Outcome::TempError => by(&|domain| domain == author),
+            Outcome::Fail | Outcome::SoftFail | Outcome::Neutral => false,
+        }
+    }
+
+    /// Whether an answer is missing that might have made the domain vouch for the mail. What is of other domains could
+    /// not.
+    pub fn undecided(&self, dmarc: &Dmarc) -> bool {
+        let of = |domain: &Domain| dmarc.domain.as_ref().is_some_and(|author| aligned(domain, author));
+        let open = |outcome: Outcome| outcome == Outcome::TempError;
+        match dmarc.result {
+            Outcome::TempError => true,
+            Outcome::None | Outcome::PermError => {
+                open(self.spf.result) && of(&self.spf.domain)
+                    || self.dkim.iter().any(|dkim| open(dkim.result) && dkim.domain.as_ref().is_some_and(of))
+            }
+            Outcome::Pass | Outcome::Fail | Outcome::SoftFail | Outcome::Neutral => false,
         }
     }
 
@@ -46,10 +77,12 @@ impl Authentication {
         self.dkim.iter().any(|dkim| dkim.result == Outcome::Pass && dkim.aligned)
     }
 
-    /// Whether the domain in From asks that such mail be treated as not its own: DMARC fails, and its policy says
-    /// quarantine or reject.
-    pub fn disowned(&self) -> bool {
-        self.dmarc.result == Outcome::Fail && self.dmarc.policy != Policy::None
+    /// What the domain in From, or one of ours that is shown beside it, asks to be done with such mail, where DMARC fails
+    /// for it: the strictest of them.
+    pub fn disowned(&self) -> Policy {
+        let failed =
+            std::iter::once(&self.dmarc).chain(&self.shown).filter(|dmarc| dmarc.result == Outcome::Fail);
+        failed.map(|dmarc| dmarc.policy).max().unwrap_or_default()
     }
 
     /// Whether somebody who is believed says that the domain in From vouched for the mail when it came there: then it is
@@ -116,7 +149,7 @@ pub struct Dmarc {
 }
 
 /// What a domain asks for mail that fails DMARC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Policy {
     /// Nothing, or it has no policy.
     #[default]
@@ -192,12 +225,20 @@ pub fn aligned(one: &Domain, other: &Domain) -> bool {
 mod tests {
     use super::*;
 
-    fn authentication(dmarc: Outcome, spf: Outcome, aligned: bool) -> Authentication {
-        let domain = Domain::new("example.org");
+    fn authentication(dmarc: Outcome, spf: Outcome, domain: &str) -> Authentication {
+        let author = Domain::new("example.org");
+        let domain = Domain::new(domain);
         Authentication {
-            spf: Spf { result: spf, identity: SpfIdentity::MailFrom, domain: domain.clone(), aligned },
+            spf: Spf {
+                result: spf,
+                identity: SpfIdentity::MailFrom,
+                aligned: aligned(&domain, &author),
+                domain,
+            },
             dkim: Vec::new(),
-            dmarc: Dmarc { result: dmarc, policy: Policy::Reject, domain: Some(domain) },
+            left_out: 0,
+            dmarc: Dmarc { result: dmarc, policy: Policy::Reject, domain: Some(author) },
+            shown: Vec::new(),
             helo: None,
             arc: Chain::default(),
         }
@@ -205,11 +246,53 @@ mod tests {
 
     #[test]
     fn a_domain_vouches_by_dmarc_and_without_a_record_by_spf() {
-        assert!(authentication(Outcome::Pass, Outcome::Fail, false).vouched());
-        assert!(authentication(Outcome::None, Outcome::Pass, true).vouched());
-        assert!(!authentication(Outcome::None, Outcome::Pass, false).vouched());
-        assert!(!authentication(Outcome::Fail, Outcome::Pass, true).vouched());
-        assert!(authentication(Outcome::Fail, Outcome::Pass, false).disowned());
+        use Outcome::{Fail, None, Pass, PermError, TempError};
+        for (dmarc, spf, domain, vouched) in [
+            (Pass, Fail, "example.net", true),
+            (None, Pass, "mail.example.org", true),
+            (None, Pass, "example.net", false),
+            (PermError, Pass, "example.org", true),
+            (PermError, Fail, "example.org", false),
+            (Fail, Pass, "example.org", false),
+            (TempError, Pass, "example.org", true),
+            // A strict policy would not let one domain vouch for another.
+            (TempError, Pass, "mail.example.org", false),
+        ] {
+            let found = authentication(dmarc, spf, domain);
+            assert_eq!(found.vouched(), vouched, "{dmarc} {spf} {domain}");
+        }
+        assert_eq!(authentication(Fail, Pass, "example.net").disowned(), Policy::Reject);
+        assert_eq!(authentication(Pass, Pass, "example.org").disowned(), Policy::None);
+    }
+
+    #[test]
+    fn only_what_could_have_vouched_leaves_it_undecided() {
+        use Outcome::{Fail, None, TempError};
+        for (dmarc, spf, domain, undecided) in [
+            (TempError, Fail, "example.net", true),
+            (None, TempError, "example.org", true),
+            (None, TempError, "example.net", false),
+            (Fail, TempError, "example.org", false),
+        ] {
+            let mut found = authentication(dmarc, spf, domain);
+            assert_eq!(found.undecided(&found.dmarc), undecided, "{dmarc} {spf} {domain}");
+            found.dkim.push(Dkim {
+                result: TempError,
+                domain: Some(Domain::new("example.com")),
+                selector: String::new(),
+                aligned: false,
+            });
+            assert_eq!(found.undecided(&found.dmarc), undecided, "and a signature of {domain}");
+        }
+    }
+
+    #[test]
+    fn the_strictest_of_our_own_domains_counts() {
+        let mut found = authentication(Outcome::None, Outcome::Pass, "example.org");
+        let own = |result, policy| Dmarc { result, policy, domain: Some(Domain::new("exempelby.se")) };
+        found.shown = vec![own(Outcome::Fail, Policy::Quarantine), own(Outcome::Pass, Policy::Reject)];
+        assert_eq!(found.disowned(), Policy::Quarantine);
+        assert!(!found.vouched_for(&found.shown[0]) && found.vouched_for(&found.shown[1]));
     }
 
     #[test]

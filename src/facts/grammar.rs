@@ -172,12 +172,11 @@ fn specs(tokens: &[Token<'_>]) -> Vec<Address> {
             Some(last) if last.as_str().len() < limits::ADDRESS_OCTETS => {
                 *last = Address::from_parts(last.as_str(), &domain);
             }
-            Some(_) => {}
             None if !local.is_empty() => {
                 found.push(Address::from_parts(local.trim_start_matches('\''), &domain));
             }
             None if !route => unnamed = Some(Address::from_parts("", &domain)),
-            None => {}
+            Some(_) | None => {}
         }
     }
     if found.is_empty() { unnamed.into_iter().collect() } else { found }

@@ -251,9 +251,10 @@ fn unauthenticated(facts: &Facts) -> Option<Silence> {
         Fact::NotGathered => return Some(Silence::AuthenticationUnavailable(Cause::Fault)),
     };
     let sender = facts.sender.address().and_then(crate::address::Address::domain);
-    if authentication.vouched() && sender.is_some_and(|sender| vouched(&sender, authentication)) {
+    let Some(sender) = sender else { return Some(Silence::Unauthenticated) };
+    if authentication.vouched() && vouched(&sender, authentication) {
         None
-    } else if undecided(authentication) {
+    } else if undecided(&sender, authentication) {
         Some(Silence::AuthenticationUnavailable(Cause::Dns))
     } else {
         Some(Silence::Unauthenticated)
@@ -273,11 +274,15 @@ fn vouched(sender: &Domain, authentication: &Authentication) -> bool {
     spf || signed || dmarc
 }
 
-/// Whether the DNS gave no answer that might have vouched for it.
-fn undecided(authentication: &Authentication) -> bool {
+/// Whether the DNS gave no answer that might have vouched for the author and the sender. Of other domains' none could.
+fn undecided(sender: &Domain, authentication: &Authentication) -> bool {
     let Authentication { spf, dkim, dmarc, .. } = authentication;
-    [spf.result, dmarc.result].contains(&Outcome::TempError)
-        || dkim.iter().any(|dkim| dkim.result == Outcome::TempError)
+    let open = |outcome: Outcome| outcome == Outcome::TempError;
+    authentication.undecided(dmarc)
+        || open(spf.result) && spf.domain == *sender
+        || dkim.iter().any(|dkim| {
+            open(dkim.result) && dkim.domain.as_ref().is_some_and(|domain| aligned(domain, sender))
+        })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::facts::authentication::{Authentication, Outcome, Policy};
+use crate::facts::authentication::{Authentication, Dmarc, Outcome, Policy};
 use crate::facts::scan::{Opinion, SpamScan, SpamScore};
 use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::mail::Direction;
@@ -34,7 +34,9 @@ needs `[authentication]` in the config.
 - `dmarc-reject`, `dmarc-quarantine`: the domain in From disowns the mail, and no trusted sealer explains it: half of a
   whole. A chain of forwarders (ARC) explains it where it holds and one of `trusted_sealers` states in it that the domain
   vouched for the mail, and nobody but such sealers handed it on after that.
-- `own-domain`: From is one of the organisation's own domains, and nothing vouches for it: half.
+- `own-domain`: people see one of the organisation's own domains as the author's, and nothing vouches for it: half. It may
+  stand in From however it is written there (one of several authors, a second From, a group, an address in a local part,
+  encoded, without its quotes or brackets) or in Sender. `dmarc-reject` and `dmarc-quarantine` are asked of it too.
 - `spf-fail`: the host may not send for the domain of the envelope sender, or `helo-fail`: it may not go by the name that
   it gives in HELO; and no signature of the domain in From holds, and no trusted sealer explains it: three tenths.
 
@@ -46,7 +48,8 @@ is refused, held or thrown away for it, and there is no setting that could do th
 
 ## What it misses
 What no scanner knows. Where no scanner answered, the mail passes with `X-Postvakt-Spam-Check: not-scanned;
-reason=…`, and never with a word that could be taken for *clean*; of several scanners one is enough.
+reason=…`, and never with a word that could be taken for *clean*; of several scanners one is enough. A forged address of
+the organisation's own where its own DNS does not answer. Of DKIM signatures the first ten count.
 
 ## Settings
 The mark is `X-Spam-Flag: YES`, `X-Spam-Status` and `X-Spam-Level`, and `subject_tag` before the subject, whose old
@@ -210,13 +213,14 @@ pub fn weigh(facts: &Facts) -> Weighed {
 fn signs(facts: &Facts) -> Vec<(&'static str, f64)> {
     let Fact::Known(found) = &facts.authentication else { return Vec::new() };
     let mut signs = Vec::new();
-    if found.disowned() && !found.handed_on() {
-        signs.push((
-            if found.dmarc.policy == Policy::Reject { "dmarc-reject" } else { "dmarc-quarantine" },
-            0.5,
-        ));
+    if !found.handed_on() {
+        match found.disowned() {
+            Policy::None => {}
+            Policy::Quarantine => signs.push(("dmarc-quarantine", 0.5)),
+            Policy::Reject => signs.push(("dmarc-reject", 0.5)),
+        }
     }
-    if own_domain(facts) && settled(found) && !found.vouched() {
+    if forged(facts, found) {
         signs.push(("own-domain", 0.5));
     }
     if !found.dkim_aligned() && !found.handed_on() {
@@ -230,14 +234,14 @@ fn signs(facts: &Facts) -> Vec<(&'static str, f64)> {
     signs
 }
 
-fn own_domain(facts: &Facts) -> bool {
-    facts.header.from.iter().any(|author| facts.owns(author))
-}
-
-/// Whether everything that could vouch has been heard.
-fn settled(found: &Authentication) -> bool {
-    let open = |outcome: Outcome| outcome == Outcome::TempError;
-    !open(found.dmarc.result) && !open(found.spf.result) && !found.dkim.iter().any(|dkim| open(dkim.result))
+/// Whether people see one of our addresses as the author's, and its domain does not vouch for the mail, as far as that could
+/// be found out.
+fn forged(facts: &Facts, found: &Authentication) -> bool {
+    let author = facts.header.from.iter().any(|author| facts.owns(author)).then_some(&found.dmarc);
+    // Of several authors in several domains none is the one.
+    let author = author.filter(|author| author.domain.is_some() || found.shown.is_empty());
+    let open = |own: &&Dmarc| !found.undecided(own) && !found.vouched_for(own);
+    author.into_iter().chain(&found.shown).any(|own| open(&own))
 }
 
 #[cfg(test)]

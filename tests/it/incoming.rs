@@ -1,6 +1,8 @@
 //! Mail from outside: authenticated against a name server of the tests' own, shown to real scanners and to one that
 //! fails as it is told, marked through a real Postfix, and read by an independent library.
 
+mod authors;
+mod broken_records;
 mod chain;
 mod daemons;
 pub(crate) mod dns;
@@ -10,9 +12,15 @@ mod habits;
 mod marking;
 mod property;
 mod scanners;
+mod signatures;
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::lab::program::PROGRAM;
+use crate::lab::run;
 
 /// Debian's Python, which has dkimpy, and what that seals with.
 const PYTHON: &str = "/usr/bin/python3";
@@ -46,4 +54,35 @@ fn fields(message: &str, name: &str) -> Vec<String> {
     let prefix = format!("{}:", name.to_lowercase());
     let lines = header.lines().filter(|line| line.to_lowercase().starts_with(&prefix));
     lines.map(|line| line[prefix.len()..].trim().to_owned()).collect()
+}
+
+/// What `explain --json` says of each message, with this after the config of Exempelby, and with these arguments.
+fn explained(config: &str, arguments: &[&str], messages: &[Vec<u8>]) -> Vec<Value> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("postvakt.toml");
+    let text = format!(
+        "[organisation]\nname = \"Exempelby kommun\"\ndomains = [\"exempelby.se\"]\n\
+         internal_networks = [\"10.0.0.0/8\"]\n[server]\nnode = \"gw1\"\n\
+         listen = [\"unix:/tmp/unused.sock\"]\n[store]\ndirectory = \"/tmp/unused\"\n{config}"
+    );
+    std::fs::write(&path, text).unwrap();
+    let mut command = Command::new(PROGRAM);
+    command.args(["explain", "--json", "--config"]).arg(&path).args(arguments);
+    for (number, message) in messages.iter().enumerate() {
+        let file = directory.path().join(format!("{number}.eml"));
+        std::fs::write(&file, message).unwrap();
+        command.arg(file);
+    }
+    let said: Vec<Value> =
+        run(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(said.len(), messages.len());
+    said
+}
+
+/// The value of the header field of that name which is inserted.
+fn inserted<'a>(said: &'a Value, name: &str) -> &'a str {
+    let mut edits = said["edits"].as_array().unwrap().iter();
+    edits
+        .find(|edit| edit["op"] == "insert-header" && edit["name"] == name)
+        .map_or("", |edit| edit["value"].as_str().unwrap())
 }

@@ -45,9 +45,12 @@ macro_rules! kinds {
 kinds! {
     automatic_replies: "01-automatic-reply",
     forwards_by_a_rule: "02-forward-by-rule",
+    forged_own_authors: "03-forged-own-from",
     second_passes: "04-second-pass",
     tagged_senders: "05-tagged-sender",
+    broken_records: "06-broken-records",
     attachment_names: "07-attachment-name",
+    authors: "08-header-from",
     answers_to_receipts: "09-answer-to-receipt",
     names_in_tnef: "10-tnef-names",
     automatic_subjects: "11-automatic-subject",

@@ -226,6 +226,8 @@ fn known(
         dkim: dkim.into_iter().collect(),
         dmarc: Dmarc { result: dmarc.0, policy: Policy::Reject, domain: Some(Domain::new(dmarc.1)) },
         helo: None,
+        left_out: 0,
+        shown: Vec::new(),
         arc: Chain::default(),
     })
 }

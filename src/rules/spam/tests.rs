@@ -25,6 +25,8 @@ fn authentication(spf: Outcome, dmarc: Outcome) -> Fact<Authentication> {
         dkim: Vec::new(),
         dmarc: Dmarc { result: dmarc, policy: Policy::Reject, domain: Some(domain) },
         helo: None,
+        left_out: 0,
+        shown: Vec::new(),
         arc: Chain::default(),
     })
 }

@@ -61,14 +61,15 @@ pub(crate) struct Dns {
 }
 
 impl Dns {
-    /// Starts it with TXT records.
+    /// Starts it with TXT records; a name that comes twice has two.
     pub(crate) fn start(records: &[(&str, &str)]) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap().to_string();
         let (zone, asked): (Zone, Arc<AtomicUsize>) = Default::default();
         let dns = Self { address, zone: zone.clone(), asked: asked.clone() };
         for (name, text) in records {
-            dns.set(name, text);
+            let mut zone = dns.zone.lock().unwrap();
+            zone.entry(name.to_lowercase()).or_default().push(Record::Text((*text).to_owned()));
         }
         thread::spawn(move || {
             let mut packet = [0; 4096];

@@ -87,8 +87,11 @@ fn authentication(random: &mut Random) -> Fact<Authentication> {
         aligned: random.of(&[true, false]),
     };
     let policy = random.of(&[Policy::None, Policy::Quarantine, Policy::Reject]);
+    let own = Dmarc { result: random.of(&OUTCOMES), policy, domain: Some(Domain::new("exempelby.se")) };
     let known = Authentication {
         dkim: vec![dkim],
+        left_out: random.of(&[0, 3]),
+        shown: random.of(&[vec![], vec![own]]),
         dmarc: Dmarc { result: random.of(&OUTCOMES), policy, domain: Some(domain) },
         helo: random.of(&[None, Some(Spf { identity: SpfIdentity::Helo, ..spf.clone() })]),
         spf,

@@ -43,4 +43,12 @@ def key(path):
     der = subprocess.run(["openssl", "rsa", "-in", path, "-pubout", "-outform", "DER"], check=True, capture_output=True)
     print("v=DKIM1; k=rsa; p=" + base64.b64encode(der.stdout).decode())
 
-{"sign": sign, "seal": seal, "chain": chain, "verify": verify, "subject": subject, "text": text, "key": key}[sys.argv[1]](*sys.argv[2:])
+def hash():
+    import hashlib
+    print(base64.b64encode(hashlib.sha256(message()).digest()).decode())
+
+def results():
+    import authres
+    print(authres.AuthenticationResultsHeader.parse(message().decode()).authserv_id)
+
+{"hash": hash, "results": results, "sign": sign, "seal": seal, "chain": chain, "verify": verify, "subject": subject, "text": text, "key": key}[sys.argv[1]](*sys.argv[2:])
