@@ -68,17 +68,28 @@ pub const VERDICT_TIME: Duration = Duration::from_mins(4);
 pub const IN_FLIGHT_TIME: Duration = Duration::from_mins(1);
 /// Between two progress frames while the verdict is late.
 pub const PROGRESS_TIME: Duration = Duration::from_secs(5);
-/// From SIGTERM until connections are closed between messages.
-pub const DRAIN_TIME: Duration = Duration::from_secs(30);
-/// From SIGTERM until the last connections are left to themselves, whatever they do.
-pub const STOP_TIME: Duration = Duration::from_mins(1);
+/// From SIGTERM until connections between two mails are closed, if they stay silent: so long the first frames of a mail
+/// may take from the MTA to us.
+pub const DRAIN_QUIET_TIME: Duration = Duration::from_millis(250);
+/// From SIGTERM until connections are closed that still receive a mail; its client tries again. Well below the 30 s that
+/// Postfix waits for a reply (`milter_command_timeout`): with sockets from systemd, new connections wait meanwhile.
+pub const DRAIN_TIME: Duration = Duration::from_secs(10);
+/// From SIGTERM until mail that is still being judged gets no answer; its client tries again. Nearly all mail takes
+/// milliseconds.
+pub const LAST_ANSWER_TIME: Duration = Duration::from_secs(20);
+/// From SIGTERM until a notice or receipt that is still being submitted is abandoned; it is sent after the next start.
+pub const LAST_LETTER_TIME: Duration = Duration::from_secs(22);
+/// From SIGTERM until the process ends, whatever its threads still do: all confirmed records are on disk.
+pub const STOP_TIME: Duration = Duration::from_secs(30);
+/// Added to that in the unit (`TimeoutStopSec=`), after which systemd kills the process.
+pub const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// After `accept` failed for want of descriptors.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Requests at once on the port for metrics.
-pub const WEB_CONNECTIONS: usize = 16;
-/// Until a request for metrics has been read.
-pub const WEB_TIME: Duration = Duration::from_secs(5);
+/// Connections at once on the metrics port. One more closes the oldest, so that slow clients cannot hold the port.
+pub const WEB_CONNECTIONS: usize = 64;
+/// From a connection to the metrics port until its answer has been read.
+pub const WEB_TIME: Duration = Duration::from_secs(10);
 
 // --- Replies --------------------------------------------------------------------------------------------------
 
@@ -86,6 +97,9 @@ pub const WEB_TIME: Duration = Duration::from_secs(5);
 pub const REPLY_LINE_OCTETS: usize = 400;
 /// Lines of one reply; libmilter allows 32.
 pub const REPLY_LINES: usize = 8;
+/// Header fields reserved for this program that are deleted from one message; a message with more is rejected. For each,
+/// Postfix searches the whole header section (4,900 cost it 1.7 s). Ten hops with ten spam headers each have as many.
+pub const FORGED_FIELDS: usize = 100;
 /// Octets of a header value that we write; RFC 5322 §2.1.1 has 998 for the line.
 pub const HEADER_VALUE_OCTETS: usize = 900;
 
@@ -404,8 +418,8 @@ pub const WAL_OCTETS: i64 = 64 << 20;
 /// Octets of a month file up to which every page of it is looked at when the store opens; larger ones would keep mail
 /// waiting (measured 3 to 6 s for each GB on a busy machine).
 pub const CHECK_OCTETS: u64 = 4 << 30;
-/// Between two looks at the free space where the log is.
-pub const SPACE_INTERVAL: Duration = Duration::from_secs(10);
+/// Between two checks that the log is in its place and can be written, and of its free space; also while no mail comes.
+pub const STORE_LOOK: Duration = Duration::from_secs(10);
 /// Between two tree heads, where the config does not say.
 pub const HEADS_EVERY: Duration = Duration::from_mins(5);
 /// Between two tree heads at the most.
@@ -444,6 +458,9 @@ pub const INDEX_OCTETS: usize = 256 << 20;
 pub const ACCESS_TIME: Duration = Duration::from_secs(10);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.
 pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
+/// Octets of attachment names that are recorded of any mail; of a larger mail, as many as it has itself. Names inside
+/// archives are compressed: a mail of 15 KB can have a megabyte of them.
+pub const RECORD_NAMES_OCTETS: usize = 16 << 10;
 
 // --- Outbox -----------------------------------------------------------------------------------------------------
 

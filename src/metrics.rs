@@ -35,6 +35,7 @@ pub struct Metrics {
     pub store_batch_records: Histogram,
     pub store_queue_records: IntGauge,
     pub store_free_octets: IntGauge,
+    pub store_displaced: IntGauge,
     pub store_unlogged: IntCounter,
     pub outbox_pending: IntGauge,
     pub outbox_oldest: IntGauge,
@@ -132,6 +133,10 @@ impl Metrics {
             store_batch_records: new.histogram("log_batch_records", "Records in one commit.", &batch),
             store_queue_records: new.gauge("log_queue_records", "Records waiting for the writer."),
             store_free_octets: new.gauge("log_disk_free_bytes", "Free space where the log is."),
+            store_displaced: new.gauge(
+                "log_displaced",
+                "1 while a file of the log is not where it was opened; mail is put off.",
+            ),
             store_unlogged: new.counter(
                 "log_incomplete_lost_total",
                 "Incomplete mails without a record, because the queue was full or their commit failed.",

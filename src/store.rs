@@ -8,8 +8,10 @@ pub mod access;
 mod epoch;
 pub mod heads;
 pub mod index;
+mod key;
 pub mod month;
 pub mod outbox;
+mod place;
 pub mod proof;
 pub mod register;
 pub mod retention;
@@ -23,7 +25,7 @@ pub mod verify;
 mod writer;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -44,6 +46,7 @@ use heads::Keeper;
 use heads::places::Places;
 use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
+use place::Place;
 use row::RecordRow;
 pub use row::{FIELDS, record_of, texts_of};
 pub use schema::OpenError;
@@ -141,9 +144,15 @@ impl Store {
         let lock = lock(directory)?;
         let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings)?;
         let seen_key = seen_key(directory)?;
+        heads::look_at_key(directory, &settings)?;
         let failing = Arc::new(AtomicBool::new(false));
         let outbox = Arc::new(Outbox::load(directory, clock())?);
         let marks = Marks::open(directory)?;
+        let io = |source| OpenError::Directory { path: directory.into(), source };
+        let mut place = Place::of(directory, &lock).map_err(io)?;
+        if let Some(month) = floor {
+            place.expect(&month.path(directory));
+        }
         let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
         let (heads, told) = std::sync::mpsc::channel();
         let keeper = Keeper {
@@ -164,6 +173,7 @@ impl Store {
             heads,
             floor,
             file: None,
+            place,
             outbox: Arc::clone(&outbox),
             doubtful: false,
             clock: Arc::clone(&clock),
@@ -264,6 +274,12 @@ impl Store {
         let _ = self.0.queue.try_send(Message::Head);
     }
 
+    /// Has it found out soon whether the log is in its place and can be written; [`Store::is_well`] tells.
+    pub fn look(&self) {
+        // A full queue has work enough to find out by.
+        let _ = self.0.queue.try_send(Message::Look);
+    }
+
     /// Stores an entry for which no client waits. Where that is not possible it is counted: nothing was accepted.
     pub fn enqueue(&self, entry: Entry<'_>) {
         let sent = message(entry, None).is_ok_and(|message| self.0.queue.try_send(message).is_ok());
@@ -311,7 +327,7 @@ impl Store {
         !self.0.queue.is_closed()
     }
 
-    /// Whether the writer lives and its last transaction succeeded.
+    /// Whether the writer lives, and could write to the log in its place when it last tried or looked.
     pub fn is_well(&self) -> bool {
         self.is_open() && !self.0.failing.load(Ordering::Relaxed)
     }
@@ -377,29 +393,5 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
 /// The key of the seen messages, made once.
 fn seen_key(directory: &Path) -> Result<[u8; 32], OpenError> {
     let path = directory.join("seen.key");
-    let io = |source| OpenError::Io { path: path.clone(), source };
-    match File::open(&path) {
-        Ok(file) => {
-            let mut octets = Vec::new();
-            file.take(1024).read_to_end(&mut octets).map_err(io)?;
-            <[u8; 32]>::try_from(octets.as_slice())
-                .map_err(|_| OpenError::Key { path: path.clone(), octets: octets.len() })
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let mut key = [0; 32];
-            getrandom::fill(&mut key).map_err(|error| io(io::Error::other(error)))?;
-            let new = directory.join("seen.key.new");
-            let make = || {
-                let mut options = OpenOptions::new();
-                let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-                file.write_all(&key)?;
-                file.sync_all()?;
-                fs::rename(&new, &path)
-            };
-            make().map_err(io)?;
-            schema::sync_directory(directory)?;
-            Ok(key)
-        }
-        Err(error) => Err(io(error)),
-    }
+    key::read(&path)?.map_or_else(|| key::make(&path), Ok)
 }

@@ -465,7 +465,13 @@ pub(super) fn tree(directory: &Path) -> rusqlite::Result<Option<Tree>> {
 /// The access log in `directory`, for reading alone.
 pub(super) fn open_to_read(directory: &Path) -> rusqlite::Result<Option<Connection>> {
     let path = directory.join("access.db");
-    path.exists().then(|| schema::open_to_read_any(&path)).transpose()
+    // Whoever opens it for the first time makes the file first, and then the tables.
+    if schema::octets(&path).unwrap_or(0) == 0 {
+        return Ok(None);
+    }
+    let connection = schema::open_to_read_any(&path)?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok((tables > 0).then_some(connection))
 }
 
 #[cfg(test)]
@@ -503,6 +509,16 @@ mod tests {
         assert_eq!((entries[1].access.purpose.as_str(), &entries[1].result), ("b", &None));
         let mode = fs::metadata(directory.path().join("access.db")).unwrap().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn one_that_is_just_being_made_has_no_entries() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("access.db");
+        make_file(directory.path(), &path).unwrap();
+        assert_eq!(tree(directory.path()).unwrap(), None);
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a); DROP TABLE t").unwrap();
+        assert_eq!(tree(directory.path()).unwrap(), None);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 pub(super) mod places;
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -19,8 +19,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc::WeakSender;
 
 use self::places::Places;
-use super::access;
+use super::schema::OpenError;
 use super::writer::Message;
+use super::{access, key};
 use crate::config::Heads;
 use crate::limits;
 use crate::metrics::METRICS;
@@ -139,42 +140,33 @@ impl Keeper {
 
 /// The node's key, which is made where there is none.
 pub fn signer(directory: &Path, settings: &Heads, node: &str) -> io::Result<Signer> {
-    let own = directory.join(PRIVATE_KEY);
-    let path = settings.key.as_ref().unwrap_or(&own);
-    let seed = match read_key(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && settings.key.is_none() => make_key(path)?,
-        other => other.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))?,
+    let path = key_path(directory, settings);
+    let seed = match key::read(&path) {
+        Ok(Some(seed)) => Ok(seed),
+        Ok(None) if settings.key.is_none() => key::make(&path),
+        Ok(None) => Err(OpenError::Io { path, source: io::ErrorKind::NotFound.into() }),
+        Err(error) => Err(error),
     };
-    let signer = Signer::new(&name(node), &seed);
+    let signer = Signer::new(&name(node), &seed.map_err(io::Error::other)?);
     let public = directory.join(PUBLIC_KEY);
     let text = format!("{}\n", signer.verifier());
     if fs::read_to_string(&public).ok().as_deref() != Some(&text) {
-        write_whole(&public, text.as_bytes())?;
+        key::write_whole(&public, text.as_bytes())?;
     }
     Ok(signer)
 }
 
-fn read_key(path: &Path) -> io::Result<[u8; 32]> {
-    let mut octets = Vec::new();
-    File::open(path)?.take(1024).read_to_end(&mut octets)?;
-    let wrong = |_| io::Error::new(io::ErrorKind::InvalidData, "a key has 32 octets");
-    octets.as_slice().try_into().map_err(wrong)
+/// Refuses a private key that others may read, when somebody is watching: what it signs proves nothing.
+pub(super) fn look_at_key(directory: &Path, settings: &Heads) -> Result<(), OpenError> {
+    match key::read(&key_path(directory, settings)) {
+        Err(error @ OpenError::KeyMode { .. }) => Err(error),
+        // Whatever else is wrong with it keeps no mail waiting: it is told of when a head is to be signed.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
-fn make_key(path: &Path) -> io::Result<[u8; 32]> {
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(io::Error::other)?;
-    write_whole(path, &seed)?;
-    Ok(seed)
-}
-
-fn write_whole(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(octets)?;
-    file.sync_all()?;
-    fs::rename(&new, path)
+fn key_path(directory: &Path, settings: &Heads) -> PathBuf {
+    settings.key.clone().unwrap_or_else(|| directory.join(PRIVATE_KEY))
 }
 
 /// Adds a note to a file and makes it durable; a blank line keeps it from what a broken write left.

@@ -89,9 +89,12 @@ impl RecordRow {
             }
         }
         cut |= cut_addresses(&mut record.recipients);
+        let weight = usize::try_from(record.size).unwrap_or(usize::MAX);
+        let names = weight.clamp(limits::RECORD_NAMES_OCTETS, limits::RECORD_FIELD_OCTETS);
         cut |= cut_list(
             &mut record.attachments,
-            |(name, _)| name.len() + 20,
+            names,
+            |attachment| json(std::slice::from_ref(attachment)).len(),
             |rest| (format!("… ({} more)", rest.len()), rest.iter().map(|(_, size)| size).sum()),
         );
         if cut {
@@ -331,15 +334,21 @@ pub(super) fn cut_finding(found: &mut FindingRow) {
 }
 
 fn cut_addresses(addresses: &mut Vec<String>) -> bool {
-    cut_list(addresses, String::len, |rest| format!("… ({} more)", rest.len()))
+    let octets = |address: &String| address.len() + 3;
+    cut_list(addresses, limits::RECORD_FIELD_OCTETS, octets, |rest| format!("… ({} more)", rest.len()))
 }
 
 /// Cuts a list at the limit and puts what `marker` says of the rest at its end.
-fn cut_list<T>(items: &mut Vec<T>, octets: impl Fn(&T) -> usize, marker: impl Fn(&[T]) -> T) -> bool {
+fn cut_list<T>(
+    items: &mut Vec<T>,
+    octets_at_most: usize,
+    octets: impl Fn(&T) -> usize,
+    marker: impl Fn(&[T]) -> T,
+) -> bool {
     let mut total = 0;
     let kept = items.iter().take_while(|item| {
-        total += octets(item) + 3;
-        total <= limits::RECORD_FIELD_OCTETS
+        total += octets(item);
+        total <= octets_at_most
     });
     let kept = kept.count();
     let Some(rest) = items.get(kept..).filter(|rest| !rest.is_empty()) else { return false };
@@ -376,6 +385,38 @@ mod tests {
         let kept = recipients.len() - 1;
         assert_eq!(recipients[kept], format!("… ({} more)", 20_000 - kept));
         assert!(json(&recipients).len() < limits::RECORD_FIELD_OCTETS + 64);
-        assert!(!cut_list(&mut vec!["a".to_owned()], String::len, |_| String::new()));
+        assert!(!cut_list(&mut vec!["a".to_owned()], 1, String::len, |_| String::new()));
+    }
+
+    #[test]
+    fn names_in_archives_weigh_no_more_than_the_mail() {
+        let texts: Vec<String> =
+            "0|inbound|||||0||accepted||||||||||".split('|').map(str::to_owned).collect();
+        let list = |at: &usize| [3, 7, 9, 10].contains(at);
+        let texts: Vec<String> = texts
+            .into_iter()
+            .enumerate()
+            .map(|(at, text)| if list(&at) { "[]".into() } else { text })
+            .collect();
+        let names = |size| {
+            // Each has six octets where it is stored.
+            let attachments = vec![("\u{1}".repeat(1_000), 7); 1_000];
+            let record = Record { size, attachments, ..record_of(&texts).unwrap() };
+            let row = RecordRow::new(record, &[], None, Salt::default());
+            (row.attachments.len(), row.record.attachments.last().cloned().unwrap())
+        };
+        for (size, at_most) in [
+            (0, limits::RECORD_NAMES_OCTETS),
+            (20_000, 20_000),
+            (500_000, 500_000),
+            (u64::MAX, limits::RECORD_FIELD_OCTETS),
+        ] {
+            let (octets, (mark, left_out)) = names(size);
+            assert!(octets <= at_most + 64 && octets + 7_000 > at_most, "{size}: {octets}");
+            assert!(
+                mark.starts_with("… (") && mark.ends_with(" more)") && left_out % 7 == 0,
+                "{mark} {left_out}"
+            );
+        }
     }
 }

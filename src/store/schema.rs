@@ -111,10 +111,22 @@ pub enum OpenError {
     )]
     Node { path: PathBuf, found: String, wanted: String },
     #[error(
-        "{}: the key of the seen messages must have 32 octets and has {octets}; restore it from a backup, or move it \
-         away: then forwards of messages seen before now are not recognised by Message-ID", path.display()
+        "{}: {what} while postvakt is running; mail is deferred until the original is put back. If it is lost, \
+         restart postvakt: it continues with what is there, in a new epoch of the log if records are missing",
+        path.display()
+    )]
+    Displaced { path: PathBuf, what: &'static str },
+    #[error(
+        "{}: a key has 32 bytes, this file has {octets}; restore it from a backup, or move it away: a new key is \
+         created. With a new seen.key, forwards of messages seen before now are not recognised by Message-ID; with a new \
+         heads.key, copy the new heads.pub to where the log is verified", path.display()
     )]
     Key { path: PathBuf, octets: usize },
+    #[error(
+        "{}: this key can be read by others (mode {mode:04o}); run `chmod 600` on it. If others may have read it, move \
+         it away: a new key is created", path.display()
+    )]
+    KeyMode { path: PathBuf, mode: u32 },
     #[error(transparent)]
     Read(#[from] super::ReadError),
     #[error("the writer's thread does not start: {0}")]

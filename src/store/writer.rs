@@ -19,6 +19,7 @@ use super::heads::{self, Told};
 use super::index::{self, Indexer};
 use super::month::Month;
 use super::outbox::{Changes, Event, Outbox};
+use super::place::Place;
 use super::row::{self, RecordRow};
 use super::schema::{self, About, OpenError};
 use super::{CommitError, epoch, tree};
@@ -41,6 +42,8 @@ pub(super) enum Message {
     Own(Box<Note>),
     /// Have a tree head signed, if there is anything new.
     Head,
+    /// See whether the log is in its place, and whether it can be written where it could not.
+    Look,
     /// Store what waits, take no more, close, and say so.
     Close(oneshot::Sender<()>),
 }
@@ -89,6 +92,8 @@ pub(super) struct Writer {
     pub(super) floor: Option<Month>,
     /// The open file; none before the first record and after a failure.
     pub(super) file: Option<(Month, Connection)>,
+    /// Where that file and the others are to be.
+    pub(super) place: Place,
     /// The mails of our own that wait.
     pub(super) outbox: Arc<Outbox>,
     /// Whether a transaction failed since the file was opened: it may be on the disk all the same.
@@ -111,15 +116,15 @@ impl Writer {
         let mut notes = Vec::new();
         let mut closing = Vec::new();
         let mut written = 0;
-        let mut head_wanted = false;
+        let (mut head_wanted, mut look_wanted) = (false, false);
         self.measure_space();
-        let mut measured = Instant::now();
         while queue.blocking_recv_many(&mut messages, limits::STORE_BATCH) > 0 {
             for message in messages.drain(..) {
                 match message {
                     Message::Store(job) => jobs.push(*job),
                     Message::Own(note) => notes.push(*note),
                     Message::Head => head_wanted = true,
+                    Message::Look => look_wanted = true,
                     Message::Close(done) => {
                         queue.close();
                         closing.push(done);
@@ -137,9 +142,9 @@ impl Writer {
                 self.checkpoint();
                 written = 0;
             }
-            if measured.elapsed() > limits::SPACE_INTERVAL {
+            if std::mem::take(&mut look_wanted) {
+                self.look();
                 self.measure_space();
-                measured = Instant::now();
             }
         }
         self.make_head();
@@ -177,8 +182,7 @@ impl Writer {
                 octets
             }
             Err(error) => {
-                self.file = None;
-                self.doubtful = true;
+                self.give_up_file();
                 let failed = CommitError::Failed(error.to_string().into());
                 jobs.drain(..).for_each(|job| answer(job, Err(failed.clone())));
                 confirm(notes, &Err(failed));
@@ -189,12 +193,15 @@ impl Writer {
 
     /// The number of the first job.
     fn store(&mut self, jobs: &[Job], notes: &[Note]) -> Result<u64, OpenError> {
+        self.place.look()?;
         self.open_file()?;
         let first = self.about.last + 1;
         if let Some((month, connection)) = &mut self.file {
             let (changes, tree) =
                 insert(connection, first, jobs, notes, (&self.outbox, *month), self.tree.clone())
                     .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
+            // What was written to a file that is no longer in its place is not stored.
+            self.place.look()?;
             let before = self.about.last;
             self.about.last += jobs.len() as u64;
             self.tree = tree;
@@ -208,16 +215,29 @@ impl Writer {
         Ok(first)
     }
 
-    /// Opens the file of the month, once. Numbers go on where the file says: what failed may have been stored.
+    /// Opens the file of the month, once.
     fn open_file(&mut self) -> Result<(), OpenError> {
         let now = Month::of((self.clock)());
         let month = self.floor.map_or(now, |floor| floor.max(now));
         if self.file.as_ref().is_some_and(|(open, _)| *open == month) {
             return Ok(());
         }
+        // What failed may have been stored in the month before, and then its numbers are taken.
+        let before = self.floor.filter(|before| self.doubtful && *before < month);
+        if let Some(before) = before.filter(|before| self.place.knows(&before.path(&self.directory))) {
+            self.open_month(before)?;
+        }
+        self.open_month(month)
+    }
+
+    /// Opens the file of this month. Numbers go on where the file says: what failed may have been stored.
+    fn open_month(&mut self, month: Month) -> Result<(), OpenError> {
         let path = month.path(&self.directory);
         self.make_head();
         if schema::octets(&path).unwrap_or(0) == 0 {
+            if self.place.knows(&path) {
+                return Err(OpenError::Displaced { path, what: "not found" });
+            }
             schema::create(&self.directory, month, &self.about, &self.tree)?;
             epoch::write(&self.directory, self.about.epoch, month)?;
         }
@@ -234,6 +254,12 @@ impl Writer {
         };
         let (connection, about, tree) =
             open().map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
+        // Numbers that were given are not given again.
+        if (&about.node, about.epoch) != (&self.about.node, self.about.epoch) || about.last < self.about.last
+        {
+            return Err(OpenError::Displaced { path, what: "confirmed records are missing" });
+        }
+        self.place.opened(&path)?;
         self.about = about;
         self.doubtful = false;
         self.tree = tree;
@@ -244,6 +270,33 @@ impl Writer {
         }
         self.file = Some((month, connection));
         Ok(())
+    }
+
+    /// A connection on which anything failed is closed as it is.
+    fn give_up_file(&mut self) {
+        self.file = None;
+        self.place.closed();
+        self.doubtful = true;
+    }
+
+    /// Finds out whether records can be stored, so that it is known where none comes: whoever watches may let none
+    /// come until it is.
+    fn look(&mut self) {
+        let found = if self.failing.load(Ordering::Relaxed) { self.try_again() } else { self.place.look() };
+        if found.is_err() {
+            self.give_up_file();
+        }
+        self.tell(found.as_ref().err());
+    }
+
+    /// Writes what is there once more.
+    fn try_again(&mut self) -> Result<(), OpenError> {
+        self.place.look()?;
+        self.open_file()?;
+        let Some((month, connection)) = &self.file else { return Ok(()) };
+        tree::write(connection, tree::NOW, &self.tree)
+            .map_err(|source| OpenError::Sqlite { path: month.path(&self.directory), source })?;
+        self.place.look()
     }
 
     fn head_is_due(&self) -> bool {
@@ -289,9 +342,15 @@ impl Writer {
         }
     }
 
-    /// Closes the file with a checkpoint, so that it is whole without its -wal.
+    /// Closes the file with a checkpoint, so that it is whole without its -wal. SQLite takes that away by its name, which
+    /// must be its own.
     fn close_file(&mut self) {
+        let displaced = self.place.look();
+        self.place.closed();
         if let Some((month, connection)) = self.file.take() {
+            if let Err(error) = displaced {
+                return tracing::error!(%error, "the log is closed as it is");
+            }
             let close = || {
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
@@ -302,12 +361,16 @@ impl Writer {
         }
     }
 
-    /// Counts, and tells the operator when it begins and when it ends that nothing can be stored.
     fn observe(&self, records: usize, time: Duration, error: Option<&OpenError>) {
         let result = if error.is_some() { "failed" } else { "stored" };
         METRICS.store_commits.with_label_values(&[result]).inc();
         METRICS.store_commit_seconds.observe(time.as_secs_f64());
         METRICS.store_batch_records.observe(f64::from(u32::try_from(records).unwrap_or(u32::MAX)));
+        self.tell(error);
+    }
+
+    /// Tells the operator when it begins and when it ends that nothing can be stored.
+    fn tell(&self, error: Option<&OpenError>) {
         let failed_before = self.failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !failed_before => {

@@ -8,6 +8,7 @@ mod faults;
 mod forwarders;
 mod index;
 mod outbox;
+mod place;
 mod proof;
 mod register;
 mod report;
