@@ -24,7 +24,8 @@ pub enum Error {
     Filter(String),
 }
 
-/// What reading a document from a pipe needs, and no more: no file, no socket, no process, no other's memory.
+/// What reading a document from a pipe needs, and no more: no file, no socket, no process, no other's memory. Whatever
+/// their arguments say, these reach nothing but the process itself and its three pipes.
 const CALLS: &[libc::c_long] = &[
     libc::SYS_read,
     libc::SYS_write,
@@ -33,8 +34,6 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_brk,
     libc::SYS_munmap,
     libc::SYS_mremap,
-    libc::SYS_madvise,
-    libc::SYS_futex,
     libc::SYS_getrandom,
     libc::SYS_clock_gettime,
     libc::SYS_sched_yield,
@@ -44,16 +43,26 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_getpid,
     libc::SYS_gettid,
-    libc::SYS_tgkill,
     libc::SYS_exit,
     libc::SYS_exit_group,
 ];
 
-/// Allowed as long as nothing becomes executable; their third argument says so.
-const MAPPING_CALLS: &[libc::c_long] = &[libc::SYS_mmap, libc::SYS_mprotect];
+/// What a memory allocator says of its memory. Not that pages are to be shared with equal ones of other processes: how
+/// long writing to one takes would tell what those have.
+const ADVICE: &[libc::c_int] =
+    &[libc::MADV_DONTNEED, libc::MADV_FREE, libc::MADV_HUGEPAGE, libc::MADV_NOHUGEPAGE];
+
+/// What a lock needs. Not the operations on priorities and on two locks at once, in which kernels had their faults.
+const FUTEX_OPERATIONS: &[libc::c_int] =
+    &[libc::FUTEX_WAIT, libc::FUTEX_WAKE, libc::FUTEX_WAIT_BITSET, libc::FUTEX_WAKE_BITSET];
+
+/// Documents are less than mail: where the machine runs out of memory, a worker ends before the filter does.
+const OUT_OF_MEMORY_SCORE: &str = "500";
 
 /// Confines this process, for good.
 pub fn confine() -> Result<(), Error> {
+    // Where this cannot be said the kernel chooses by size; no document stays unread for that.
+    let _ = std::fs::write("/proc/self/oom_score_adj", OUT_OF_MEMORY_SCORE);
     set_parent_process_death_signal(Some(Signal::KILL))?;
     set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     limit(Resource::As, limits::WORKER_MEMORY_OCTETS)?;
@@ -71,20 +80,45 @@ fn limit(resource: Resource, most: u64) -> Result<(), rustix::io::Errno> {
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
 }
 
-/// A call that is not on the lists fails as not permitted: a library that asks for what it can do without goes on.
+/// A call that is not allowed fails as not permitted: a library that asks for what it can do without goes on.
 fn filter_calls() -> Result<(), seccompiler::Error> {
-    let executable = u64::from(rustix::mm::ProtFlags::EXEC.bits());
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = CALLS.iter().map(|call| (*call, Vec::new())).collect();
-    for call in MAPPING_CALLS {
-        let never_executable =
-            SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(executable), 0)?;
-        rules.insert(*call, vec![SeccompRule::new(vec![never_executable])?]);
-    }
+    rules.extend(conditional()?);
     let refused = SeccompAction::Errno(rustix::io::Errno::PERM.raw_os_error().unsigned_abs());
     let filter =
         SeccompFilter::new(rules, refused, SeccompAction::Allow, std::env::consts::ARCH.try_into()?)?;
     let program: BpfProgram = filter.try_into()?;
     apply_filter(&program)
+}
+
+/// The calls that are allowed with some arguments, by the one argument that decides.
+fn conditional() -> Result<[(i64, Vec<SeccompRule>); 5], seccompiler::Error> {
+    let executable = u64::from(rustix::mm::ProtFlags::EXEC.bits());
+    let never_executable = || one_of(2, &SeccompCmpOp::MaskedEq(executable), [0]);
+    // It ends itself by a signal when it has failed; to others it can send none.
+    let own = u64::from(std::process::id());
+    let values = |words: &'static [libc::c_int]| words.iter().map(|word| u64::from(word.unsigned_abs()));
+    let operation = u64::from(libc::FUTEX_CMD_MASK.cast_unsigned());
+    Ok([
+        (libc::SYS_mmap, never_executable()?),
+        (libc::SYS_mprotect, never_executable()?),
+        (libc::SYS_tgkill, one_of(0, &SeccompCmpOp::Eq, [own])?),
+        (libc::SYS_madvise, one_of(2, &SeccompCmpOp::Eq, values(ADVICE))?),
+        (libc::SYS_futex, one_of(1, &SeccompCmpOp::MaskedEq(operation), values(FUTEX_OPERATIONS))?),
+    ])
+}
+
+/// The argument with that index is one of these, of which the kernel reads 32 bits.
+fn one_of(
+    index: u8,
+    compare: &SeccompCmpOp,
+    values: impl IntoIterator<Item = u64>,
+) -> Result<Vec<SeccompRule>, seccompiler::Error> {
+    let rule = |value| {
+        let condition = SeccompCondition::new(index, SeccompCmpArgLen::Dword, compare.clone(), value)?;
+        SeccompRule::new(vec![condition])
+    };
+    Ok(values.into_iter().map(rule).collect::<Result<_, _>>()?)
 }
 
 #[cfg(test)]

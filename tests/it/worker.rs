@@ -1,5 +1,7 @@
 //! The worker as a process: what it survives, and what the filter does when it does not.
 
+#[cfg(target_arch = "x86_64")]
+mod injected;
 mod through_the_wire;
 
 use std::fs;
@@ -15,6 +17,7 @@ use tokio::runtime::Runtime;
 
 use crate::lab::program::PROGRAM;
 use crate::lab::until;
+pub(crate) use through_the_wire::{Filter, deliver_message, zip};
 
 /// Workers that can be told from those of other tests, by the path of their program.
 struct Pool {
@@ -61,7 +64,7 @@ impl Pool {
 }
 
 /// The processes that a process has started and not yet buried.
-fn children(parent: u32) -> Vec<Pid> {
+pub(crate) fn children(parent: u32) -> Vec<Pid> {
     let parent = parent.to_string();
     let entries = fs::read_dir("/proc").unwrap();
     let numbers = entries.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
@@ -69,8 +72,25 @@ fn children(parent: u32) -> Vec<Pid> {
     numbers.filter(is_child).filter_map(Pid::from_raw).collect()
 }
 
+/// What a process has open, but for what whoever runs the tests has left open in all of them.
+pub(crate) fn descriptors(process: Pid) -> Vec<String> {
+    let open = |folder: &Path| {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+        entries
+            .filter_map(|entry| Some((entry.file_name(), fs::read_link(entry.path()).ok()?)))
+            .collect::<Vec<_>>()
+    };
+    let own = open(Path::new("/proc/self/fd"));
+    let others = open(&Path::new("/proc").join(process.as_raw_nonzero().to_string()).join("fd"));
+    others
+        .into_iter()
+        .filter(|other| !own.contains(other))
+        .map(|(_, what)| what.display().to_string())
+        .collect()
+}
+
 /// What the kernel says of a process: its state, its parent and so on; nothing once it is gone.
-fn stat(number: i32) -> Vec<String> {
+pub(crate) fn stat(number: i32) -> Vec<String> {
     let stat = fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
     let (_, after) = stat.rsplit_once(')').unwrap_or_default();
     after.split_ascii_whitespace().map(str::to_owned).collect()

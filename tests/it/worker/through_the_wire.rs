@@ -14,47 +14,57 @@ use crate::lab::program::Postvakt;
 use crate::lab::{Directory, Ports, until};
 
 /// The program, without a Postfix.
-struct Filter {
-    postvakt: Postvakt,
-    directory: Directory,
+pub(crate) struct Filter {
+    pub(crate) postvakt: Postvakt,
+    pub(crate) directory: Directory,
 }
 
 impl Filter {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With these `[rules.…]` sections.
+    pub(crate) fn with(rules: &str) -> Self {
         let directory = Directory::new();
         std::fs::create_dir(directory.path.join("run")).unwrap();
-        let postvakt = Postvakt::start(&directory.path, &Ports::reserve(), "");
+        let postvakt = Postvakt::start(&directory.path, &Ports::reserve(), rules);
         Self { postvakt, directory }
     }
 
     /// Delivers a mail with this attachment in a session of its own.
-    fn deliver(&self, id: &str, name: &str, attachment: &[u8]) -> Heard {
-        let session = Session {
-            client: "192.0.2.1".parse().ok(),
-            helo: "client.example.org".into(),
-            ..Session::default()
-        };
-        let stream = UnixStream::connect(self.directory.path.join("run/milter.sock")).unwrap();
-        let mut mta = Mta::open(stream, &session).unwrap();
-        let recipient = Address::parse("anna@exempelby.se").unwrap();
-        let envelope = Envelope {
-            sender: ReversePath::from_wire(b"<x@example.org>"),
-            smtputf8: false,
-            recipients: vec![Recipient { raw: "<anna@exempelby.se>".into(), address: recipient }],
-        };
-        let heard =
-            mta.deliver(&session, &envelope, &message_from_file(&mail(name, attachment)), id).unwrap();
-        mta.quit().unwrap();
-        heard
+    pub(crate) fn deliver(&self, id: &str, name: &str, attachment: &[u8]) -> Heard {
+        deliver(&self.directory.path.join("run/milter.sock"), id, name, attachment).unwrap()
     }
 
     /// The attachments that the record of the mail with that id has.
-    fn recorded(&self, id: &str) -> String {
+    pub(crate) fn recorded(&self, id: &str) -> String {
         let found = self.postvakt.search(&["--queue-id", id]);
         assert_eq!(found.len(), 1, "records of {id}: {found:?}\n{}", self.postvakt.log);
         let names = found[0]["attachments"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
         names.collect::<Vec<_>>().join("; ")
     }
+}
+
+/// Delivers a mail with this attachment to the socket, in a session of its own.
+fn deliver(socket: &Path, id: &str, name: &str, attachment: &[u8]) -> std::io::Result<Heard> {
+    deliver_message(socket, id, &mail(name, attachment))
+}
+
+/// Delivers this message to the socket, in a session of its own.
+pub(crate) fn deliver_message(socket: &Path, id: &str, message: &[u8]) -> std::io::Result<Heard> {
+    let session =
+        Session { client: "192.0.2.1".parse().ok(), helo: "client.example.org".into(), ..Session::default() };
+    let mut mta = Mta::open(UnixStream::connect(socket)?, &session)?;
+    let recipient = Address::parse("anna@exempelby.se").unwrap();
+    let envelope = Envelope {
+        sender: ReversePath::from_wire(b"<x@example.org>"),
+        smtputf8: false,
+        recipients: vec![Recipient { raw: "<anna@exempelby.se>".into(), address: recipient }],
+    };
+    let heard = mta.deliver(&session, &envelope, &message_from_file(message), id)?;
+    mta.quit()?;
+    Ok(heard)
 }
 
 fn mail(name: &str, attachment: &[u8]) -> Vec<u8> {
@@ -86,7 +96,7 @@ fn base64(octets: &[u8]) -> String {
 }
 
 /// An archive with one file, as it is.
-fn zip(name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn zip(name: &str, content: &[u8]) -> Vec<u8> {
     let mut crc = flate2::Crc::new();
     crc.update(content);
     let size = u32::try_from(content.len()).unwrap().to_le_bytes();
@@ -195,4 +205,29 @@ fn peak_octets(id: u32) -> u64 {
     let status = std::fs::read_to_string(Path::new("/proc").join(id.to_string()).join("status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+#[test]
+fn names_in_archives_weigh_no_more_in_the_log_than_the_mail() {
+    let filter = Filter::start();
+    // 1,000 long names, which are all but alike: packed twice they need 10 kB.
+    let script = "import io,sys,zipfile as z\n\
+                  def pack(files):\n b=io.BytesIO()\n f=z.ZipFile(b,'w',z.ZIP_DEFLATED)\n \
+                  [f.writestr(n,c) for n,c in files]\n f.close()\n return b.getvalue()\n\
+                  sys.stdout.buffer.write(pack([('inre.zip',pack([('%04d'%n+'a'*990,b'') for n in range(1000)]))]))";
+    let output = std::process::Command::new("python3").args(["-c", script]).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    filter.deliver("NAMES", "a.zip", &output.stdout);
+    let found = filter.postvakt.search(&["--queue-id", "NAMES"]);
+    let size = usize::try_from(found[0]["size"].as_u64().unwrap()).unwrap();
+    let recorded = filter.recorded("NAMES");
+    println!("{size} octets of mail, {} of names", recorded.len());
+    assert!(size < 200_000 && recorded.len() <= size.max(postvakt::limits::RECORD_NAMES_OCTETS), "{size}");
+    let (names, more) = recorded.rsplit_once("; ").unwrap();
+    let kept = names.split("; ").count();
+    assert_eq!(
+        more,
+        format!("… ({} more)", 1_000 - kept),
+        "the number of attachments has a limit of its own"
+    );
 }
