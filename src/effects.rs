@@ -15,11 +15,12 @@ use crate::address::Address;
 use crate::answer::{Answer, Edit};
 use crate::facts::{Facts, Field};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
+use crate::metrics::METRICS;
 use crate::policy::receipts::Receipt;
-use crate::policy::{Decision, Mark, Mode, Refusal, Ruling, Step};
+use crate::policy::{Decision, Mark, Mode, Place, Refusal, Ruling, Step};
 use crate::record::{FindingRow, Outcome, Record, RecordId, SeenRow};
 use crate::reply::{Basic, Class, SmtpReply};
-use crate::rules::{Finding, spam};
+use crate::rules::{Evidence, Finding, Grade, Match, spam};
 use crate::verdict::Verdict;
 use crate::{limits, rules, text, texts};
 
@@ -189,38 +190,78 @@ fn rejection(refusal: &Refusal, id: &RecordId) -> SmtpReply {
         Refusal::Forward => texts::FORWARD_REFUSED.to_owned(),
         Refusal::Content => texts::POLICY_REFUSED.to_owned(),
         Refusal::Virus => texts::VIRUS_REFUSED.to_owned(),
+        Refusal::Forged => texts::FORGED_REFUSED.to_owned(),
         Refusal::Sensitive(alternative) => texts::sensitive_refused(alternative.as_deref()),
     };
     SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
 }
 
-/// Deletes, from outside, every field that only we may write, every spam mark, and every result of authentication in our
-/// name. What comes from inside may have passed here before, and keeps what we wrote then; only the record's id is
-/// another. The marks of a filter of the organisation's own stay, unless ours take their place. Of one name the highest
-/// index goes first, for Postfix renumbers as it deletes.
+/// Rejects a mail with more than [`limits::FORGED_FIELDS`] header fields that are reserved for us: none of them may pass,
+/// and deleting all of them costs the MTA too much.
+pub fn refuse_forged(facts: &Facts, decision: &mut Decision) {
+    let reserved = Reserved::in_mail(facts, decision);
+    if facts.header.fields.iter().filter(|field| reserved.has(field)).count() <= limits::FORGED_FIELDS {
+        return;
+    }
+    METRICS.limits_exceeded.with_label_values(&["forged_fields"]).inc();
+    decision.verdict = Verdict::Reject;
+    decision.steps = vec![Step::Reject(Refusal::Forged)];
+    decision.rulings.push(Ruling {
+        rule: "forged-fields".to_owned(),
+        finding: Finding::Match(Match {
+            grade: Grade::Certain,
+            evidence: Evidence::of("too many header fields reserved for the mail filter"),
+            mailboxes: Vec::new(),
+            recipients: Vec::new(),
+        }),
+        mode: Mode::Enforce,
+        verdict: Verdict::Reject,
+        allowed_by: None,
+        place: Place::default(),
+    });
+}
+
+/// Deletes every field that is reserved for us. Of one name the highest index goes first, for Postfix renumbers as it
+/// deletes.
 fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
-    let inbound = facts.direction == Direction::Inbound;
-    let from_filter = facts.client.address.is_some_and(|client| facts.organisation.trusts_filter(client));
-    let marked = decision.steps.contains(&Step::Mark(Mark::Spam));
-    let spam_marks = inbound && (marked || !from_filter);
-    let own = &*facts.organisation.authserv_id;
-    let taken = |field: &Field| {
-        (inbound && starts_with(&field.name, OWN_PREFIX))
-            || field.name.eq_ignore_ascii_case(ID)
-            || (spam_marks && is_spam_mark(&field.name))
-            || (inbound && results::is_forged(field, own))
-    };
+    let reserved = Reserved::in_mail(facts, decision);
     let mut counts: HashMap<String, u32> = HashMap::new();
     let mut edits = Vec::new();
     for field in &facts.header.fields {
         let index = counts.entry(field.name.to_ascii_lowercase()).or_default();
         *index += 1;
-        if taken(field) {
+        if reserved.has(field) {
             edits.push(Edit::DeleteHeader { index: *index, name: field.name.to_string() });
         }
     }
     edits.reverse();
     edits
+}
+
+/// Which fields of a mail are reserved for us: from outside those with our names, every spam mark, and every result of
+/// authentication in our name. What comes from inside may have passed here before, and keeps what we wrote then; only the
+/// record's id is another. The marks of a filter of the organisation's own stay, unless ours take their place.
+struct Reserved<'a> {
+    inbound: bool,
+    spam_marks: bool,
+    authserv_id: &'a str,
+}
+
+impl<'a> Reserved<'a> {
+    fn in_mail(facts: &'a Facts, decision: &Decision) -> Self {
+        let inbound = facts.direction == Direction::Inbound;
+        let from_filter = facts.client.address.is_some_and(|client| facts.organisation.trusts_filter(client));
+        let marked = decision.steps.contains(&Step::Mark(Mark::Spam));
+        let authserv_id = &facts.organisation.authserv_id;
+        Self { inbound, spam_marks: inbound && (marked || !from_filter), authserv_id }
+    }
+
+    fn has(&self, field: &Field) -> bool {
+        (self.inbound && starts_with(&field.name, OWN_PREFIX))
+            || field.name.eq_ignore_ascii_case(ID)
+            || (self.spam_marks && is_spam_mark(&field.name))
+            || (self.inbound && results::is_forged(field, self.authserv_id))
+    }
 }
 
 fn is_spam_mark(name: &str) -> bool {

@@ -141,7 +141,8 @@ fn judged(facts: Facts, config: &Config) -> Assessment {
     let findings = config.rules.iter().flat_map(|(rule, policy)| {
         rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
     });
-    let decision = decide::decide(&facts, findings, today(&facts, config));
+    let mut decision = decide::decide(&facts, findings, today(&facts, config));
+    effects::refuse_forged(&facts, &mut decision);
     METRICS.stage_seconds.with_label_values(&["rules"]).observe(started.elapsed().as_secs_f64());
     Assessment { facts, decision }
 }

@@ -152,6 +152,8 @@ pub enum Refusal {
     Content,
     /// There is a virus in it.
     Virus,
+    /// Too many header fields that only this program may write.
+    Forged,
     /// Sensitive data, and what to use instead.
     Sensitive(Option<String>),
 }

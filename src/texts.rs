@@ -9,8 +9,6 @@ pub const STORE_FAILED: &str = "Meddelandet kan inte loggas just nu, försök ig
 pub const INTERNAL_ERROR: &str = "Tillfälligt fel i e-postfiltret, försök igen senare (Temporary fault in the mail filter, try again later)";
 /// No verdict in time.
 pub const VERDICT_LATE: &str = "E-postfiltret hann inte bli klart, försök igen senare (The mail filter ran out of time, try again later)";
-/// The program is being stopped.
-pub const STOPPING: &str = "E-postfiltret startas om (The mail filter is restarting)";
 /// The MTA sent something out of order.
 pub const OUT_OF_ORDER: &str = "Kommandona kom i fel ordning (Commands out of order)";
 /// Over `limits::RECIPIENTS`.
@@ -27,6 +25,9 @@ pub const POLICY_REFUSED: &str = "Meddelandet följer inte organisationens regle
      (The message is against the organisation's e-mail rules)";
 /// The virus scanner knows what is in it.
 pub const VIRUS_REFUSED: &str = "Meddelandet innehåller skadlig kod (The message contains malicious code)";
+/// Over `limits::FORGED_FIELDS`.
+pub const FORGED_REFUSED: &str = "Brevhuvudet innehåller för många fält som är reserverade för e-postfiltret \
+     (Too many header fields reserved for the mail filter)";
 /// A fact that a rule needs could not be had, and the config says to wait.
 pub const UNKNOWN_DEFERRED: &str = "Meddelandet kan inte kontrolleras just nu, försök igen senare (The message cannot be checked now, try again later)";
 /// The MTA does not allow an edit without which the mail must not pass.

@@ -44,6 +44,44 @@ fn every_accepted_mail_gets_its_id_and_nothing_else() {
     assert_eq!(answer.refusal, None);
 }
 
+/// A mail with so many forged fields.
+fn forging(count: usize, client: &str) -> (Facts, Envelope) {
+    let fields = vec!["X-Postvakt-Id: a"; count];
+    let mail = mail(client, "<medborgare@example.org>", "anna@exempelby.se", &fields.join("\n"));
+    let organisation = crate::facts::testing::organisation();
+    (crate::facts::extract::extract(&mail, &organisation, crate::facts::Needs::default()), mail.envelope)
+}
+
+#[test]
+fn more_forged_fields_than_are_taken_out_are_refused() {
+    let hold = || deciding(Verdict::Hold, vec![Step::Hold("x".into())]);
+    let (facts, envelope) = forging(limits::FORGED_FIELDS, "192.0.2.1");
+    let mut decision = hold();
+    refuse_forged(&facts, &mut decision);
+    assert_eq!(decision, hold());
+    let edits = answer(&facts, &envelope, &decision, &id()).edits;
+    let deleted = edits.iter().filter(|edit| matches!(edit, Edit::DeleteHeader { .. })).count();
+    assert_eq!(deleted, limits::FORGED_FIELDS);
+    // From inside too: nobody else may write them, and a mail that passed here has one.
+    for client in ["192.0.2.1", "10.1.2.3"] {
+        let (facts, envelope) = forging(limits::FORGED_FIELDS + 1, client);
+        let mut decision = hold();
+        refuse_forged(&facts, &mut decision);
+        let answer = answer(&facts, &envelope, &decision, &id());
+        let reply = answer.refusal.unwrap().to_milter();
+        assert!(
+            reply.starts_with("550 5.7.1 Brevhuvudet") && reply.contains("[gw1-1-000000000007]"),
+            "{reply}"
+        );
+        assert_eq!(answer.edits, []);
+        let record = record(&facts, &decision, "");
+        assert_eq!(
+            (record.outcome, record.findings),
+            (Outcome::Rejected, vec!["forged-fields=certain".into()])
+        );
+    }
+}
+
 #[test]
 fn forged_fields_go_from_the_highest_index_down() {
     let header = "X-Postvakt-Id: a\nx-POSTVAKT-id: b\nSubject: x\nX-Spam-Flag: NO\nX-Postvakt-Id: c\nx-spam-flag: NO\n\

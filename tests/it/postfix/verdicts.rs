@@ -158,3 +158,30 @@ fn a_bounce_with_the_null_sender_is_never_refused() {
         assert!(returned.contains(record["record"].as_str().unwrap()), "{returned}");
     }
 }
+
+#[test]
+fn forged_fields_are_deleted_or_the_mail_is_rejected() {
+    let lab = Lab::start("");
+    let forging = |count: usize| {
+        let fields: String = (0..count)
+            .map(|n| ["X-Spam-Flag: NO\n", "X-Postvakt-Id: forged\n", "X-Spam-Level:\n"][n % 3])
+            .collect();
+        lab.outside().send(CITIZEN, &[ANNA], &message(CITIZEN, ANNA, "äkta", &fields))
+    };
+    let most = postvakt::limits::FORGED_FIELDS;
+    let reply = forging(most);
+    assert_eq!(lab.record_of(&reply)["verdict"], "accepted");
+    let delivered = lab.delivered(ANNA, 1).remove(0);
+    assert!(!delivered.contains("forged") && !delivered.contains("X-Spam"), "{delivered}");
+    for count in [most + 1, 4_900] {
+        let reply = forging(count);
+        assert!(reply.starts_with("550 5.7.1 Brevhuvudet"), "{reply}\n{lab}");
+    }
+    let rejected = lab.postvakt.search(&["--verdict", "rejected"]);
+    assert_eq!(rejected.len(), 2);
+    for record in rejected {
+        assert_eq!(record["findings"], json!(["forged-fields=certain"]), "{record}");
+    }
+    assert_eq!(lab.postvakt.metric("postvakt_limits_exceeded_total{limit=\"forged_fields\"}"), 2);
+    assert_eq!(lab.postfix.count(ANNA), 1);
+}
