@@ -2,6 +2,7 @@
 
 pub mod clock;
 mod memory;
+mod service;
 mod web;
 
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use jiff::civil::Date;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::config::Config;
 use crate::courier;
@@ -20,24 +22,26 @@ use crate::gather::Sources;
 use crate::gather::room::Room;
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::milter::listener;
+use crate::milter::listener::{self, HandedOver};
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
 use crate::store::access::{AccessLog, ConfigChange, Kind, Reader};
 use crate::worker::pool::Workers;
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
 pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
     raise_descriptor_limit();
+    let handed = HandedOver::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before the sockets are open, so that no signal finds nobody listening.
         let mut reload = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let daemon = Daemon::start(config, Workers::own()).await?;
-        notify(&[sd_notify::NotifyState::Ready]);
+        let daemon = Daemon::start(config, Workers::own(), handed).await?;
+        service::ready();
+        tokio::spawn(service::alive());
         loop {
             tokio::select! {
                 _ = reload.recv() => daemon.reload(path),
@@ -45,10 +49,15 @@ pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
                 _ = interrupt.recv() => break,
             }
         }
-        notify(&[sd_notify::NotifyState::Stopping]);
-        daemon.stop().await;
+        service::stopping();
+        if tokio::time::timeout(limits::STOP_TIME, daemon.stop()).await.is_err() {
+            tracing::error!("the store was not closed in time; all confirmed records are on disk");
+        }
         Ok(())
-    })
+    });
+    // Threads that still read a mail are abandoned: its client was told to try again.
+    runtime.shutdown_background();
+    ended
 }
 
 /// The running program.
@@ -59,12 +68,13 @@ pub struct Daemon {
     courier: oneshot::Receiver<()>,
     exceptions: JoinHandle<()>,
     clock: JoinHandle<()>,
+    look: JoinHandle<()>,
     directory: PathBuf,
 }
 
 impl Daemon {
-    /// Opens the store and the sockets; every failure here names what to do about it.
-    pub async fn start(config: Config, workers: Workers) -> anyhow::Result<Self> {
+    /// Opens the store, and the sockets that were not handed over; every failure here names what to do about it.
+    pub async fn start(config: Config, workers: Workers, mut handed: HandedOver) -> anyhow::Result<Self> {
         let heads = config.store.heads.clone();
         let clock = Arc::new(jiff::Timestamp::now);
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
@@ -72,11 +82,13 @@ impl Daemon {
             .context("the memory of seen messages cannot be read")?;
         let memory = config.server.memory.unwrap_or_else(memory::share);
         sources.room = Room::of(memory);
-        let listeners = config.server.listen.iter().map(listener::bind).collect::<Result<_, _>>()?;
+        let listen = config.server.listen.iter();
+        let listeners = listen.map(|listen| listener::bind(listen, &mut handed)).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
-            Some(address) => Some(web::bind(address).await?),
+            Some(address) => Some(web::bind(address, &mut handed).await?),
             None => None,
         };
+        handed.is_taken()?;
         courier::requests::prepare(&config.store.directory)
             .with_context(|| format!("{}: cannot be written", config.store.directory.display()))?;
         announce(&config);
@@ -84,6 +96,7 @@ impl Daemon {
         let directory = config.store.directory.clone();
         let own = directory.clone();
         let clock = tokio::spawn(clock::Watch::new(&store, own.clone()).run());
+        let look = tokio::spawn(look_after(store.clone()));
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
@@ -100,13 +113,12 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::within(memory));
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, directory: own })
+        Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, look, directory: own })
     }
 
     /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
     pub fn reload(&self, path: &Path) {
-        let monotonic = sd_notify::NotifyState::monotonic_usec_now().ok();
-        notify(&std::iter::once(sd_notify::NotifyState::Reloading).chain(monotonic).collect::<Vec<_>>());
+        service::reloading();
         match Config::load(path) {
             Ok(config) => self.take(config),
             Err(problems) => {
@@ -119,7 +131,7 @@ impl Daemon {
                 self.note("refused");
             }
         }
-        notify(&[sd_notify::NotifyState::Ready]);
+        service::ready();
     }
 
     fn take(&self, config: Config) {
@@ -147,20 +159,30 @@ impl Daemon {
     /// Takes no new connection, lets mail under way come to its end, and closes the store.
     pub async fn stop(self) {
         tracing::info!("stopping: no new connections; mail under way is finished");
+        let letters_by = Instant::now() + limits::LAST_LETTER_TIME;
         // The receivers live as long as the tasks; with none of them left there is nobody to tell.
         let _ = self.stopping.send(true);
         if let Err(error) = self.serving.await {
             tracing::error!(%error, "the listeners did not end well");
         }
         // A letter under way has a little time: cut off, it might go twice.
-        if tokio::time::timeout(limits::DRAIN_TIME, self.courier).await.is_err() {
+        if timeout_at(letters_by, self.courier).await.is_err() {
             tracing::warn!("a letter under way was cut off; it goes again after the next start");
         }
         self.exceptions.abort();
         self.clock.abort();
+        self.look.abort();
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
         tracing::info!("stopped; every record is on the disk");
+    }
+}
+
+/// Has the store looked after, whether or not mail comes.
+async fn look_after(store: Store) {
+    loop {
+        tokio::time::sleep(limits::STORE_LOOK).await;
+        store.look();
     }
 }
 
@@ -243,11 +265,5 @@ fn raise_descriptor_limit() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit on open files stays as it is");
-    }
-}
-
-fn notify(state: &[sd_notify::NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd was not told");
     }
 }

@@ -28,8 +28,6 @@ impl Class {
 /// The last two digits of a reply code, of those this program uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Basic {
-    /// x21: the service is closing the connection.
-    Closing,
     /// x50: the mailbox is not available, or policy says no.
     Unavailable,
     /// x51: an error in processing.
@@ -43,7 +41,6 @@ pub enum Basic {
 impl Basic {
     fn digits(self) -> u8 {
         match self {
-            Self::Closing => 21,
             Self::Unavailable => 50,
             Self::Processing => 51,
             Self::Exceeded => 52,

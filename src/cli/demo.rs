@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::daemon::Daemon;
 use crate::gather::Sources;
 use crate::mail::Direction;
+use crate::milter::listener::HandedOver;
 use crate::policy::Ruling;
 use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
@@ -92,7 +93,7 @@ pub async fn play_corpus(config: Config, directory: &Path, program: &Path) -> an
     let again = Arc::new(
         Config::load(&directory.join("postvakt.toml")).map_err(|problems| anyhow::anyhow!("{problems}"))?,
     );
-    let daemon = Daemon::start(config, Workers::of(program)).await?;
+    let daemon = Daemon::start(config, Workers::of(program), HandedOver::default()).await?;
     let sources = Sources::volatile(Workers::of(program));
     let cases = Case::all()?;
     let count = cases.len();

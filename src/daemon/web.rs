@@ -1,5 +1,6 @@
 //! The port for machines: `/metrics` for Prometheus, `/livez` and `/readyz` for whoever starts and stops us.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,24 +11,30 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::timeout;
 
 use crate::limits;
 use crate::metrics::METRICS;
+use crate::milter::listener::HandedOver;
 use crate::pipeline::Pipeline;
 
-pub(super) async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+pub(super) async fn bind(address: SocketAddr, handed: &mut HandedOver) -> anyhow::Result<TcpListener> {
+    if let Some(listener) = handed.tcp(address) {
+        return listener.with_context(|| format!("server.metrics: {address} from systemd cannot be used"));
+    }
     TcpListener::bind(address).await.with_context(|| {
         format!("server.metrics: {address} cannot be listened on; is another instance running?")
     })
 }
 
-/// Serves until told to stop; by then nobody is to be told that mail is taken.
+/// Serves until told to stop; by then nobody is to be told that mail is taken. Where there are too many connections the
+/// oldest is ended: it had the most time, and a machine that asks has asked when it connects.
 pub(super) async fn serve(listener: TcpListener, pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>) {
-    let permits = Arc::new(Semaphore::new(limits::WEB_CONNECTIONS));
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let permit = permits.clone().acquire_owned().await;
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.changed() => return,
@@ -36,22 +43,30 @@ pub(super) async fn serve(listener: TcpListener, pipeline: Arc<Pipeline>, mut st
             tokio::time::sleep(limits::ACCEPT_PAUSE).await;
             continue;
         };
-        let pipeline = pipeline.clone();
-        tokio::spawn(async move {
-            let service = service_fn(|request: Request<Incoming>| {
-                let answer = answer(request.method(), request.uri().path(), &pipeline);
-                async { Ok::<_, Infallible>(answer) }
-            });
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits::WEB_TIME)
-                .keep_alive(false)
-                .serve_connection(TokioIo::new(stream), service);
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a request for metrics failed");
-            }
-            drop(permit);
-        });
+        open.retain(|task| !task.is_finished());
+        if open.len() >= limits::WEB_CONNECTIONS
+            && let Some(oldest) = open.pop_front()
+        {
+            METRICS.limits_exceeded.with_label_values(&["web_connections"]).inc();
+            oldest.abort();
+        }
+        open.push_back(
+            tokio::spawn(timeout(limits::WEB_TIME, answer_one(stream, pipeline.clone()))).abort_handle(),
+        );
+    }
+}
+
+async fn answer_one(stream: TcpStream, pipeline: Arc<Pipeline>) {
+    let service = service_fn(|request: Request<Incoming>| {
+        let answer = answer(request.method(), request.uri().path(), &pipeline);
+        async { Ok::<_, Infallible>(answer) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    if let Err(error) = connection.await {
+        tracing::debug!(%error, "a request for metrics failed");
     }
 }
 

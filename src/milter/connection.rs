@@ -24,7 +24,7 @@ use super::alarm::Alarm;
 use super::frame;
 use super::intake::Refusal;
 use super::response::OwedAnswer;
-use super::session::{Fault, Moment, Session, Step};
+use super::session::{Fault, Session, Step};
 use crate::answer::Answer;
 use crate::mail::{Direction, Incomplete, Mail};
 use crate::metrics::METRICS;
@@ -51,12 +51,10 @@ pub struct Settings {
 pub enum Phase {
     /// Not at all.
     Running,
-    /// Open transactions go on, new ones are refused with 421.
+    /// Connections are closed between transactions; open transactions come to their end.
     Draining,
-    /// Connections are closed between transactions.
+    /// Connections are closed, but for those whose mail is being judged.
     Closing,
-    /// Connections are closed.
-    Ended,
 }
 
 /// How long a connection waits for what.
@@ -197,7 +195,7 @@ where
             timers: settings.timers,
             in_flight: settings.in_flight,
             held: None,
-            closing: Box::pin(reaches(settings.phase.clone(), Phase::Closing)),
+            closing: Box::pin(reaches(settings.phase.clone(), Phase::Draining)),
             phase: settings.phase,
         }
     }
@@ -211,9 +209,6 @@ where
             if let Some(why) = taken? {
                 return Ok(why);
             }
-            if *self.phase.borrow() >= Phase::Closing && self.session.transaction().is_none() {
-                return Ok(Incomplete::Disconnected);
-            }
             if !self.fill().await? {
                 return Ok(Incomplete::Disconnected);
             }
@@ -222,18 +217,22 @@ where
 
     /// Takes all complete frames in the buffer.
     async fn take_frames(&mut self) -> Result<Option<Incomplete>, Broken> {
-        let stopping = *self.phase.borrow() >= Phase::Draining;
-        let moment = Moment { now: Timestamp::now(), stopping };
+        let now = Timestamp::now();
         let mut used = 0;
         while let Some((frame, octets)) =
             frame::decode(self.input.get(used..).unwrap_or_default()).map_err(Fault::from)?
         {
-            let step = self.session.step(frame, moment, &mut self.out)?;
+            let step = self.session.step(frame, now, &mut self.out)?;
             used += octets;
             match step {
                 Step::Next => self.make_room().await?,
                 Step::Ended(mail, why) => self.incomplete(*mail, why),
-                Step::Judge(mail, owed) => self.judge(*mail, owed).await?,
+                Step::Judge(mail, owed) => {
+                    self.judge(*mail, owed).await?;
+                    if *self.phase.borrow() >= Phase::Draining {
+                        return Ok(Some(Incomplete::Disconnected));
+                    }
+                }
                 Step::Quit => return Ok(Some(Incomplete::Aborted)),
             }
         }
@@ -248,7 +247,7 @@ where
     async fn fill(&mut self) -> Result<bool, Broken> {
         let lacking = frame::missing(&self.input).max(self.read_octets.saturating_sub(self.input.len()));
         self.input.reserve(lacking);
-        let (mut quiet, mut deadline) = (None, None);
+        let (mut quiet, mut deadline, mut drained) = (None, None, None);
         let read = poll_fn(|cx| {
             if let Poll::Ready(read) = pin!(self.stream.read_buf(&mut self.input)).poll(cx) {
                 return Poll::Ready(read.map_err(Broken::Read));
@@ -263,19 +262,24 @@ where
             if self.alarm.poll(cx, by).is_ready() {
                 return Poll::Ready(Err(self.late()));
             }
-            ready!(self.closing.as_mut().poll(cx));
-            let phase = *self.phase.borrow();
-            if phase == Phase::Ended || self.session.transaction().is_none() {
-                return Poll::Ready(Ok(0));
+            while self.closing.as_mut().poll(cx).is_ready() {
+                if *self.phase.borrow() == Phase::Closing {
+                    return Poll::Ready(Ok(0));
+                }
+                self.closing = Box::pin(reaches(self.phase.clone(), Phase::Closing));
             }
-            self.closing = Box::pin(reaches(self.phase.clone(), Phase::Ended));
-            self.closing.as_mut().poll(cx).map(|()| Ok(0))
+            if *self.phase.borrow() == Phase::Running || self.session.transaction().is_some() {
+                return Poll::Pending;
+            }
+            // A mail that the MTA has begun may be on its way to us.
+            let by = *drained.get_or_insert_with(|| Instant::now() + limits::DRAIN_QUIET_TIME);
+            self.alarm.poll(cx, by).map(|()| Ok(0))
         })
         .await?;
         if read >= lacking {
             self.read_octets = (self.read_octets * 2).min(limits::READ_OCTETS_MAX);
         }
-        if read == 0 && !self.input.is_empty() && *self.phase.borrow() < Phase::Closing {
+        if read == 0 && !self.input.is_empty() && *self.phase.borrow() < Phase::Draining {
             return Err(Broken::CutOff);
         }
         Ok(read > 0)

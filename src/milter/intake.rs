@@ -45,8 +45,6 @@ enum Part {
 /// Why no more can come of a transaction than a refusal, whatever the MTA still sends of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The program is being stopped.
-    Stopping,
     /// The sender is over [`limits::ADDRESS_OCTETS`].
     SenderTooLong,
     /// A recipient is over [`limits::ADDRESS_OCTETS`].
@@ -68,7 +66,6 @@ impl Refusal {
     pub fn reply(self) -> SmtpReply {
         let (transient, permanent) = (Class::Transient, Class::Permanent);
         match self {
-            Self::Stopping => SmtpReply::new(transient, Basic::Closing, (3, 2), texts::STOPPING),
             Self::SenderTooLong => {
                 SmtpReply::new(permanent, Basic::Unavailable, (1, 7), texts::ADDRESS_TOO_LONG)
             }
@@ -91,7 +88,7 @@ impl Refusal {
 
     fn count(self) {
         let limit = match self {
-            Self::Stopping | Self::OutOfOrder | Self::RecipientInvalid => return,
+            Self::OutOfOrder | Self::RecipientInvalid => return,
             Self::SenderTooLong | Self::RecipientTooLong => "address",
             Self::TooManyRecipients => "recipients",
             Self::HeaderTooLarge => "header",

@@ -1,5 +1,7 @@
 //! Listeners: the sockets, the permits, and the drain.
 
+mod handed_over;
+
 use std::fmt;
 use std::fs;
 use std::future::Future;
@@ -19,6 +21,7 @@ use super::connection::{self, Phase, Settings, Timers};
 use crate::limits;
 use crate::mail::Direction;
 use crate::metrics::METRICS;
+pub use handed_over::HandedOver;
 
 /// Connections that the system keeps for us until they are accepted; a whole Postfix may come at once.
 const BACKLOG: u32 = 1_024;
@@ -75,6 +78,18 @@ pub enum BindError {
         /// Which.
         address: ListenAddress,
     },
+    /// The service manager opened a socket that the config does not name.
+    #[error(
+        "{address}: systemd passed this socket, but server.listen and server.metrics do not name it; make ListenStream= \
+         in postvakt.socket match the config"
+    )]
+    NotNamed {
+        /// Which.
+        address: ListenAddress,
+    },
+    /// The service manager opened something else.
+    #[error("a socket passed by systemd cannot be used: {0}")]
+    HandedOver(io::Error),
     /// Anything else.
     #[error("{address}: {source}")]
     Io {
@@ -96,7 +111,8 @@ pub struct Listener {
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix(UnixListener, #[expect(dead_code, reason = "held for its drop")] SocketFile),
+    /// With its file, if that is ours to remove.
+    Unix(UnixListener, #[expect(dead_code, reason = "held for its drop")] Option<SocketFile>),
 }
 
 impl Listener {
@@ -106,24 +122,31 @@ impl Listener {
     }
 }
 
-/// Opens a socket. The runtime must be there already.
-pub fn bind(listen: &Listen) -> Result<Listener, BindError> {
+/// Opens a socket, or takes the one that the service manager opened. The runtime must be there already.
+pub fn bind(listen: &Listen, handed: &mut HandedOver) -> Result<Listener, BindError> {
+    let at = |failed: Failed| failed.at(&listen.address);
     let (socket, address) = match &listen.address {
         ListenAddress::Unix(path) => {
-            (bind_unix(path).map_err(|error| error.at(&listen.address))?, listen.address.clone())
+            let taken = handed.unix(path).transpose().map_err(BindError::HandedOver)?;
+            let taken = taken.map(|listener| Socket::Unix(listener, None));
+            (taken.map_or_else(|| bind_unix(path), Ok).map_err(at)?, listen.address.clone())
         }
         ListenAddress::Inet(wanted) => {
-            let (listener, got) =
-                bind_tcp(*wanted).map_err(|error| Failed::from(error).at(&listen.address))?;
+            let taken = handed.tcp(*wanted).transpose().map_err(BindError::HandedOver)?;
+            let (listener, got) = match taken {
+                Some(listener) => (listener, *wanted),
+                None => bind_tcp(*wanted).map_err(|error| at(error.into()))?,
+            };
             (Socket::Tcp(listener), ListenAddress::Inet(got))
         }
     };
     Ok(Listener { socket, direction: listen.direction, address })
 }
 
-/// Accepts connections and serves them until `shutdown`, and then until the last of them is gone: new transactions
-/// are refused at once, idle connections closed after [`limits::DRAIN_TIME`], and after [`limits::STOP_TIME`] nobody
-/// is waited for any more. The sockets are closed first, so that a successor can open its own.
+/// Accepts connections and serves them until `shutdown`, and then until the last of them is gone: at once those
+/// between two mails, after [`limits::DRAIN_TIME`] those that still receive one, and after
+/// [`limits::LAST_ANSWER_TIME`] nobody is waited for any more. Our own sockets are closed first, so that a successor
+/// can open its own; those that the service manager holds stay open, and who connects waits for the successor.
 pub async fn serve<H: Handler>(
     listeners: Vec<Listener>,
     handler: Arc<H>,
@@ -146,17 +169,15 @@ pub async fn serve<H: Handler>(
     shutdown.await;
     // Each connection has a permit, and so has each listener while it waits for one.
     let everybody = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    for (phase, patience) in [
-        (Phase::Draining, limits.drain),
-        (Phase::Closing, limits.stop.saturating_sub(limits.drain)),
-        (Phase::Ended, limits::ACCEPT_PAUSE),
-    ] {
+    for (phase, patience) in
+        [(Phase::Draining, limits.drain), (Phase::Closing, limits.last_answer.saturating_sub(limits.drain))]
+    {
         announce.send_replace(phase);
         if timeout(patience, connections.acquire_many(everybody)).await.is_ok() {
             return;
         }
     }
-    tracing::warn!("some connections did not come to their end; the MTA will try their mail again");
+    tracing::warn!("some connections did not end in time; their mail is deferred");
 }
 
 /// Bounds of all connections together.
@@ -168,8 +189,8 @@ pub struct Limits {
     pub in_flight_octets: usize,
     /// [`limits::DRAIN_TIME`]
     pub drain: std::time::Duration,
-    /// [`limits::STOP_TIME`]
-    pub stop: std::time::Duration,
+    /// [`limits::LAST_ANSWER_TIME`]
+    pub last_answer: std::time::Duration,
     /// Of each connection.
     pub timers: Timers,
 }
@@ -188,7 +209,7 @@ impl Default for Limits {
             connections: limits::CONNECTIONS,
             in_flight_octets: limits::IN_FLIGHT_OCTETS,
             drain: limits::DRAIN_TIME,
-            stop: limits::STOP_TIME,
+            last_answer: limits::LAST_ANSWER_TIME,
             timers: Timers::default(),
         }
     }
@@ -362,7 +383,7 @@ fn bind_unix(path: &Path) -> Result<Socket, Failed> {
     remove_stale(path)?;
     let listener = UnixListener::bind(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
-    Ok(Socket::Unix(listener, SocketFile::at(path)?))
+    Ok(Socket::Unix(listener, Some(SocketFile::at(path)?)))
 }
 
 /// A process that was killed leaves its socket's file behind; nobody answers there.

@@ -31,15 +31,6 @@ pub struct Session {
     transaction: Option<Box<Transaction>>,
 }
 
-/// What the world was like when the frame came.
-#[derive(Clone, Copy, Debug)]
-pub struct Moment {
-    /// The time.
-    pub now: Timestamp,
-    /// Whether the program is being stopped: no new mail is taken.
-    pub stopping: bool,
-}
-
 /// What follows from a frame.
 #[derive(Debug)]
 pub enum Step {
@@ -102,8 +93,8 @@ impl Session {
         }
     }
 
-    /// Takes one frame.
-    pub fn step(&mut self, frame: Frame<'_>, moment: Moment, out: &mut Vec<u8>) -> Result<Step, Fault> {
+    /// Takes one frame, that came `now`.
+    pub fn step(&mut self, frame: Frame<'_>, now: Timestamp, out: &mut Vec<u8>) -> Result<Step, Fault> {
         let command = Command::parse(frame)?;
         let Some(agreed) = self.agreed else {
             return self.before_negotiation(&command, frame.command, out);
@@ -135,7 +126,7 @@ impl Session {
                 self.client.helo = (!name.is_empty()).then(|| text::from_bytes(name).into_owned());
                 (Step::Next, None)
             }
-            Command::Mail(path) => self.mail(path, moment),
+            Command::Mail(path) => self.mail(path, now),
             Command::Rcpt(path) => (Step::Next, self.rcpt(&path, agreed)),
             Command::Data => (Step::Next, self.within(Transaction::data)),
             Command::Header { name, value } => {
@@ -219,7 +210,7 @@ impl Session {
         self.end(Incomplete::Aborted)
     }
 
-    fn mail(&mut self, path: Path<'_>, moment: Moment) -> (Step, Option<SmtpReply>) {
+    fn mail(&mut self, path: Path<'_>, now: Timestamp) -> (Step, Option<SmtpReply>) {
         let step = self.end(Incomplete::Superseded);
         let macros = &mut self.macros;
         let client = Client {
@@ -229,11 +220,8 @@ impl Session {
             daemon_name: macros.connection.daemon_name.clone(),
             ..self.client.clone()
         };
-        let mut begun = Box::new(Transaction::begin(path, moment.now, client, self.direction));
+        let mut begun = Box::new(Transaction::begin(path, now, client, self.direction));
         begun.queue_id = macros.mail.queue_id.take();
-        if moment.stopping {
-            begun.give_up(Refusal::Stopping);
-        }
         let refusal = begun.refusal();
         self.transaction = Some(begun);
         (step, refusal.map(Refusal::reply))

@@ -132,6 +132,96 @@ fn burst(lab: &Lab, accepted: &mut Vec<String>) -> usize {
     refused.len()
 }
 
+#[test]
+fn a_store_that_is_moved_or_removed_accepts_nothing_until_it_is_back() {
+    let mut lab = Lab::start("");
+    let store = lab.postvakt.config.with_file_name("store");
+    let away = store.with_file_name("elsewhere");
+    let mut accepted = Vec::new();
+    for whole in [true, false] {
+        let (from, to) = (if whole { store.clone() } else { month_file(&store) }, away.clone());
+        assert_eq!(burst(&lab, &mut accepted), 0, "{lab}");
+        assert!(lab.postvakt.is_ready());
+        fs::rename(&from, &to).unwrap();
+        let before = accepted.len();
+        assert_eq!(burst(&lab, &mut accepted), 15, "none is accepted\n{lab}");
+        assert_eq!(accepted.len(), before);
+        assert!(!lab.postvakt.is_ready(), "{lab}");
+        assert_eq!(lab.postvakt.metric("postvakt_log_displaced"), 1);
+        assert!(
+            lab.postvakt.log.text().contains("not found while postvakt is running; mail is deferred"),
+            "{lab}"
+        );
+        fs::rename(&to, &from).unwrap();
+        // Without a mail: who watches may send none before.
+        until("readiness", &lab, || lab.postvakt.is_ready().then_some(()));
+        assert_eq!(lab.postvakt.metric("postvakt_log_displaced"), 0);
+    }
+    assert_eq!(burst(&lab, &mut accepted), 0, "{lab}");
+    // Through restarts too, with nothing but what is in its place.
+    lab.postvakt.kill();
+    lab.postvakt.restart();
+    assert_eq!(burst(&lab, &mut accepted), 0, "{lab}");
+    assert_nothing_lost(&lab, &accepted);
+
+    // Gone for good: a restart begins a new log, and says so.
+    fs::remove_dir_all(&store).unwrap();
+    let gone = burst(&lab, &mut Vec::new());
+    assert_eq!(gone, 15, "{lab}");
+    lab.postvakt.kill();
+    lab.postvakt.restart();
+    let mut later = Vec::new();
+    assert_eq!(burst(&lab, &mut later), 0, "{lab}");
+    assert_eq!(lab.postvakt.search(&[]).len(), later.len());
+}
+
+fn month_file(store: &Path) -> std::path::PathBuf {
+    let is_month = |path: &std::path::PathBuf| {
+        path.extension() == Some("db".as_ref()) && path.to_string_lossy().contains("log-")
+    };
+    crate::lab::files(store).into_iter().find(is_month).unwrap()
+}
+
+#[test]
+fn reloads_of_every_kind_refuse_no_mail() {
+    const RELOADS: u64 = 200;
+    let mut random = Random::seeded();
+    let lab = Lab::start("");
+    let good = fs::read(&lab.postvakt.config).unwrap();
+    let done = AtomicBool::new(false);
+    let accepted = thread::scope(|scope| {
+        let clients: Vec<_> = (0..2)
+            .map(|client| {
+                let (done, port) = (&done, lab.postfix.ports.smtp);
+                scope.spawn(move || deliver_all(port, client, 20, done))
+            })
+            .collect();
+        for _ in 0..RELOADS {
+            match random.below(5) {
+                0 => fs::write(&lab.postvakt.config, &good).unwrap(),
+                1 => fs::write(&lab.postvakt.config, &good[..good.len() / 2]).unwrap(),
+                2 => fs::write(&lab.postvakt.config, b"\0\xff\xfe\x00[rules".repeat(1_000)).unwrap(),
+                3 => drop(fs::remove_file(&lab.postvakt.config)),
+                _ => fs::write(&lab.postvakt.config, [&good[..], b"\n[rules.custom.x]\nwhen = 1\n"].concat())
+                    .unwrap(),
+            }
+            lab.postvakt.signal(rustix::process::Signal::HUP);
+            thread::sleep(Duration::from_micros(random.below(10_000)));
+        }
+        done.store(true, Ordering::Relaxed);
+        let results: Vec<_> = clients.into_iter().map(|client| client.join().unwrap()).collect();
+        assert_eq!(results.iter().map(|(_, deferred)| deferred).sum::<usize>(), 0, "{lab}");
+        results.into_iter().flat_map(|(accepted, _)| accepted).collect::<Vec<_>>()
+    });
+    assert!(accepted.len() >= 40);
+    fs::write(&lab.postvakt.config, &good).unwrap();
+    lab.postvakt.signal(rustix::process::Signal::HUP);
+    until("the good config", &lab, || {
+        (lab.postvakt.metric("postvakt_config_reload_success") == 1).then_some(())
+    });
+    assert_nothing_lost(&lab, &accepted);
+}
+
 /// A file system of its own that is soon full.
 struct SmallDisk(tempfile::TempDir);
 

@@ -22,6 +22,7 @@ mod incoming;
 mod lab;
 mod mail_cases;
 mod minimise;
+mod operation;
 mod postfix;
 mod product;
 mod protected;

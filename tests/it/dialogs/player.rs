@@ -114,11 +114,8 @@ pub(super) async fn check(script: &Script, delivery: Delivery) -> Result<(), Str
         envelopes_only: script.envelopes_only,
         ..Recorder::default()
     });
-    let (phase, mut settings) = settings();
+    let (_phase, mut settings) = settings();
     settings.direction = script.direction;
-    if script.stopping {
-        phase.send_replace(Phase::Draining);
-    }
     let room = if matches!(delivery, Delivery::Bytewise) { 1 } else { 1 << 20 };
     let (mta, filter) = tokio::io::duplex(room);
     let filter = tokio::spawn(connection::run(filter, Arc::clone(&handler), settings));

@@ -20,7 +20,6 @@ pub(super) struct Script {
     pub(super) events: Vec<String>,
     /// What it answers, one after another, and then "pass".
     pub(super) answers: Vec<Scripted>,
-    pub(super) stopping: bool,
     pub(super) envelopes_only: bool,
     pub(super) direction: Option<Direction>,
 }
@@ -47,7 +46,6 @@ impl Script {
             closes: false,
             events: Vec::new(),
             answers: Vec::new(),
-            stopping: false,
             envelopes_only: false,
             direction: None,
         };
@@ -71,7 +69,6 @@ impl Script {
             "=" => self.events.push(rest.to_owned()),
             "!" => self.answers.push(answer(rest)),
             "@" => match rest {
-                "stopping" => self.stopping = true,
                 "envelopes only" => self.envelopes_only = true,
                 "outbound listener" => self.direction = Some(Direction::Outbound),
                 _ => return false,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postvakt::mail::Direction;
-use postvakt::milter::listener::{self, BindError, Limits, Listen, ListenAddress, Listener};
+use postvakt::milter::listener::{self, BindError, HandedOver, Limits, Listen, ListenAddress, Listener};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
@@ -21,6 +21,10 @@ fn unix(path: &Path) -> Listen {
 
 fn inet() -> Listen {
     Listen { address: ListenAddress::Inet("127.0.0.1:0".parse().unwrap()), direction: None }
+}
+
+fn bind(listen: &Listen) -> Result<Listener, BindError> {
+    listener::bind(listen, &mut HandedOver::default())
 }
 
 fn serve(
@@ -57,7 +61,7 @@ async fn one_mail<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, begun: Sent
 async fn both_kinds_of_socket_serve_mail() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("milter.sock");
-    let listeners = vec![listener::bind(&unix(&path)).unwrap(), listener::bind(&inet()).unwrap()];
+    let listeners = vec![bind(&unix(&path)).unwrap(), bind(&inet()).unwrap()];
     let address = listeners[1].address().clone();
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o660);
     let handler = Arc::new(Recorder::default());
@@ -82,26 +86,26 @@ async fn sockets_that_cannot_be_bound() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("milter.sock");
     assert!(matches!(
-        listener::bind(&unix(&directory.path().join("none/milter.sock"))),
+        bind(&unix(&directory.path().join("none/milter.sock"))),
         Err(BindError::NoDirectory { .. })
     ));
     std::fs::write(&path, "a file").unwrap();
-    assert!(matches!(listener::bind(&unix(&path)), Err(BindError::NotASocket { .. })));
+    assert!(matches!(bind(&unix(&path)), Err(BindError::NotASocket { .. })));
     std::fs::remove_file(&path).unwrap();
     // A process that was killed leaves such a file.
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let bound = listener::bind(&unix(&path)).unwrap();
-    assert!(matches!(listener::bind(&unix(&path)), Err(BindError::InUse { .. })));
+    let bound = bind(&unix(&path)).unwrap();
+    assert!(matches!(bind(&unix(&path)), Err(BindError::InUse { .. })));
     drop(bound);
-    let bound = listener::bind(&inet()).unwrap();
+    let bound = bind(&inet()).unwrap();
     let again = Listen { address: bound.address().clone(), direction: None };
-    assert!(matches!(listener::bind(&again), Err(BindError::InUse { .. })));
+    assert!(matches!(bind(&again), Err(BindError::InUse { .. })));
 }
 
 #[tokio::test]
 async fn a_flood_of_connections_is_accepted() {
-    let listener = listener::bind(&inet()).unwrap();
+    let listener = bind(&inet()).unwrap();
     let address = listener.address().clone();
     let handler = Arc::new(Recorder::default());
     let (stop, served) = serve(vec![listener], &handler, Limits::default());
@@ -119,7 +123,7 @@ async fn a_flood_of_connections_is_accepted() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_wait() {
-    let listener = listener::bind(&inet()).unwrap();
+    let listener = bind(&inet()).unwrap();
     let address = listener.address().clone();
     let handler = Arc::new(Recorder::default());
     let (stop, served) = serve(vec![listener], &handler, Limits { connections: 1, ..Limits::default() });
@@ -137,12 +141,11 @@ async fn connections_beyond_the_limit_wait() {
 
 #[tokio::test]
 async fn the_drain_ends_with_connections_still_open() {
-    let listener = listener::bind(&inet()).unwrap();
+    let listener = bind(&inet()).unwrap();
     let address = listener.address().clone();
     let handler = Arc::new(Recorder::default());
     let short = Duration::from_millis(20);
-    let (stop, served) =
-        serve(vec![listener], &handler, Limits { drain: short, stop: 2 * short, ..Limits::default() });
+    let (stop, served) = serve(vec![listener], &handler, Limits { drain: short, ..Limits::default() });
     let mut open = tcp(&address).await;
     assert!(one_mail(&mut open, Sent::begun()).await.ends_with(b"c"));
     let mut within = tcp(&address).await;

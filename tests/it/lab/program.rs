@@ -17,15 +17,24 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_postvakt");
 pub(crate) struct Postvakt {
     child: Child,
     port: u16,
-    metrics: u16,
+    pub(crate) metrics: u16,
     pub(crate) log: Log,
     pub(crate) config: PathBuf,
     frame: String,
+    spawn: Spawn,
 }
+
+/// How the program is started, with this config; what it says goes to the log.
+pub(crate) type Spawn = Box<dyn Fn(&Path, &Log) -> Child + Send + Sync>;
 
 impl Postvakt {
     /// Writes the config and starts the program.
     pub(crate) fn start(directory: &Path, ports: &Ports, rules: &str) -> Self {
+        Self::start_by(directory, ports, rules, Box::new(spawn))
+    }
+
+    /// As [`Postvakt::start`], by another way.
+    pub(crate) fn start_by(directory: &Path, ports: &Ports, rules: &str, spawn: Spawn) -> Self {
         let home = directory.display();
         let Ports { milter, milter_outbound, reinjection, metrics, .. } = ports;
         let frame = format!(
@@ -51,7 +60,7 @@ submit = "127.0.0.1:{reinjection}"
         fs::write(&config, format!("{frame}\n{rules}")).unwrap();
         let log = Log(directory.join("postvakt.log"));
         let child = spawn(&config, &log);
-        let mut postvakt = Self { child, port: *milter, metrics: *metrics, log, config, frame };
+        let mut postvakt = Self { child, port: *milter, metrics: *metrics, log, config, frame, spawn };
         postvakt.ready();
         postvakt
     }
@@ -69,7 +78,7 @@ submit = "127.0.0.1:{reinjection}"
 
     /// Starts it again and waits until it answers.
     pub(crate) fn restart(&mut self) {
-        self.child = spawn(&self.config, &self.log);
+        self.child = (self.spawn)(&self.config, &self.log);
         self.ready();
     }
 
@@ -107,12 +116,23 @@ submit = "127.0.0.1:{reinjection}"
 
     /// What a counter or a gauge says; 0 where it has not begun.
     pub(crate) fn metric(&self, name: &str) -> u64 {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics)).unwrap();
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = self.get("/metrics");
         let value = answer.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         value.map_or(0, |value| value.parse().unwrap())
+    }
+
+    /// What the port for machines answers to a GET of that path, head and body.
+    pub(crate) fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Whether it says that it takes mail.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.get("/readyz").starts_with("HTTP/1.1 200 ")
     }
 
     /// Whether `postvakt receipts` says yes.
@@ -144,8 +164,13 @@ impl Drop for Postvakt {
 }
 
 fn spawn(config: &Path, log: &Log) -> Child {
-    let log = File::options().create(true).append(true).open(&log.0).unwrap();
     let mut command = Command::new(PROGRAM);
     command.args(["serve", "--config"]).arg(config);
+    logged(&mut command, log)
+}
+
+/// Starts the command; what it says goes to the log.
+pub(crate) fn logged(command: &mut Command, log: &Log) -> Child {
+    let log = File::options().create(true).append(true).open(&log.0).unwrap();
     command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap()
 }
