@@ -153,6 +153,8 @@ submit = "127.0.0.1:{reinjection}"
             }
             TcpStream::connect(("127.0.0.1", self.port)).ok()
         });
+        // It is opened after all others.
+        until("the port for machines", &self.log, || TcpStream::connect(("127.0.0.1", self.metrics)).ok());
     }
 }
 
