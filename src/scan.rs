@@ -8,16 +8,20 @@
 mod checks;
 mod context;
 pub mod credentials;
+mod foreign;
 mod identity;
+mod loose;
 mod payment;
 mod place;
 mod reserve;
+mod rows;
+mod series;
 mod shape;
 pub mod terms;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::Range;
 
 use jiff::civil::Date;
@@ -27,6 +31,7 @@ pub use crate::text::fold;
 use context::Context;
 use fold::Folded;
 use identity::Ground;
+use series::Failing;
 use shape::{Between, Shape, digits_end};
 
 /// What a number is.
@@ -54,11 +59,19 @@ pub enum Kind {
     Organisation,
     /// Where somebody lives.
     Address,
+    /// Finnish henkilötunnus.
+    Finnish,
+    /// Norwegian fødselsnummer or D number.
+    Norwegian,
+    /// Danish CPR number.
+    Danish,
+    /// The number of an asylum seeker's card.
+    Lma,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Personal,
         Self::Coordination,
         Self::Interim,
@@ -70,6 +83,10 @@ impl Kind {
         Self::Plusgiro,
         Self::Organisation,
         Self::Address,
+        Self::Finnish,
+        Self::Norwegian,
+        Self::Danish,
+        Self::Lma,
     ];
 
     /// The word for it in headers, evidence and the config.
@@ -86,13 +103,24 @@ impl Kind {
             Self::Plusgiro => "plusgiro",
             Self::Organisation => "organisationsnummer",
             Self::Address => "address",
+            Self::Finnish => "henkilotunnus",
+            Self::Norwegian => "fodselsnummer",
+            Self::Danish => "cpr",
+            Self::Lma => "lma",
         }
     }
 
     /// Whether the number is a person's.
     pub fn of_person(self) -> bool {
         match self {
-            Self::Personal | Self::Coordination | Self::Interim | Self::Reserve => true,
+            Self::Personal
+            | Self::Coordination
+            | Self::Interim
+            | Self::Reserve
+            | Self::Finnish
+            | Self::Norwegian
+            | Self::Danish
+            | Self::Lma => true,
             Self::Bank
             | Self::Card
             | Self::Passport
@@ -115,6 +143,28 @@ pub enum Sure {
     Strong,
 }
 
+impl Kind {
+    /// Whether it is a neighbour's number or the like, which is looked for only where the config says so.
+    pub fn is_foreign(self) -> bool {
+        matches!(self, Self::Finnish | Self::Norwegian | Self::Danish | Self::Lma)
+    }
+}
+
+/// By what a number is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    /// A label or heading says so.
+    Word,
+    /// There is talk of a person.
+    Person,
+    /// Its form alone, and it may be a case of its day.
+    ModernForm,
+    /// Nothing yet: only words of a category near it make it a person's.
+    Category,
+    /// Its form alone.
+    Form,
+}
+
 /// A number that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Number {
@@ -122,8 +172,8 @@ pub struct Number {
     pub kind: Kind,
     /// How sure that is.
     pub sure: Sure,
-    /// Whether a word beside it says so.
-    pub named: bool,
+    /// By what it is known.
+    by: By,
     /// What two ways to write it have in common; to count with, never to be shown.
     pub key: u64,
     /// Where it stands in the folded text.
@@ -131,6 +181,11 @@ pub struct Number {
 }
 
 impl Number {
+    /// Whether only words of a category near it make it a person's.
+    pub fn needs_category(&self) -> bool {
+        self.by == By::Category
+    }
+
     /// As it may be shown: never whole.
     pub fn masked(&self, folded: &Folded<'_>) -> String {
         let written = folded.bytes().get(self.at.clone()).unwrap_or_default();
@@ -138,10 +193,22 @@ impl Number {
         let text = |range: Option<&[u8]>| String::from_utf8_lossy(range.unwrap_or_default()).into_owned();
         match self.kind {
             Kind::Personal | Kind::Coordination | Kind::Interim | Kind::Organisation => {
-                let ten = characters.len().saturating_sub(10);
-                format!("{}-****", text(characters.get(ten..(ten + 6).min(characters.len()))))
+                // Words may stand between a day and the last four.
+                let century = matches!(characters.get(..2), Some(b"18" | b"19" | b"20"));
+                let day = match characters.len() {
+                    ..=12 => characters.len().saturating_sub(10),
+                    _ if century
+                        && characters.get(6..8).is_some_and(|day| day.iter().all(u8::is_ascii_digit)) =>
+                    {
+                        2
+                    }
+                    _ => 0,
+                };
+                format!("{}-****", text(characters.get(day..(day + 6).min(characters.len()))))
             }
-            Kind::Reserve => format!("{}****", text(characters.get(..4))),
+            Kind::Reserve | Kind::Finnish | Kind::Norwegian | Kind::Danish | Kind::Lma => {
+                format!("{}****", text(characters.get(..4)))
+            }
             Kind::Bank | Kind::Card | Kind::Passport | Kind::Bankgiro | Kind::Plusgiro => {
                 let shown = characters.len().saturating_sub(2);
                 format!("****{}", text(characters.get(shown..)))
@@ -155,17 +222,28 @@ impl Number {
 /// whose headings speak of everything below them.
 pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
     let bytes = folded.bytes();
-    let context = Context::new(bytes);
-    let ground = Ground { bytes, context: &context, today, tabular };
-    let mut found = Vec::new();
-    let (mut at, mut tens, mut look) = (0, 0, limits::WORK_OCTETS);
+    let context = Context::new(bytes, tabular);
+    let ground = Ground { bytes, context: &context, today };
+    let mut found: Vec<Number> = Vec::new();
+    let mut failing = Vec::new();
+    let mut list = List::default();
+    let (mut at, mut look) = (0, limits::WORK_OCTETS);
     while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
         let start = at + next;
         let end = digits_end(bytes, start);
-        tens += usize::from(end - start == 10);
-        let number = one(&ground, start, end);
+        let listed = !tabular && list.goes_on(bytes, start);
+        let number = one(&ground, start, end, listed);
         at = number.as_ref().map_or(end, |number| number.at.end.max(end));
-        found.extend(number);
+        if let Some(number) = number {
+            list.follow(number.by == By::Word && number.kind.of_person(), number.at.end);
+            found.push(number);
+        } else if let Some(written) = ground.failing(start, end) {
+            list.follow(listed, written.at.end);
+            at = written.at.end;
+            if failing.len() < limits::NUMBERS {
+                failing.push(Failing { key: identity::key(&written.ten), at: written.at });
+            }
+        }
         if found.len() >= limits::NUMBERS {
             break;
         }
@@ -176,11 +254,36 @@ pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
             }
         }
     }
-    demote_series(&mut found);
-    if tabular {
-        promote_column(&mut found, tens);
-    }
+    series::settle(bytes, &context, &mut found, &failing);
     found
+}
+
+/// A row of numbers with nothing but commas and the like between them, the first of which a label names.
+#[derive(Default)]
+struct List {
+    named: bool,
+    end: usize,
+}
+
+impl List {
+    /// Octets between two numbers of a list.
+    const GAP: usize = 12;
+
+    /// Whether the number that begins there is the next one of the list.
+    fn goes_on(&self, bytes: &[u8], start: usize) -> bool {
+        let gap = bytes.get(self.end..start).unwrap_or_default();
+        let words = gap.split(|byte| !fold::is_letter(*byte)).filter(|word| !word.is_empty());
+        // Cells are no list: what they are their headings say.
+        let cells = gap.iter().any(|byte| matches!(byte, b'\t' | b'|')) || gap == b";";
+        self.named
+            && !cells
+            && gap.len() <= Self::GAP
+            && words.into_iter().all(|word| matches!(word, b"och" | b"samt" | b"resp" | b"and"))
+    }
+
+    fn follow(&mut self, named: bool, end: usize) {
+        *self = Self { named, end };
+    }
 }
 
 /// The numbers of persons in a short text, with their places in it, whatever stands beside them and also with a point
@@ -197,8 +300,8 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
             *sign = b'-';
         }
     }
-    let context = Context::new(&bytes);
-    let ground = Ground { bytes: &bytes, context: &context, today, tabular: false };
+    let context = Context::new(&bytes, false);
+    let ground = Ground { bytes: &bytes, context: &context, today };
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
@@ -212,54 +315,32 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
 }
 
 /// The number that begins with a run of digits.
-fn one(ground: &Ground<'_>, start: usize, end: usize) -> Option<Number> {
+fn one(ground: &Ground<'_>, start: usize, end: usize, listed: bool) -> Option<Number> {
     // Most runs are years, times, prices and house numbers, and nothing follows them.
     let shape = Shape::at(ground.bytes, start);
+    let loose = || {
+        let loose = loose::at(ground.bytes, start)?;
+        ground.loose(loose.written, loose.says_so || listed)
+    };
     if end - start <= 3 && shape.after(0).is_none() {
-        return ground.address(&shape).or_else(|| ground.iban(&shape));
+        return ground.address(&shape).or_else(|| ground.iban(&shape)).or_else(loose);
     }
     let total: usize = (0..6).map(|place| shape.length(place)).sum();
     if total < 6 {
-        return ground.iban(&shape).or_else(|| ground.address(&shape));
+        let account = || ground.short_account(&shape);
+        return ground.iban(&shape).or_else(|| ground.address(&shape)).or_else(account).or_else(loose);
     }
     ground
         .iban(&shape)
         .or_else(|| ground.vat(&shape))
         .or_else(|| ground.card(&shape))
         .or_else(|| ground.stockholm(&shape))
-        .or_else(|| ground.identity(&shape))
+        .or_else(|| ground.identity(&shape, listed))
         .or_else(|| ground.with_letters(&shape))
         .or_else(|| ground.labelled(&shape))
+        .or_else(|| ground.foreign(&shape))
         .or_else(|| ground.address(&shape))
-}
-
-/// Several numbers with one and the same day, and no two alike, are the numbers of that day's cases.
-fn demote_series(found: &mut [Number]) {
-    const SERIES: usize = 3;
-    // The last four of the ten characters that a key is made of.
-    let day = |number: &Number| number.key / 43_u64.pow(4);
-    let mut days: HashMap<u64, HashSet<u64>> = HashMap::new();
-    for number in found.iter().filter(|number| number.kind == Kind::Personal && !number.named) {
-        days.entry(day(number)).or_default().insert(number.key);
-    }
-    if days.values().all(|keys| keys.len() < SERIES) {
-        return;
-    }
-    for number in found.iter_mut().filter(|number| number.kind == Kind::Personal && !number.named) {
-        if days.get(&day(number)).is_some_and(|keys| keys.len() >= SERIES) {
-            number.sure = Sure::Weak;
-        }
-    }
-}
-
-/// Where nearly all of a table's ten-digit numbers have a day and a right check digit, that is what they are: of
-/// numbers with a check digit but no day, one in fourteen would.
-fn promote_column(found: &mut [Number], tens: usize) {
-    let medium = |number: &&mut Number| number.kind.of_person() && number.sure == Sure::Medium;
-    let passing = found.iter_mut().filter(medium).count();
-    if passing >= limits::COLUMN_NUMBERS && passing * 10 >= tens * 8 {
-        found.iter_mut().filter(medium).for_each(|number| number.sure = Sure::Strong);
-    }
+        .or_else(loose)
 }
 
 /// The keys that a number has as somebody wrote it: as it is, and without the century before its ten digits.

@@ -25,8 +25,9 @@ pub static SPEC: Spec = Spec {
 const PAGE: &str = "\
 ## What it finds
 A word for a password and the value that follows it (`Lösenordet till filen är …`, `password: …`, `pwd=…`), a PIN or a
-one-time code with its digits, a user's name with a password in a URL, private keys (PEM, OpenSSH, PuTTY), and tokens
-that their makers gave a fixed beginning (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others, JSON Web
+one-time code with its digits, the code of a door or alarm (`portkod`, `larmkod`, `koden till porten`), keys of cloud
+services (`AccountKey=`, `aws_secret_access_key =`), a user's name with a password in a URL, private keys (PEM, OpenSSH,
+PuTTY), and tokens that their makers gave a fixed beginning (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others, JSON Web
 Tokens). What only holds a value's place is none: asterisks, `<ditt lösenord>`, `skickas separat`, a link to where
 passwords are changed. A value of several kinds of characters, or alone on its line, is *strong*; one that may be a word
 is *medium*.

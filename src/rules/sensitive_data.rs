@@ -34,9 +34,12 @@ Numbers: `personnummer`, `samordningsnummer`, `interimsnummer` (T-numbers), `res
 national format), `bank` (accounts and IBAN), `card`, `passport`, `bankgiro`, `plusgiro`, `organisationsnummer`, in
 every form in which people write them: twelve digits or ten, with a dash, a plus sign, a blank, a typeset dash, digits
 of full width, hidden characters, over a line's end. A number needs a real day, a right check digit and nothing that
-makes it a piece of something longer. Twelve digits or a separator make it *strong*, ten digits alone *medium*; a word
-such as `personnummer` beside it makes any form strong, and one such as `OCR` or `faktura` makes it *weak*, which is
-never reported.
+makes it a piece of something longer. Twelve digits or a separator make it *strong*, ten digits alone *medium*. A word
+such as `personnummer` or `född`, the heading of its column or list, or the number before it in a row makes any form
+strong, also those that need one: `81-12-28 9874`, `811228.9874`, day and last four in two cells, `sista fyra 9874`, a
+letter for a digit. A word such as `OCR` or `faktura` that touches it makes ten digits *weak*, which is never reported,
+and a number with a separator or twelve digits *medium*. The neighbours' numbers (`henkilotunnus`, `fodselsnummer`, `cpr`)
+and those of asylum seekers' cards (`lma`) are looked for where `classes` gives them a class.
 
 Categories near them: `health`, `social`, `union`, `religion`, `ethnicity`, `sexuality`, `politics`, `biometrics`,
 `crime`, `protected`, `school`, by lists of terms with points. Terms alone are never a finding: three points (five where

@@ -1,22 +1,27 @@
 //! Context: the words around a number that say what it is, or what it is not.
 //!
 //! A label names the next number after it, and nothing beyond: `OCR 8112289874, 820330-9012` has one labelled number.
-//! A column's or list's heading speaks of all numbers after it. Words are looked for only where a number needs them.
+//! A heading speaks of the numbers in its column or list. A word that says what a number is reaches to the end of its
+//! sentence; one that says what it is not must touch it. Words are looked for only where a number needs them.
 
 #![deny(clippy::disallowed_methods)]
 
-use std::cell::OnceCell;
+mod words;
+
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::fold::{is_letter, is_word};
+use super::rows::{Heading, Rows};
+use words::WORDS;
 
 /// What a word says of the number beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Says {
-    /// It is an identity number.
+    /// It is an identity number, or somebody's day of birth.
     Identity,
     /// There is talk of a person.
     Person,
@@ -38,6 +43,39 @@ pub(super) enum Says {
     Passport,
     /// It is an organisation's number.
     Organisation,
+    /// It is a Finnish or Norwegian identity number.
+    Foreign,
+    /// It is a Danish identity number.
+    Danish,
+    /// It is the number of an asylum seeker's card.
+    Lma,
+}
+
+impl Says {
+    /// Whether it says that a number is somebody's own.
+    pub(super) fn is_identity(self) -> bool {
+        matches!(self, Self::Identity | Self::Reserve)
+    }
+
+    /// Whether it says that a number is something else than a person's.
+    fn denies(self) -> bool {
+        matches!(self, Self::Other | Self::Phone | Self::Bankgiro | Self::Plusgiro)
+    }
+}
+
+/// What is said of a number that may be a person's, the strongest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Said {
+    /// A label or heading calls it an identity number.
+    Identity,
+    /// A word that touches it, or its column's heading, calls it something else.
+    Other,
+    /// The word for a person touches it.
+    OfPerson,
+    /// There is talk of a person in its sentence, or in its list's heading.
+    NearPerson,
+    /// Nothing.
+    Nothing,
 }
 
 /// How a word may go on.
@@ -48,187 +86,6 @@ enum End {
     /// In any letters: endings, compounds.
     Open,
 }
-
-const WORDS: &[(Says, End, &[&str])] = &[
-    (
-        Says::Identity,
-        End::Open,
-        &[
-            "personnum",
-            "personnr",
-            "person-nr",
-            "person-num",
-            "person nr",
-            "persnr",
-            "pers.nr",
-            "pers nr",
-            "pers.num",
-            "samordningsn",
-            "samordnings-n",
-            "sam.nr",
-            "födelsen",
-            "fodelsen",
-            "födelsedat",
-            "fodelsedat",
-            "identitetsn",
-            "identifikationsn",
-            "id-num",
-            "id-nr",
-            "personal identity",
-            "personal id",
-            "social security",
-            "identity num",
-            "civic reg",
-        ],
-    ),
-    (
-        Says::Identity,
-        End::Whole,
-        &["pnr", "p-nr", "p.nr", "ssn", "personid", "person-id", "patient-id", "patientid"],
-    ),
-    (
-        Says::Person,
-        End::Open,
-        &[
-            "patient",
-            "brukare",
-            "elev",
-            "klient",
-            "sökande",
-            "anställd",
-            "barnet",
-            "vårdnadshavare",
-            "född",
-            "fodd",
-        ],
-    ),
-    (Says::Person, End::Whole, &["f.", "born", "dob"]),
-    (
-        Says::Reserve,
-        End::Open,
-        &["reservn", "reserv-n", "reservid", "reserv-id", "nrid", "tillfälligt person"],
-    ),
-    (
-        Says::Other,
-        End::Open,
-        &[
-            "faktur",
-            "referens",
-            "kundn",
-            "kund-n",
-            "ordern",
-            "order-n",
-            "beställningsn",
-            "följesedel",
-            "kvitto",
-            "bokningsn",
-            "ärendeid",
-            "ärende-id",
-            "ärenden",
-            "diarien",
-            "artikeln",
-            "serien",
-            "leveransn",
-            "ticket",
-            "invoice",
-            "reference",
-            "kollin",
-            "paketn",
-            "spårn",
-            "avtalsn",
-            "försäkringsn",
-            "medlemsn",
-            "transaktion",
-            "backup",
-            "version",
-            "protokoll",
-            "meteringpoint",
-            "anläggningsid",
-            "mätarn",
-            "isbn",
-            "issn",
-            "incident",
-            "mac-adress",
-            "betalningsref",
-            "projektn",
-            "registreringsn",
-            "objektn",
-        ],
-    ),
-    (
-        Says::Other,
-        End::Whole,
-        &[
-            "ocr",
-            "ocr-nr",
-            "ocr-nummer",
-            "ocrnummer",
-            "ref",
-            "ref.",
-            "order",
-            "kund",
-            "dnr",
-            "ärende",
-            "inc",
-            "case",
-            "log",
-            "imei",
-            "ean",
-            "gtin",
-            "build",
-            "batch",
-        ],
-    ),
-    (
-        Says::Phone,
-        End::Open,
-        &["telef", "mobil", "växel", "ring", "phone", "jourtel", "sms", "kontaktnummer", "direktnummer"],
-    ),
-    (Says::Phone, End::Whole, &["tel", "tel.", "tfn", "tfn.", "mob", "mob.", "fax", "cell", "call"]),
-    (
-        Says::Account,
-        End::Open,
-        &[
-            "kontonu",
-            "kontonr",
-            "konto nr",
-            "konto-nr",
-            "bankkonto",
-            "personkonto",
-            "lönekonto",
-            "clearing",
-            "account n",
-        ],
-    ),
-    (Says::Account, End::Whole, &["konto", "kontot", "account"]),
-    (
-        Says::Card,
-        End::Open,
-        &[
-            "kortnu",
-            "kortnr",
-            "kreditkort",
-            "betalkort",
-            "bankkort",
-            "mastercard",
-            "card n",
-            "credit card",
-            "debit card",
-        ],
-    ),
-    (Says::Card, End::Whole, &["kort", "kortet", "visa", "card", "amex", "cvc", "cvv"]),
-    (Says::Bankgiro, End::Open, &["bankgiro"]),
-    (Says::Bankgiro, End::Whole, &["bg", "bg."]),
-    (Says::Plusgiro, End::Open, &["plusgiro", "postgiro"]),
-    (Says::Plusgiro, End::Whole, &["pg", "pg."]),
-    (Says::Passport, End::Open, &["passnu", "passnr", "pass nr", "pass-nr", "passport"]),
-    (Says::Passport, End::Whole, &["pass", "passet"]),
-    (
-        Says::Organisation,
-        End::Open,
-        &["organisationsn", "orgnr", "org.nr", "org nr", "org-nr", "org.num", "momsreg", "vat n", "moms"],
-    ),
-];
 
 struct Words {
     automaton: AhoCorasick,
@@ -255,16 +112,17 @@ static AUTOMATON: LazyLock<Option<Words>> = LazyLock::new(|| {
 
 /// A word and where it stands.
 #[derive(Clone, Debug)]
-struct Word {
-    says: Says,
-    at: Range<usize>,
+pub(super) struct Word {
+    pub(super) says: Says,
+    pub(super) at: Range<usize>,
 }
 
-/// The words of one text, found when they are first asked for.
+/// The words of one text, found when they are first asked for, and its rows.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     bytes: &'a [u8],
     words: OnceCell<Vec<Word>>,
+    rows: RefCell<Rows<'a>>,
 }
 
 /// Octets before a number in which a word may speak of it.
@@ -273,10 +131,15 @@ const BEFORE: usize = 100;
 const LABEL: usize = 40;
 /// Octets after a number in which a word may speak of it.
 const AFTER: usize = 30;
+/// Octets between a number and a word that touches it.
+const TOUCH: usize = 16;
+/// Words that may stand between a label and its number.
+const FILLERS: &[&[u8]] =
+    &[b"nr", b"no", b"nummer", b"num", b"number", b"id", b"med", b"\xE4r", b"is", b"som"];
 
 impl<'a> Context<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, words: OnceCell::new() }
+    pub(super) fn new(bytes: &'a [u8], tabular: bool) -> Self {
+        Self { bytes, words: OnceCell::new(), rows: RefCell::new(Rows::new(bytes, tabular)) }
     }
 
     fn words(&self) -> &[Word] {
@@ -286,16 +149,25 @@ impl<'a> Context<'a> {
                 let (says, end) = words.meanings.get(found.pattern().as_usize())?;
                 let (start, mut to) = (found.start(), found.end());
                 let before = start.checked_sub(1).and_then(|at| self.bytes.get(at));
-                if before.is_some_and(|byte| is_letter(*byte)) {
+                // `slutfaktura` is an invoice; `avtal` has nothing to do with `tal`.
+                let compound = *end == End::Open && *says == Says::Other;
+                if before.is_some_and(|byte| is_letter(*byte)) && !compound {
                     return None;
                 }
                 let rest = self.bytes.get(to..).unwrap_or_default();
+                let mut says = *says;
                 match end {
                     End::Whole if rest.first().is_some_and(|byte| is_letter(*byte)) => return None,
                     End::Whole => {}
-                    End::Open => to += rest.iter().take(40).take_while(|byte| is_letter(**byte)).count(),
+                    End::Open => {
+                        let length = rest.iter().take(40).take_while(|byte| is_letter(**byte)).count();
+                        to += length;
+                        if says == Says::Person && is_thing(rest.get(..length).unwrap_or_default()) {
+                            says = Says::Other;
+                        }
+                    }
                 }
-                Some(Word { says: *says, at: start..to })
+                Some(Word { says, at: start..to })
             });
             found.collect()
         })
@@ -323,18 +195,58 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// Whether digits stand between a word and a number, so that the word names those.
-    fn names_another(&self, word: &Word, at: usize) -> bool {
-        let between = self.bytes.get(word.at.end..at).unwrap_or_default();
-        between.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
+    /// What stands between a word and the number at `at`.
+    fn between(&self, word: &Word, at: usize) -> &[u8] {
+        self.bytes.get(word.at.end..at).unwrap_or_default()
     }
 
     /// The label of the number at `at`: the nearest word before it that names no other number.
     pub(super) fn label(&self, at: usize, any: &[Says]) -> Option<Says> {
         self.before(at, LABEL)
             .find(|word| any.contains(&word.says))
-            .filter(|word| !self.names_another(word, at))
+            .filter(|word| !names_another(self.between(word, at)))
             .map(|word| word.says)
+    }
+
+    /// What is said of the number at that place that may be a person's. Of one that begins like a telephone number
+    /// the word for a telephone on its line says that it is one.
+    pub(super) fn said(&self, at: &Range<usize>, like_phone: bool) -> Said {
+        let mut person = Said::Nothing;
+        for word in self.before(at.start, BEFORE) {
+            let between = self.between(word, at.start);
+            if ends_sentence(between) || has_blank_line(between) {
+                break;
+            }
+            let line = !between.contains(&b'\n');
+            let label = between.len() <= LABEL && !names_another(between);
+            match word.says {
+                Says::Identity | Says::Reserve if label && (line || !self.is_row(at.start)) => {
+                    return Said::Identity;
+                }
+                Says::Phone if like_phone && line && label => return Said::Other,
+                says if says.denies() && touches(between) => {
+                    return if self.follows(at.end, Says::Identity) { Said::Identity } else { Said::Other };
+                }
+                Says::Person if touches(between) => person = person.min(Said::OfPerson),
+                Says::Person if line => person = person.min(Said::NearPerson),
+                _ => {}
+            }
+        }
+        if self.follows(at.end, Says::Identity) {
+            return Said::Identity;
+        }
+        let headings = self.headings(at.start);
+        if headings.own.is_some_and(Says::is_identity) {
+            Said::Identity
+        } else if headings.own.is_some_and(Says::denies) {
+            Said::Other
+        } else if headings.of_table.is_some_and(Says::is_identity) {
+            Said::Identity
+        } else if headings.own == Some(Says::Person) || headings.of_table == Some(Says::Person) {
+            person.min(Said::NearPerson)
+        } else {
+            person
+        }
     }
 
     /// Whether a word right after the number, as in `811228-9874 (pnr)`, says this of it.
@@ -342,11 +254,78 @@ impl<'a> Context<'a> {
         self.after(end, AFTER).any(|word| word.says == says)
     }
 
-    /// Whether the heading of a list or a column that the number stands in says this of it.
-    pub(super) fn headed(&self, at: usize, says: Says, tabular: bool) -> bool {
-        let reach = if tabular { usize::MAX } else { BEFORE };
-        self.before(at, reach).any(|word| word.says == says)
+    /// Whether the heading of the list or column that the number stands in, or a word in its sentence, says this of it.
+    pub(super) fn headed(&self, at: usize, says: Says) -> bool {
+        let headings = self.headings(at);
+        let mut near = self.before(at, BEFORE).take_while(|word| !ends_sentence(self.between(word, at)));
+        headings.own == Some(says) || headings.of_table == Some(says) || near.any(|word| word.says == says)
     }
+
+    /// The headings over a place. Places are asked for in their order, but for those of one line.
+    fn headings(&self, at: usize) -> Heading {
+        self.rows.borrow_mut().heading(at, self.words())
+    }
+
+    /// Whether the place is in a row of a table.
+    fn is_row(&self, at: usize) -> bool {
+        self.rows.borrow_mut().is_row(at, self.words())
+    }
+
+    /// The column of a table that the place is in.
+    pub(super) fn column(&self, at: usize) -> Option<u64> {
+        self.rows.borrow_mut().column(at, self.words())
+    }
+
+    /// Lets places be asked for from the beginning again.
+    pub(super) fn rewind(&self) {
+        self.rows.borrow_mut().rewind();
+    }
+}
+
+/// Whether digits stand between a word and a number, so that the word names those.
+fn names_another(between: &[u8]) -> bool {
+    between.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
+}
+
+/// Whether a word for a person goes on as one for a thing: `elevfaktura`.
+fn is_thing(rest: &[u8]) -> bool {
+    const THINGS: &[&[u8]] = &[b"faktur", b"kvitto", b"referens", b"order", b"avgift", b"telef", b"mobil"];
+    let rest = rest.to_ascii_lowercase();
+    THINGS.iter().any(|thing| rest.windows(thing.len()).any(|part| part == *thing))
+}
+
+/// Whether nothing but signs and words such as `nr` stand between a word and a number of one cell.
+fn touches(between: &[u8]) -> bool {
+    between.len() <= TOUCH
+        && !between
+            .iter()
+            .any(|byte| matches!(byte, b'\n' | b'\t' | b';' | b'|' | b',') || byte.is_ascii_digit())
+        && !ends_sentence(between)
+        && between
+            .split(|byte| !is_letter(*byte))
+            .filter(|word| !word.is_empty())
+            .all(|word| FILLERS.iter().any(|filler| word.eq_ignore_ascii_case(filler)))
+}
+
+/// Whether a sentence ends there: a stop, a blank and a capital letter. A stop before digits is an abbreviation's.
+fn ends_sentence(between: &[u8]) -> bool {
+    let ends = |three: &[u8]| matches!(three, [b'.' | b'!' | b'?', b' ' | b'\n' | b'\r', next] if next.is_ascii_uppercase() || *next > 0xC1);
+    between.windows(3).any(ends)
+}
+
+/// Whether a line without anything stands there, but after the colon of a heading.
+fn has_blank_line(between: &[u8]) -> bool {
+    let mut blank = false;
+    let mut head = true;
+    for byte in between {
+        match byte {
+            b'\n' if blank => return !head,
+            b'\n' => blank = true,
+            b' ' | b'\t' | b'\r' | b'>' | b':' => {}
+            _ => (blank, head) = (false, false),
+        }
+    }
+    false
 }
 
 /// Whether the number stands inside something that numbers are part of without meaning anybody: the path of a URL,
@@ -374,33 +353,4 @@ pub(super) fn touches_word(bytes: &[u8], at: Option<usize>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_names_the_number_after_it_and_no_other() {
-        let text = b"OCR 8112289874, 8203309012";
-        let context = Context::new(text);
-        assert_eq!(context.label(4, &[Says::Other]), Some(Says::Other));
-        assert_eq!(context.label(16, &[Says::Other]), None);
-        let text = b"Personnumren: 811228-9874 820330-9012";
-        let context = Context::new(text);
-        assert!(context.headed(26, Says::Identity, false));
-    }
-
-    #[test]
-    fn words_are_whole_and_those_after_a_number_may_name_the_next() {
-        let context = Context::new(b"hotel 8112289874 pnr 8203309012");
-        assert_eq!(context.label(6, &[Says::Phone]), None);
-        assert!(!context.follows(16, Says::Identity));
-        assert!(Context::new(b"8112289874 (pnr)").follows(10, Says::Identity));
-    }
-
-    #[test]
-    fn references_hold_numbers_that_mean_nobody() {
-        let inside = |text: &[u8], at: Range<usize>| in_reference(text, &at);
-        assert!(inside(b"https://x.se/8112289874", 13..23));
-        assert!(inside(b"<8112289874.x@y.se>", 1..11));
-        assert!(!inside(b"se https://x.se/ pnr 8112289874", 21..31));
-    }
-}
+mod tests;

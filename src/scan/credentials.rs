@@ -59,7 +59,7 @@ enum Begins {
     Password,
     /// A code of digits follows.
     Code,
-    /// A code follows, where something here is encrypted with it.
+    /// A code follows, where something here is encrypted with it, or a door is named.
     Key,
     /// A private key, `-----BEGIN … PRIVATE KEY-----`.
     PrivateKey,
@@ -95,11 +95,36 @@ const NEEDLES: &[(&str, Begins)] = &[
     ("vpn-nyckel", Begins::Password),
     ("wifi-nyckel", Begins::Password),
     ("accountkey", Begins::Password),
+    ("accesskey", Begins::Password),
+    ("access key", Begins::Password),
+    ("access-key", Begins::Password),
+    ("access_key", Begins::Password),
+    ("sharedaccesssignature", Begins::Password),
+    ("secret_key", Begins::Password),
+    ("secretkey", Begins::Password),
+    ("secret-key", Begins::Password),
+    ("auth_token", Begins::Password),
+    ("authtoken", Begins::Password),
+    ("krypteringsnyckel", Begins::Password),
     ("pin", Begins::Code),
     ("engångskod", Begins::Code),
     ("säkerhetskod", Begins::Code),
     ("bankid-kod", Begins::Code),
     ("puk", Begins::Code),
+    ("portkod", Begins::Code),
+    ("portens kod", Begins::Code),
+    ("dörrkod", Begins::Code),
+    ("entrékod", Begins::Code),
+    ("grindkod", Begins::Code),
+    ("larmkod", Begins::Code),
+    ("larmets kod", Begins::Code),
+    ("passerkod", Begins::Code),
+    ("låskod", Begins::Code),
+    ("kodlås", Begins::Code),
+    ("skåpkod", Begins::Code),
+    ("bomkod", Begins::Code),
+    ("door code", Begins::Code),
+    ("alarm code", Begins::Code),
     ("kod", Begins::Key),
     ("nyckel", Begins::Key),
     ("-----begin ", Begins::PrivateKey),
@@ -131,6 +156,9 @@ const NEEDLES: &[(&str, Begins)] = &[
     ("eyJ", Begins::Jwt),
     ("://", Begins::Url),
 ];
+
+/// Octets before and after a code in which the door that it opens may be named.
+const LINE: usize = 40;
 
 static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let needle = |needle: &str| Folded::new(needle).bytes().to_vec();
@@ -171,8 +199,9 @@ pub fn find(folded: &Folded<'_>, key_wanted: bool) -> Vec<Credential> {
         let credential = match begins {
             Begins::Password => phrase(bytes, at, Secret::Password),
             Begins::Code => phrase(bytes, at, Secret::Code),
-            Begins::Key if key_wanted => phrase(bytes, at, Secret::Code),
-            Begins::Key => None,
+            Begins::Key => {
+                phrase(bytes, at, Secret::Code).filter(|code| key_wanted || opens(bytes, &code.at))
+            }
             Begins::PrivateKey => private_key(bytes, at),
             Begins::Token(length) => token(bytes, at, text, *length),
             Begins::Jwt => jwt(bytes, at),
@@ -181,6 +210,36 @@ pub fn find(folded: &Folded<'_>, key_wanted: bool) -> Vec<Credential> {
         found.extend(credential);
     }
     found
+}
+
+/// Whether the door or alarm that a code is for is named on its line: `koden till porten är 4821`.
+fn opens(bytes: &[u8], at: &Range<usize>) -> bool {
+    const DOORS: &[&[u8]] = &[
+        b"port",
+        b"porten",
+        b"portens",
+        b"d\xF6rr",
+        b"d\xF6rren",
+        b"ytterd\xF6rren",
+        b"larm",
+        b"larmet",
+        b"l\xE5s",
+        b"l\xE5set",
+        b"grind",
+        b"grinden",
+        b"entr\xE9",
+        b"entr\xE9n",
+        b"nyckelsk\xE5p",
+        b"nyckelsk\xE5pet",
+        b"kassask\xE5p",
+        b"kassask\xE5pet",
+        b"bommen",
+    ];
+    let before = bytes.get(at.start.saturating_sub(LINE)..at.start).unwrap_or_default();
+    let after = bytes.get(at.start..(at.end + LINE).min(bytes.len())).unwrap_or_default();
+    let line = before.rsplit(|byte| *byte == b'\n').take(1).chain(after.split(|byte| *byte == b'\n').take(1));
+    let mut words = line.flat_map(|part| part.split(|byte| !is_letter(*byte)));
+    words.any(|word| DOORS.iter().any(|door| word.eq_ignore_ascii_case(door)))
 }
 
 /// A word for a password or code, and the value that follows it.
@@ -249,7 +308,7 @@ fn url(bytes: &[u8], at: Range<usize>) -> Option<Credential> {
     let colon = user.iter().position(|byte| *byte == b':')?;
     let password = user.get(colon + 1..)?;
     let scheme = at.start.checked_sub(1).and_then(|before| bytes.get(before));
-    let told = scheme.is_some_and(|byte| is_letter(*byte)) && colon > 0 && !value::is_placeholder(password);
+    let told = scheme.is_some_and(|byte| is_letter(*byte)) && colon > 0 && !value::is_pictured(password);
     (told && password.len() >= 4).then(|| Credential {
         secret: Secret::Password,
         sure: Sure::Strong,

@@ -1,7 +1,8 @@
 //! Identity numbers: personnummer, samordningsnummer, interim and reserve numbers, organisationsnummer.
 //!
-//! How sure a form is, in short: a separator or twelve digits with a real day and a right check digit are *strong*,
-//! ten digits alone are *medium*, and what a label calls something else is *weak* (docs/decisions/036).
+//! How sure a form is, in short: a separator or twelve digits with a real day and a right check digit are *strong*, and
+//! *medium* beside a word that calls them something else; ten digits alone are *medium*, and *weak* beside such a word
+//! (docs/decisions/036).
 
 #![deny(clippy::disallowed_methods)]
 
@@ -10,18 +11,20 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use super::checks::{is_day, luhn, number};
-use super::context::{Context, Says, in_reference};
+use super::context::{Context, Said, Says, in_reference};
 use super::shape::{Between, Shape, Sides, sides};
-use super::{Kind, Number, Sure};
+use super::{By, Kind, Number, Sure, loose};
 
 /// The earliest year of birth that anybody alive, or lately dead, may have.
 const FIRST_YEAR: u16 = 1840;
 /// Years within which a day is likelier the day of an event than of a birth.
 const RECENT_YEARS: i16 = 3;
+/// The first year of cases that are numbered by the day.
+const MODERN_YEAR: u16 = 1995;
 
 /// The form that a number is written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
+pub(super) enum Form {
     /// Ten digits on end.
     Ten,
     /// Twelve digits on end.
@@ -32,6 +35,8 @@ enum Form {
     Spaced,
     /// Over a line's end.
     Wrapped,
+    /// In another form, which is a person's number only where a word says so.
+    Loose,
 }
 
 /// What all numbers of one text are looked at with.
@@ -39,34 +44,59 @@ pub(super) struct Ground<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) context: &'a Context<'a>,
     pub(super) today: Date,
-    pub(super) tabular: bool,
 }
 
 /// Ten or twelve digits, as written.
-struct Written {
-    form: Form,
-    at: Range<usize>,
+pub(super) struct Written {
+    pub(super) form: Form,
+    pub(super) at: Range<usize>,
     /// The century's two digits, where they are written.
-    century: Option<u16>,
+    pub(super) century: Option<u16>,
     /// The ten digits.
-    ten: Vec<u8>,
-    plus: bool,
+    pub(super) ten: Vec<u8>,
+    pub(super) plus: bool,
 }
 
 impl Ground<'_> {
-    /// The identity number that the runs begin with.
-    pub(super) fn identity(&self, shape: &Shape<'_>) -> Option<Number> {
+    /// The identity number that the runs begin with. One that stands in a row after one that was called so, as
+    /// `listed` says, is called so too.
+    pub(super) fn identity(&self, shape: &Shape<'_>, listed: bool) -> Option<Number> {
         let written = written(shape)?;
         let sides = sides(self.bytes, &written.at);
         if is_piece(&written, sides) {
             return None;
         }
         let kind = self.kind(&written)?;
-        let (sure, named) = match kind {
-            Kind::Organisation => (self.organisation(&written, sides)?, false),
-            _ => self.sure(&written, sides, kind)?,
+        let (sure, by) = match kind {
+            Kind::Organisation => (self.organisation(&written, sides)?, By::Form),
+            _ => self.sure(&written, sides, kind, listed)?,
         };
-        Some(Number { kind, sure, named, at: written.at, key: key(&written.ten) })
+        Some(Number { kind, sure, by, at: written.at, key: key(&written.ten) })
+    }
+
+    /// The person's number that is written in a form of its own: where a label or heading calls it one, or words of a
+    /// category stand near.
+    pub(super) fn loose(&self, written: Written, listed: bool) -> Option<Number> {
+        let kind = self.kind(&written).filter(|kind| kind.of_person())?;
+        let said = self.context.said(&written.at, false);
+        let (sure, by) = match said {
+            _ if listed => (Sure::Strong, By::Word),
+            Said::Identity => (Sure::Strong, By::Word),
+            Said::Other => return None,
+            Said::OfPerson | Said::NearPerson | Said::Nothing => (Sure::Weak, By::Category),
+        };
+        Some(Number { kind, sure, by, at: written.at, key: key(&written.ten) })
+    }
+
+    /// What is written as a person's number from `start` on, and is none: a wrong check digit, or no day.
+    pub(super) fn failing(&self, start: usize, end: usize) -> Option<Written> {
+        if end - start < 4 {
+            return None;
+        }
+        let written = written(&Shape::at(self.bytes, start));
+        let written = written.filter(|written| written.form != Form::Wrapped);
+        let written = written.or_else(|| loose::at(self.bytes, start).map(|loose| loose.written))?;
+        (!is_piece(&written, sides(self.bytes, &written.at))).then_some(written)
     }
 
     /// The person's number that the runs begin with, whatever stands beside it, with its kind; `None` for what has its
@@ -97,10 +127,8 @@ impl Ground<'_> {
             return None;
         }
         match day {
-            60..=91 if month <= 12 => {
-                let known = month > 0 && day > 60;
-                (!known || self.year(written, month, day - 60).is_some()).then_some(Kind::Coordination)
-            }
+            // They are given for days that the month does not have, too.
+            60..=91 if month <= 12 => self.century_year(written).map(|_| Kind::Coordination),
             32..=59 if written.century.is_some() && month > 0 => Some(Kind::Reserve),
             _ => self.year(written, month, day).map(|_| Kind::Personal),
         }
@@ -108,6 +136,11 @@ impl Ground<'_> {
 
     /// The year of birth, where the day is in the calendar and not to come.
     fn year(&self, written: &Written, month: u16, day: u16) -> Option<u16> {
+        self.century_year(written).filter(|year| is_day(*year, month, day))
+    }
+
+    /// The year of birth, where somebody could be born in it.
+    fn century_year(&self, written: &Written) -> Option<u16> {
         let short = two(&written.ten, 0);
         let now = u16::try_from(self.today.year()).ok()?;
         let year = if let Some(century) = written.century {
@@ -117,65 +150,75 @@ impl Ground<'_> {
             let year = if year > now { year - 100 } else { year };
             if written.plus { year - 100 } else { year }
         };
-        ((FIRST_YEAR..=now).contains(&year) && is_day(year, month, day)).then_some(year)
+        (FIRST_YEAR..=now).contains(&year).then_some(year)
     }
 
-    /// How sure it is that the number is a person's, and whether a word says so.
-    fn sure(&self, written: &Written, sides: Sides, kind: Kind) -> Option<(Sure, bool)> {
-        let (at, end) = (written.at.start, written.at.end);
-        let phone = written.form == Form::Ten && starts_like_phone(&written.ten);
-        let named = [Says::Identity, Says::Other, Says::Phone, Says::Bankgiro, Says::Plusgiro, Says::Reserve];
-        let label = self.context.label(at, if phone { &named } else { without_phone(&named) });
-        let follows = self.context.follows(end, Says::Identity);
-        let labelled = matches!(label, Some(Says::Identity | Says::Reserve)) || follows;
-        if written.form == Form::Wrapped && !labelled {
+    /// How sure it is that the number is a person's, and by what.
+    fn sure(&self, written: &Written, sides: Sides, kind: Kind, listed: bool) -> Option<(Sure, By)> {
+        let ten = written.form == Form::Ten;
+        let like_phone = ten && starts_like_phone(&written.ten);
+        let said = self.context.said(&written.at, like_phone);
+        if said == Said::Identity || (listed && said != Said::Other) {
+            return Some((Sure::Strong, By::Word));
+        }
+        if written.form == Form::Wrapped {
             return None;
         }
-        if labelled {
-            return Some((Sure::Strong, true));
-        }
-        if label.is_some() || phone || in_reference(self.bytes, &written.at) {
-            return Some((Sure::Weak, false));
-        }
-        if self.context.headed(at, Says::Identity, self.tabular)
-            || self.context.headed(at, Says::Person, false)
-        {
-            return Some((Sure::Strong, true));
-        }
-        let recent = self.recent(written);
-        let sure = match written.form {
-            _ if kind == Kind::Reserve => Sure::Medium,
-            Form::Twelve if recent && self.serial_like(written) => Sure::Weak,
-            Form::Ten => Sure::Medium,
-            _ if sides.letters || recent || self.serial_like(written) => Sure::Medium,
-            Form::Spaced if sides.spaced => Sure::Medium,
-            Form::Twelve | Form::Separated | Form::Spaced | Form::Wrapped => Sure::Strong,
+        let (recent, serial) = (self.recent(written), self.serial_like(written));
+        // A weak hint never outweighs a form that hardly anything else has.
+        let doubted = if ten || (recent && serial) { Sure::Weak } else { Sure::Medium };
+        let by = match said {
+            Said::OfPerson | Said::NearPerson => By::Person,
+            _ if self.modern(written) => By::ModernForm,
+            _ => By::Form,
         };
-        Some((sure, false))
+        let sure = match (said, written.form) {
+            _ if in_reference(self.bytes, &written.at) => doubted,
+            (Said::Other, _) => doubted,
+            (Said::OfPerson | Said::NearPerson, _) if recent && serial => Sure::Medium,
+            (Said::NearPerson, Form::Ten) if like_phone => Sure::Medium,
+            (Said::OfPerson | Said::NearPerson, _) => Sure::Strong,
+            (_, Form::Ten) if like_phone || sides.joined => Sure::Weak,
+            _ if kind == Kind::Reserve => Sure::Medium,
+            // A time: the day and the hour of an event.
+            (_, Form::Twelve) if recent && serial => Sure::Weak,
+            (_, Form::Ten) => Sure::Medium,
+            _ if sides.letters || recent || serial => Sure::Medium,
+            (_, Form::Spaced) if sides.spaced => Sure::Medium,
+            (_, Form::Twelve | Form::Separated | Form::Spaced | Form::Wrapped | Form::Loose) => Sure::Strong,
+        };
+        Some((sure, by))
     }
 
     /// Whether the day is a recent one: then the number is likelier a case's, or the time of an event.
     fn recent(&self, written: &Written) -> bool {
-        let (month, day) = (two(&written.ten, 2), two(&written.ten, 4));
-        let Some(year) = self.year(written, month, day % 60) else { return false };
         let recent = self.today.year() - RECENT_YEARS;
-        i16::try_from(year).is_ok_and(|year| year >= recent)
+        self.day_year(written).is_some_and(|year| i16::try_from(year).is_ok_and(|year| year >= recent))
     }
 
-    /// Whether the last four could be a time of day or the low number of a case, of a day since there are computers.
+    /// Whether the day is one since there are computers that number cases by the day.
+    fn modern(&self, written: &Written) -> bool {
+        self.day_year(written).is_some_and(|year| year >= MODERN_YEAR)
+    }
+
+    /// Whether the last four could be a time of day or the low number of a case of such a day.
     fn serial_like(&self, written: &Written) -> bool {
-        let (month, day) = (two(&written.ten, 2), two(&written.ten, 4));
-        let modern = self.year(written, month, day % 60).is_some_and(|year| year >= 1995);
         let (hour, minute) = (two(&written.ten, 6), two(&written.ten, 8));
         let time = written.century.is_some() && hour < 24 && minute < 60;
-        modern && (time || hour < 2)
+        (time || hour < 2) && self.modern(written)
+    }
+
+    /// The year of the day, be it of birth or of a samordningsnummer.
+    fn day_year(&self, written: &Written) -> Option<u16> {
+        let (month, day) = (two(&written.ten, 2), two(&written.ten, 4));
+        if day >= 60 { self.century_year(written) } else { self.year(written, month, day) }
     }
 
     /// How sure it is that the number is an organisation's: on its own line, in its written form or under its name.
     fn organisation(&self, written: &Written, sides: Sides) -> Option<Sure> {
         let named = self.context.label(written.at.start, &[Says::Organisation]).is_some();
         match written.form {
-            Form::Wrapped => None,
+            Form::Wrapped | Form::Loose => None,
             Form::Separated => Some(Sure::Strong),
             Form::Ten | Form::Twelve | Form::Spaced => (named && !sides.letters).then_some(Sure::Strong),
         }
@@ -200,17 +243,12 @@ impl Ground<'_> {
         let written = Written { form: Form::Separated, at, century: None, ten, plus: false };
         let kind = self.kind(&written)?;
         let at = written.at.start..written.at.start + written.ten.len();
-        Some(Number { kind, sure: Sure::Strong, named: true, key: key(&written.ten), at })
+        Some(Number { kind, sure: Sure::Strong, by: By::Word, key: key(&written.ten), at })
     }
 }
 
-fn without_phone(named: &[Says; 6]) -> &[Says] {
-    const OTHERS: [Says; 5] = [Says::Identity, Says::Other, Says::Bankgiro, Says::Plusgiro, Says::Reserve];
-    debug_assert!(OTHERS.iter().all(|says| named.contains(says)));
-    &OTHERS
-}
-
-fn written(shape: &Shape<'_>) -> Option<Written> {
+/// The ten or twelve digits that the runs begin with.
+pub(super) fn written(shape: &Shape<'_>) -> Option<Written> {
     let dashed = (0..3).all(|place| shape.after(place) == Some(Between::Dash));
     let (last, between) = [&[4, 2, 2, 4][..], &[2, 2, 2, 4], &[8, 4], &[6, 4]]
         .into_iter()
@@ -235,7 +273,7 @@ fn written(shape: &Shape<'_>) -> Option<Written> {
 /// Whether the digits are only a piece of something longer.
 fn is_piece(written: &Written, sides: Sides) -> bool {
     let on_end = matches!(written.form, Form::Ten | Form::Twelve);
-    sides.piece || (on_end && sides.letters) || (written.form == Form::Ten && sides.joined)
+    sides.piece || (on_end && sides.letters)
 }
 
 /// The mobile numbers and area codes that ten digits beginning with a year, a month and a day may be.

@@ -4,9 +4,10 @@
 
 use super::checks::{is_day, luhn, modulus_11, modulus_97, number};
 use super::context::{Says, touches_word};
+use super::fold::is_letter;
 use super::identity::{Ground, key};
-use super::shape::{Between, Shape, sides};
-use super::{Kind, Number, Sure};
+use super::shape::{Between, Shape, digits_end, sides};
+use super::{By, Kind, Number, Sure};
 
 /// Characters of an IBAN by its country (ISO 13616 register; those whose banks Swedish authorities pay to).
 const IBAN: &[(&[u8; 2], usize)] = &[
@@ -50,6 +51,13 @@ const IBAN: &[(&[u8; 2], usize)] = &[
     (b"GL", 18),
 ];
 
+/// What a word before a number may call it here.
+const LABELS: &[Says] =
+    &[Says::Account, Says::Bankgiro, Says::Plusgiro, Says::Passport, Says::Identity, Says::Phone];
+
+/// Digits of a clearing number with its check digit and the longest account number.
+const ACCOUNT_DIGITS: usize = 15;
+
 impl Ground<'_> {
     /// The IBAN whose check digits are the first run.
     pub(super) fn iban(&self, shape: &Shape<'_>) -> Option<Number> {
@@ -80,7 +88,7 @@ impl Ground<'_> {
         (whole && digits && modulus_97(&characters)).then(|| Number {
             kind: Kind::Bank,
             sure: Sure::Strong,
-            named: true,
+            by: By::Word,
             key: key(&characters),
             at: start..end,
         })
@@ -110,12 +118,10 @@ impl Ground<'_> {
         let sure = match label {
             Some(Says::Card) => Sure::Strong,
             Some(_) => Sure::Weak,
-            None if grouped.is_some() || self.context.headed(at.start, Says::Card, self.tabular) => {
-                Sure::Strong
-            }
+            None if grouped.is_some() || self.context.headed(at.start, Says::Card) => Sure::Strong,
             None => Sure::Medium,
         };
-        Some(Number { kind: Kind::Card, sure, named: false, key: key(&digits), at })
+        Some(Number { kind: Kind::Card, sure, by: By::Form, key: key(&digits), at })
     }
 
     /// A number that a word before it must name: bank account, bankgiro, plusgiro, passport.
@@ -128,9 +134,7 @@ impl Ground<'_> {
         if [&account, &bankgiro, &plusgiro, &passport].into_iter().all(Option::is_none) {
             return None;
         }
-        let says =
-            [Says::Account, Says::Bankgiro, Says::Plusgiro, Says::Passport, Says::Identity, Says::Phone];
-        match self.context.label(shape.range(0).start, &says)? {
+        match self.context.label(shape.range(0).start, LABELS)? {
             Says::Account => account,
             Says::Bankgiro => bankgiro,
             Says::Plusgiro => plusgiro,
@@ -139,27 +143,43 @@ impl Ground<'_> {
         }
     }
 
-    /// Clearing number and account (Bankgirot, *Bankernas kontonummer*).
+    /// The account that a word before it names, of a number that is too short to be anything else.
+    pub(super) fn short_account(&self, shape: &Shape<'_>) -> Option<Number> {
+        let start = shape.range(0).start;
+        let account = self.account(shape)?;
+        (self.context.label(start, LABELS)? == Says::Account).then_some(account)
+    }
+
+    /// Clearing number and account (Bankgirot, *Bankernas kontonummer*), with whatever banks write between groups.
     fn account(&self, shape: &Shape<'_>) -> Option<Number> {
-        let runs = (0..5).rev().filter(|last| shape.length(*last) > 0);
-        let mut long = runs.filter(|last| (0..=*last).map(|run| shape.length(run)).sum::<usize>() > 10);
-        long.find_map(|last| {
-            let digits = shape.digits(last);
-            let at = shape.range(last);
-            let ends = !sides(self.bytes, &at).piece;
-            // The number of a personal account at Nordea is its owner's.
-            let (kind, own) = match digits.get(..4) {
-                Some(b"3300" | b"3782") => (Kind::Personal, digits.get(4..)?),
-                _ => (Kind::Bank, digits.as_slice()),
-            };
-            (ends && is_account(&digits)).then(|| Number {
-                kind,
-                sure: Sure::Strong,
-                named: true,
-                key: key(own),
-                at,
-            })
-        })
+        // The clearing number is a group of its own, or all of it is one.
+        if !matches!(shape.length(0), 4 | 5 | 11..=ACCOUNT_DIGITS) {
+            return None;
+        }
+        let start = shape.range(0).start;
+        let (mut digits, mut ends) = (Vec::with_capacity(ACCOUNT_DIGITS), Vec::with_capacity(ACCOUNT_DIGITS));
+        let mut at = start;
+        while digits.len() < ACCOUNT_DIGITS {
+            let end = digits_end(self.bytes, at);
+            digits.extend_from_slice(self.bytes.get(at..end)?);
+            ends.push((digits.len(), end));
+            let Some(next) = group_after(self.bytes, end, digits.len()) else { break };
+            at = next;
+        }
+        ends.into_iter().rev().filter(|(count, _)| (11..=ACCOUNT_DIGITS).contains(count)).find_map(
+            |(count, end)| {
+                let digits = digits.get(..count)?;
+                let at = start..end;
+                let whole = !sides(self.bytes, &at).piece;
+                // The number of a personal account at Nordea is its owner's.
+                let (kind, own) = match digits.get(..4) {
+                    Some(b"3300" | b"3782") => (Kind::Personal, digits.get(4..)?),
+                    _ => (Kind::Bank, digits),
+                };
+                let (sure, by) = (Sure::Strong, By::Word);
+                (whole && is_account(digits)).then(|| Number { kind, sure, by, key: key(own), at })
+            },
+        )
     }
 
     /// Eight digits, or since 2022 two letters and seven.
@@ -178,8 +198,22 @@ impl Ground<'_> {
             _ => return None,
         };
         let ends = !touches_word(self.bytes, Some(at.end)) && !sides(self.bytes, &at).piece;
-        ends.then(|| Number { kind: Kind::Passport, sure: Sure::Strong, named: true, key: key(&digits), at })
+        ends.then(|| Number { kind: Kind::Passport, sure: Sure::Strong, by: By::Word, key: key(&digits), at })
     }
+}
+
+/// Where the next group of an account's digits begins: after a blank, a hyphen or a comma, or after the word for an
+/// account where only the clearing number came so far.
+fn group_after(bytes: &[u8], at: usize, digits: usize) -> Option<usize> {
+    let rest = bytes.get(at..(at + 30).min(bytes.len()))?;
+    let length = rest.iter().position(u8::is_ascii_digit)?;
+    let gap = rest.get(..length)?;
+    let signs = |gap: &[u8]| gap.iter().all(|byte| b" -,.\t".contains(byte));
+    let word = gap.iter().position(|byte| is_letter(*byte)).and_then(|from| gap.get(from..));
+    let told = matches!(digits, 4 | 5)
+        && word.is_some_and(|word| word.get(..5).is_some_and(|start| start.eq_ignore_ascii_case(b"konto")))
+        && gap.iter().all(|byte| is_letter(*byte) || b" -,.:\r\n".contains(byte));
+    (length > 0 && (signs(gap) && length <= 3 || told)).then_some(at + length)
 }
 
 fn giro(shape: &Shape<'_>, kind: Kind) -> Option<Number> {
@@ -194,7 +228,7 @@ fn giro(shape: &Shape<'_>, kind: Kind) -> Option<Number> {
         (luhn(digits.iter().map(|digit| digit - b'0'))).then(|| Number {
             kind,
             sure: Sure::Strong,
-            named: true,
+            by: By::Word,
             key: key(&digits),
             at: shape.range(last),
         })

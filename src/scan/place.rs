@@ -6,7 +6,7 @@
 use super::fold::is_letter;
 use super::identity::{Ground, key};
 use super::shape::Shape;
-use super::{Kind, Number, Sure};
+use super::{By, Kind, Number, Sure};
 
 /// What the names of streets end in, folded.
 const STREETS: &[&[u8]] = &[
@@ -58,7 +58,7 @@ impl Ground<'_> {
         STREETS.iter().any(|ending| lower.ends_with(ending)).then(|| Number {
             kind: Kind::Address,
             sure: Sure::Strong,
-            named: false,
+            by: By::Form,
             key: key(&lower),
             at,
         })

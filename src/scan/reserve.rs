@@ -9,7 +9,7 @@ use super::checks::{is_day, luhn, number};
 use super::context::{Says, touches_word};
 use super::identity::{Ground, key};
 use super::shape::Shape;
-use super::{Kind, Number, Sure};
+use super::{By, Kind, Number, Sure};
 
 /// The letters of interim numbers; each counts as 1.
 const INTERIM: &[u8] = b"TRSUWXJKLMN";
@@ -24,7 +24,7 @@ impl Ground<'_> {
         let (separated, tail, at) = self.tail(shape)?;
         let (kind, alone) = kind_of(&day, separated, &tail)?;
         let label = self.context.label(at.start, &[Says::Identity, Says::Reserve, Says::Other]);
-        let said = |says| self.context.headed(at.start, says, self.tabular);
+        let said = |says| self.context.headed(at.start, says);
         let sure = match (label, alone) {
             (Some(Says::Other), _) => Sure::Weak,
             (Some(_), _) => Sure::Strong,
@@ -40,7 +40,7 @@ impl Ground<'_> {
         };
         let mut characters = day.get(day.len() - 6..)?.to_vec();
         characters.extend(tail);
-        Some(Number { kind, sure, named: false, key: key(&characters), at })
+        Some(Number { kind, sure, by: By::Form, key: key(&characters), at })
     }
 
     /// Twelve digits that are a reserve number: `99`, the year of birth, a number and its check digit (Stockholm).
@@ -64,10 +64,10 @@ impl Ground<'_> {
             match self.context.label(at.start, &[Says::Identity, Says::Reserve, Says::Other, Says::Phone]) {
                 Some(Says::Identity | Says::Reserve) => Sure::Strong,
                 Some(_) => Sure::Weak,
-                None if self.context.headed(at.start, Says::Person, self.tabular) => Sure::Strong,
+                None if self.context.headed(at.start, Says::Person) => Sure::Strong,
                 None => Sure::Medium,
             };
-        Some(Number { kind: Kind::Reserve, sure, named: false, key: key(digits.get(2..)?), at })
+        Some(Number { kind: Kind::Reserve, sure, by: By::Form, key: key(digits.get(2..)?), at })
     }
 
     /// The four characters after a day, at least one of them a letter: whether a separator stands before them, what

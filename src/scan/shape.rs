@@ -109,7 +109,9 @@ fn between(bytes: &[u8], at: usize) -> Option<(Between, usize)> {
     }
     for end in [&b"\r\n"[..], b"\n"] {
         if line.starts_with(end) && sign != Some(Between::Plus) {
-            length += end.len();
+            // The next line of a reply begins with the marks of the quotation.
+            let next = bytes.get(at + length + end.len()..).unwrap_or_default();
+            length += end.len() + next.iter().take(16).take_while(|byte| matches!(byte, b'>' | b' ')).count();
             found = Some(Between::Wrap);
             break;
         }
@@ -125,7 +127,7 @@ fn between(bytes: &[u8], at: usize) -> Option<(Between, usize)> {
 pub(super) struct Sides {
     /// It is a piece of a longer number: digits go on behind a delimiter.
     pub(super) piece: bool,
-    /// A comma or slash stands between it and other digits, as between two columns or two numbers.
+    /// A comma, slash or colon stands between it and other digits, as between two columns or two numbers.
     pub(super) joined: bool,
     /// Letters touch it.
     pub(super) letters: bool,
@@ -141,12 +143,17 @@ pub(super) fn sides(bytes: &[u8], at: &Range<usize>) -> Sides {
     let mut sides = Sides::default();
     for (first, second) in [(left(1), left(2)), (right(0), right(1))] {
         match first {
-            Some(b'-' | b'.' | b':' | b'+') if digit(second) => sides.piece = true,
-            Some(b',' | b'/') if digit(second) => sides.joined = true,
+            Some(b'-' | b'.' | b'+') if digit(second) => sides.piece = true,
+            Some(b',' | b'/' | b':') if digit(second) => sides.joined = true,
             Some(b' ') if digit(second) => sides.spaced = true,
             Some(byte) if is_word(byte) => sides.letters = true,
             _ => {}
         }
+    }
+    // A program that takes numbers for amounts writes `8112289874.0`.
+    let decimal = bytes.get(at.end..at.end + 2) == Some(b".0") && !digit(right(2));
+    if decimal && !matches!(left(1), Some(b'-' | b'.' | b'+')) {
+        sides.piece = false;
     }
     // +46…: an international number.
     sides.piece |= left(1) == Some(b'+');

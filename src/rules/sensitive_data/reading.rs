@@ -119,10 +119,13 @@ impl<'a> Text<'a> {
         let folded = passage.folded(work);
         let tabular = is_table(passage);
         let mut numbers = scan::numbers(&folded, today, tabular);
+        if numbers.iter().any(Number::needs_category) {
+            confirm(&mut numbers, &vocabulary.terms.find(folded.bytes()), tabular);
+        }
         let own = vocabulary.own_texts.find(folded.bytes());
         numbers.retain(|number| {
             let ours = vocabulary.own_numbers.contains(&number.key) || within(&own, &number.at);
-            number.sure > Sure::Weak && !ours
+            number.sure > Sure::Weak && !ours && vocabulary.seeks(number.kind)
         });
         Self { passage, folded, numbers, own, tabular }
     }
@@ -207,6 +210,20 @@ impl Near {
     fn reaches(&self, at: &Range<usize>) -> bool {
         let first = self.places.partition_point(|place| place.end + self.octets < at.start);
         self.places.get(first).is_some_and(|place| place.start <= at.end + self.octets)
+    }
+}
+
+/// What could be a person's number is one where a category has its points near it.
+fn confirm(numbers: &mut [Number], hits: &[Hit], tabular: bool) {
+    for number in numbers.iter_mut().filter(|number| number.needs_category()) {
+        let near = |hit: &&Hit| {
+            tabular
+                || hit.at.start <= number.at.end + limits::NEAR_OCTETS
+                    && number.at.start <= hit.at.end + limits::NEAR_OCTETS
+        };
+        if terms::scores(hits.iter().filter(near)).iter().any(|(_, score, _)| *score >= POINTS) {
+            number.sure = Sure::Medium;
+        }
     }
 }
 

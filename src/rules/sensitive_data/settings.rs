@@ -20,7 +20,7 @@ pub(super) const KEYS: &[Key] = &[
         name: "classes",
         kind: "table of classes",
         default: Fallback::Found(
-            "considerable for what is a person's, bank, card and passport; none for bankgiro, plusgiro, organisationsnummer and address; serious for every category",
+            "considerable for what is a person's, bank, card and passport; none for bankgiro, plusgiro, organisationsnummer, address and the numbers of the neighbours (henkilotunnus, fodselsnummer, cpr, lma); serious for every category",
         ),
         example: "{ bank = \"moderate\", school = \"considerable\" }",
         meaning: "The class of each kind of number and each category: none, moderate, considerable or serious.",
@@ -86,6 +86,10 @@ const CLASSES: &[Key] = &[
     class("plusgiro", "none"),
     class("organisationsnummer", "none"),
     class("address", "none"),
+    class("henkilotunnus", "none"),
+    class("fodselsnummer", "none"),
+    class("cpr", "none"),
+    class("lma", "none"),
     class("health", "serious"),
     class("social", "serious"),
     class("union", "serious"),
@@ -121,6 +125,13 @@ pub(super) struct Vocabulary {
     pub(super) terms: Terms,
     pub(super) own_numbers: HashSet<u64>,
     pub(super) own_texts: OwnTexts,
+}
+
+impl Vocabulary {
+    /// Whether numbers of this kind are looked for at all.
+    pub(super) fn seeks(&self, kind: Kind) -> bool {
+        !kind.is_foreign() || self.kinds.get(&kind).is_some_and(|class| *class > Class::None)
+    }
 }
 
 /// Texts of the organisation's own.
@@ -210,7 +221,14 @@ fn shipped_classes() -> Classes {
         | Kind::Bank
         | Kind::Card
         | Kind::Passport => Class::Considerable,
-        Kind::Bankgiro | Kind::Plusgiro | Kind::Organisation | Kind::Address => Class::None,
+        Kind::Bankgiro
+        | Kind::Plusgiro
+        | Kind::Organisation
+        | Kind::Address
+        | Kind::Finnish
+        | Kind::Norwegian
+        | Kind::Danish
+        | Kind::Lma => Class::None,
     };
     let kinds = Kind::ALL.into_iter().map(|kind| (kind, class(kind))).collect();
     (kinds, Category::ALL.into_iter().map(|category| (category, Class::Serious)).collect())

@@ -37,7 +37,12 @@ pub(super) fn after(bytes: &[u8], at: usize, secret: Secret) -> Option<Value> {
     let rest = bytes.get(at..(at + REACH).min(bytes.len()))?;
     // The word goes on: `lösenordet`, `pinkoden`, `password_db`.
     let own = rest.iter().take_while(|byte| is_letter(**byte) || matches!(byte, b'_' | b'-')).count();
-    if secret == Secret::Code && !is_code_word(rest.get(..own)?) {
+    let goes_on = rest.get(..own)?;
+    if secret == Secret::Code && !is_code_word(goes_on) {
+        return None;
+    }
+    // `SharedAccessKeyName=send` and `access_key_id` name a key and do not tell it.
+    if [&b"name"[..], b"namn", b"_id", b"-id", b"hint"].iter().any(|end| ends_with(goes_on, end)) {
         return None;
     }
     let (tie, from) = tie(bytes, at + own)?;
@@ -48,6 +53,11 @@ pub(super) fn after(bytes: &[u8], at: usize, secret: Secret) -> Option<Value> {
         Secret::Password | Secret::PrivateKey | Secret::Token => password(text, tie, bytes, &found)?,
     };
     Some(Value { sure, at: found })
+}
+
+fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    let tail = text.len().checked_sub(end.len()).and_then(|at| text.get(at..));
+    tail.is_some_and(|tail| tail.eq_ignore_ascii_case(end))
 }
 
 /// What `pin` may go on with: `pin-kod`, `pinkoden`; not `pingar`.
@@ -145,6 +155,9 @@ fn password(text: &[u8], tie: Tie, bytes: &[u8], at: &Range<usize>) -> Option<Su
 
 /// A code is digits, or letters and digits in capitals.
 fn code(text: &[u8], tie: Tie) -> Option<Sure> {
+    // Keypads have signs that go with a code: `*4821#`.
+    let text = text.strip_prefix(b"*").unwrap_or(text);
+    let text = text.strip_suffix(b"#").unwrap_or(text);
     let digits = text.iter().all(u8::is_ascii_digit);
     let mixed = text.len() >= 6
         && has_digit(text)
@@ -157,104 +170,125 @@ fn code(text: &[u8], tie: Tie) -> Option<Sure> {
     }
 }
 
+/// Words that hold a value's place, or begin a sentence about values.
+const PLACEHOLDERS: &[&[u8]] = &[
+    b"aldrig",
+    b"alltid",
+    b"annat",
+    b"ange",
+    b"att",
+    b"bifogat",
+    b"byt",
+    b"byta",
+    b"ditt",
+    b"dina",
+    b"dolt",
+    b"enligt",
+    b"eller",
+    b"endast",
+    b"example",
+    b"f\xF6r",
+    b"finns",
+    b"fick",
+    b"forgot",
+    b"forgotten",
+    b"fungerar",
+    b"f\xE5r",
+    b"gl\xF6mt",
+    b"glomt",
+    b"hemligt",
+    b"h\xE4mta",
+    b"inte",
+    b"ingen",
+    b"kommer",
+    b"kontakta",
+    b"minst",
+    b"m\xE5ste",
+    b"null",
+    b"none",
+    b"nytt",
+    b"obligatoriskt",
+    b"och",
+    b"passera",
+    b"bankid",
+    b"mobilt",
+    b"freja",
+    b"frejaid",
+    b"siths",
+    b"sithskort",
+    b"efos",
+    b"e-legitimation",
+    b"elegitimation",
+    b"eid",
+    b"sso",
+    b"mfa",
+    b"adfs",
+    b"password",
+    b"required",
+    b"reset",
+    b"ring",
+    b"samma",
+    b"saknas",
+    b"se",
+    b"separat",
+    b"ska",
+    b"skall",
+    b"skickas",
+    b"skicka",
+    b"sms",
+    b"som",
+    b"som du",
+    b"separately",
+    b"the",
+    b"till",
+    b"tillf\xE4lligt",
+    b"undefined",
+    b"upp",
+    b"utan",
+    b"valfritt",
+    b"via",
+    b"vid",
+    b"your",
+    b"changeme",
+    b"yourpassword",
+    b"l\xF6senord",
+    b"losenord",
+    b"to follow",
+    b"string",
+    b"true",
+    b"false",
+    b"must",
+    b"minimum",
+    b"at",
+    b"sent",
+    b"skickat",
+    b"skickades",
+    b"viktigt",
+    b"personligt",
+    b"giltigt",
+    b"protected",
+];
+
 /// Whether the text only holds a value's place, or begins a sentence about values.
 pub(super) fn is_placeholder(text: &[u8]) -> bool {
-    const WORDS: &[&[u8]] = &[
-        b"aldrig",
-        b"alltid",
-        b"annat",
-        b"ange",
-        b"att",
-        b"bifogat",
-        b"byt",
-        b"byta",
-        b"ditt",
-        b"dina",
-        b"dolt",
-        b"enligt",
-        b"eller",
-        b"endast",
-        b"example",
-        b"f\xF6r",
-        b"finns",
-        b"fick",
-        b"forgot",
-        b"forgotten",
-        b"fungerar",
-        b"f\xE5r",
-        b"gl\xF6mt",
-        b"glomt",
-        b"hemligt",
-        b"h\xE4mta",
-        b"inte",
-        b"ingen",
-        b"kommer",
-        b"kontakta",
-        b"minst",
-        b"m\xE5ste",
-        b"null",
-        b"none",
-        b"nytt",
-        b"obligatoriskt",
-        b"och",
-        b"passera",
-        b"password",
-        b"required",
-        b"reset",
-        b"ring",
-        b"samma",
-        b"saknas",
-        b"se",
-        b"separat",
-        b"ska",
-        b"skall",
-        b"skickas",
-        b"skicka",
-        b"sms",
-        b"som",
-        b"som du",
-        b"separately",
-        b"the",
-        b"till",
-        b"tillf\xE4lligt",
-        b"undefined",
-        b"upp",
-        b"utan",
-        b"valfritt",
-        b"via",
-        b"vid",
-        b"your",
-        b"changeme",
-        b"yourpassword",
-        b"l\xF6senord",
-        b"losenord",
-        b"to follow",
-        b"string",
-        b"true",
-        b"false",
-        b"must",
-        b"minimum",
-        b"at",
-        b"sent",
-        b"skickat",
-        b"skickades",
-        b"viktigt",
-        b"personligt",
-        b"giltigt",
-        b"protected",
-    ];
     let lower = text.to_ascii_lowercase();
-    let pictured = lower.iter().all(|byte| !byte.is_ascii_alphanumeric() && *byte < 0xC0)
+    is_pictured(text)
+        || PLACEHOLDERS.contains(&&*lower)
+        || [&b"$"[..], b"${", b"{{", b"http:", b"https:", b"mailto:", b"www."]
+            .iter()
+            .any(|start| lower.starts_with(start))
+}
+
+/// Whether the text is no value but a picture of one: asterisks, `<ditt lösenord>`, `xxxx`, `password` itself.
+pub(super) fn is_pictured(text: &[u8]) -> bool {
+    let lower = text.to_ascii_lowercase();
+    let signs = lower.iter().all(|byte| !byte.is_ascii_alphanumeric() && *byte < 0xC0)
         || lower.iter().all(|byte| matches!(byte, b'x' | b'*' | b'.' | b'-' | b'_'));
     let bracketed = [(b'<', b'>'), (b'[', b']'), (b'{', b'}'), (b'(', b')'), (b'%', b'%')]
         .iter()
         .any(|(open, close)| lower.first() == Some(open) && lower.last() == Some(close));
-    pictured
-        || bracketed
-        || WORDS.contains(&&*lower)
-        || [&b"$"[..], b"${", b"{{", b"http:", b"https:", b"mailto:", b"www."]
-            .iter()
-            .any(|start| lower.starts_with(start))
+    let itself = matches!(&*lower, b"password" | b"passwd" | b"pass" | b"pwd" | b"losenord" | b"l\xF6senord");
+    signs || bracketed || itself || lower.starts_with(b"$")
 }
 
 /// How many kinds of characters there are: small and capital letters, digits, signs.

@@ -1,0 +1,203 @@
+//! Loose forms: how people write a personnummer when nobody checks: `81-12-28 9874`, `1981.12.28-9874`, `811228.9874`,
+//! two cells, `811228, sista fyra 9874`, a letter that looks like a digit. Each could be something else, so that only a
+//! label or heading makes it a person's number.
+
+#![deny(clippy::disallowed_methods)]
+
+use memchr::memchr_iter;
+
+use super::fold::{is_letter, is_word};
+use super::identity::{Form, Written};
+use super::shape::digits_end;
+
+/// Octets between a day and the last four.
+const GAP: usize = 40;
+/// Octets between them where no word says that they belong together.
+const GAP_OF_SIGNS: usize = 6;
+/// Words between a day and the last four.
+const WORDS: &[&[u8]] = &[
+    b"sista",
+    b"fyra",
+    b"siffror",
+    b"siffrorna",
+    b"de",
+    b"och",
+    b"med",
+    b"p\xE5",
+    b"slutar",
+    b"\xE4r",
+    b"kontrollsiffror",
+    b"nr",
+    b"nummer",
+    b"last",
+    b"four",
+    b"digits",
+];
+
+/// What is written loosely, and whether it says itself that it is an identity number.
+pub(super) struct Loose {
+    pub(super) written: Written,
+    pub(super) says_so: bool,
+}
+
+/// The number that begins with the run of digits at `start`.
+pub(super) fn at(bytes: &[u8], start: usize) -> Option<Loose> {
+    mixed(bytes, start).or_else(|| spread(bytes, start))
+}
+
+/// A day and the last four with something between.
+fn spread(bytes: &[u8], start: usize) -> Option<Loose> {
+    let before = start.checked_sub(1).and_then(|at| bytes.get(at));
+    if before.is_some_and(|byte| is_word(*byte)) {
+        return None;
+    }
+    let end = day_end(bytes, start)?;
+    let (from, says_so) = gap(bytes, end)?;
+    let last = digits_end(bytes, from);
+    let goes_on = match bytes.get(last..last + 2) {
+        Some([b'.' | b'-' | b'/' | b':' | b',', next]) => next.is_ascii_digit(),
+        _ => bytes.get(last).is_some_and(|byte| is_word(*byte)),
+    };
+    if last - from != 4 || goes_on {
+        return None;
+    }
+    let day = bytes.get(start..end)?.iter().filter(|byte| byte.is_ascii_digit());
+    let digits: Vec<u8> = day.chain(bytes.get(from..last)?).copied().collect();
+    Some(Loose { written: written(&digits, start..last)?, says_so })
+}
+
+/// Where a day of six or eight digits ends.
+fn day_end(bytes: &[u8], start: usize) -> Option<usize> {
+    let first = digits_end(bytes, start);
+    match first - start {
+        6 | 8 => return Some(first),
+        2 | 4 => {}
+        _ => return None,
+    }
+    let sign = bytes.get(first).copied().filter(|byte| b"-./ _".contains(byte))?;
+    let second = digits_end(bytes, first + 1);
+    let third = digits_end(bytes, second + 1);
+    (bytes.get(second) == Some(&sign) && second - first == 3 && third - second == 3).then_some(third)
+}
+
+/// Where the last four begin after what stands at `at`, and whether words there say what they are.
+fn gap(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
+    let rest = bytes.get(at..(at + GAP).min(bytes.len()))?;
+    let mut length = rest.iter().position(u8::is_ascii_digit)?;
+    let told = |gap: &[u8]| [&b"sista"[..], b"last"].iter().any(|word| contains(gap, word));
+    // `sista 4: 9874`
+    if rest.get(length) == Some(&b'4') && told(rest.get(..length)?) {
+        let next = rest.get(length + 1..)?.iter().position(u8::is_ascii_digit)?;
+        length += if next > 0 { 1 + next } else { 0 };
+    }
+    let gap = rest.get(..length)?;
+    let words = gap.split(|byte| !is_letter(*byte)).filter(|word| !word.is_empty());
+    let known = words.clone().all(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)));
+    let signs = gap.iter().all(|byte| is_letter(*byte) || b" \t\r\n>-+._*/:|;,()\"'4".contains(byte));
+    let lines = memchr_iter(b'\n', gap).count();
+    let says_so = told(gap);
+    let near = says_so || (words.count() == 0 && gap.len() <= GAP_OF_SIGNS);
+    (length > 0 && known && signs && near && lines <= 1).then_some((at + length, says_so))
+}
+
+fn contains(text: &[u8], word: &[u8]) -> bool {
+    text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word))
+}
+
+/// Ten or twelve characters, of which some are letters that look like digits: `8l1228-98O4`.
+fn mixed(bytes: &[u8], start: usize) -> Option<Loose> {
+    let like = |byte: u8| match byte {
+        b'O' | b'o' => Some(b'0'),
+        b'l' | b'I' => Some(b'1'),
+        b'0'..=b'9' => Some(byte),
+        _ => None,
+    };
+    let before = bytes.get(start.saturating_sub(3)..start)?;
+    let letters = before.iter().rev().take_while(|byte| like(**byte).is_some()).count();
+    let from = start - letters;
+    let outer = from.checked_sub(1).and_then(|at| bytes.get(at));
+    if outer.is_some_and(|byte| is_word(*byte) || *byte == b'-') {
+        return None;
+    }
+    let (mut count, mut strange, mut sign, mut at) = (0, 0, None, from);
+    while let Some(byte) = bytes.get(at).filter(|_| count <= 12) {
+        match like(*byte) {
+            Some(digit) => {
+                strange += usize::from(digit != *byte);
+                count += 1;
+            }
+            None if matches!(byte, b'-' | b'+' | b' ') && sign.is_none() && count >= 6 => sign = Some(count),
+            None => break,
+        }
+        at += 1;
+    }
+    let next = bytes.get(at).is_some_and(|byte| is_word(*byte));
+    let parted = sign.is_none_or(|sign| sign + 4 == count);
+    if next || !parted || strange == 0 || strange > 4 {
+        return None;
+    }
+    let digits: Vec<u8> = bytes.get(from..at)?.iter().filter_map(|byte| like(*byte)).collect();
+    Some(Loose { written: written(&digits, from..at)?, says_so: false })
+}
+
+fn written(digits: &[u8], at: std::ops::Range<usize>) -> Option<Written> {
+    let century = match digits.len() {
+        12 => Some(digits.get(..2)?.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'))),
+        10 => None,
+        _ => return None,
+    };
+    let ten = digits.get(digits.len() - 10..)?.to_vec();
+    Some(Written { form: Form::Loose, at, century, ten, plus: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold::Folded;
+    use super::*;
+
+    #[test]
+    fn forms_that_people_write() {
+        for text in [
+            "811228  9874",
+            "811228\t9874",
+            "811228.9874",
+            "811228--9874",
+            "811228 / 9874",
+            "811228 (9874)",
+            "811228-(9874)",
+            "19811228;9874",
+            "\"811228\";\"9874\"",
+            "81-12-28 9874",
+            "81.12.28-9874",
+            "1981.12.28-9874",
+            "1981/12/28 9874",
+            "1981-12-28 9874",
+            "811228_9874",
+            "811228*9874",
+            "811228\n> 9874",
+            "811228, sista fyra 9874",
+            "811228 och de sista fyra siffrorna är 9874",
+            "811228, sista 4: 9874",
+            "8l1228-9874",
+            "811228-9B74",
+            "O11228-9874",
+            "198I12289874",
+        ] {
+            let folded = Folded::new(text);
+            let start = folded.bytes().iter().position(u8::is_ascii_digit).unwrap();
+            let found = at(folded.bytes(), start).map(|loose| loose.written.ten);
+            let wanted = match text {
+                "811228-9B74" => None,
+                "O11228-9874" => Some(b"0112289874".to_vec()),
+                _ => Some(b"8112289874".to_vec()),
+            };
+            assert_eq!(found, wanted, "{text}");
+        }
+        for text in
+            ["811228 och 9874", "811228          9874", "811228 9874.50", "811228 98745", "a811228  9874"]
+        {
+            let start = text.find('8').unwrap();
+            assert!(at(text.as_bytes(), start).is_none(), "{text}");
+        }
+    }
+}
