@@ -3,12 +3,15 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod data;
 mod declared;
 mod entities;
+mod escapes;
 mod html;
 mod tokens;
 
 pub(crate) use declared::charset;
 pub(crate) use entities::decode;
+pub(crate) use escapes::unescape;
 pub(crate) use html::{text, unpercent};
 pub(crate) use tokens::{Tag, Token, xml};

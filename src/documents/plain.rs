@@ -11,7 +11,7 @@ use crate::{limits, markup};
 pub(super) fn text(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     // No charset has more than two octets for each of UTF-8's.
     let read = bytes.get(..2 * limits::DOCUMENT_TEXT_OCTETS).unwrap_or(bytes);
-    document.text(&words::unlabelled(read))?;
+    document.text(&markup::unescape(&words::unlabelled(read)))?;
     if read.len() < bytes.len() { Err(Reason::Limit) } else { Ok(State::Plain) }
 }
 

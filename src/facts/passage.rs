@@ -3,8 +3,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
+
 use crate::documents::pgp;
 use crate::limits;
+use crate::markup;
 use crate::mime::defects::Defects;
 use crate::mime::piece::{Piece, Role};
 use crate::mime::{Defect, words};
@@ -98,6 +101,10 @@ pub(super) fn passages(pieces: &[Piece], defects: &mut Defects) -> Vec<Passage> 
 
 /// The text without armoured messages, which are attachments of their own.
 fn around_armour(text: String) -> String {
+    let text = match markup::unescape(&text) {
+        Cow::Owned(plain) => plain,
+        Cow::Borrowed(_) => text,
+    };
     if !text.contains(pgp::BEGIN) {
         return text;
     }

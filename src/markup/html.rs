@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::decode;
 use super::tokens::{self, Tag, Token};
+use super::{data, decode, unescape};
 use crate::limits;
 
 /// Elements that begin and end a line.
@@ -80,11 +80,20 @@ const CELLS: &[&str] = &["td", "th"];
 /// Attributes that people read.
 const READ: &[&str] = &["alt", "title", "placeholder", "value", "aria-label", "summary", "label", "content"];
 
+/// Pages within pages, in their attributes, that are read.
+const PAGES: u8 = 3;
+/// Digits on end that make the value of a `data-` attribute worth reading.
+const DIGITS: usize = 6;
+
 /// The text of a page.
 pub(crate) fn text(page: &str) -> String {
-    let mut text = Text { out: String::with_capacity(page.len() / 2), aside: String::new() };
+    text_within(page, PAGES)
+}
+
+fn text_within(page: &str, pages: u8) -> String {
+    let mut text = Text { out: String::with_capacity(page.len() / 2), aside: String::new(), pages };
     text.read(page, true);
-    let Text { mut out, aside } = text;
+    let Text { mut out, aside, .. } = text;
     if !aside.is_empty() {
         out.push('\n');
         out.push_str(&aside);
@@ -95,6 +104,8 @@ pub(crate) fn text(page: &str) -> String {
 struct Text {
     out: String,
     aside: String,
+    /// Pages within this one that may still be read.
+    pages: u8,
 }
 
 impl Text {
@@ -108,7 +119,7 @@ impl Text {
             match token {
                 Token::Text(text) => self.out.push_str(&decode(text)),
                 Token::Raw(_) if style => {}
-                Token::Raw(text) => self.out.push_str(text),
+                Token::Raw(text) => self.out.push_str(&unescape(text)),
                 Token::Start(tag) => {
                     style = tag.name.eq_ignore_ascii_case("style");
                     self.separate(tag.name);
@@ -117,7 +128,7 @@ impl Text {
                 Token::End(name) => self.separate(name),
                 // Outlook shows what stands in comments such as `<!--[if mso]> … <![endif]-->`.
                 Token::Comment(inside) if comments && !inside.trim_ascii().is_empty() => {
-                    let mut hidden = Self { out: String::new(), aside: String::new() };
+                    let mut hidden = Self { out: String::new(), aside: String::new(), pages: self.pages };
                     hidden.read(inside, false);
                     self.aside.push_str(&hidden.out);
                     self.aside.push('\n');
@@ -145,10 +156,22 @@ impl Text {
 
     fn attributes(&mut self, tag: &Tag<'_>) {
         for (name, value) in tag.attributes() {
-            let read = if READ.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            let is = |known: &&str| known.eq_ignore_ascii_case(name);
+            let read = if is(&"value") && !value.is_empty() {
+                // A field's name is the label of its value.
+                let label = tag.attribute("name").or_else(|| tag.attribute("id")).unwrap_or_default();
+                Cow::Owned(if label.is_empty() { value.into_owned() } else { format!("{label}: {value}") })
+            } else if READ.iter().any(is) {
                 value
-            } else if ["href", "action", "src"].iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                Cow::Owned(asked(&value).unwrap_or_default())
+            } else if is(&"srcdoc") {
+                Cow::Owned(self.page(&value))
+            } else if ["href", "action", "src", "data"].iter().any(is) {
+                Cow::Owned(data::text(&value).map_or_else(
+                    || asked(&value).unwrap_or_default(),
+                    |(text, page)| if page { self.page(&text) } else { text },
+                ))
+            } else if let Some(field) = name.get(5..).filter(|_| is_data(name) && has_number(&value)) {
+                Cow::Owned(format!("{field}: {value}"))
             } else {
                 continue;
             };
@@ -158,6 +181,23 @@ impl Text {
             }
         }
     }
+
+    /// The text of a page that an attribute carries.
+    fn page(&self, page: &str) -> String {
+        self.pages.checked_sub(1).map(|pages| text_within(page, pages)).unwrap_or_default()
+    }
+}
+
+/// Whether scripts keep something in the attribute.
+fn is_data(name: &str) -> bool {
+    name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data-"))
+}
+
+fn has_number(value: &str) -> bool {
+    value
+        .as_bytes()
+        .chunk_by(|one, next| one.is_ascii_digit() && next.is_ascii_digit())
+        .any(|run| run.len() >= DIGITS && run.iter().all(u8::is_ascii_digit))
 }
 
 /// What a link asks for: the text of a `mailto:` or `tel:`, and the query of the others.
@@ -211,6 +251,11 @@ mod tests {
                 "<a href='mailto:a@example.org?body=811228-9874'>y",
                 "y\nmailto:a@example.org?body=811228-9874\n",
             ),
+            ("<iframe srcdoc='&lt;p>Pnr &lt;b>811228&lt;/b>-9874'></iframe>", "\nPnr 811228-9874\n"),
+            ("<a href='data:text/html,%3Cp%3E811228-9874'>y</a>", "y\n811228-9874\n"),
+            ("<input name=pnr value=8112289874>", "\npnr: 8112289874\n"),
+            ("<tr data-pnr=811228-9874 data-x=12>", "\npnr: 811228-9874\n"),
+            ("<script>{\"a\":\"V\\u00e5rd\"}</script>", "{\"a\":\"Vård\"}\n"),
             ("a<!-- <!-- b", "a\n \n b"),
             ("a<!--[if mso]><p>b</p><![endif]-->c", "ac\n[if mso]>\nb\n\n[endif]"),
         ] {
