@@ -146,6 +146,8 @@ pub struct Settings<'a> {
     report: &'a Report<'a>,
     asked: Vec<&'static str>,
     names_are_free: bool,
+    /// Whether what is missing is a problem.
+    asks: bool,
 }
 
 impl<'a> Settings<'a> {
@@ -156,8 +158,14 @@ impl<'a> Settings<'a> {
         report: &'a Report<'a>,
         read: impl FnOnce(&mut Self) -> T,
     ) -> T {
-        let mut settings =
-            Self { table, path: path.to_owned(), report, asked: Vec::new(), names_are_free: false };
+        let mut settings = Self {
+            table,
+            path: path.to_owned(),
+            report,
+            asked: Vec::new(),
+            names_are_free: false,
+            asks: true,
+        };
         let result = read(&mut settings);
         settings.refuse_unknown();
         result
@@ -186,6 +194,11 @@ impl<'a> Settings<'a> {
     ) -> Option<T> {
         let value = self.value(key)?;
         self.accept(key, value.at, parse(value))
+    }
+
+    /// From now on nothing that is missing is a problem: the table is switched off.
+    pub fn ask_for_nothing(&mut self) {
+        self.asks = false;
     }
 
     /// The value under `key`; without it `right` says what to write.
@@ -306,7 +319,7 @@ impl<'a> Settings<'a> {
 
     fn need(&mut self, key: &'static str, right: &str) -> Option<&'a Value> {
         let value = self.value(key);
-        if value.is_none() {
+        if value.is_none() && self.asks {
             self.report.missing(self.table.at, self.path_of(key), Fault::new("is missing", right));
         }
         value

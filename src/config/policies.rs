@@ -113,6 +113,11 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -
             section.required("mode", right, word)
         }
     };
+    let off = mode == Some(Mode::Off);
+    if off {
+        section.ask_for_nothing();
+    }
+    let ground = Ground { sends: ground.sends || off, ..ground };
     // Whoever may only mark has nothing to say about what nobody knows.
     let on_unknown = match spec.menu {
         Menu::Mark | Menu::Spam | Menu::Sender(_) => None,

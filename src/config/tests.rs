@@ -83,6 +83,8 @@ fn what_keeps_no_mail_from_anybody_acts_when_it_is_written_down() {
     let spam = with("[rules.spam]\nsubject_tag = \"[…SPAM?...]\"\n").unwrap();
     assert_eq!(spam.rules.iter().map(|(_, policy)| policy.mode).collect::<Vec<_>>(), [Mode::Enforce]);
     assert!(with("[rules.spam]\nmode = \"off\"\n").unwrap().rules.is_empty());
+    // What is off asks for nothing, here mailboxes and [smtp].
+    assert!(with("[rules.receipt]\nmode = \"off\"\n").unwrap().rules.is_empty());
     let problem = with("[rules.virus]\naction = \"hold\"\n").unwrap_err().to_string();
     assert!(problem.contains("rules.virus.mode: is missing"), "{problem}");
 }
