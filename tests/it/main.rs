@@ -11,6 +11,7 @@
 mod audit;
 mod cases;
 mod config;
+mod content;
 mod courier;
 mod custom_rules;
 mod dialogs;
@@ -23,6 +24,7 @@ mod lab;
 mod mail_cases;
 mod minimise;
 mod operation;
+mod planted;
 mod postfix;
 mod product;
 mod protected;

@@ -120,7 +120,7 @@ impl<'a> Text<'a> {
         let tabular = is_table(passage);
         let mut numbers = scan::numbers(&folded, today, tabular);
         if numbers.iter().any(Number::needs_category) {
-            confirm(&mut numbers, &vocabulary.terms.find(folded.bytes()), tabular);
+            confirm(&mut numbers, &vocabulary.terms, &folded, tabular);
         }
         let own = vocabulary.own_texts.find(folded.bytes());
         numbers.retain(|number| {
@@ -214,14 +214,17 @@ impl Near {
 }
 
 /// What could be a person's number is one where a category has its points near it.
-fn confirm(numbers: &mut [Number], hits: &[Hit], tabular: bool) {
+fn confirm(numbers: &mut [Number], terms: &Terms, folded: &Folded<'_>, tabular: bool) {
+    let wanting = Near::of(numbers.iter().filter(|number| number.needs_category()), limits::NEAR_OCTETS);
+    let near = |hit: &Hit| tabular || wanting.reaches(&hit.at);
+    let hits: Vec<Hit> = terms.find(folded.bytes()).filter(near).take(limits::NUMBERS).collect();
+    let enough =
+        |hits: &[Hit]| terms::scores(hits.iter()).iter().any(|(_, score, _)| *score >= POINTS);
+    let in_table = tabular && enough(&hits);
     for number in numbers.iter_mut().filter(|number| number.needs_category()) {
-        let near = |hit: &&Hit| {
-            tabular
-                || hit.at.start <= number.at.end + limits::NEAR_OCTETS
-                    && number.at.start <= hit.at.end + limits::NEAR_OCTETS
-        };
-        if terms::scores(hits.iter().filter(near)).iter().any(|(_, score, _)| *score >= POINTS) {
+        let from = hits.partition_point(|hit| hit.at.end + limits::NEAR_OCTETS < number.at.start);
+        let to = hits.partition_point(|hit| hit.at.start <= number.at.end + limits::NEAR_OCTETS);
+        if in_table || hits.get(from..to).is_some_and(enough) {
             number.sure = Sure::Medium;
         }
     }
