@@ -218,8 +218,7 @@ fn confirm(numbers: &mut [Number], terms: &Terms, folded: &Folded<'_>, tabular: 
     let wanting = Near::of(numbers.iter().filter(|number| number.needs_category()), limits::NEAR_OCTETS);
     let near = |hit: &Hit| tabular || wanting.reaches(&hit.at);
     let hits: Vec<Hit> = terms.find(folded.bytes()).filter(near).take(limits::NUMBERS).collect();
-    let enough =
-        |hits: &[Hit]| terms::scores(hits.iter()).iter().any(|(_, score, _)| *score >= POINTS);
+    let enough = |hits: &[Hit]| terms::scores(hits.iter()).iter().any(|(_, score, _)| *score >= POINTS);
     let in_table = tabular && enough(&hits);
     for number in numbers.iter_mut().filter(|number| number.needs_category()) {
         let from = hits.partition_point(|hit| hit.at.end + limits::NEAR_OCTETS < number.at.start);
