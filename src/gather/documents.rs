@@ -31,7 +31,7 @@ pub(super) async fn open(facts: &mut Facts, needs: Needs, share: Share, sources:
     allowance.text = allowance.text.saturating_sub(own);
     let sizes = documents.iter().map(|document| allowance.of(document.content.len()).text);
     let wanted = sizes.sum::<usize>().min(allowance.text);
-    let held = timeout(left(), sources.room.take(wanted * COPIES)).await.ok();
+    let room = timeout(left(), sources.room.take(wanted * COPIES)).await.ok();
     for document in documents {
         let Some(attachment) = facts.attachments.get(document.attachment) else { continue };
         let cpu = facts.work.left().saturating_sub(limits::RULES_CPU_TIME).min(limits::DOCUMENT_CPU_TIME);
@@ -48,7 +48,7 @@ pub(super) async fn open(facts: &mut Facts, needs: Needs, share: Share, sources:
             turn.cost(read.cpu);
             read
         };
-        let patience = if held.is_some() { left() } else { Duration::ZERO };
+        let patience = if room.is_some() { left() } else { Duration::ZERO };
         let Ok(read) = timeout(patience, read).await else {
             unread(facts, document.attachment, "mail-timeout", Reason::Busy);
             continue;
@@ -65,7 +65,7 @@ pub(super) async fn open(facts: &mut Facts, needs: Needs, share: Share, sources:
             Err(failure) => facts.unreadable(document.attachment, failure.into()),
         }
     }
-    held
+    room
 }
 
 /// What the mail may cost is spent, for this document and for those after it.

@@ -86,7 +86,7 @@ fn says_nothing(text: &str, terms: &Terms, case: &str) {
         let found: Vec<String> = numbers
             .map(|number| shown(number.at.clone()))
             .chain(credentials::find(&folded, true).into_iter().map(|found| shown(found.at)))
-            .chain(terms.find(folded.bytes()).into_iter().map(|found| shown(found.at)))
+            .chain(terms.find(folded.bytes()).map(|found| shown(found.at)))
             .collect();
         assert!(found.is_empty(), "{case}: {found:?} in {text}");
     }
