@@ -1,5 +1,6 @@
 //! What is read of documents: of files that other programs wrote, and of files that nobody should have to read.
 
+mod collections;
 pub(crate) mod fixtures;
 mod hostile;
 pub(crate) mod messages;
