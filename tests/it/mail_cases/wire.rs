@@ -126,17 +126,18 @@ impl Server {
             smtputf8: false,
             recipients: case.rcpts.iter().map(recipient).collect(),
         };
+        let message_on_the_wire = on_the_wire(&message);
         let deliver = || {
-            let mut mta = Mta::open(UnixStream::connect(self.socket()).unwrap(), &session).unwrap();
-            let heard = mta.deliver(&session, &envelope, &on_the_wire(&message), &queue_id).unwrap();
-            mta.quit().unwrap();
-            heard
+            let mut mta = Mta::open(UnixStream::connect(self.socket())?, &session)?;
+            let heard = mta.deliver(&session, &envelope, &message_on_the_wire, &queue_id)?;
+            mta.quit()?;
+            Ok::<_, std::io::Error>(heard)
         };
-        // A disk that is slow for the moment defers a mail, and its client brings it again.
+        // A machine that is slow for the moment ends a session or defers a mail, and its client brings it again.
         let deferred =
             |heard: &Heard| heard.reply.as_ref().is_some_and(|reply| reply.starts_with("451 4.3.0"));
         let heard = until("a mail that is stored", &Log(self.directory.path().join("log")), || {
-            Some(deliver()).filter(|heard| !deferred(heard))
+            deliver().ok().filter(|heard| !deferred(heard))
         });
         let received =
             format!("Received: from client.example.org\n\tby mx.exempelby.se (Postfix) id {queue_id}");
