@@ -187,6 +187,9 @@ fn measure(mail: &[u8], options: &Options) -> Cost {
         kill(pid);
     });
     cost.logged = gateway.logged();
+    if matches!(cost.answer, None | Some(Answer::Cut)) {
+        eprintln!("{}", gateway.said());
+    }
     let _ = gateway.ended();
     cost.peak >>= 10;
     cost.workers >>= 10;
@@ -334,7 +337,8 @@ fn at_once(options: &Options, count: usize) {
 fn under_attack(options: &Options, time: Duration) {
     println!("| attack | victims | attacks | slowest victim s |");
     println!("|---|---|---|---|");
-    let victim = gateway::message(&costly::victim(20_000));
+    let workbook = costly::workbook(20_000);
+    let victim = |number| gateway::message(&costly::victim(&workbook, number));
     let attacks: [(&str, Vec<Message>); 4] = [
         ("none", Vec::new()),
         ("40 × 1 MB of U+FDFA", vec![gateway::message(&(costly::kind("fdfa").make)(1 << 20)); 40]),
@@ -349,7 +353,7 @@ fn under_attack(options: &Options, time: Duration) {
     ];
     for (name, attacks) in attacks {
         let gateway = options.gateway();
-        let trial = victims::trial(&gateway, &victim, &attacks, Until::Time(time));
+        let trial = victims::trial(&gateway, victim, &attacks, Until::Time(time));
         let slowest = trial.times.iter().max().copied().unwrap_or_default();
         println!(
             "| {name} | {} | {} | {:.1} |",

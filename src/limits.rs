@@ -112,9 +112,9 @@ pub const MIME_PARTS: usize = 10_000;
 /// Pieces of one message: its parts, and the subjects, names and leftovers around them.
 pub const MIME_PIECES: usize = 40_000;
 /// Octets for each octet of a message that are read once more, over all of it: what comes out of messages under a
-/// transfer encoding, and parts that stand in others. Each level of 49 is a copy of all that is inside it; two levels
-/// of quoted-printable, or three of base64, are more than any program writes.
-pub const MIME_AGAIN_RATIO: usize = 2;
+/// transfer encoding, and parts that stand in others. Each level of 49 is a copy of all that is inside it; one is what
+/// some programs write, against RFC 2046 §5.2.1.
+pub const MIME_AGAIN_RATIO: usize = 1;
 /// The same for small messages, which may have more levels.
 pub const MIME_AGAIN_OCTETS: usize = 4 << 20;
 /// Stretches of a header section that are no fields and are read one by one; more are read as one, with the fields

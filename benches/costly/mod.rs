@@ -47,9 +47,17 @@ pub(crate) fn kind(name: &str) -> Kind {
 }
 
 /// An outgoing mail that must be held: a workbook of that many rows, each with the number of a person and a diagnosis.
-pub(crate) fn victim(rows: usize) -> Vec<u8> {
-    mail::multipart(&[
-        mail::Part::text("Hej,\r\nhär kommer listan.\r\n"),
-        mail::Part::file("lista.xlsx", &office::victims(rows)),
-    ])
+/// The number makes it a message of its own.
+pub(crate) fn victim(workbook: &[u8], number: usize) -> Vec<u8> {
+    let text = "Hej,\r\nhär kommer listan.\r\n";
+    let mail = mail::multipart(&[mail::Part::text(text), mail::Part::file("lista.xlsx", workbook)]);
+    let id = format!("Message-ID: <victim-{number}@exempelby.se>");
+    let place = mail.windows(11).position(|window| window == b"Message-ID:").unwrap();
+    let end = place + mail[place..].iter().position(|octet| *octet == b'\r').unwrap();
+    [&mail[..place], id.as_bytes(), &mail[end..]].concat()
+}
+
+/// The workbook of such a mail.
+pub(crate) fn workbook(rows: usize) -> Vec<u8> {
+    office::victims(rows)
 }

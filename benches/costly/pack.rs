@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -18,7 +19,8 @@ pub(crate) struct Entry {
     flags: u16,
     size: u32,
     crc: u32,
-    packed: Vec<u8>,
+    /// The same for all names that it has.
+    packed: Arc<[u8]>,
 }
 
 impl Entry {
@@ -32,14 +34,14 @@ impl Entry {
 
     /// One whose packed octets are these, whatever comes out.
     pub(crate) fn raw(name: impl Into<Vec<u8>>, packed: Vec<u8>) -> Self {
-        Self { name: name.into(), method: DEFLATED, flags: 0, size: 10, crc: 0, packed }
+        Self { name: name.into(), method: DEFLATED, flags: 0, size: 10, crc: 0, packed: packed.into() }
     }
 
     fn new(name: impl Into<Vec<u8>>, method: u16, content: &[u8], packed: Vec<u8>) -> Self {
         let mut crc = flate2::Crc::new();
         crc.update(content);
         let size = u32::try_from(content.len()).unwrap();
-        Self { name: name.into(), method, flags: 0, size, crc: crc.sum(), packed }
+        Self { name: name.into(), method, flags: 0, size, crc: crc.sum(), packed: packed.into() }
     }
 
     /// The same, called encrypted.

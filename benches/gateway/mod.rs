@@ -35,6 +35,7 @@ domains = ["exempelby.se"]
 internal_networks = ["127.0.0.0/8", "10.0.0.0/8"]
 [server]
 listen = ["unix:DIRECTORY/milter.sock"]
+memory = "1 GiB"
 [store]
 directory = "DIRECTORY/store"
 [smtp]
@@ -107,7 +108,10 @@ impl Answer {
 
     fn of(heard: &std::io::Result<Heard>) -> Self {
         match heard {
-            Err(_) => Self::Cut,
+            Err(error) => {
+                eprintln!("a connection ended: {error}");
+                Self::Cut
+            }
             Ok(Heard { reply: Some(reply), .. }) if reply.starts_with('4') => Self::Deferred,
             Ok(Heard { reply: Some(_), .. }) => Self::Refused,
             Ok(heard) if heard.edits.iter().any(|edit| matches!(edit, Edit::Quarantine { .. })) => Self::Held,

@@ -26,7 +26,7 @@ impl Usage {
             peak_workers: 0,
             workers: 0,
         };
-        for child in children(pid) {
+        for child in workers(pid) {
             usage.cpu += times(child).0;
             usage.resident += status(child, "VmRSS:");
             usage.peak_workers = usage.peak_workers.max(status(child, "VmHWM:"));
@@ -49,7 +49,7 @@ fn times(pid: u32) -> (Duration, Duration) {
     (pair(), pair())
 }
 
-fn status(pid: u32, line: &str) -> u64 {
+pub(crate) fn status(pid: u32, line: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let value = status.lines().find_map(|found| found.strip_prefix(line));
     value.map_or(0, |value| value.trim().trim_end_matches("kB").trim().parse().unwrap_or(0))
@@ -62,6 +62,15 @@ fn children(pid: u32) -> Vec<u32> {
     lists
         .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
         .collect()
+}
+
+/// Those of them that have become workers: until then a child has its parent's memory.
+pub(crate) fn workers(pid: u32) -> Vec<u32> {
+    let is_worker = |child: &u32| {
+        let words = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        words.split(|octet| *octet == 0).nth(1) == Some(b"worker")
+    };
+    children(pid).into_iter().filter(is_worker).collect()
 }
 
 /// Whether it has not ended yet; one that nobody has buried has.

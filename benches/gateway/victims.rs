@@ -27,8 +27,14 @@ pub(crate) enum Until {
     Victims(usize),
 }
 
-/// Sends `victim` from inside in a loop, while as many sessions as there are `attacks` send theirs from outside in one.
-pub(crate) fn trial(gateway: &Gateway, victim: &Message, attacks: &[Message], until: Until) -> Trial {
+/// Sends victims from inside, one after the other and each a message of its own, while as many sessions as there are
+/// `attacks` send theirs from outside again and again.
+pub(crate) fn trial(
+    gateway: &Gateway,
+    victim: impl Fn(usize) -> Message,
+    attacks: &[Message],
+    until: Until,
+) -> Trial {
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let sessions: Vec<_> = attacks
@@ -48,8 +54,9 @@ pub(crate) fn trial(gateway: &Gateway, victim: &Message, attacks: &[Message], un
         let mut trial = Trial::default();
         let started = Instant::now();
         loop {
+            let message = victim(trial.times.len());
             let sent = Instant::now();
-            *trial.victims.entry(gateway.deliver(victim, From::Inside)).or_default() += 1;
+            *trial.victims.entry(gateway.deliver(&message, From::Inside)).or_default() += 1;
             trial.times.push(sent.elapsed());
             let done = match until {
                 Until::Time(time) => started.elapsed() >= time,

@@ -4,10 +4,11 @@
 
 use bytes::Bytes;
 
-use super::Needs;
+use super::{Defect, Needs};
 use crate::documents::kind::Kind;
 use crate::documents::{self, Scheme, State, pgp};
 use crate::limits;
+use crate::mime::defects::Defects;
 use crate::mime::piece::{Piece, Role};
 
 /// One attachment, or one thing inside an attachment.
@@ -56,11 +57,15 @@ pub struct Unopened {
 }
 
 /// The attachments among the pieces, and those of them that are to be opened: whatever may hold text, or archives.
-pub(super) fn attachments(pieces: &[Piece], needs: Needs) -> (Vec<Attachment>, Vec<Unopened>) {
+pub(super) fn attachments(
+    pieces: &[Piece],
+    needs: Needs,
+    defects: &mut Defects,
+) -> (Vec<Attachment>, Vec<Unopened>) {
     let (mut attachments, mut unopened) = (Vec::new(), Vec::new());
     for piece in pieces {
         if matches!(piece.role, Role::Text | Role::Residue) {
-            armoured(piece, needs, &mut attachments, &mut unopened);
+            armoured(piece, needs, &mut attachments, &mut unopened, defects);
         }
         if !matches!(piece.role, Role::Attached | Role::Message) {
             continue;
@@ -98,12 +103,21 @@ fn may_hide_archive(piece: &Piece) -> bool {
 
 /// Armoured messages in the text of the message (inline PGP): each counts as an attachment without a name, since what
 /// is in it is no text to be read. Those that are only signed are opened like others.
-fn armoured(piece: &Piece, needs: Needs, attachments: &mut Vec<Attachment>, unopened: &mut Vec<Unopened>) {
+fn armoured(
+    piece: &Piece,
+    needs: Needs,
+    attachments: &mut Vec<Attachment>,
+    unopened: &mut Vec<Unopened>,
+    defects: &mut Defects,
+) {
     if memchr::memmem::find(&piece.bytes, pgp::BEGIN.as_bytes()).is_none() {
         return;
     }
     for part in pgp::pieces(&piece.text()) {
         let pgp::Piece::Armour(armour) = part else { continue };
+        if attachments.len() >= limits::ATTACHMENTS {
+            return defects.add(Defect::TooManyAttachments);
+        }
         let encrypted = pgp::is_encrypted(armour);
         if needs.documents && !encrypted {
             let content = Bytes::copy_from_slice(armour.as_bytes());

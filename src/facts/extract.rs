@@ -34,7 +34,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         Needs { body: true, .. } => parts::walk(&message.bytes, &section, Want::Attached, &mut defects),
         _ => Vec::new(),
     };
-    let (attachments, unopened) = attachment::attachments(&pieces, needs);
+    let (attachments, unopened) = attachment::attachments(&pieces, needs, &mut defects);
     let links = if needs.links { links::links(&pieces) } else { Vec::new() };
     let passages = if needs.text { passage::passages(&pieces, &mut defects) } else { Vec::new() };
     let recipients: Vec<_> = mail

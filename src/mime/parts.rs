@@ -186,7 +186,8 @@ impl Walk<'_> {
     /// A part without parts, or one whose parts cannot be told apart.
     fn leaf(&mut self, part: &Part, body: &Bytes, place: &Place, open: &[Open]) {
         let (size, broken) = transfer::measure(part.encoding, body);
-        let mut deep = place.depth >= limits::MIME_DEPTH;
+        // Above the limit of parts nothing is looked for any more: whatever begins a part would be found again and again.
+        let mut deep = place.depth >= limits::MIME_DEPTH || self.parts > limits::MIME_PARTS;
         if part.is_message() && !deep && part.encoding != Encoding::Unknown {
             if self.may_read_again(size) {
                 return self.encoded_message(part, body, place);
