@@ -3,6 +3,7 @@
 use jiff::civil::date;
 
 use crate::address::{Address, DomainSet};
+use crate::documents::Reason;
 use crate::facts::testing::from_inside;
 use crate::facts::{Cause, Facts};
 use crate::policy::{Notice, Place, Target};
@@ -185,6 +186,22 @@ fn not_knowing_has_the_effect_that_the_config_says() {
     ] {
         let policy = RulePolicy { on_unknown, ..policy(ForwardAction::Hold, None) };
         assert_eq!(decided(&facts, &policy, Finding::Unknown(Cause::Store)), (verdict, steps.to_owned()));
+    }
+}
+
+#[test]
+fn what_a_busy_machine_did_not_read_is_deferred_a_few_times() {
+    let busy = || Finding::Unknown(Cause::Uninspectable(Reason::Busy));
+    let mut facts = facts("<medborgare@example.org>", "x@example.net");
+    let policy = RulePolicy { on_unknown: OnUnknown::Hold, ..policy(ForwardAction::Hold, None) };
+    for (may_be_deferred, verdict, steps) in [(true, Verdict::Defer, "defer"), (false, Verdict::Hold, "hold")] {
+        facts.may_be_deferred = may_be_deferred;
+        assert_eq!(decided(&facts, &policy, busy()), (verdict, steps.to_owned()));
+        let decision = decide(&facts, [("sensitive-data", &policy, busy())], TODAY);
+        assert_eq!(decision.is_deferred_for_now(), may_be_deferred);
+        let observing = RulePolicy { mode: Mode::Observe, ..policy.clone() };
+        let decision = decide(&facts, [("sensitive-data", &observing, busy())], TODAY);
+        assert!(decision.verdict == Verdict::Accept && !decision.is_deferred_for_now());
     }
 }
 
