@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod bounds;
 mod cases;
 mod config;
 mod content;
