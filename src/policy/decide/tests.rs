@@ -194,7 +194,8 @@ fn what_a_busy_machine_did_not_read_is_deferred_a_few_times() {
     let busy = || Finding::Unknown(Cause::Uninspectable(Reason::Busy));
     let mut facts = facts("<medborgare@example.org>", "x@example.net");
     let policy = RulePolicy { on_unknown: OnUnknown::Hold, ..policy(ForwardAction::Hold, None) };
-    for (may_be_deferred, verdict, steps) in [(true, Verdict::Defer, "defer"), (false, Verdict::Hold, "hold")] {
+    for (may_be_deferred, verdict, steps) in [(true, Verdict::Defer, "defer"), (false, Verdict::Hold, "hold")]
+    {
         facts.may_be_deferred = may_be_deferred;
         assert_eq!(decided(&facts, &policy, busy()), (verdict, steps.to_owned()));
         let decision = decide(&facts, [("sensitive-data", &policy, busy())], TODAY);
