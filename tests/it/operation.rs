@@ -162,7 +162,15 @@ impl Manager {
         let mut octets = [0; 512];
         match self.0.recv(&mut octets) {
             Ok(count) => Some(String::from_utf8_lossy(&octets[..count]).trim().to_owned()),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => None,
+            // A signal about a child interrupts it, too.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                ) =>
+            {
+                None
+            }
             Err(error) => panic!("{error}"),
         }
     }
