@@ -271,14 +271,13 @@ impl List {
 
     /// Whether the number that begins there is the next one of the list.
     fn goes_on(&self, bytes: &[u8], start: usize) -> bool {
-        let gap = bytes.get(self.end..start).unwrap_or_default();
-        let words = gap.split(|byte| !fold::is_letter(*byte)).filter(|word| !word.is_empty());
+        // Asked of every number of a text, so never of more than a list may have between two.
+        let gap = bytes.get(self.end..start).filter(|gap| self.named && gap.len() <= Self::GAP);
+        let Some(gap) = gap else { return false };
+        let mut words = gap.split(|byte| !fold::is_letter(*byte)).filter(|word| !word.is_empty());
         // Cells are no list: what they are their headings say.
         let cells = gap.iter().any(|byte| matches!(byte, b'\t' | b'|')) || gap == b";";
-        self.named
-            && !cells
-            && gap.len() <= Self::GAP
-            && words.into_iter().all(|word| matches!(word, b"och" | b"samt" | b"resp" | b"and"))
+        !cells && words.all(|word| matches!(word, b"och" | b"samt" | b"resp" | b"and"))
     }
 
     fn follow(&mut self, named: bool, end: usize) {
