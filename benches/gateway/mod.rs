@@ -171,7 +171,11 @@ impl Gateway {
 
     /// How it ended, if it has.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().unwrap()
+        if process::runs(self.pid()) {
+            return self.child.try_wait().unwrap();
+        }
+        // Its first thread is gone, and the others go, too.
+        Some(self.child.wait().unwrap())
     }
 
     /// Asks it to stop.
