@@ -162,6 +162,7 @@ impl Store {
             settings,
             queue: queue.downgrade(),
             accesses: 0,
+            identity: None,
         };
         let thread = thread::Builder::new().name("log-heads".into());
         thread.spawn(move || keeper.run(&told)).map_err(OpenError::Thread)?;

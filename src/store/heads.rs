@@ -8,6 +8,7 @@ pub(super) mod places;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -69,11 +70,14 @@ pub(super) struct Keeper {
     pub(super) places: Places,
     /// Leaves of the access log in the newest head.
     pub(super) accesses: u64,
+    /// Device and number of the directory.
+    pub(super) identity: Option<(u64, u64)>,
 }
 
 impl Keeper {
     /// Signs what it is told to, and asks for a head when one is due.
     pub(super) fn run(mut self, told: &Receiver<Told>) {
+        self.identity = identity(&self.directory).ok();
         let mut last = (Instant::now(), today());
         loop {
             match told.recv_timeout(limits::HEADS_LOOK.min(self.settings.every)) {
@@ -115,8 +119,9 @@ impl Keeper {
     }
 
     fn publish(&mut self, head: &TreeHead) {
-        let signed = self.signer().map(|signer| signer.sign(head.text()));
-        let kept = signed.and_then(|note| append(&self.directory.join(FILE), &note).map(|()| note));
+        let signed = self.in_place().and_then(|()| self.signer()).map(|signer| signer.sign(head.text()));
+        let in_place = signed.and_then(|note| self.in_place().map(|()| note));
+        let kept = in_place.and_then(|note| append(&self.directory.join(FILE), &note).map(|()| note));
         match kept {
             Ok(note) => {
                 METRICS.heads.with_label_values(&["signed"]).inc();
@@ -133,9 +138,21 @@ impl Keeper {
         }
     }
 
+    /// Whether the directory is still the one that it was: another one has no key, and none is made there.
+    fn in_place(&self) -> io::Result<()> {
+        if self.identity.is_none_or(|known| identity(&self.directory).is_ok_and(|now| now == known)) {
+            return Ok(());
+        }
+        Err(io::Error::other("the directory of the log was replaced"))
+    }
+
     fn signer(&self) -> io::Result<Signer> {
         signer(&self.directory, &self.settings, &self.node)
     }
+}
+
+fn identity(directory: &Path) -> io::Result<(u64, u64)> {
+    fs::metadata(directory).map(|found| (found.dev(), found.ino()))
 }
 
 /// The node's key, which is made where there is none.
