@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use postvakt::gather::seen::Memory;
+use postvakt::gather::seen::SeenCache;
 use postvakt::limits;
 use postvakt::mail::Direction;
 use postvakt::metrics::METRICS;
@@ -116,7 +116,7 @@ async fn measure_reading(directory: &Path, records: u64) {
     let opened = begun.elapsed().as_secs_f64();
     println!("opening {} MB: {opened:.2} s, {:.2} s for each GB", octets >> 20, opened * 1e9 / octets as f64);
     let begun = Instant::now();
-    let memory = Memory::of(&store, limits::SEEN_DAYS).unwrap();
+    let memory = SeenCache::of(&store, limits::SEEN_DAYS).unwrap();
     let remembered = begun.elapsed().as_secs_f64();
     println!(
         "remembering: {remembered:.2} s, {:.2} s for a million messages",

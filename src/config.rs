@@ -1,7 +1,7 @@
 //! The config in force: parsed, checked, immutable. Whoever holds a [`Config`] holds one without mistakes.
 //!
 //! Reading order: `load` (the file's bytes; the only file here that touches the world), `raw` (TOML to
-//! [`crate::settings`]), `check` (what the tables mean), `listen`, `letters`,
+//! [`crate::settings`]), `check` (what the tables mean), `listen`, `notices`,
 //! `policies` and `receipts` (parts of that), `reference` (the
 //! documentation of every key).
 
@@ -10,7 +10,7 @@
 pub mod check;
 mod listen;
 pub mod minimise;
-mod letters;
+mod notices;
 pub mod load;
 mod policies;
 mod records;
@@ -31,11 +31,11 @@ use jiff::tz::TimeZone;
 
 use crate::address::Address;
 use crate::facts::Needs;
-use crate::letter::Stationery;
 use crate::limits;
 pub use crate::milter::listener::{Listen, ListenAddress};
+use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
-use crate::policy::receipts::Ceilings;
+use crate::policy::receipts::RateLimits;
 use crate::policy::{Actions, Exception, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
@@ -58,7 +58,7 @@ pub struct Config {
     /// Where receipts and notices are handed over.
     pub smtp: Option<Smtp>,
     /// How they are written; absent where nothing is sent.
-    pub stationery: Option<Stationery>,
+    pub notice_settings: Option<NoticeSettings>,
     /// Whether mail from outside is authenticated even where no rule needs it: `[authentication]` is there.
     pub authenticate: bool,
     /// Whom the questions of authentication go to.
@@ -142,10 +142,10 @@ impl Default for Heads {
 pub struct HeadMail {
     /// The mailbox.
     pub to: Address,
-    /// Between two letters, if there is anything new.
+    /// Between two notices, if there is anything new.
     pub every: Duration,
-    /// How letters are written.
-    pub letters: Stationery,
+    /// How notices are written.
+    pub notices: NoticeSettings,
     /// In whose name.
     pub organisation: String,
 }
@@ -172,7 +172,7 @@ pub struct Smtp {
 
 /// What a config depends on beside its own text.
 #[derive(Clone, Copy, Debug)]
-pub struct Surroundings<'a> {
+pub struct ParseContext<'a> {
     /// The file's name in messages.
     pub file: &'a str,
     /// The host's name, from which the node has its own where the config does not say.
@@ -185,7 +185,7 @@ pub struct Surroundings<'a> {
 
 impl Config {
     /// The config in the bytes of a file. Pure; [`Config::load`] reads the file.
-    pub fn parse(bytes: &[u8], around: &Surroundings<'_>) -> Result<Self, Problems> {
+    pub fn parse(bytes: &[u8], around: &ParseContext<'_>) -> Result<Self, Problems> {
         let text = raw::decode(bytes, around.file)?;
         let (table, report) = raw::parse(text, around);
         let config = table.and_then(|table| check::config(&table, &report, around));
@@ -203,7 +203,7 @@ impl Config {
     }
 
     /// How many receipts there may be, where any are sent.
-    pub fn receipt_ceilings(&self) -> Option<&Ceilings> {
+    pub fn receipt_ceilings(&self) -> Option<&RateLimits> {
         self.rules.iter().find_map(|(_, policy)| match &policy.actions {
             Actions::Receipt(receipts) => Some(&receipts.ceilings),
             Actions::Forward(_)

@@ -24,17 +24,17 @@ use crate::metrics::METRICS;
 use crate::record::OutboxRow;
 use crate::store::outbox::{Change, Event, Lease};
 use crate::store::{CommitError, Store};
-use requests::Wish;
+use requests::Request;
 use smtp::{Failure, Session};
 
 /// How letters are handed over, as the config in force says; `None` where it says nothing.
-pub type Way = Arc<dyn Fn() -> Option<Smtp> + Send + Sync>;
+pub type SmtpSettingsSource = Arc<dyn Fn() -> Option<Smtp> + Send + Sync>;
 
 /// What all sessions share.
 struct Courier {
     store: Store,
     directory: PathBuf,
-    way: Way,
+    way: SmtpSettingsSource,
     pause: Mutex<Pause>,
 }
 
@@ -50,7 +50,7 @@ struct Pause {
 pub fn start(
     store: Store,
     directory: PathBuf,
-    way: Way,
+    way: SmtpSettingsSource,
     stop: watch::Receiver<bool>,
 ) -> io::Result<oneshot::Receiver<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -64,7 +64,7 @@ pub fn start(
 }
 
 /// Works until `stop` says so; then what is under way is brought to its end.
-pub async fn run(store: Store, directory: PathBuf, way: Way, mut stop: watch::Receiver<bool>) {
+pub async fn run(store: Store, directory: PathBuf, way: SmtpSettingsSource, mut stop: watch::Receiver<bool>) {
     let courier = Arc::new(Courier { store, directory, way, pause: Mutex::default() });
     let mut tasks = JoinSet::new();
     courier.settle().await;
@@ -262,8 +262,8 @@ impl Courier {
             let waiting = tokio::task::spawn_blocking(move || requests::waiting(&courier.directory)).await;
             match waiting {
                 Ok(Ok(wishes)) => {
-                    for (path, key, wish) in wishes {
-                        self.grant(path, key, wish).await;
+                    for (path, key, request) in wishes {
+                        self.apply(path, key, request).await;
                     }
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "the requests for the outbox cannot be read"),
@@ -276,12 +276,12 @@ impl Courier {
         }
     }
 
-    async fn grant(&self, path: PathBuf, key: [u8; 16], wish: Wish) {
-        let change = match wish {
-            Wish::Retry => Change::Retry,
-            Wish::Cancel => Change::Cancel,
+    async fn apply(&self, path: PathBuf, key: [u8; 16], request: Request) {
+        let change = match request {
+            Request::Retry => Change::Retry,
+            Request::Cancel => Change::Cancel,
         };
-        let reply = format!("{} by command", wish.as_str());
+        let reply = format!("{} by command", request.as_str());
         if self.written(Event { key, at: self.store.now(), change, reply }).await
             && let Err(error) =
                 tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await.unwrap_or(Ok(()))

@@ -101,7 +101,7 @@ impl Daemon {
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
         let way = pipeline.clone();
-        let way: courier::Way = Arc::new(move || way.config.load().smtp.clone());
+        let way: courier::SmtpSettingsSource = Arc::new(move || way.config.load().smtp.clone());
         let courier = courier::start(pipeline.store.clone(), directory, way, stop.clone())
             .context("the courier does not start")?;
         if let Some(metrics) = metrics {

@@ -3,7 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-pub mod letters;
+pub mod notices;
 mod results;
 mod subject;
 
@@ -19,8 +19,8 @@ use crate::metrics::METRICS;
 use crate::policy::receipts::Receipt;
 use crate::policy::{Decision, Mark, Mode, Place, Refusal, Ruling, Step};
 use crate::record::{FindingRow, Outcome, Record, RecordId, SeenRow};
-use crate::reply::{Basic, Class, SmtpReply};
-use crate::rules::{Evidence, Finding, Grade, Match, spam};
+use crate::reply::{Basic, ReplyClass, SmtpReply};
+use crate::rules::{Confidence, Evidence, Finding, Match, spam};
 use crate::verdict::Verdict;
 use crate::{limits, rules, text, texts};
 
@@ -87,7 +87,7 @@ pub fn findings(facts: &Facts, decision: &Decision) -> Vec<FindingRow> {
         };
         let recipients = recipients.iter().filter_map(|at| facts.recipients.get(*at));
         let evidence = match ruling.class() {
-            rules::Class::None => evidence.to_owned(),
+            rules::Sensitivity::None => evidence.to_owned(),
             class => format!("class={}; {evidence}", class.as_str()),
         };
         FindingRow {
@@ -171,18 +171,18 @@ pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &Reco
 
 /// The answer where the record could not be stored.
 pub fn not_stored() -> Answer {
-    Answer::refuse(SmtpReply::new(Class::Transient, Basic::Processing, (3, 0), texts::STORE_FAILED))
+    Answer::refuse(SmtpReply::new(ReplyClass::Transient, Basic::Processing, (3, 0), texts::STORE_FAILED))
 }
 
 /// The answer where reading the mail failed.
 pub fn failed(id: &RecordId) -> Answer {
     let text = format!("{} [{id}]", texts::INTERNAL_ERROR);
-    Answer::refuse(SmtpReply::new(Class::Transient, Basic::Processing, (3, 0), &text))
+    Answer::refuse(SmtpReply::new(ReplyClass::Transient, Basic::Processing, (3, 0), &text))
 }
 
 fn deferral(id: &RecordId) -> SmtpReply {
     let text = format!("{} [{id}]", texts::UNKNOWN_DEFERRED);
-    SmtpReply::new(Class::Transient, Basic::Processing, (7, 1), &text)
+    SmtpReply::new(ReplyClass::Transient, Basic::Processing, (7, 1), &text)
 }
 
 fn rejection(refusal: &Refusal, id: &RecordId) -> SmtpReply {
@@ -193,7 +193,7 @@ fn rejection(refusal: &Refusal, id: &RecordId) -> SmtpReply {
         Refusal::Forged => texts::FORGED_REFUSED.to_owned(),
         Refusal::Sensitive(alternative) => texts::sensitive_refused(alternative.as_deref()),
     };
-    SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
+    SmtpReply::new(ReplyClass::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
 }
 
 /// Rejects a mail with more than [`limits::FORGED_FIELDS`] header fields that are reserved for us: none of them may pass,
@@ -209,7 +209,7 @@ pub fn refuse_forged(facts: &Facts, decision: &mut Decision) {
     decision.rulings.push(Ruling {
         rule: "forged-fields".to_owned(),
         finding: Finding::Match(Match {
-            grade: Grade::Certain,
+            grade: Confidence::Certain,
             evidence: Evidence::of("too many header fields reserved for the mail filter"),
             mailboxes: Vec::new(),
             recipients: Vec::new(),
@@ -343,19 +343,19 @@ fn spam_marks(facts: &Facts) -> [(&'static str, String); 3] {
 /// What all rules found of sensitive data, for one field.
 #[derive(Default)]
 struct Sensitive {
-    class: rules::Class,
+    class: rules::Sensitivity,
     counts: Vec<(&'static str, usize)>,
 }
 
 impl Sensitive {
-    fn add(&mut self, class: rules::Class, counts: &[(&'static str, usize)]) {
+    fn add(&mut self, class: rules::Sensitivity, counts: &[(&'static str, usize)]) {
         self.class = self.class.max(class);
         self.counts.extend_from_slice(counts);
     }
 
     /// `class=serious; personnummer=2; health=1`.
     fn value(&self) -> Option<String> {
-        let found = self.class > rules::Class::None;
+        let found = self.class > rules::Sensitivity::None;
         let counts = self.counts.iter().map(|(kind, count)| format!("; {kind}={count}"));
         found.then(|| format!("class={}{}", self.class.as_str(), counts.collect::<Vec<_>>().concat()))
     }

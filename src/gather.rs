@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::facts::authentication::Authentication;
 use crate::facts::identity::Key;
 use crate::facts::{Cause, Contact, Fact, Facts, Needs};
-use crate::ledger::Ledger;
+use crate::limiter::ReceiptLimiter;
 use crate::limits;
 use crate::mail::{Direction, Mail};
 use crate::metrics::METRICS;
@@ -32,16 +32,16 @@ use contacts::Contacts;
 use deferrals::Deferrals;
 use habits::Habits;
 use room::{Held, Room};
-use seen::{Memory, Recollection as _};
+use seen::{SeenCache, SeenStore as _};
 use turns::{Share, Turns};
 use volume::Volume;
 
 /// Whom the facts are asked of that do not stand in the mail itself.
 pub struct Sources {
     /// The messages that came from outside.
-    pub memory: Memory,
+    pub memory: SeenCache,
     /// The receipts of the last day.
-    pub ledger: Ledger,
+    pub limiter: ReceiptLimiter,
     /// Who reads documents.
     pub workers: Workers,
     /// Who often sends whom what looks like a forward.
@@ -65,19 +65,19 @@ pub struct Sources {
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
     pub fn volatile(workers: Workers) -> Self {
-        Self::with(Memory::volatile(), Ledger::default(), Contacts::default(), workers)
+        Self::with(SeenCache::volatile(), ReceiptLimiter::default(), Contacts::default(), workers)
     }
 
     /// Sources that remember in the store.
     pub fn of(store: &Store, needs: Needs, workers: Workers) -> Result<Self, OpenError> {
-        let (memory, ledger) = (Memory::of(store, days(needs))?, Ledger::of(store)?);
-        Ok(Self::with(memory, ledger, Contacts::of(store)?, workers))
+        let (memory, limiter) = (SeenCache::of(store, days(needs))?, ReceiptLimiter::of(store)?);
+        Ok(Self::with(memory, limiter, Contacts::of(store)?, workers))
     }
 
-    fn with(memory: Memory, ledger: Ledger, contacts: Contacts, workers: Workers) -> Self {
+    fn with(memory: SeenCache, limiter: ReceiptLimiter, contacts: Contacts, workers: Workers) -> Self {
         Self {
             memory,
-            ledger,
+            limiter,
             contacts,
             volume: Volume::default(),
             workers,
@@ -165,7 +165,7 @@ pub async fn gather(
         facts.contact = contact(facts, sources);
     }
     if needs.seen_days > 0 {
-        recall::recall(facts, needs.seen_days, &sources.memory, &sources.habits).await;
+        recall::lookup_seen(facts, needs.seen_days, &sources.memory, &sources.habits).await;
     }
     documents::open(facts, needs, share, sources).await
 }

@@ -17,7 +17,7 @@ pub mod answer;
 pub mod mail;
 pub mod settings;
 pub mod templates;
-pub mod letter;
+pub mod notice;
 pub mod merkle;
 pub mod note;
 
@@ -47,7 +47,7 @@ pub mod config;
 
 // The shell: the world.
 pub mod store;
-pub mod ledger;
+pub mod limiter;
 pub mod export;
 pub mod worker;
 pub mod gather;

@@ -10,9 +10,9 @@ use jiff::civil::Date;
 
 use crate::answer::Answer;
 use crate::config::Config;
-use crate::effects::letters;
+use crate::effects::notices;
 use crate::facts::{Facts, Needs, direction, extract};
-use crate::gather::seen::Recollection as _;
+use crate::gather::seen::SeenStore as _;
 use crate::gather::turns::{Share, Turns};
 use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
@@ -20,8 +20,8 @@ use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
 use crate::policy::{Decision, decide, receipts};
 use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
-use crate::rules::Class;
-use crate::rules::receipt::Silence;
+use crate::rules::Sensitivity;
+use crate::rules::receipt::Suppression;
 use crate::store::{Entry, Store};
 use crate::verdict::Verdict;
 use crate::work::Work;
@@ -82,7 +82,7 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
         let rules = config.rules.iter().map(|(rule, policy)| (&**rule, policy));
         receipts::decide(&facts, rules, today(&facts, config), &mut decision);
         if let Some(ceilings) = config.receipt_ceilings() {
-            sources.ledger.admit(&facts, ceilings, &mut decision.receipts);
+            sources.limiter.admit(&facts, ceilings, &mut decision.receipts);
         }
         decision
     })
@@ -180,7 +180,7 @@ impl Handler for Pipeline {
 impl Pipeline {
     /// Stores the record, and answers when that is durable.
     async fn perform(&self, mail: &Mail, config: &Config, mut assessment: Assessment) -> Answer {
-        let outbox = self.letters(config, &mut assessment);
+        let outbox = self.notices(config, &mut assessment);
         let Assessment { facts, decision } = &assessment;
         let seen = effects::remembered(facts, decision).map(|row| self.sources.memory.linked(row));
         let mut record = effects::record(facts, decision, &config.hash);
@@ -196,7 +196,7 @@ impl Pipeline {
         {
             Ok(id) => id,
             Err(error) => {
-                self.sources.ledger.forget(&decision.receipts);
+                self.sources.limiter.forget(&decision.receipts);
                 tracing::error!(%error, queue_id = facts.queue_id, "the record cannot be stored; the mail is put off");
                 return effects::not_stored();
             }
@@ -217,7 +217,7 @@ impl Pipeline {
     }
 
     /// The letters that follow. A receipt that could not be written is not promised.
-    fn letters(&self, config: &Config, assessment: &mut Assessment) -> Vec<OutboxRow> {
+    fn notices(&self, config: &Config, assessment: &mut Assessment) -> Vec<OutboxRow> {
         let Assessment { facts, decision } = &*assessment;
         let less = config
             .store
@@ -227,7 +227,7 @@ impl Pipeline {
         let outbox = written(config, &self.store, assessment, less);
         for receipt in assessment.decision.receipts.iter_mut().filter(|receipt| receipt.is_sent()) {
             if !outbox.iter().any(|row| row.key == receipt.key) {
-                receipt.silence = Some(Silence::Unwritten);
+                receipt.suppression = Some(Suppression::Unwritten);
             }
         }
         outbox
@@ -267,8 +267,8 @@ fn written(
     Assessment { facts, decision }: &Assessment,
     less: bool,
 ) -> Vec<OutboxRow> {
-    let Some(stationery) = &config.stationery else { return Vec::new() };
-    let outgoing = letters::outgoing(facts, decision, stationery, less);
+    let Some(settings) = &config.notice_settings else { return Vec::new() };
+    let outgoing = notices::outgoing(facts, decision, settings, less);
     for fault in outgoing.faults {
         METRICS.letter_faults.inc();
         tracing::error!(queue_id = facts.queue_id, fault, "a letter could not be written as the config says");
@@ -291,10 +291,10 @@ fn count(direction: &str, outcome: Outcome) {
 fn report(id: &RecordId, Assessment { facts, decision }: &Assessment) {
     METRICS.message_octets.observe(f64::from(u32::try_from(facts.size).unwrap_or(u32::MAX)));
     for receipt in &decision.receipts {
-        let reason = receipt.silence.map_or("", Silence::as_str);
+        let reason = receipt.suppression.map_or("", Suppression::as_str);
         METRICS.receipts.with_label_values(&[receipt.outcome(), reason]).inc();
     }
-    if decision.class() > Class::None {
+    if decision.class() > Sensitivity::None {
         let labels = [facts.direction.as_str(), decision.class().as_str()];
         METRICS.sensitive.with_label_values(&labels).inc();
     }

@@ -13,7 +13,7 @@ pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePo
 use crate::address::{Address, Domain, DomainSet};
 use crate::facts::Cause;
 use crate::limits;
-use crate::rules::{Class, Finding};
+use crate::rules::{Finding, Sensitivity};
 use crate::templates::{Fields, Occasion};
 use crate::verdict::Verdict;
 use receipts::{Receipt, ReceiptPolicy};
@@ -33,7 +33,7 @@ pub struct Decision {
 
 impl Decision {
     /// The class of the mail: that of the most sensitive data in it, whether the rule acts or observes.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> Sensitivity {
         self.rulings.iter().map(Ruling::class).max().unwrap_or_default()
     }
 
@@ -75,10 +75,10 @@ impl Ruling {
     }
 
     /// The class of the data that was found.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> Sensitivity {
         match &self.finding {
             Finding::Match(found) => found.evidence.class(),
-            Finding::Unknown(_) => Class::None,
+            Finding::Unknown(_) => Sensitivity::None,
         }
     }
 
@@ -138,7 +138,7 @@ pub enum Mark {
     /// `X-Postvakt-Spam-Check`: nobody looked for spam, for this reason.
     NotScanned(Cause),
     /// `X-Postvakt-Sensitive`: the class, and how many of each kind.
-    Sensitive(Class, Vec<(&'static str, usize)>),
+    Sensitive(Sensitivity, Vec<(&'static str, usize)>),
     /// These words before the subject.
     SubjectTag(String),
 }
@@ -425,12 +425,12 @@ pub struct Response {
     /// What is done when it is certain.
     pub action: ForwardAction,
     /// What is done when it is more likely than not.
-    pub strong: Strong,
+    pub strong: OnLikely,
 }
 
 /// What follows from a forward that is more likely than not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Strong {
+pub enum OnLikely {
     /// A line in the log.
     #[default]
     Record,
@@ -440,7 +440,7 @@ pub enum Strong {
     Stop,
 }
 
-impl Strong {
+impl OnLikely {
     /// All, as they are listed to people.
     pub const ALL: [Self; 3] = [Self::Record, Self::Mark, Self::Stop];
 

@@ -153,7 +153,7 @@ pub struct FindingRow {
 }
 
 /// What makes a mail of our own the same one: no second one with this key is ever stored.
-pub type OutboxKey = crate::letter::name::Key;
+pub type OutboxKey = crate::notice::name::Key;
 
 /// A mail of our own, stored with the record of the mail that it is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

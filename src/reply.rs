@@ -9,14 +9,14 @@ use crate::limits;
 
 /// Whether the client shall try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
+pub enum ReplyClass {
     /// 4yz: not now; the client keeps the mail and tries again.
     Transient,
     /// 5yz: never; the client tells its sender.
     Permanent,
 }
 
-impl Class {
+impl ReplyClass {
     fn digit(self) -> u8 {
         match self {
             Self::Transient => 4,
@@ -52,7 +52,7 @@ impl Basic {
 /// One refusal, temporary or permanent. Acceptance is not a reply: the MTA words that itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpReply {
-    class: Class,
+    class: ReplyClass,
     basic: Basic,
     subject: u8,
     detail: u8,
@@ -61,12 +61,12 @@ pub struct SmtpReply {
 
 impl SmtpReply {
     /// A refusal with the enhanced code `class.subject.detail` (RFC 3463).
-    pub fn new(class: Class, basic: Basic, (subject, detail): (u8, u8), text: &str) -> Self {
+    pub fn new(class: ReplyClass, basic: Basic, (subject, detail): (u8, u8), text: &str) -> Self {
         Self { class, basic, subject, detail, text: wire_text(text).into_boxed_str() }
     }
 
     /// Whether the client shall try again.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> ReplyClass {
         self.class
     }
 
@@ -149,13 +149,13 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> SmtpReply {
-        SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), text)
+        SmtpReply::new(ReplyClass::Permanent, Basic::Unavailable, (7, 1), text)
     }
 
     #[test]
     fn the_codes_agree() {
         assert_eq!(refusal("Nej (No)").to_string(), "550 5.7.1 Nej (No)");
-        let later = SmtpReply::new(Class::Transient, Basic::Processing, (3, 0), "Senare (Later)");
+        let later = SmtpReply::new(ReplyClass::Transient, Basic::Processing, (3, 0), "Senare (Later)");
         assert_eq!(later.to_milter(), "451 4.3.0 Senare (Later)");
     }
 

@@ -28,9 +28,10 @@ pub use evidence::{Evidence, Sighting};
 
 use crate::address::Address;
 use crate::facts::{Cause, Facts, Needs};
+pub use crate::scan::Confidence;
 use crate::settings::{Key, Settings};
 use crate::templates::Occasion;
-use receipt::Silence;
+use receipt::Suppression;
 
 /// Every rule.
 pub const ALL: &[&Spec] = &[
@@ -59,7 +60,7 @@ pub struct Spec {
     /// Its page in the reference: *What it finds · Why it matters · What it misses · Settings · References*.
     pub page: &'static str,
     /// What actions the config may choose from.
-    pub menu: Menu,
+    pub menu: ActionSet,
     /// How many of it there can be.
     pub section: Section,
     /// What its section may say beyond what every rule's may, for the reference.
@@ -81,7 +82,7 @@ pub enum Section {
 /// The actions that a rule's findings may have. Each menu is a type of its own in [`crate::policy`], so that a rule
 /// that may only mark has no way to be configured to refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Menu {
+pub enum ActionSet {
     /// hold, reroute, remove-recipient, reject.
     Forward,
     /// mark, hold, reject.
@@ -100,7 +101,7 @@ pub enum Menu {
     Receipt,
 }
 
-impl Menu {
+impl ActionSet {
     /// The words that the config may say.
     pub fn words(self) -> &'static [&'static str] {
         match self {
@@ -124,7 +125,7 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn check(&self, facts: &Facts) -> Vec<Finding>;
     /// Why the sender of the mail is not to be answered by a program. Asked of the rule that sends receipts, where one
     /// is due.
-    fn silence(&self, _: &Facts) -> Option<Silence> {
+    fn suppression(&self, _: &Facts) -> Option<Suppression> {
         None
     }
 }
@@ -142,7 +143,7 @@ pub enum Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
     /// How sure the rule is.
-    pub grade: Grade,
+    pub grade: Confidence,
     /// By what.
     pub evidence: Evidence,
     /// The mailboxes inside that it may concern, the likeliest first: for a forward, whose it is.
@@ -153,7 +154,7 @@ pub struct Match {
 
 /// How much harm it does when data reaches somebody whom it is not meant for: the four classes of information.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Class {
+pub enum Sensitivity {
     /// None.
     #[default]
     None,
@@ -165,7 +166,7 @@ pub enum Class {
     Serious,
 }
 
-impl Class {
+impl Sensitivity {
     /// All, from the least to the most.
     pub const ALL: [Self; 4] = [Self::None, Self::Moderate, Self::Considerable, Self::Serious];
 
@@ -186,39 +187,6 @@ impl Class {
             Self::Moderate => 1,
             Self::Considerable => 2,
             Self::Serious => 3,
-        }
-    }
-}
-
-/// How sure a rule is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Grade {
-    /// A sign, worth a line in the log.
-    Weak,
-    /// As likely as not.
-    Medium,
-    /// More likely than not.
-    Strong,
-    /// Nothing else explains it.
-    Certain,
-}
-
-impl Grade {
-    /// All, from the least to the most.
-    pub const ALL: [Self; 4] = [Self::Weak, Self::Medium, Self::Strong, Self::Certain];
-
-    /// The grade that the word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|grade| grade.as_str() == word)
-    }
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Weak => "weak",
-            Self::Medium => "medium",
-            Self::Strong => "strong",
-            Self::Certain => "certain",
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::limits;
 pub use crate::text::fold;
 use context::Context;
 use fold::Folded;
-use identity::Ground;
+use identity::TextContext;
 use series::Failing;
 use shape::{Between, Shape, digits_end};
 
@@ -132,15 +132,37 @@ impl Kind {
     }
 }
 
-/// How sure a detector is.
+/// How sure a detector or a rule is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sure {
-    /// It could be, and something speaks against it.
+pub enum Confidence {
+    /// A sign, worth a line in the log; something speaks against it.
     Weak,
-    /// It could well be, and nothing speaks for or against it.
+    /// As likely as not; nothing speaks for or against it.
     Medium,
-    /// It is, but for rare chance.
+    /// More likely than not; only a rare chance explains it otherwise.
     Strong,
+    /// Nothing else explains it. No detector is as sure as this; a rule may be.
+    Certain,
+}
+
+impl Confidence {
+    /// All, from the least to the most.
+    pub const ALL: [Self; 4] = [Self::Weak, Self::Medium, Self::Strong, Self::Certain];
+
+    /// The confidence that the word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|confidence| confidence.as_str() == word)
+    }
+
+    /// The word for it, in the config, the log and headers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Weak => "weak",
+            Self::Medium => "medium",
+            Self::Strong => "strong",
+            Self::Certain => "certain",
+        }
+    }
 }
 
 impl Kind {
@@ -171,7 +193,7 @@ pub struct Number {
     /// What it is.
     pub kind: Kind,
     /// How sure that is.
-    pub sure: Sure,
+    pub sure: Confidence,
     /// By what it is known.
     by: By,
     /// What two ways to write it have in common; to count with, never to be shown.
@@ -223,7 +245,7 @@ impl Number {
 pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
     let bytes = folded.bytes();
     let context = Context::new(bytes, tabular);
-    let ground = Ground { bytes, context: &context, today };
+    let ground = TextContext { bytes, context: &context, today };
     let mut found: Vec<Number> = Vec::new();
     let mut failing = Vec::new();
     let mut list = List::default();
@@ -300,7 +322,7 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
         }
     }
     let context = Context::new(&bytes, false);
-    let ground = Ground { bytes: &bytes, context: &context, today };
+    let ground = TextContext { bytes: &bytes, context: &context, today };
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
@@ -314,7 +336,7 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
 }
 
 /// The number that begins with a run of digits.
-fn one(ground: &Ground<'_>, start: usize, end: usize, listed: bool) -> Option<Number> {
+fn one(ground: &TextContext<'_>, start: usize, end: usize, listed: bool) -> Option<Number> {
     // Most runs are years, times, prices and house numbers, and nothing follows them.
     let shape = Shape::at(ground.bytes, start);
     let loose = || {

@@ -42,7 +42,7 @@ use crate::merkle::Salt;
 use crate::metrics::METRICS;
 use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
-use heads::Keeper;
+use heads::HeadSigner;
 use heads::places::Places;
 use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
@@ -52,7 +52,7 @@ pub use row::{FIELDS, record_of, texts_of};
 pub use schema::OpenError;
 use sent::Marks;
 pub use writer::Clock;
-use writer::{Job, Message, Own, Writer};
+use writer::{Message, NoticeWrite, RecordWrite, Writer};
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
@@ -155,7 +155,7 @@ impl Store {
         }
         let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
         let (heads, told) = std::sync::mpsc::channel();
-        let keeper = Keeper {
+        let keeper = HeadSigner {
             directory: directory.into(),
             node: node.into(),
             places: Places::new(&settings, node, &queue.downgrade()),
@@ -210,7 +210,7 @@ impl Store {
     /// Stores what happened to a mail of our own. When this returns, it is on the disk.
     pub async fn note(&self, event: Event) -> Result<(), CommitError> {
         let (waiter, answer) = oneshot::channel();
-        self.confirmed(Message::Own(Box::new((Own::Event(event), waiter))), answer).await
+        self.confirmed(Message::Notice(Box::new((NoticeWrite::Event(event), waiter))), answer).await
     }
 
     async fn confirmed<T>(
@@ -358,7 +358,7 @@ fn message(
     getrandom::fill(&mut salt).map_err(|error| CommitError::Failed(error.to_string().into()))?;
     entry.findings.iter_mut().for_each(row::cut_finding);
     let at = entry.record.time.as_millisecond();
-    Ok(Message::Store(Box::new(Job {
+    Ok(Message::Store(Box::new(RecordWrite {
         row: RecordRow::new(entry.record, &entry.findings, entry.seen.as_ref(), salt),
         findings: entry.findings,
         contacts: entry.contacts.into_iter().map(|key| (key, at)).collect(),

@@ -185,7 +185,7 @@ impl Played {
 
     /// What becomes of its receipts, without the reference, which depends on the year.
     fn receipts(&self) -> String {
-        let word = |receipt: &Receipt| match receipt.silence {
+        let word = |receipt: &Receipt| match receipt.suppression {
             Some(silence) => {
                 format!("{}={} {}", receipt.mailbox.address, receipt.outcome(), silence.as_str())
             }

@@ -13,13 +13,13 @@ use crate::config::Config;
 use crate::effects;
 use crate::facts::Facts;
 use crate::gather::Sources;
-use crate::gather::seen::Recollection as _;
+use crate::gather::seen::SeenStore as _;
 use crate::mail::Mail;
 use crate::pipeline::{self, Assessment};
 use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
-use crate::rules::Class;
-use crate::rules::receipt::Silence;
+use crate::rules::Sensitivity;
+use crate::rules::receipt::Suppression;
 use crate::verdict::Verdict;
 use crate::worker::pool::Workers;
 
@@ -158,7 +158,7 @@ impl Explained {
             let (outcome, detail) = (receipt.outcome(), receipt.detail());
             writeln!(out, "  receipt   {}: {outcome} {detail}", receipt.mailbox.address)?;
         }
-        if decision.class() > Class::None {
+        if decision.class() > Sensitivity::None {
             writeln!(out, "  class     {}", decision.class().as_str())?;
         }
         for edit in &self.answer.edits {
@@ -176,8 +176,8 @@ fn receipt_json(receipt: &Receipt) -> Value {
     json!({
         "mailbox": receipt.mailbox.address.to_string(),
         "outcome": receipt.outcome(),
-        "reason": receipt.silence.map(Silence::as_str),
-        "reference": receipt.silence.is_none().then_some(&receipt.reference),
+        "reason": receipt.suppression.map(Suppression::as_str),
+        "reference": receipt.suppression.is_none().then_some(&receipt.reference),
     })
 }
 

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::export::Line;
 use crate::record::{Outcome, RecordId};
-use crate::rules::Grade;
+use crate::rules::Confidence;
 use crate::store::OpenError;
 use crate::store::access::{Access, AccessLog, Reader};
 use crate::store::register::Register;
@@ -116,7 +116,7 @@ enum Report {
         #[arg(long, value_name = "T")]
         until: Option<String>,
         /// The least grade that is listed. What is weak is mostly mail that people forward by hand.
-        #[arg(long, value_name = "G", default_value = "strong", value_parser = one_of(&Grade::ALL.map(Grade::as_str)))]
+        #[arg(long, value_name = "G", default_value = "strong", value_parser = one_of(&Confidence::ALL.map(Confidence::as_str)))]
         grade: String,
         #[command(flatten)]
         reason: Reason,

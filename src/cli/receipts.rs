@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{NO, YES, write_table};
 use crate::config::Config;
-use crate::courier::requests::{self, Wish};
+use crate::courier::requests::{self, Request};
 use crate::limits;
 use crate::record::OutboxKind;
 use crate::store::access::{Access, AccessLog, Reader};
@@ -79,8 +79,8 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
             }
             Ok(if found.is_empty() { NO } else { YES })
         }
-        Verb::Retry { id } => ask(&mut out, directory, id, Wish::Retry, args.json),
-        Verb::Cancel { id } => ask(&mut out, directory, id, Wish::Cancel, args.json),
+        Verb::Retry { id } => ask(&mut out, directory, id, Request::Retry, args.json),
+        Verb::Cancel { id } => ask(&mut out, directory, id, Request::Cancel, args.json),
     }
 }
 
@@ -120,13 +120,13 @@ fn find(all: Vec<Listed>, id: &str) -> Vec<Listed> {
     found
 }
 
-/// Leaves the wish, and waits a little for the running program to carry it out.
-fn ask(out: &mut impl Write, directory: &Path, id: &str, wish: Wish, json: bool) -> anyhow::Result<u8> {
-    let found = find(read(directory, wish.as_str(), id)?, id);
+/// Leaves the request, and waits a little for the running program to carry it out.
+fn ask(out: &mut impl Write, directory: &Path, id: &str, request: Request, json: bool) -> anyhow::Result<u8> {
+    let found = find(read(directory, request.as_str(), id)?, id);
     let mut code = if found.is_empty() { NO } else { YES };
     for listed in found {
         let key = listed.stored.row.key;
-        let file = requests::leave(directory, &key, wish)?;
+        let file = requests::leave(directory, &key, request)?;
         let until = Instant::now() + limits::REQUEST_TIME;
         while file.exists() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(50));
@@ -134,17 +134,17 @@ fn ask(out: &mut impl Write, directory: &Path, id: &str, wish: Wish, json: bool)
         let waits = file.exists();
         let now = outbox::list(directory, Timestamp::now())?;
         let now = now.into_iter().find(|other| other.stored.row.key == key).unwrap_or(listed);
-        let wished = match wish {
-            Wish::Cancel => now.state == State::Cancelled,
+        let wished = match request {
+            Request::Cancel => now.state == State::Cancelled,
             // It may have been sent again, or have failed again, already.
-            Wish::Retry => now.history.iter().any(|(_, _, reply)| reply == "retry by command"),
+            Request::Retry => now.history.iter().any(|(_, _, reply)| reply == "retry by command"),
         };
         if !waits && !wished {
             code = NO;
         }
         let reference = &now.stored.row.reference;
         if json {
-            let asked = json!({ "asked": wish.as_str(), "waits": waits, "letter": to_json(&now) });
+            let asked = json!({ "asked": request.as_str(), "waits": waits, "letter": to_json(&now) });
             writeln!(out, "{asked}")?;
         } else if waits {
             writeln!(out, "{reference}: postvakt is not running; it does so when it starts")?;

@@ -10,13 +10,13 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, ListenAddress, Server, Store, Surroundings, letters, listen, policies, records,
+    Config, Disclosure, ListenAddress, ParseContext, Server, Store, listen, notices, policies, records,
     services,
 };
 use crate::address::DomainPattern;
 use crate::facts::Needs;
-use crate::letter::Stationery;
 use crate::limits;
+use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
 use crate::settings::problem::{Fault, Report};
 use crate::settings::{Settings, Table, Value, parse};
@@ -28,12 +28,12 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 
 /// The config in these tables; the report has what is wrong. `None` only after a problem. Hash and warnings are
 /// not known here.
-pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> Option<Config> {
+pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> Option<Config> {
     Settings::read(table, "", report, |root| {
         let organisation =
             root.required_table("organisation", "write [organisation] with name and domains", organisation);
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
-        let smtp = root.table("smtp", letters::smtp).flatten();
+        let smtp = root.table("smtp", notices::smtp).flatten();
         let dns = root.table("dns", services::dns);
         let authentication = root.table("authentication", services::authentication);
         let (organisation, time_zone) = organisation.unzip();
@@ -48,15 +48,19 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             Arc::new(Organisation { authserv_id, upstream, trusted_sealers, ..organisation })
         });
         let disclosure = root.table("disclosure", disclosure).unwrap_or_default();
-        let stationery =
-            letters::stationery(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
+        let notice_settings =
+            notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let sends = root.names("smtp");
-        let letters = stationery.as_ref().zip(organisation.as_deref());
+        let notices = notice_settings.as_ref().zip(organisation.as_deref());
         let store =
-            root.required_table("store", "write [store] with directory", |s| store(s, sends, letters));
+            root.required_table("store", "write [store] with directory", |s| store(s, sends, notices));
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
-        let ground =
-            policies::Ground { file: report.file(), organisation: organisation.as_deref(), today, sends };
+        let ground = policies::RuleContext {
+            file: report.file(),
+            organisation: organisation.as_deref(),
+            today,
+            sends,
+        };
         let rules = root.table("rules", |rules| policies::rules(rules, ground));
         if let Some(rules) = &rules
             && scanners.clamav.is_none()
@@ -79,7 +83,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &Surroundings<'_>) -> 
             store,
             disclosure,
             smtp,
-            stationery,
+            notice_settings,
             authenticate,
             dns: dns.unwrap_or_default(),
             scanners,
@@ -270,7 +274,7 @@ fn node_of(host: &str) -> String {
 fn store(
     section: &mut Settings<'_>,
     sends: bool,
-    letters: Option<(&Stationery, &Organisation)>,
+    notices: Option<(&NoticeSettings, &Organisation)>,
 ) -> Option<Store> {
     let directory = section.required("directory", "write directory = \"/var/lib/postvakt\"", absolute);
     section.optional("on_failure", |value| match parse::text(value)? {
@@ -280,7 +284,7 @@ fn store(
             "write \"tempfail\": the client keeps the mail and tries again",
         )),
     });
-    let heads = section.table("heads", |s| records::heads(s, sends, letters)).unwrap_or_default();
+    let heads = section.table("heads", |s| records::heads(s, sends, notices)).unwrap_or_default();
     let nested = section.optional("attachments", |value| match parse::text(value)? {
         "nested" => Ok(true),
         "outer" => Ok(false),

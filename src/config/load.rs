@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::{Config, Files, Problems, Surroundings};
+use super::{Config, Files, ParseContext, Problems};
 use crate::limits;
 use crate::settings::problem::Fault;
 
@@ -63,16 +63,16 @@ impl Config {
         let bytes = read(path)
             .map_err(|error| Problems::of_file(&file, Fault::new(error.to_string(), error.suggestion())))?;
         let host = host_name();
-        let files = Beside(path.parent().unwrap_or(Path::new("")).to_owned());
-        Self::parse(&bytes, &Surroundings { file: &file, host: &host, now: Timestamp::now(), files: &files })
+        let files = ConfigDir(path.parent().unwrap_or(Path::new("")).to_owned());
+        Self::parse(&bytes, &ParseContext { file: &file, host: &host, now: Timestamp::now(), files: &files })
     }
 }
 
 /// The files below a directory: where the config is.
 #[derive(Clone, Debug)]
-pub struct Beside(pub PathBuf);
+pub struct ConfigDir(pub PathBuf);
 
-impl Files for Beside {
+impl Files for ConfigDir {
     fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
         let right = "name a file that is there and that the user who runs postvakt may read";
         read(&self.0.join(name)).map_err(|error| Fault::new(format!("{name}: {error}"), right))

@@ -12,10 +12,10 @@ use crate::limits;
 use crate::organisation::Organisation;
 use crate::policy::{
     Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode, Notify,
-    OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy, Strong, Target, TellSender,
+    OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy, Target, TellSender,
     VirusAction,
 };
-use crate::rules::{self, Menu, Rule, Section, Spec};
+use crate::rules::{self, ActionSet, Rule, Section, Spec};
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 use crate::templates::Occasion;
@@ -27,7 +27,7 @@ type Configured = (Box<dyn Rule>, RulePolicy);
 
 /// What every section is read with.
 #[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
+pub(super) struct RuleContext<'a> {
     pub(super) file: &'a str,
     /// Absent where `[organisation]` is wrong; then nothing is measured by it.
     pub(super) organisation: Option<&'a Organisation>,
@@ -37,7 +37,7 @@ pub(super) struct Ground<'a> {
 }
 
 /// `[rules]`: the rules that are not off, in the order of the file.
-pub(super) fn rules(section: &mut Settings<'_>, ground: Ground<'_>) -> Vec<Configured> {
+pub(super) fn rules(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<Configured> {
     let mut all = Vec::new();
     for entry in section.entries() {
         match rules::ALL.iter().find(|spec| spec.id == entry.key) {
@@ -76,7 +76,7 @@ fn no_such_rule(id: &str) -> Fault {
 }
 
 /// `[rules.<id>.<name>]`, as many as there are.
-fn named(section: &mut Settings<'_>, spec: &Spec, ground: Ground<'_>) -> Vec<Configured> {
+fn named(section: &mut Settings<'_>, spec: &Spec, ground: RuleContext<'_>) -> Vec<Configured> {
     let entries = section.entries();
     if entries.len() > limits::CUSTOM_RULES {
         let most = limits::CUSTOM_RULES;
@@ -103,38 +103,45 @@ fn is_name(name: &str) -> bool {
 }
 
 /// The section of one rule; `None` where it is off or wrong.
-fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: Ground<'_>) -> Option<Configured> {
+fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'_>) -> Option<Configured> {
     let right = "write mode = \"observe\" to see what the rule would do, then \"enforce\"";
     let word = parse::one_of(&Mode::ALL, Mode::as_str);
     let mode = match spec.menu {
         // Nothing that these can do keeps a mail from anybody: whoever writes their section wants it done.
-        Menu::Spam | Menu::Receipt => section.optional("mode", word).or(Some(Mode::Enforce)),
-        Menu::Forward | Menu::Content | Menu::Sensitive | Menu::Virus | Menu::Sender(_) | Menu::Mark => {
-            section.required("mode", right, word)
-        }
+        ActionSet::Spam | ActionSet::Receipt => section.optional("mode", word).or(Some(Mode::Enforce)),
+        ActionSet::Forward
+        | ActionSet::Content
+        | ActionSet::Sensitive
+        | ActionSet::Virus
+        | ActionSet::Sender(_)
+        | ActionSet::Mark => section.required("mode", right, word),
     };
     let off = mode == Some(Mode::Off);
     if off {
         section.ask_for_nothing();
     }
-    let ground = Ground { sends: ground.sends || off, ..ground };
+    let ground = RuleContext { sends: ground.sends || off, ..ground };
     // Whoever may only mark has nothing to say about what nobody knows.
     let on_unknown = match spec.menu {
-        Menu::Mark | Menu::Spam | Menu::Sender(_) => None,
-        Menu::Forward | Menu::Content | Menu::Virus | Menu::Receipt | Menu::Sensitive => {
+        ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => None,
+        ActionSet::Forward
+        | ActionSet::Content
+        | ActionSet::Virus
+        | ActionSet::Receipt
+        | ActionSet::Sensitive => {
             section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str))
         }
     };
-    let otherwise = if spec.menu == Menu::Virus { OnUnknown::Tempfail } else { OnUnknown::default() };
+    let otherwise = if spec.menu == ActionSet::Virus { OnUnknown::Tempfail } else { OnUnknown::default() };
     let actions = match spec.menu {
-        Menu::Forward => forward(section, ground),
-        Menu::Content => content(section),
-        Menu::Virus => virus(section),
-        Menu::Sender(occasion) => sender(section, occasion),
-        Menu::Mark => mark(section, ground, Label::Suspicious, None),
-        Menu::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
-        Menu::Receipt => receipts::receipts(section, ground),
-        Menu::Sensitive => sensitive::policy(section, ground),
+        ActionSet::Forward => forward(section, ground),
+        ActionSet::Content => content(section),
+        ActionSet::Virus => virus(section),
+        ActionSet::Sender(occasion) => sender(section, occasion),
+        ActionSet::Mark => mark(section, ground, Label::Suspicious, None),
+        ActionSet::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
+        ActionSet::Receipt => receipts::receipts(section, ground),
+        ActionSet::Sensitive => sensitive::policy(section, ground),
     };
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };
@@ -162,7 +169,12 @@ fn sender(section: &mut Settings<'_>, occasion: Occasion) -> Actions {
     })
 }
 
-fn mark(section: &mut Settings<'_>, ground: Ground<'_>, label: Label, otherwise: Option<&str>) -> Actions {
+fn mark(
+    section: &mut Settings<'_>,
+    ground: RuleContext<'_>,
+    label: Label,
+    otherwise: Option<&str>,
+) -> Actions {
     let subject_tag = section.optional("subject_tag", tag).or_else(|| otherwise.map(str::to_owned));
     let mut headers_only = Vec::new();
     for value in section.list("headers_only").unwrap_or_default() {
@@ -190,7 +202,7 @@ fn tag(value: &Value) -> Result<String, Fault> {
 }
 
 /// A mailbox inside, or `@domain` for all of a domain inside.
-fn insiders(value: &Value, ground: Ground<'_>) -> Result<Target, Fault> {
+fn insiders(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
     let Some(name) = parse::text(value)?.strip_prefix('@') else {
         return inside(value, ground, "no mail from outside comes for it").map(Target::Address);
     };
@@ -202,7 +214,7 @@ fn insiders(value: &Value, ground: Ground<'_>) -> Result<Target, Fault> {
     Err(Fault::new(problem, "write a mailbox or an @domain in one of organisation.domains"))
 }
 
-fn forward(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
+fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Actions {
     let others = response(section, Response::default());
     let private = section.table("private", |private| response(private, others)).unwrap_or(others);
     let to = |value: &Value| inside(value, ground, "a mail that is rerouted must stay inside");
@@ -235,7 +247,7 @@ fn forward(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
 /// What a table says of one kind of target, and what holds where it says nothing.
 fn response(section: &mut Settings<'_>, otherwise: Response) -> Response {
     let action = section.optional("action", parse::one_of(&ForwardAction::ALL, ForwardAction::as_str));
-    let strong = section.optional("strong", parse::one_of(&Strong::ALL, Strong::as_str));
+    let strong = section.optional("strong", parse::one_of(&OnLikely::ALL, OnLikely::as_str));
     Response { action: action.unwrap_or(otherwise.action), strong: strong.unwrap_or(otherwise.strong) }
 }
 
@@ -244,7 +256,7 @@ fn shipped_private_domains() -> DomainSet {
     DomainSet::parse(include_str!("../../config/private-domains.txt")).unwrap_or_default()
 }
 
-fn exception(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Exception> {
+fn exception(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Exception> {
     let mailbox = section.required("mailbox", "write mailbox = \"anna@exempelby.se\"", |value| {
         inside(value, ground, "an exception is for a mailbox inside")
     });
@@ -285,7 +297,7 @@ fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
     }
 }
 
-pub(super) fn inside(value: &Value, ground: Ground<'_>, why: &str) -> Result<Address, Fault> {
+pub(super) fn inside(value: &Value, ground: RuleContext<'_>, why: &str) -> Result<Address, Fault> {
     let address = parse::address(value)?;
     match ground.organisation {
         Some(organisation) if !organisation.keeps(&address) => {
@@ -297,7 +309,7 @@ pub(super) fn inside(value: &Value, ground: Ground<'_>, why: &str) -> Result<Add
 }
 
 /// An address, or `@domain` for all of a domain.
-fn outside(value: &Value, ground: Ground<'_>) -> Result<Target, Fault> {
+fn outside(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
     let target = match parse::text(value)?.strip_prefix('@') {
         Some(name) => {
             let domain = Domain::new(name);

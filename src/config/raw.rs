@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue, Error};
 
-use super::{Problems, Surroundings};
+use super::{ParseContext, Problems};
 use crate::limits;
 use crate::settings::files::NoFiles;
 use crate::settings::problem::{Fault, Report};
@@ -41,7 +41,7 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problems> {
 ///
 /// What follows a broken line is often lost to the parser. So such lines are taken out and the rest is parsed again,
 /// until all that is left is TOML: all broken lines are found at once, and what stands on the others is still checked.
-pub fn parse<'a>(text: &'a str, around: &Surroundings<'a>) -> (Option<Table>, Report<'a>) {
+pub fn parse<'a>(text: &'a str, around: &ParseContext<'a>) -> (Option<Table>, Report<'a>) {
     let report = Report::new(around.file, text, around.files);
     let mut rest = Cow::Borrowed(text);
     let mut broken = BTreeSet::new();

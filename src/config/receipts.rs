@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::policies::{Ground, inside};
+use super::policies::{RuleContext, inside};
 use crate::address::DomainSet;
 use crate::limits;
 use crate::policy::Actions;
-use crate::policy::receipts::{Ceilings, Mailbox, Per, Rate, ReceiptPolicy};
+use crate::policy::receipts::{Mailbox, Per, Rate, RateLimits, ReceiptPolicy};
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 use crate::templates::{Occasion, Template};
@@ -17,16 +17,16 @@ use crate::templates::{Occasion, Template};
 const DELAY: Duration = Duration::from_secs(10);
 
 /// What the section says beside what the rule itself reads.
-pub(super) fn receipts(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
+pub(super) fn receipts(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Actions {
     let delay = section.optional("delay", parse::duration_up_to(limits::OUTBOX_FOLD_TIME));
     let echo_subject = section.optional("echo_subject", parse::flag);
     let authorities = section.file("authorities", |file| {
         DomainSet::parse(&file.text)
             .map_err(|(line, wrong)| file.fault(line, wrong, "write one domain on each line"))
     });
-    let usual = Ceilings::default();
+    let usual = RateLimits::default();
     let mut rates = |key, usual| ceiling(section, key).unwrap_or(usual);
-    let ceilings = Ceilings {
+    let ceilings = RateLimits {
         sender: rates("per_sender", usual.sender),
         authority: rates("per_authority", usual.authority),
         authorities: authorities.unwrap_or_else(shipped_authorities),
@@ -63,7 +63,7 @@ fn shipped_authorities() -> DomainSet {
     DomainSet::parse(include_str!("../../config/authorities.txt")).unwrap_or_default()
 }
 
-fn mailbox(section: &mut Settings<'_>, ground: Ground<'_>) -> Option<Mailbox> {
+fn mailbox(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Mailbox> {
     let address = section.required("address", "write address = \"registrator@exempelby.se\"", |value| {
         inside(value, ground, "receipts are sent for mailboxes inside")
     });

@@ -6,8 +6,8 @@ use super::check::absolute;
 use super::minimise::{Covered, Minimise};
 use super::{HeadMail, Heads, Retention};
 use crate::address::Domain;
-use crate::letter::Stationery;
 use crate::limits;
+use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
@@ -16,7 +16,7 @@ use crate::settings::{Settings, Value, parse};
 pub(super) fn heads(
     section: &mut Settings<'_>,
     sends: bool,
-    letters: Option<(&Stationery, &Organisation)>,
+    notices: Option<(&NoticeSettings, &Organisation)>,
 ) -> Heads {
     let every = section.optional("every", |value| {
         let every = parse::duration_up_to(limits::HEADS_LONGEST)(value)?;
@@ -41,10 +41,10 @@ pub(super) fn heads(
         }
         Err(Fault::new("is about a letter that goes to nobody", "write mail = \"arkiv@exempelby.se\" too"))
     });
-    let mail = to.zip(letters).map(|(to, (letters, organisation))| HeadMail {
+    let mail = to.zip(notices).map(|(to, (notices, organisation))| HeadMail {
         to,
         every: mail_every.unwrap_or(limits::HEADS_MAIL_EVERY),
-        letters: letters.clone(),
+        notices: notices.clone(),
         organisation: organisation.name.clone(),
     });
     let key = section.optional("key", absolute);

@@ -16,7 +16,7 @@ use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{MARK, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
 
-use crate::rules::{self, Menu, Section, Spec};
+use crate::rules::{self, ActionSet, Section, Spec};
 use crate::settings::{Fallback, Key};
 
 /// One table of the config, as it is documented.
@@ -55,29 +55,29 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
         Section::Named(name) => (format!("rules.{}.<name>", spec.id), format!("rules.{}.{name}", spec.id)),
     };
     let of_menu = match spec.menu {
-        Menu::Forward => FORWARD,
-        Menu::Content => CONTENT,
-        Menu::Virus => VIRUS,
-        Menu::Sender(_) => SENDER,
-        Menu::Mark => MARK,
-        Menu::Spam => SPAM,
-        Menu::Sensitive => SENSITIVE,
-        Menu::Receipt => RECEIPT,
+        ActionSet::Forward => FORWARD,
+        ActionSet::Content => CONTENT,
+        ActionSet::Virus => VIRUS,
+        ActionSet::Sender(_) => SENDER,
+        ActionSet::Mark => MARK,
+        ActionSet::Spam => SPAM,
+        ActionSet::Sensitive => SENSITIVE,
+        ActionSet::Receipt => RECEIPT,
     };
     // What depends on programs beside this one is looked at first.
     let mode = match spec.menu {
-        Menu::Forward | Menu::Content | Menu::Sensitive => MODE,
-        Menu::Virus | Menu::Mark | Menu::Sender(_) => Key { example: "\"observe\"", ..MODE },
-        Menu::Spam | Menu::Receipt => Key {
+        ActionSet::Forward | ActionSet::Content | ActionSet::Sensitive => MODE,
+        ActionSet::Virus | ActionSet::Mark | ActionSet::Sender(_) => Key { example: "\"observe\"", ..MODE },
+        ActionSet::Spam | ActionSet::Receipt => Key {
             default: Fallback::Value("\"enforce\""),
             why: "It keeps no mail from anybody: whoever writes the section wants it done.",
             ..MODE
         },
     };
     let of_unknown: &[Key] = match spec.menu {
-        Menu::Forward | Menu::Content | Menu::Receipt | Menu::Sensitive => &[ON_UNKNOWN],
-        Menu::Virus => &[ON_UNKNOWN_VIRUS],
-        Menu::Mark | Menu::Spam | Menu::Sender(_) => &[],
+        ActionSet::Forward | ActionSet::Content | ActionSet::Receipt | ActionSet::Sensitive => &[ON_UNKNOWN],
+        ActionSet::Virus => &[ON_UNKNOWN_VIRUS],
+        ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => &[],
     };
     let keys: Vec<Key> = spec.keys.iter().chain(&[mode]).chain(of_menu).chain(of_unknown).copied().collect();
     let (plain, inner): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| !key.example.is_empty());

@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::policies::{Ground, inside};
+use super::policies::{RuleContext, inside};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::policy::{Actions, ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
@@ -10,7 +10,7 @@ use crate::settings::problem::Fault;
 use crate::settings::{Settings, parse};
 
 /// The policy in the section.
-pub(super) fn policy(section: &mut Settings<'_>, ground: Ground<'_>) -> Actions {
+pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Actions {
     // `action` is for what does harm; what may be nothing passes unless its class says otherwise.
     let words = [ClassAction::Mark, ClassAction::Hold, ClassAction::Reject];
     let action = section.optional("action", parse::one_of(&words, ClassAction::as_str)).unwrap_or_default();

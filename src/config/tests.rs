@@ -4,7 +4,7 @@
 use super::*;
 use crate::address::Address;
 use crate::limits;
-use crate::policy::{Actions, ContentAction, ForwardAction, ForwardPolicy, OnUnknown, Response, Strong};
+use crate::policy::{Actions, ContentAction, ForwardAction, ForwardPolicy, OnLikely, OnUnknown, Response};
 use crate::settings::problem::Fault;
 
 const VALID: &str = "\
@@ -21,7 +21,7 @@ directory = \"/var/lib/postvakt\"
 
 fn parse(bytes: &[u8]) -> Result<Config, Problems> {
     let now = "2026-06-01T10:00:00Z".parse().unwrap();
-    Config::parse(bytes, &Surroundings { file: "F", host: "gw1.exempelby.se", now, files: &NoFiles })
+    Config::parse(bytes, &ParseContext { file: "F", host: "gw1.exempelby.se", now, files: &NoFiles })
 }
 
 fn said(bytes: &[u8]) -> String {
@@ -126,7 +126,7 @@ exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decis
 /// The policy of `[rules.auto-forward]` with these keys more.
 fn forward(keys: &str, files: &dyn Files) -> Result<ForwardPolicy, Problems> {
     let text = format!("{VALID}[rules.auto-forward]\nmode = \"enforce\"\n{keys}");
-    let around = Surroundings { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files };
+    let around = ParseContext { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files };
     let config = Config::parse(text.as_bytes(), &around)?;
     let Actions::Forward(policy) = &config.rules[0].1.actions else { panic!() };
     Ok(policy.clone())
@@ -140,7 +140,7 @@ fn private_mail_has_a_list_and_a_policy() {
     assert!(plain.private_domains.len() > 150, "the list that comes with the program is whole");
     let keys = "strong = \"mark\"\nprivate = { action = \"reject\" }";
     let policy = forward(keys, &NoFiles).unwrap();
-    let private = Response { action: ForwardAction::Reject, strong: Strong::Mark };
+    let private = Response { action: ForwardAction::Reject, strong: OnLikely::Mark };
     assert_eq!(response(&policy, "x@GMail.com"), private);
     assert_eq!(response(&policy, "x@example.org").action, ForwardAction::Hold);
 }
@@ -162,8 +162,8 @@ fn a_file_is_read_checked_and_part_of_the_hash() {
         forward(keys, &One("own.txt", b"\xEF\xBB\xBF# own\nexample.org # this one\n\n*.example.com\n"));
     let policy = policy.unwrap();
     let strong = |target| policy.response(&Address::parse(target).unwrap()).strong;
-    assert_eq!((strong("x@example.org"), strong("x@a.example.com")), (Strong::Stop, Strong::Stop));
-    assert_eq!((strong("x@gmail.com"), strong("x@example.com")), (Strong::Record, Strong::Record));
+    assert_eq!((strong("x@example.org"), strong("x@a.example.com")), (OnLikely::Stop, OnLikely::Stop));
+    assert_eq!((strong("x@gmail.com"), strong("x@example.com")), (OnLikely::Record, OnLikely::Record));
     let said = |files: &dyn Files| forward(keys, files).unwrap_err().to_string();
     let at = "F:12:19: rules.auto-forward.private_domains: ";
     assert!(
@@ -177,7 +177,7 @@ fn a_file_is_read_checked_and_part_of_the_hash() {
     let hash = |bytes| {
         let text = format!("{VALID}[rules.auto-forward]\nmode = \"off\"\n{keys}");
         let files = One("own.txt", bytes);
-        let around = Surroundings { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &files };
+        let around = ParseContext { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &files };
         Config::parse(text.as_bytes(), &around).unwrap().hash
     };
     assert_ne!(hash(b"example.org"), hash(b"example.com"));
@@ -187,7 +187,7 @@ fn a_file_is_read_checked_and_part_of_the_hash() {
 fn the_day_is_that_of_the_organisation() {
     let rule = "[rules.auto-forward]\nmode = \"enforce\"\nexceptions = [{ mailbox = \"a@exempelby.se\", to = \"b@x.se\", decision = \"1\", until = 2026-05-31 }]";
     let warning = |now: &str| {
-        let around = Surroundings { file: "F", host: "", now: now.parse().unwrap(), files: &NoFiles };
+        let around = ParseContext { file: "F", host: "", now: now.parse().unwrap(), files: &NoFiles };
         Config::parse(format!("{VALID}{rule}").as_bytes(), &around).unwrap().warnings[0].problem.clone()
     };
     // 22:00 UTC is midnight in Stockholm, in summer.
@@ -198,7 +198,7 @@ fn the_day_is_that_of_the_organisation() {
 #[test]
 fn a_node_has_a_name_wherever_it_runs() {
     let node = |host| {
-        let around = Surroundings { file: "F", host, now: Timestamp::UNIX_EPOCH, files: &NoFiles };
+        let around = ParseContext { file: "F", host, now: Timestamp::UNIX_EPOCH, files: &NoFiles };
         Config::parse(VALID.as_bytes(), &around).unwrap().server.node
     };
     assert_eq!([node("gw2"), node("a_b.exempelby.se"), node("")], ["gw2", "node", "node"]);

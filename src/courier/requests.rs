@@ -1,7 +1,7 @@
-//! What people ask of the outbox while the program runs: a file for each wish, in a directory beside the log.
+//! What people ask of the outbox while the program runs: a file for each request, in a directory beside the log.
 //!
 //! One process writes the store, so `postvakt receipts retry` and `cancel` do not. They leave a file whose name is the
-//! whole wish; the courier has it written into the store and removes it. A wish that is carried out twice is carried out
+//! whole request; the courier has it written into the store and removes it. A request that is carried out twice is carried out
 //! once: what was sent stays sent.
 
 use std::fs::{self, DirBuilder, OpenOptions};
@@ -15,14 +15,14 @@ const FOLDER: &str = "requests";
 
 /// What is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum Request {
     /// Send it now, even if it failed or was cancelled.
     Retry,
     /// Do not send it.
     Cancel,
 }
 
-impl Wish {
+impl Request {
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -37,25 +37,26 @@ pub fn prepare(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory.join(FOLDER))
 }
 
-/// Leaves a wish; the file is gone when it is carried out.
-pub fn leave(directory: &Path, key: &OutboxKey, wish: Wish) -> io::Result<PathBuf> {
+/// Leaves a request; the file is gone when it is carried out.
+pub fn leave(directory: &Path, key: &OutboxKey, request: Request) -> io::Result<PathBuf> {
     prepare(directory)?;
-    let path = directory.join(FOLDER).join(format!("{:032x}.{}", u128::from_be_bytes(*key), wish.as_str()));
+    let path =
+        directory.join(FOLDER).join(format!("{:032x}.{}", u128::from_be_bytes(*key), request.as_str()));
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path)?.sync_all()?;
     Ok(path)
 }
 
 /// The wishes that wait. What is none is left where it is.
-pub(super) fn waiting(directory: &Path) -> io::Result<Vec<(PathBuf, OutboxKey, Wish)>> {
+pub(super) fn waiting(directory: &Path) -> io::Result<Vec<(PathBuf, OutboxKey, Request)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(directory.join(FOLDER))? {
         let path = entry?.path();
-        let wish = path
-            .extension()
-            .and_then(|ending| [Wish::Retry, Wish::Cancel].into_iter().find(|wish| ending == wish.as_str()));
+        let request = path.extension().and_then(|ending| {
+            [Request::Retry, Request::Cancel].into_iter().find(|request| ending == request.as_str())
+        });
         let key = path.file_stem().and_then(|stem| u128::from_str_radix(stem.to_str()?, 16).ok());
-        if let Some((key, wish)) = key.zip(wish) {
-            found.push((path, key.to_be_bytes(), wish));
+        if let Some((key, request)) = key.zip(request) {
+            found.push((path, key.to_be_bytes(), request));
         }
     }
     Ok(found)
@@ -70,9 +71,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         prepare(directory.path()).unwrap();
         let key = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 255];
-        let path = leave(directory.path(), &key, Wish::Cancel).unwrap();
-        leave(directory.path(), &key, Wish::Cancel).unwrap();
+        let path = leave(directory.path(), &key, Request::Cancel).unwrap();
+        leave(directory.path(), &key, Request::Cancel).unwrap();
         fs::write(directory.path().join("requests/readme"), "").unwrap();
-        assert_eq!(waiting(directory.path()).unwrap(), [(path, key, Wish::Cancel)]);
+        assert_eq!(waiting(directory.path()).unwrap(), [(path, key, Request::Cancel)]);
     }
 }

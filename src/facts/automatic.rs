@@ -8,7 +8,7 @@
 mod subject;
 
 use super::Header;
-use crate::letter::LOOP_FIELD;
+use crate::notice::LOOP_FIELD;
 
 /// RFC 2369 §3, RFC 2919 §3, and what was written before there were these.
 const LIST: [&str; 9] = [

@@ -8,8 +8,8 @@
 use super::received::{self, Received};
 use super::{Field, Header, grammar, signature};
 use crate::address::{Address, Domain, ReversePath};
-use crate::letter::LOOP_FIELD;
 use crate::limits;
+use crate::notice::LOOP_FIELD;
 use crate::organisation::Organisation;
 
 /// One trace that a forwarding mechanism left. It is true that it stands there; what it means is the rule's business.
@@ -60,7 +60,7 @@ pub enum Mechanism {
     MailFwdBy,
     /// `X-Postvakt-Loop`: a letter of our own. Those to people inside are `auto-generated`, and never leave by
     /// themselves.
-    OwnLetter,
+    OwnNotice,
     /// `Resent-From`: a redirect, by a rule or by a person.
     Resent,
     /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix' `local(8)`, which then
@@ -91,7 +91,7 @@ impl Mechanism {
             Self::Cpanel => "cpanel",
             Self::AutoForwarded => "auto-forwarded",
             Self::MailFwdBy => "mail-fwd-by",
-            Self::OwnLetter => "own-letter",
+            Self::OwnNotice => "own-letter",
             Self::Resent => "resent",
             Self::Delivered => "delivered-to",
             Self::InThenOut => "in-then-out",
@@ -204,7 +204,7 @@ const FIELDS: &[(&str, &str, Mechanism)] = &[
     ("From-Rewrite", "forwarded", Mechanism::Cpanel),
     ("Auto-Submitted", "auto-forwarded", Mechanism::AutoForwarded),
     ("X-MailFwdBy", "", Mechanism::MailFwdBy),
-    (LOOP_FIELD, "", Mechanism::OwnLetter),
+    (LOOP_FIELD, "", Mechanism::OwnNotice),
     ("Resent-From", "", Mechanism::Resent),
     ("Delivered-To", "", Mechanism::Delivered),
 ];

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::as_fact;
 use super::habits::Habits;
-use super::seen::Recollection;
+use super::seen::SeenStore;
 use crate::address::Address;
 use crate::facts::identity::{self, By, Identity, Key};
 use crate::facts::{Cause, Fact, Facts, Seen};
@@ -13,13 +13,13 @@ use crate::mail::Direction;
 use crate::record::SeenRow;
 
 /// Adds what is remembered of the last `days`.
-pub(super) async fn recall(facts: &mut Facts, days: u32, memory: &impl Recollection, habits: &Habits) {
+pub(super) async fn lookup_seen(facts: &mut Facts, days: u32, memory: &impl SeenStore, habits: &Habits) {
     if facts.direction == Direction::Internal {
         return;
     }
     let identity = memory.key().of(&facts.header, &facts.contents.attachments);
     if facts.direction == Direction::Outbound {
-        let memory = Young { memory, now: facts.arrived, days };
+        let memory = SeenWindow { memory, now: facts.arrived, days };
         facts.seen = as_fact(memory.copy(&identity).await, "seen");
         if refers(facts) {
             facts.answered = as_fact(memory.answered(facts).await, "answered");
@@ -48,13 +48,13 @@ fn repeats(facts: &Facts, days: u32, habits: &Habits) -> u32 {
 }
 
 /// A memory, as far as it goes back: so many days.
-struct Young<'a, M> {
+struct SeenWindow<'a, M> {
     memory: &'a M,
     now: Timestamp,
     days: u32,
 }
 
-impl<M: Recollection> Young<'_, M> {
+impl<M: SeenStore> SeenWindow<'_, M> {
     async fn find(&self, key: &Key) -> Result<Option<SeenRow<'static>>, Cause> {
         Ok(self.memory.find(key).await?.filter(|row| row.at() >= self.since()))
     }

@@ -22,9 +22,9 @@ use crate::metrics::METRICS;
 use crate::record::SeenRow;
 use crate::store::{OpenError, Store};
 
-/// Where messages from outside are remembered. [`Memory`] is this node's own; one that several gateways share would be
+/// Where messages from outside are remembered. [`SeenCache`] is this node's own; one that several gateways share would be
 /// another.
-pub trait Recollection: Send + Sync {
+pub trait SeenStore: Send + Sync {
     /// The key of its hashes; who shares a memory shares it.
     fn key(&self) -> &IdentityKey;
     /// The row with its place behind the one that the same message came with before: it may come in a transaction for
@@ -41,7 +41,7 @@ pub trait Recollection: Send + Sync {
 }
 
 /// The memory of this node.
-pub struct Memory {
+pub struct SeenCache {
     key: IdentityKey,
     store: Option<Store>,
     index: Index,
@@ -52,7 +52,7 @@ pub struct Memory {
     unstored: AtomicU64,
 }
 
-impl Memory {
+impl SeenCache {
     /// A memory that ends with the process: for `explain` and `demo`.
     pub fn volatile() -> Self {
         Self::new(IdentityKey::new(&[0; 32]), None, limits::SEEN_DAYS)
@@ -104,7 +104,7 @@ impl Memory {
     }
 }
 
-impl Recollection for Memory {
+impl SeenStore for SeenCache {
     fn key(&self) -> &IdentityKey {
         &self.key
     }
@@ -324,7 +324,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_came_is_known_by_each_key_and_nothing_else() {
-        let memory = Memory::volatile();
+        let memory = SeenCache::volatile();
         memory.remember_unstored(&row(1, 1, "anna@exempelby.se"));
         memory.remember_unstored(&row(2, 1, "bertil@exempelby.se"));
         for key in [[1; 16], [101; 16]] {
@@ -338,7 +338,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_message_to_many_mailboxes_is_remembered_for_all() {
-        let memory = Memory::volatile();
+        let memory = SeenCache::volatile();
         let remember = |row: SeenRow<'_>| memory.remember_unstored(&memory.linked(row));
         remember(row(1, 1, "anna@exempelby.se"));
         remember(row(2, 1, "anna@exempelby.se"));
@@ -383,7 +383,7 @@ mod tests {
             let mailboxes = mailboxes.iter().take(count).map(String::as_str);
             SeenRow::new(Timestamp::UNIX_EPOCH, [[1; 16]], [1; 8], mailboxes, ["x@example.org"])
         };
-        let memory = Memory::volatile();
+        let memory = SeenCache::volatile();
         memory.remember(1, &memory.linked(of(limits::SEEN_MAILBOXES)));
         assert_eq!(counted(), before);
         memory.remember(2, &memory.linked(of(limits::SEEN_MAILBOXES + 5)));
@@ -458,7 +458,7 @@ mod tests {
             let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
             line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
         };
-        let memory = Memory::volatile();
+        let memory = SeenCache::volatile();
         let before = resident();
         for n in 0..1_000_000_u64 {
             // Keys are hashes: scattered.

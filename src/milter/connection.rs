@@ -28,7 +28,7 @@ use super::session::{Fault, Session, Step};
 use crate::answer::Answer;
 use crate::mail::{Direction, Incomplete, Mail};
 use crate::metrics::METRICS;
-use crate::reply::{Basic, Class, SmtpReply};
+use crate::reply::{Basic, ReplyClass, SmtpReply};
 use crate::{limits, texts};
 
 /// What a connection is given.
@@ -154,7 +154,7 @@ struct Connection<S, H> {
     input: BytesMut,
     out: Vec<u8>,
     /// Whether writing failed.
-    is_deaf: bool,
+    write_failed: bool,
     /// Octets that the next read may bring; it grows while the MTA has more than that at once.
     read_octets: usize,
     alarm: Alarm,
@@ -187,7 +187,7 @@ where
             handler,
             input: BytesMut::with_capacity(limits::READ_OCTETS),
             out: Vec::new(),
-            is_deaf: false,
+            write_failed: false,
             read_octets: limits::READ_OCTETS,
             alarm: Alarm::new(negotiate_by),
             negotiate_by,
@@ -312,7 +312,7 @@ where
         if self.out.is_empty() {
             return Ok(());
         }
-        if self.is_deaf {
+        if self.write_failed {
             return Err(Broken::Write(io::ErrorKind::BrokenPipe.into()));
         }
         let (mut written, mut deadline) = (0, None);
@@ -335,7 +335,7 @@ where
         })
         .await;
         self.out.clear();
-        self.is_deaf = flushed.is_err();
+        self.write_failed = flushed.is_err();
         flushed
     }
 
@@ -462,5 +462,5 @@ async fn reaches(mut phase: watch::Receiver<Phase>, wanted: Phase) {
 }
 
 fn tempfail(detail: (u8, u8), text: &str) -> SmtpReply {
-    SmtpReply::new(Class::Transient, Basic::Processing, detail, text)
+    SmtpReply::new(ReplyClass::Transient, Basic::Processing, detail, text)
 }

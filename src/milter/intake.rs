@@ -9,7 +9,7 @@ use super::command::Path;
 use crate::address::{Address, ReversePath};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail, Message, Recipient};
 use crate::metrics::METRICS;
-use crate::reply::{Basic, Class, SmtpReply};
+use crate::reply::{Basic, ReplyClass, SmtpReply};
 use crate::{limits, texts};
 
 /// One transaction, from MAIL on.
@@ -64,7 +64,7 @@ pub enum Refusal {
 impl Refusal {
     /// What the client reads.
     pub fn reply(self) -> SmtpReply {
-        let (transient, permanent) = (Class::Transient, Class::Permanent);
+        let (transient, permanent) = (ReplyClass::Transient, ReplyClass::Permanent);
         match self {
             Self::SenderTooLong => {
                 SmtpReply::new(permanent, Basic::Unavailable, (1, 7), texts::ADDRESS_TOO_LONG)

@@ -9,7 +9,7 @@ use super::frame;
 use super::negotiate::{Agreed, action};
 use crate::answer::{Answer, Edit};
 use crate::metrics::METRICS;
-use crate::reply::{Basic, Class, SmtpReply};
+use crate::reply::{Basic, ReplyClass, SmtpReply};
 use crate::texts;
 
 /// Octets after which a header line is folded where it has a space (RFC 5322 §2.1.1).
@@ -77,7 +77,7 @@ impl OwedAnswer {
             tracing::warn!(edit = name(edit), "the MTA does not allow this edit; it is left out");
         }
         if missing.iter().any(|edit| !is_cosmetic(edit)) {
-            let (class, basic) = (Class::Transient, Basic::Processing);
+            let (class, basic) = (ReplyClass::Transient, Basic::Processing);
             return self.refuse(&SmtpReply::new(class, basic, (3, 5), texts::EDIT_NOT_GRANTED), out);
         }
         for edit in granted {

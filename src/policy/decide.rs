@@ -9,14 +9,14 @@ use jiff::civil::Date;
 
 use crate::address::Address;
 use crate::facts::{Cause, Facts};
-use crate::rules::{Finding, Grade, Match};
+use crate::rules::{Confidence, Finding, Match};
 use crate::verdict::Verdict;
 
-use super::notices::{self, Way};
+use super::notices::{self, ForwardOutcome};
 use super::{
     Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
-    Notice, Notify, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction, SenderPolicy, Step,
-    Strong, TellSender, VirusAction, sensitive,
+    Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction, SenderPolicy,
+    Step, TellSender, VirusAction, sensitive,
 };
 use crate::limits;
 use crate::templates::Occasion;
@@ -154,7 +154,7 @@ fn matched(
 /// What follows from an automatic forward. What is only likely is recorded, and nobody is stopped for it unless the
 /// config says so; what is a mere sign never has an effect.
 fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
-    if found.grade < Grade::Strong {
+    if found.grade < Confidence::Strong {
         return Outcome::default();
     }
     let (stopped, allowed_by) = without_allowed(found, &policy.exceptions, facts, today);
@@ -163,19 +163,19 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
     let groups = by_response(&stopped, policy, facts);
     // A certain one is stopped, whatever is said of those that are only likely.
     let strength = |response: Response| match found.grade {
-        Grade::Certain => Strong::Stop,
-        Grade::Strong | Grade::Medium | Grade::Weak => response.strong,
+        Confidence::Certain => OnLikely::Stop,
+        Confidence::Strong | Confidence::Medium | Confidence::Weak => response.strong,
     };
-    let stops = |group: &&(Response, Vec<usize>)| strength(group.0) == Strong::Stop;
+    let stops = |group: &&(Response, Vec<usize>)| strength(group.0) == OnLikely::Stop;
     let leaving: usize = groups.iter().filter(stops).map(|(_, targets)| targets.len()).sum();
     let others_remain = leaving < facts.recipients.len();
     for (response, targets) in &groups {
         let strength = strength(*response);
-        if strength == Strong::Record {
+        if strength == OnLikely::Record {
             continue;
         }
         outcome.steps.push(Step::Mark(Mark::AutoForward(forward_mark(found))));
-        let verdict = if strength == Strong::Mark {
+        let verdict = if strength == OnLikely::Mark {
             Verdict::Mark
         } else {
             let stop = Stop { rule, found, targets, others_remain, facts };
@@ -186,9 +186,9 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
             }
             told.extend(ended(found, targets, &policy.exceptions, facts, today));
             match way {
-                Way::Held => Verdict::Hold,
-                Way::Rerouted | Way::Removed => Verdict::Mark,
-                Way::Refused => Verdict::Reject,
+                ForwardOutcome::Held => Verdict::Hold,
+                ForwardOutcome::Rerouted | ForwardOutcome::Removed => Verdict::Mark,
+                ForwardOutcome::Refused => Verdict::Reject,
             }
         };
         outcome.verdict = outcome.verdict.max(verdict);
@@ -248,7 +248,7 @@ fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
 /// What follows from a virus; a suspicion, which is none, is a line in the log.
 fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outcome {
     match action {
-        _ if found.grade == Grade::Weak => Outcome::default(),
+        _ if found.grade == Confidence::Weak => Outcome::default(),
         VirusAction::Reject if facts.sender.address().is_some() => {
             Outcome::new(Verdict::Reject, vec![Step::Reject(Refusal::Virus)])
         }
@@ -303,7 +303,7 @@ fn told_once(policy: SenderPolicy, to: &Address, facts: &Facts, today: Date) -> 
 
 /// The marks of a mail, which are all that can follow here; a mere sign leaves none.
 fn marks(rule: &str, policy: &MarkPolicy, found: &Match, facts: &Facts) -> Vec<Mark> {
-    if found.grade == Grade::Weak {
+    if found.grade == Confidence::Weak {
         return Vec::new();
     }
     let label = match policy.label {
@@ -362,7 +362,12 @@ impl Stop<'_> {
     /// Adds what is done. Where others remain they get the mail, and only the targets go. Whose envelope sender it is
     /// decides whether a refusal is right: a bounce goes to the envelope sender and names the recipient, and nobody
     /// but the forwarder himself may learn that.
-    fn by(&self, action: ForwardAction, reroute_to: Option<&Address>, steps: &mut Vec<Step>) -> Way {
+    fn by(
+        &self,
+        action: ForwardAction,
+        reroute_to: Option<&Address>,
+        steps: &mut Vec<Step>,
+    ) -> ForwardOutcome {
         let outsider = self.facts.sender.address().is_some_and(|sender| !self.facts.owns(sender));
         let refuses = action == ForwardAction::Reject;
         match (action, reroute_to) {
@@ -371,11 +376,11 @@ impl Stop<'_> {
             (ForwardAction::Reject, Some(to)) if outsider => self.reroute(to, steps),
             (_, _) if self.others_remain => {
                 steps.extend(self.removals());
-                Way::Removed
+                ForwardOutcome::Removed
             }
             (_, _) if refuses && notices::sent_by_forwarder(self.found, self.facts) => {
                 steps.push(Step::Reject(Refusal::Forward));
-                Way::Refused
+                ForwardOutcome::Refused
             }
             // A colleague's own words are nobody else's business.
             (ForwardAction::Reject, Some(_)) if !outsider && self.facts.sender_inside() => self.hold(steps),
@@ -390,21 +395,21 @@ impl Stop<'_> {
         }
     }
 
-    fn hold(&self, steps: &mut Vec<Step>) -> Way {
+    fn hold(&self, steps: &mut Vec<Step>) -> ForwardOutcome {
         steps.push(Step::Hold(format!("{}: {}", self.rule, forward_mark(self.found))));
-        Way::Held
+        ForwardOutcome::Held
     }
 
     fn removals(&self) -> impl Iterator<Item = Step> {
         self.targets.iter().copied().map(Step::RemoveRecipient)
     }
 
-    fn reroute(&self, to: &Address, steps: &mut Vec<Step>) -> Way {
+    fn reroute(&self, to: &Address, steps: &mut Vec<Step>) -> ForwardOutcome {
         steps.extend(self.removals());
         if self.facts.recipients.iter().all(|recipient| recipient.address != *to) {
             steps.push(Step::AddRecipient(to.clone()));
         }
-        Way::Rerouted
+        ForwardOutcome::Rerouted
     }
 }
 

@@ -13,13 +13,13 @@ use jiff::civil::Date;
 use super::{Exception, Notice, RulePolicy, Step};
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::rules::{Finding, Grade, Match, auto_forward};
+use crate::rules::{Confidence, Finding, Match, auto_forward};
 use crate::templates::Occasion;
-use crate::{letter, limits};
+use crate::{limits, notice};
 
 /// What was done with a forward's targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum ForwardOutcome {
     /// The mail waits for a person.
     Held,
     /// It went to another mailbox.
@@ -34,19 +34,19 @@ pub(super) enum Way {
 pub(super) fn stopped(
     found: &Match,
     targets: &[usize],
-    way: Way,
+    way: ForwardOutcome,
     reroute_to: Option<&Address>,
     facts: &Facts,
     today: Date,
 ) -> Vec<Step> {
     let action = match way {
-        Way::Held => "held",
-        Way::Rerouted => "rerouted",
-        Way::Removed => "removed",
-        Way::Refused => return Vec::new(),
+        ForwardOutcome::Held => "held",
+        ForwardOutcome::Rerouted => "rerouted",
+        ForwardOutcome::Removed => "removed",
+        ForwardOutcome::Refused => return Vec::new(),
     };
-    let own_letter = facts.header.first(letter::LOOP_FIELD).is_some();
-    if own_letter || facts.sender.address().is_none() {
+    let own_notice = facts.header.first(notice::LOOP_FIELD).is_some();
+    if own_notice || facts.sender.address().is_none() {
         return Vec::new();
     }
     let notice = |to: &Address, target: &str, what: &str| {
@@ -78,8 +78,8 @@ pub(super) fn stopped(
 /// What he approved is named as he approved it: of `@leverantor.se` he learns no mailbox.
 pub(super) fn ended(exception: &Exception, facts: &Facts) -> Option<Step> {
     let approver = exception.approved_by.as_deref().filter(|by| by.contains('@')).and_then(Address::parse)?;
-    let own_letter = facts.header.first(letter::LOOP_FIELD).is_some();
-    if !facts.organisation.keeps(&approver) || own_letter {
+    let own_notice = facts.header.first(notice::LOOP_FIELD).is_some();
+    if !facts.organisation.keeps(&approver) || own_notice {
         return None;
     }
     let Exception { mailbox, to, decision, until, .. } = exception;
@@ -124,7 +124,7 @@ pub(super) fn sent_by_forwarder(found: &Match, facts: &Facts) -> bool {
 /// The recipients that the envelope sender may not learn of: the targets of a forward that is not theirs.
 pub(super) fn hidden(findings: &[(&str, &RulePolicy, Finding)], facts: &Facts) -> HashSet<usize> {
     let forwards = findings.iter().filter_map(|(rule, _, finding)| match finding {
-        Finding::Match(found) if *rule == auto_forward::SPEC.id && found.grade >= Grade::Strong => {
+        Finding::Match(found) if *rule == auto_forward::SPEC.id && found.grade >= Confidence::Strong => {
             Some(found)
         }
         Finding::Match(_) | Finding::Unknown(_) => None,

@@ -12,9 +12,9 @@ use jiff::civil::Date;
 use super::{Actions, Decision, Mode, RulePolicy, Ruling, decide};
 use crate::address::{Address, Domain, DomainSet};
 use crate::facts::{Cause, Facts};
-use crate::letter::name::{self, Key};
 use crate::mail::Direction;
-use crate::rules::receipt::Silence;
+use crate::notice::name::{self, Key};
+use crate::rules::receipt::Suppression;
 use crate::rules::{Finding, Rule, spam, virus};
 use crate::templates::Template;
 use crate::verdict::Verdict;
@@ -29,7 +29,7 @@ pub struct ReceiptPolicy {
     /// Whether the mail's subject may stand in it.
     pub echo_subject: bool,
     /// How many there may be.
-    pub ceilings: Ceilings,
+    pub ceilings: RateLimits,
 }
 
 /// A function mailbox.
@@ -45,7 +45,7 @@ pub struct Mailbox {
 
 /// How many receipts there may be, each in any hour or any day.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ceilings {
+pub struct RateLimits {
     /// For one sender.
     pub sender: Vec<Rate>,
     /// For one sender whose domain is an authority's.
@@ -60,7 +60,7 @@ pub struct Ceilings {
     pub total: Vec<Rate>,
 }
 
-impl Default for Ceilings {
+impl Default for RateLimits {
     fn default() -> Self {
         let rates =
             |hour, day| vec![Rate { count: hour, per: Per::Hour }, Rate { count: day, per: Per::Day }];
@@ -75,7 +75,7 @@ impl Default for Ceilings {
     }
 }
 
-impl Ceilings {
+impl RateLimits {
     /// Those for one sender of that domain.
     pub fn of_sender(&self, domain: &Domain) -> &[Rate] {
         if self.authorities.contains(domain) { &self.authority } else { &self.sender }
@@ -118,7 +118,7 @@ pub struct Receipt {
     /// Whether the rule acts.
     pub mode: Mode,
     /// Why it is not sent; `None` where it is.
-    pub silence: Option<Silence>,
+    pub suppression: Option<Suppression>,
     /// What makes it the same one.
     pub key: Key,
     /// What people call it: the same for every mailbox that the mail came for.
@@ -134,7 +134,7 @@ pub struct Receipt {
 impl Receipt {
     /// Whether the mail's sender has it, or will have it.
     pub fn is_owed(&self) -> bool {
-        self.silence.is_none() && self.mode == Mode::Enforce
+        self.suppression.is_none() && self.mode == Mode::Enforce
     }
 
     /// Whether it is sent.
@@ -144,15 +144,15 @@ impl Receipt {
 
     /// Why it is not sent, or else what people call it.
     pub fn detail(&self) -> &str {
-        match self.silence {
-            Some(silence) => silence.as_str(),
+        match self.suppression {
+            Some(suppression) => suppression.as_str(),
             None => &self.reference,
         }
     }
 
     /// The word for what becomes of it.
     pub fn outcome(&self) -> &'static str {
-        match (self.silence, self.mode) {
+        match (self.suppression, self.mode) {
             (Some(_), _) => "suppressed",
             (None, Mode::Enforce) if self.repeated => "repeated",
             (None, Mode::Enforce) => "queued",
@@ -191,17 +191,17 @@ fn owed(
     if facts.direction != Direction::Inbound || addressed.is_empty() {
         return;
     }
-    let mut silence = by_verdict(decision).or_else(|| rule.silence(facts));
-    if let Some(Silence::AuthenticationUnavailable(cause)) = silence {
+    let mut suppression = by_verdict(decision).or_else(|| rule.suppression(facts));
+    if let Some(Suppression::AuthenticationUnavailable(cause)) = suppression {
         unknown(rule, policy, cause, decision);
-        silence = by_verdict(decision).or(silence);
+        suppression = by_verdict(decision).or(suppression);
     }
     let case = case(facts);
     let reference = name::reference("PV", &name::key(case.iter().map(String::as_str)), today.year());
     decision.receipts.extend(addressed.into_iter().map(|mailbox| Receipt {
         mailbox: mailbox.clone(),
         mode: policy.mode,
-        silence,
+        suppression,
         key: name::key(["receipt", mailbox.address.key()].into_iter().chain(case.iter().map(String::as_str))),
         reference: reference.clone(),
         delay: receipts.delay,
@@ -212,7 +212,7 @@ fn owed(
 
 /// What becomes of the mail decides first: one that is not let in has not arrived, and spam is not answered, whatever
 /// else is done with it.
-fn by_verdict(decision: &Decision) -> Option<Silence> {
+fn by_verdict(decision: &Decision) -> Option<Suppression> {
     let found = |rule: &str| {
         decision
             .rulings
@@ -220,11 +220,11 @@ fn by_verdict(decision: &Decision) -> Option<Silence> {
             .any(|ruling| ruling.rule == rule && matches!(ruling.finding, Finding::Match(_)))
     };
     match decision.verdict {
-        _ if found(virus::SPEC.id) => Some(Silence::Virus),
-        Verdict::Reject => Some(Silence::Rejected),
-        Verdict::Defer => Some(Silence::Deferred),
-        _ if found(spam::SPEC.id) => Some(Silence::Spam),
-        Verdict::Hold => Some(Silence::Held),
+        _ if found(virus::SPEC.id) => Some(Suppression::Virus),
+        Verdict::Reject => Some(Suppression::Rejected),
+        Verdict::Defer => Some(Suppression::Deferred),
+        _ if found(spam::SPEC.id) => Some(Suppression::Spam),
+        Verdict::Hold => Some(Suppression::Held),
         Verdict::Accept | Verdict::Mark => None,
     }
 }

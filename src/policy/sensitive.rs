@@ -13,7 +13,7 @@ use super::{Mark, Notice, Refusal, Step};
 use crate::address::{Address, DomainPattern};
 use crate::facts::Facts;
 use crate::mail::Direction;
-use crate::rules::{Class, Match};
+use crate::rules::{Match, Sensitivity};
 use crate::templates::{Fields, Occasion};
 use crate::verdict::Verdict;
 
@@ -135,12 +135,12 @@ pub struct SensitivePolicy {
 }
 
 impl SensitivePolicy {
-    fn of(&self, class: Class) -> Option<&ClassPolicy> {
+    fn of(&self, class: Sensitivity) -> Option<&ClassPolicy> {
         match class {
-            Class::None => None,
-            Class::Moderate => Some(&self.moderate),
-            Class::Considerable => Some(&self.considerable),
-            Class::Serious => Some(&self.serious),
+            Sensitivity::None => None,
+            Sensitivity::Moderate => Some(&self.moderate),
+            Sensitivity::Considerable => Some(&self.considerable),
+            Sensitivity::Serious => Some(&self.serious),
         }
     }
 
@@ -151,13 +151,13 @@ impl SensitivePolicy {
     }
 
     /// What is done about data of this class in this mail.
-    fn action(&self, class: Class, facts: &Facts) -> Option<(&ClassPolicy, ClassAction)> {
+    fn action(&self, class: Sensitivity, facts: &Facts) -> Option<(&ClassPolicy, ClassAction)> {
         let policy = self.of(class)?;
         let mut action = policy.action;
         if facts.direction == Direction::Inbound {
             action = action.min(self.inbound.most());
         }
-        if class <= Class::Considerable && self.pinned(facts) {
+        if class <= Sensitivity::Considerable && self.pinned(facts) {
             action = action.min(ClassAction::Mark);
         }
         // A refusal to anyone else would be lost, or tell an outsider of a mailbox's forward.

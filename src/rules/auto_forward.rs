@@ -16,7 +16,7 @@ use crate::limits;
 use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{Finding, Menu, Rule, Section, Spec};
+use super::{ActionSet, Finding, Rule, Section, Spec};
 use found::Found;
 
 /// The rule's spec.
@@ -24,7 +24,7 @@ pub static SPEC: Spec = Spec {
     id: "auto-forward",
     summary: "Automatic forwarding from a mailbox inside to an external address.",
     page: PAGE,
-    menu: Menu::Forward,
+    menu: ActionSet::Forward,
     section: Section::One,
     keys: &[
         Key {

@@ -3,12 +3,11 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::sensitive_data::unread;
-use super::{Class, Evidence, Finding, Grade, Match, Menu, Rule, Section, Sighting, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Sensitivity, Sighting, Spec};
 use crate::documents::{Scheme, State};
 use crate::facts::attachment::Attachment;
 use crate::facts::passage::Place;
 use crate::facts::{Facts, Needs};
-use crate::scan::Sure;
 use crate::scan::credentials::{self, Secret};
 
 /// The rule's spec.
@@ -16,7 +15,7 @@ pub static SPEC: Spec = Spec {
     id: "credentials",
     summary: "Passwords, codes, private keys and tokens in the clear; the password beside the file that it opens.",
     page: PAGE,
-    menu: Menu::Sensitive,
+    menu: ActionSet::Sensitive,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(Credentials)),
@@ -33,7 +32,7 @@ passwords are changed. A value of several kinds of characters, or alone on its l
 is *medium*.
 
 A password or code beside an attachment that is encrypted with one voids the encryption: the mail counts as *serious*,
-for nobody knows what is inside. Else a *strong* credential is *considerable*, a *medium* one *moderate*. Beside such an
+for nobody knows what is inside. Else a *strong* credential is *considerable*, a *medium* one *moderate*. ConfigDir such an
 attachment every `kod` and `nyckel` with a value counts.
 
 ## Why it matters
@@ -74,23 +73,23 @@ fn found(facts: &Facts) -> Option<Match> {
     let locked: Vec<&Attachment> =
         facts.attachments.iter().filter(|attachment| has_password(attachment)).collect();
     let mut sightings = Vec::new();
-    let (mut sure, mut count, mut key) = (Sure::Weak, 0, false);
+    let (mut sure, mut count, mut key) = (Confidence::Weak, 0, false);
     let passages = facts.passages.iter().filter(|passage| passage.place != Place::DisplayName);
     for passage in passages.take_while(|_| facts.work.goes_on()) {
         let folded = passage.folded(&facts.work);
         let all = credentials::find(&folded, !locked.is_empty());
         count += all.len();
-        sure = all.iter().map(|credential| credential.sure).fold(sure, Sure::max);
+        sure = all.iter().map(|credential| credential.sure).fold(sure, Confidence::max);
         key |= all.iter().any(|credential| matches!(credential.secret, Secret::Password | Secret::Code));
         let first = all.iter().max_by_key(|credential| credential.sure);
         sightings.extend(first.map(|first| Sighting::of_credential(first, &folded, passage)));
     }
     let voided = key && !locked.is_empty();
     let (class, grade) = match sure {
-        Sure::Weak => return None,
-        _ if voided => (Class::Serious, Grade::Strong),
-        Sure::Medium => (Class::Moderate, Grade::Medium),
-        Sure::Strong => (Class::Considerable, Grade::Strong),
+        Confidence::Weak => return None,
+        _ if voided => (Sensitivity::Serious, Confidence::Strong),
+        Confidence::Medium => (Sensitivity::Moderate, Confidence::Medium),
+        Confidence::Strong | Confidence::Certain => (Sensitivity::Considerable, Confidence::Strong),
     };
     let mut counts = vec![("credentials", count)];
     let mut beside = Vec::new();

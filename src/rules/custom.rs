@@ -8,7 +8,7 @@ pub(super) mod pattern;
 
 use condition::{Condition, Held};
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 use crate::facts::{Cause, Facts, Needs};
 use crate::settings::Settings;
 use crate::settings::problem::Fault;
@@ -18,7 +18,7 @@ pub static SPEC: Spec = Spec {
     id: "custom",
     summary: "A rule of your own: conditions on addresses, headers, subject, text, attachments and size.",
     page: PAGE,
-    menu: Menu::Content,
+    menu: ActionSet::Content,
     section: Section::Named("no-exe"),
     keys: condition::SECTION_KEYS,
     make,
@@ -101,7 +101,7 @@ impl Rule for Custom {
             Some(_) if unknown => vec![Finding::Unknown(Cause::Limit)],
             Some(evidence) => {
                 vec![Finding::Match(Match {
-                    grade: Grade::Strong,
+                    grade: Confidence::Strong,
                     evidence,
                     mailboxes: Vec::new(),
                     recipients,

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::Class;
+use super::Sensitivity;
 use crate::facts::passage::{Passage, Place};
 use crate::limits;
 use crate::scan::credentials::Credential;
@@ -20,7 +20,7 @@ use crate::text;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     text: String,
-    class: Class,
+    class: Sensitivity,
     counts: Vec<(&'static str, usize)>,
 }
 
@@ -31,12 +31,12 @@ impl Evidence {
     }
 
     fn words(text: String) -> Self {
-        Self { text, class: Class::None, counts: Vec::new() }
+        Self { text, class: Sensitivity::None, counts: Vec::new() }
     }
 
     /// Data of a class: where it was seen, how many of each kind, and what else there is to say.
     pub fn of_data(
-        class: Class,
+        class: Sensitivity,
         counts: Vec<(&'static str, usize)>,
         sightings: &[Sighting],
         beside: &[&'static str],
@@ -79,7 +79,7 @@ impl Evidence {
     }
 
     /// The class of the data; none where the rule is about something else.
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> Sensitivity {
         self.class
     }
 

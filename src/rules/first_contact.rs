@@ -9,14 +9,14 @@ use crate::limits;
 use crate::settings::{Fallback, Key, Settings, parse};
 
 use super::custom::pattern::{Case, Patterns};
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "first-contact",
     summary: "An author outside from whom nobody here had mail before.",
     page: PAGE,
-    menu: Menu::Mark,
+    menu: ActionSet::Mark,
     section: Section::One,
     keys: KEYS,
     make,
@@ -107,7 +107,7 @@ impl Rule for FirstContact {
                 vec![Finding::Unknown(Cause::Learning)]
             }
             Fact::Known(_) => vec![Finding::Match(Match {
-                grade: Grade::Strong,
+                grade: Confidence::Strong,
                 evidence: Evidence::of("unknown-author"),
                 mailboxes: Vec::new(),
                 recipients: Vec::new(),

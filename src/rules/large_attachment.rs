@@ -8,14 +8,14 @@ use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 use crate::templates::Occasion;
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "large-attachment",
     summary: "Mail that leaves with attachments larger than a mail should carry.",
     page: PAGE,
-    menu: Menu::Sender(Occasion::LargeAttachment),
+    menu: ActionSet::Sender(Occasion::LargeAttachment),
     section: Section::One,
     keys: KEYS,
     make,
@@ -81,7 +81,7 @@ impl Rule for LargeAttachment {
             return Vec::new();
         }
         vec![Finding::Match(Match {
-            grade: Grade::Certain,
+            grade: Confidence::Certain,
             evidence: Evidence::of("attachments"),
             mailboxes: facts
                 .sender

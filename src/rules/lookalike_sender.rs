@@ -14,14 +14,14 @@ use crate::settings::{Fallback, Key, Settings, Value, parse};
 use crate::text;
 
 use super::confusable::{OwnLook, OwnLooks};
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec, confusable};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec, confusable};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "lookalike-sender",
     summary: "A sender outside who looks like one inside.",
     page: PAGE,
-    menu: Menu::Mark,
+    menu: ActionSet::Mark,
     section: Section::One,
     keys: KEYS,
     make,
@@ -150,7 +150,7 @@ impl Rule for LookalikeSender {
             signs.push("colleague");
         }
         signs.extend(likeness(&author, self.own.of(&facts.organisation)));
-        let grade = if signs.is_empty() { Grade::Weak } else { Grade::Strong };
+        let grade = if signs.is_empty() { Confidence::Weak } else { Confidence::Strong };
         if replies_go_elsewhere(&author, facts) {
             signs.push("reply-to-elsewhere");
         }

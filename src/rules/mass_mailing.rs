@@ -7,14 +7,14 @@ use crate::limits;
 use crate::settings::{Fallback, Key, Settings, parse};
 use crate::templates::Occasion;
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "mass-mailing",
     summary: "One sender inside who writes to very many people inside.",
     page: PAGE,
-    menu: Menu::Sender(Occasion::MassMailing),
+    menu: ActionSet::Sender(Occasion::MassMailing),
     section: Section::One,
     keys: KEYS,
     make,
@@ -88,7 +88,7 @@ impl Rule for MassMailing {
     fn check(&self, facts: &Facts) -> Vec<Finding> {
         match facts.addressed {
             Fact::Known(addressed) if addressed >= self.recipients => vec![Finding::Match(Match {
-                grade: Grade::Strong,
+                grade: Confidence::Strong,
                 evidence: Evidence::of("recipients"),
                 mailboxes: facts.sender.address().cloned().into_iter().collect(),
                 recipients: Vec::new(),

@@ -14,14 +14,14 @@ use crate::facts::authentication::{Authentication, Outcome, SpfIdentity, aligned
 use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{Finding, Menu, Rule, Section, Spec};
+use super::{ActionSet, Finding, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "receipt",
     summary: "A receipt for every mail from outside to a function mailbox.",
     page: PAGE,
-    menu: Menu::Receipt,
+    menu: ActionSet::Receipt,
     section: Section::One,
     keys: KEYS,
     make,
@@ -104,7 +104,7 @@ const KEYS: &[Key] = &[
 /// Why the sender of a mail is not answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "each reason stands in the rule's page, once")]
-pub enum Silence {
+pub enum Suppression {
     NullSender,
     OddSender,
     OwnAddress,
@@ -134,7 +134,7 @@ pub enum Silence {
     Unwritten,
 }
 
-impl Silence {
+impl Suppression {
     /// The word for it in the log, in metrics and in `--json`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -231,33 +231,33 @@ impl Rule for Receipt {
         Needs { authentication: self.require_authentication, ..Needs::default() }
     }
 
-    /// None: that a case came in is not news about the mail. See [`Rule::silence`].
+    /// None: that a case came in is not news about the mail. See [`Rule::suppression`].
     fn check(&self, _: &Facts) -> Vec<Finding> {
         Vec::new()
     }
 
-    fn silence(&self, facts: &Facts) -> Option<Silence> {
-        senders::silence(facts)
-            .or_else(|| automatic::silence(facts, &self.heed))
+    fn suppression(&self, facts: &Facts) -> Option<Suppression> {
+        senders::suppression(facts)
+            .or_else(|| automatic::suppression(facts, &self.heed))
             .or_else(|| if self.require_authentication { unauthenticated(facts) } else { None })
     }
 }
 
 /// Why nobody vouches for the sender.
-fn unauthenticated(facts: &Facts) -> Option<Silence> {
+fn unauthenticated(facts: &Facts) -> Option<Suppression> {
     let authentication = match &facts.authentication {
         Fact::Known(authentication) => authentication,
-        Fact::Unavailable(cause) => return Some(Silence::AuthenticationUnavailable(*cause)),
-        Fact::NotGathered => return Some(Silence::AuthenticationUnavailable(Cause::Fault)),
+        Fact::Unavailable(cause) => return Some(Suppression::AuthenticationUnavailable(*cause)),
+        Fact::NotGathered => return Some(Suppression::AuthenticationUnavailable(Cause::Fault)),
     };
     let sender = facts.sender.address().and_then(crate::address::Address::domain);
-    let Some(sender) = sender else { return Some(Silence::Unauthenticated) };
+    let Some(sender) = sender else { return Some(Suppression::Unauthenticated) };
     if authentication.vouched() && vouched(&sender, authentication) {
         None
     } else if undecided(&sender, authentication) {
-        Some(Silence::AuthenticationUnavailable(Cause::Dns))
+        Some(Suppression::AuthenticationUnavailable(Cause::Dns))
     } else {
-        Some(Silence::Unauthenticated)
+        Some(Suppression::Unauthenticated)
     }
 }
 

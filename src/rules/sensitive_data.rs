@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
 
-use super::{Class, Evidence, Finding, Grade, Match, Menu, Rule, Section, Sighting, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Sensitivity, Sighting, Spec};
 use crate::documents::State;
 use crate::facts::{Cause, Facts, Needs};
+use crate::scan::Kind;
 use crate::scan::terms::Category;
-use crate::scan::{Kind, Sure};
 use reading::{Reading, Seen};
 use settings::Vocabulary;
 
@@ -22,7 +22,7 @@ pub static SPEC: Spec = Spec {
     id: "sensitive-data",
     summary: "Sensitive personal data in the clear: identity numbers, and health, social services and the like near them.",
     page: PAGE,
-    menu: Menu::Sensitive,
+    menu: ActionSet::Sensitive,
     section: Section::One,
     keys: settings::KEYS,
     make: |_, section| Some(Box::new(SensitiveData { vocabulary: settings::read(section)? })),
@@ -103,25 +103,26 @@ impl SensitiveData {
     fn found(&self, reading: &Reading<'_>) -> Option<Match> {
         let Vocabulary { kinds, categories, .. } = &self.vocabulary;
         let class_of = |kind: Kind| kinds.get(&kind).copied().unwrap_or_default();
-        let mut class = Class::None;
-        let mut grade = Grade::Medium;
+        let mut class = Sensitivity::None;
+        let mut grade = Confidence::Medium;
         for number in reading.numbers() {
-            let most = if number.sure == Sure::Strong { Class::Serious } else { Class::Moderate };
+            let most =
+                if number.sure == Confidence::Strong { Sensitivity::Serious } else { Sensitivity::Moderate };
             class = class.max(class_of(number.kind).min(most));
-            if number.sure == Sure::Strong && class_of(number.kind) > Class::None {
-                grade = Grade::Strong;
+            if number.sure == Confidence::Strong && class_of(number.kind) > Sensitivity::None {
+                grade = Confidence::Strong;
             }
         }
         let bulk = reading.persons() >= self.vocabulary.bulk_persons;
         if bulk {
-            class = Class::Serious;
+            class = Sensitivity::Serious;
         }
         let near = reading.near(&self.vocabulary.terms);
         for category in near.keys() {
             class = class.max(categories.get(category).copied().unwrap_or_default());
-            grade = Grade::Strong;
+            grade = Confidence::Strong;
         }
-        if class == Class::None {
+        if class == Sensitivity::None {
             return None;
         }
         let evidence = evidence(class, reading, &near, bulk);
@@ -130,7 +131,12 @@ impl SensitiveData {
 }
 
 /// What is told of it all: where the first of each kind stands, how many there are, and what is near.
-fn evidence(class: Class, reading: &Reading<'_>, near: &BTreeMap<Category, usize>, bulk: bool) -> Evidence {
+fn evidence(
+    class: Sensitivity,
+    reading: &Reading<'_>,
+    near: &BTreeMap<Category, usize>,
+    bulk: bool,
+) -> Evidence {
     let with_address = near.contains_key(&Category::Protected);
     let told = |kind: Kind| kind != Kind::Address || with_address;
     let sightings: Vec<Sighting> = reading

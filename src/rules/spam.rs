@@ -10,14 +10,14 @@ use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "spam",
     summary: "Spam from outside: marked, never stopped.",
     page: PAGE,
-    menu: Menu::Spam,
+    menu: ActionSet::Spam,
     section: Section::One,
     keys: KEYS,
     make,
@@ -126,7 +126,7 @@ impl Rule for Spam {
         if weighed.is_spam() || doubted {
             let evidence = weighed.tests.iter().fold(weighed.evidence(), |evidence, test| evidence.and(test));
             return vec![Finding::Match(Match {
-                grade: Grade::Strong,
+                grade: Confidence::Strong,
                 evidence,
                 mailboxes: Vec::new(),
                 recipients: Vec::new(),

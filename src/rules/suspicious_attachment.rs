@@ -9,14 +9,14 @@ use crate::facts::{Fact, Facts, Needs};
 use crate::mail::Direction;
 use crate::mime::words;
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "suspicious-attachment",
     summary: "Attachments from outside that are not what they say, or that run when they are opened.",
     page: PAGE,
-    menu: Menu::Mark,
+    menu: ActionSet::Mark,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(SuspiciousAttachment)),
@@ -125,7 +125,7 @@ impl Rule for SuspiciousAttachment {
         let Some(first) = signs.next() else { return Vec::new() };
         let evidence = signs.fold(Evidence::of(first), Evidence::and);
         vec![Finding::Match(Match {
-            grade: Grade::Strong,
+            grade: Confidence::Strong,
             evidence,
             mailboxes: Vec::new(),
             recipients: Vec::new(),

@@ -10,14 +10,14 @@ use crate::mail::Direction;
 use crate::organisation::Organisation;
 
 use super::confusable::{OwnLook, OwnLooks};
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec, confusable};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec, confusable};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "suspicious-link",
     summary: "Links in mail from outside that lead elsewhere than they show.",
     page: PAGE,
-    menu: Menu::Mark,
+    menu: ActionSet::Mark,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(SuspiciousLink::default())),
@@ -76,7 +76,7 @@ impl Rule for SuspiciousLink {
         let mut signs = signs.into_iter().filter_map(|(sign, found)| found.then_some(sign));
         let Some(first) = signs.next() else { return Vec::new() };
         let vouched = matches!(&facts.authentication, Fact::Known(found) if found.vouched());
-        let grade = if first == "other-target" && vouched { Grade::Weak } else { Grade::Strong };
+        let grade = if first == "other-target" && vouched { Confidence::Weak } else { Confidence::Strong };
         let evidence = signs.fold(Evidence::of(first), Evidence::and);
         vec![Finding::Match(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })]
     }

@@ -5,14 +5,14 @@
 use crate::facts::scan::VirusScan;
 use crate::facts::{Fact, Facts, Needs};
 
-use super::{Evidence, Finding, Grade, Match, Menu, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "virus",
     summary: "Viruses, by ClamAV: mail from everywhere to everywhere.",
     page: PAGE,
-    menu: Menu::Virus,
+    menu: ActionSet::Virus,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(Virus)),
@@ -62,8 +62,8 @@ impl Rule for Virus {
             })]
         };
         match &facts.scans.virus {
-            Fact::Known(VirusScan::Virus(name)) => found(Grade::Certain, name),
-            Fact::Known(VirusScan::Heuristic(name)) => found(Grade::Weak, name),
+            Fact::Known(VirusScan::Virus(name)) => found(Confidence::Certain, name),
+            Fact::Known(VirusScan::Heuristic(name)) => found(Confidence::Weak, name),
             Fact::Unavailable(cause) => vec![Finding::Unknown(*cause)],
             // Without a scanner the config is refused; no scanner and no answer are not the same.
             Fact::Known(VirusScan::Nothing) | Fact::NotGathered => Vec::new(),

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::Sure;
+use super::Confidence;
 use super::fold::{Folded, is_letter, is_word};
 use crate::limits;
 
@@ -47,7 +47,7 @@ pub struct Credential {
     /// What it is.
     pub secret: Secret,
     /// How sure that is.
-    pub sure: Sure,
+    pub sure: Confidence,
     /// Where it stands in the folded text, from its word or beginning on.
     pub at: Range<usize>,
 }
@@ -263,7 +263,7 @@ fn private_key(bytes: &[u8], at: Range<usize>) -> Option<Credential> {
     let key = content.take_while(|byte| byte.is_ascii_graphic() && **byte != b'.').count() >= 40;
     (private && key).then(|| Credential {
         secret: Secret::PrivateKey,
-        sure: Sure::Strong,
+        sure: Confidence::Strong,
         at: at.start..at.start + line.len(),
     })
 }
@@ -278,7 +278,7 @@ fn token(bytes: &[u8], at: Range<usize>, prefix: &str, length: usize) -> Option<
         && least.iter().all(|byte| in_token(*byte, b"_-."));
     let varied = whole && least.iter().collect::<std::collections::BTreeSet<_>>().len() >= 8;
     let end = at.start + if varied { token_length(bytes, at.start, b"_-.") } else { 0 };
-    varied.then_some(Credential { secret: Secret::Token, sure: Sure::Strong, at: at.start..end })
+    varied.then_some(Credential { secret: Secret::Token, sure: Confidence::Strong, at: at.start..end })
 }
 
 /// Three parts of base64url with dots between, the first two of them JSON objects.
@@ -293,7 +293,7 @@ fn jwt(bytes: &[u8], at: Range<usize>) -> Option<Credential> {
         && head.len() >= 16
         && claims.starts_with(b"eyJ")
         && signature.len() >= 16;
-    whole.then_some(Credential { secret: Secret::Token, sure: Sure::Strong, at: at.start..end })
+    whole.then_some(Credential { secret: Secret::Token, sure: Confidence::Strong, at: at.start..end })
 }
 
 /// `scheme://user:password@host`.
@@ -311,7 +311,7 @@ fn url(bytes: &[u8], at: Range<usize>) -> Option<Credential> {
     let told = scheme.is_some_and(|byte| is_letter(*byte)) && colon > 0 && !value::is_pictured(password);
     (told && password.len() >= 4).then(|| Credential {
         secret: Secret::Password,
-        sure: Sure::Strong,
+        sure: Confidence::Strong,
         at: at.start..at.end + host,
     })
 }

@@ -5,16 +5,16 @@
 
 use super::checks::{is_day, number};
 use super::context::{Says, touches_word};
-use super::identity::{Ground, key};
+use super::identity::{TextContext, key};
 use super::shape::{Shape, sides};
-use super::{By, Kind, Number, Sure};
+use super::{By, Confidence, Kind, Number};
 
 /// Check characters of Finnish numbers, by the remainder of 31.
 const FINNISH: &[u8; 31] = b"0123456789ABCDEFHJKLMNPRSTUVWXY";
 /// The signs of the centuries in Finnish numbers: 1800, 1900, 2000.
 const CENTURIES: [&[u8]; 3] = [b"+", b"-YXWVU", b"ABCDEF"];
 
-impl Ground<'_> {
+impl TextContext<'_> {
     /// The neighbour's identity number that begins with the first run.
     pub(super) fn foreign(&self, shape: &Shape<'_>) -> Option<Number> {
         if touches_word(self.bytes, shape.range(0).start.checked_sub(1)) {
@@ -44,7 +44,7 @@ impl Ground<'_> {
         let at = at.start..at.end + 5;
         let right = FINNISH.get(nine % 31) == Some(check) && !touches_word(self.bytes, Some(at.end));
         let letters = check.is_ascii_alphabetic() || sign.is_ascii_alphabetic();
-        let sure = if letters || self.says_so(at.start) { Sure::Strong } else { Sure::Medium };
+        let sure = if letters || self.says_so(at.start) { Confidence::Strong } else { Confidence::Medium };
         let characters: Vec<u8> = day.iter().chain(&tail).copied().collect();
         right.then(|| Number { kind: Kind::Finnish, sure, by: By::Form, key: key(&characters), at })
     }
@@ -69,7 +69,7 @@ impl Ground<'_> {
         let right = is_day(2000, month, day)
             && weighted(&[3, 7, 6, 1, 8, 9, 4, 5, 2, 1])
             && weighted(&[5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1]);
-        let sure = if self.says_so(at.start) { Sure::Strong } else { Sure::Medium };
+        let sure = if self.says_so(at.start) { Confidence::Strong } else { Confidence::Medium };
         right.then(|| Number { kind: Kind::Norwegian, sure, by: By::Form, key: key(&digits), at })
     }
 
@@ -86,7 +86,7 @@ impl Ground<'_> {
         let named = self.context.label(at.start, &[Says::Danish, Says::Other, Says::Phone])
             == Some(Says::Danish)
             || self.context.headed(at.start, Says::Danish);
-        let (kind, sure) = (Kind::Danish, Sure::Strong);
+        let (kind, sure) = (Kind::Danish, Confidence::Strong);
         named.then(|| Number { kind, sure, by: By::Word, key: key(&digits), at })
     }
 
@@ -101,7 +101,7 @@ impl Ground<'_> {
         if !fits || self.context.label(at.start, &[Says::Lma, Says::Other, Says::Phone]) != Some(Says::Lma) {
             return None;
         }
-        Some(Number { kind: Kind::Lma, sure: Sure::Strong, by: By::Word, key: key(&digits), at })
+        Some(Number { kind: Kind::Lma, sure: Confidence::Strong, by: By::Word, key: key(&digits), at })
     }
 
     /// Whether a word before the number calls it an identity number.

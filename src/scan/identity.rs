@@ -13,7 +13,7 @@ use jiff::civil::Date;
 use super::checks::{is_day, luhn, number};
 use super::context::{Context, Said, Says, in_reference};
 use super::shape::{Between, Shape, Sides, sides};
-use super::{By, Kind, Number, Sure, loose};
+use super::{By, Confidence, Kind, Number, loose};
 
 /// The earliest year of birth that anybody alive, or lately dead, may have.
 const FIRST_YEAR: u16 = 1840;
@@ -40,7 +40,7 @@ pub(super) enum Form {
 }
 
 /// What all numbers of one text are looked at with.
-pub(super) struct Ground<'a> {
+pub(super) struct TextContext<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) context: &'a Context<'a>,
     pub(super) today: Date,
@@ -57,7 +57,7 @@ pub(super) struct Written {
     pub(super) plus: bool,
 }
 
-impl Ground<'_> {
+impl TextContext<'_> {
     /// The identity number that the runs begin with. One that stands in a row after one that was called so, as
     /// `listed` says, is called so too.
     pub(super) fn identity(&self, shape: &Shape<'_>, listed: bool) -> Option<Number> {
@@ -80,10 +80,10 @@ impl Ground<'_> {
         let kind = self.kind(&written).filter(|kind| kind.of_person())?;
         let said = self.context.said(&written.at, false);
         let (sure, by) = match said {
-            _ if listed => (Sure::Strong, By::Word),
-            Said::Identity => (Sure::Strong, By::Word),
+            _ if listed => (Confidence::Strong, By::Word),
+            Said::Identity => (Confidence::Strong, By::Word),
             Said::Other => return None,
-            Said::OfPerson | Said::NearPerson | Said::Nothing => (Sure::Weak, By::Category),
+            Said::OfPerson | Said::NearPerson | Said::Nothing => (Confidence::Weak, By::Category),
         };
         Some(Number { kind, sure, by, at: written.at, key: key(&written.ten) })
     }
@@ -154,19 +154,19 @@ impl Ground<'_> {
     }
 
     /// How sure it is that the number is a person's, and by what.
-    fn sure(&self, written: &Written, sides: Sides, kind: Kind, listed: bool) -> Option<(Sure, By)> {
+    fn sure(&self, written: &Written, sides: Sides, kind: Kind, listed: bool) -> Option<(Confidence, By)> {
         let ten = written.form == Form::Ten;
         let like_phone = ten && starts_like_phone(&written.ten);
         let said = self.context.said(&written.at, like_phone);
         if said == Said::Identity || (listed && said != Said::Other) {
-            return Some((Sure::Strong, By::Word));
+            return Some((Confidence::Strong, By::Word));
         }
         if written.form == Form::Wrapped {
             return None;
         }
         let (recent, serial) = (self.recent(written), self.serial_like(written));
         // A weak hint never outweighs a form that hardly anything else has.
-        let doubted = if ten || (recent && serial) { Sure::Weak } else { Sure::Medium };
+        let doubted = if ten || (recent && serial) { Confidence::Weak } else { Confidence::Medium };
         let by = match said {
             Said::OfPerson | Said::NearPerson => By::Person,
             _ if self.modern(written) => By::ModernForm,
@@ -175,17 +175,19 @@ impl Ground<'_> {
         let sure = match (said, written.form) {
             _ if in_reference(self.bytes, &written.at) => doubted,
             (Said::Other, _) => doubted,
-            (Said::OfPerson | Said::NearPerson, _) if recent && serial => Sure::Medium,
-            (Said::NearPerson, Form::Ten) if like_phone => Sure::Medium,
-            (Said::OfPerson | Said::NearPerson, _) => Sure::Strong,
-            (_, Form::Ten) if like_phone || sides.joined => Sure::Weak,
-            _ if kind == Kind::Reserve => Sure::Medium,
+            (Said::OfPerson | Said::NearPerson, _) if recent && serial => Confidence::Medium,
+            (Said::NearPerson, Form::Ten) if like_phone => Confidence::Medium,
+            (Said::OfPerson | Said::NearPerson, _) => Confidence::Strong,
+            (_, Form::Ten) if like_phone || sides.joined => Confidence::Weak,
+            _ if kind == Kind::Reserve => Confidence::Medium,
             // A time: the day and the hour of an event.
-            (_, Form::Twelve) if recent && serial => Sure::Weak,
-            (_, Form::Ten) => Sure::Medium,
-            _ if sides.letters || recent || serial => Sure::Medium,
-            (_, Form::Spaced) if sides.spaced => Sure::Medium,
-            (_, Form::Twelve | Form::Separated | Form::Spaced | Form::Wrapped | Form::Loose) => Sure::Strong,
+            (_, Form::Twelve) if recent && serial => Confidence::Weak,
+            (_, Form::Ten) => Confidence::Medium,
+            _ if sides.letters || recent || serial => Confidence::Medium,
+            (_, Form::Spaced) if sides.spaced => Confidence::Medium,
+            (_, Form::Twelve | Form::Separated | Form::Spaced | Form::Wrapped | Form::Loose) => {
+                Confidence::Strong
+            }
         };
         Some((sure, by))
     }
@@ -215,12 +217,14 @@ impl Ground<'_> {
     }
 
     /// How sure it is that the number is an organisation's: on its own line, in its written form or under its name.
-    fn organisation(&self, written: &Written, sides: Sides) -> Option<Sure> {
+    fn organisation(&self, written: &Written, sides: Sides) -> Option<Confidence> {
         let named = self.context.label(written.at.start, &[Says::Organisation]).is_some();
         match written.form {
             Form::Wrapped | Form::Loose => None,
-            Form::Separated => Some(Sure::Strong),
-            Form::Ten | Form::Twelve | Form::Spaced => (named && !sides.letters).then_some(Sure::Strong),
+            Form::Separated => Some(Confidence::Strong),
+            Form::Ten | Form::Twelve | Form::Spaced => {
+                (named && !sides.letters).then_some(Confidence::Strong)
+            }
         }
     }
 
@@ -243,7 +247,7 @@ impl Ground<'_> {
         let written = Written { form: Form::Separated, at, century: None, ten, plus: false };
         let kind = self.kind(&written)?;
         let at = written.at.start..written.at.start + written.ten.len();
-        Some(Number { kind, sure: Sure::Strong, by: By::Word, key: key(&written.ten), at })
+        Some(Number { kind, sure: Confidence::Strong, by: By::Word, key: key(&written.ten), at })
     }
 }
 

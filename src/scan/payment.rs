@@ -5,9 +5,9 @@
 use super::checks::{is_day, luhn, modulus_11, modulus_97, number};
 use super::context::{Says, touches_word};
 use super::fold::is_letter;
-use super::identity::{Ground, key};
+use super::identity::{TextContext, key};
 use super::shape::{Between, Shape, digits_end, sides};
-use super::{By, Kind, Number, Sure};
+use super::{By, Confidence, Kind, Number};
 
 /// Characters of an IBAN by its country (ISO 13616 register; those whose banks Swedish authorities pay to).
 const IBAN: &[(&[u8; 2], usize)] = &[
@@ -58,7 +58,7 @@ const LABELS: &[Says] =
 /// Digits of a clearing number with its check digit and the longest account number.
 const ACCOUNT_DIGITS: usize = 15;
 
-impl Ground<'_> {
+impl TextContext<'_> {
     /// The IBAN whose check digits are the first run.
     pub(super) fn iban(&self, shape: &Shape<'_>) -> Option<Number> {
         let start = shape.range(0).start.checked_sub(2)?;
@@ -87,7 +87,7 @@ impl Ground<'_> {
         let digits = characters.get(2..4).is_some_and(|check| check.iter().all(u8::is_ascii_digit));
         (whole && digits && modulus_97(&characters)).then(|| Number {
             kind: Kind::Bank,
-            sure: Sure::Strong,
+            sure: Confidence::Strong,
             by: By::Word,
             key: key(&characters),
             at: start..end,
@@ -116,10 +116,10 @@ impl Ground<'_> {
         }
         let label = self.context.label(at.start, &[Says::Card, Says::Other, Says::Account]);
         let sure = match label {
-            Some(Says::Card) => Sure::Strong,
-            Some(_) => Sure::Weak,
-            None if grouped.is_some() || self.context.headed(at.start, Says::Card) => Sure::Strong,
-            None => Sure::Medium,
+            Some(Says::Card) => Confidence::Strong,
+            Some(_) => Confidence::Weak,
+            None if grouped.is_some() || self.context.headed(at.start, Says::Card) => Confidence::Strong,
+            None => Confidence::Medium,
         };
         Some(Number { kind: Kind::Card, sure, by: By::Form, key: key(&digits), at })
     }
@@ -176,7 +176,7 @@ impl Ground<'_> {
                     Some(b"3300" | b"3782") => (Kind::Personal, digits.get(4..)?),
                     _ => (Kind::Bank, digits),
                 };
-                let (sure, by) = (Sure::Strong, By::Word);
+                let (sure, by) = (Confidence::Strong, By::Word);
                 (whole && is_account(digits)).then(|| Number { kind, sure, by, key: key(own), at })
             },
         )
@@ -198,7 +198,13 @@ impl Ground<'_> {
             _ => return None,
         };
         let ends = !touches_word(self.bytes, Some(at.end)) && !sides(self.bytes, &at).piece;
-        ends.then(|| Number { kind: Kind::Passport, sure: Sure::Strong, by: By::Word, key: key(&digits), at })
+        ends.then(|| Number {
+            kind: Kind::Passport,
+            sure: Confidence::Strong,
+            by: By::Word,
+            key: key(&digits),
+            at,
+        })
     }
 }
 
@@ -227,7 +233,7 @@ fn giro(shape: &Shape<'_>, kind: Kind) -> Option<Number> {
         let digits = shape.digits(last);
         (luhn(digits.iter().map(|digit| digit - b'0'))).then(|| Number {
             kind,
-            sure: Sure::Strong,
+            sure: Confidence::Strong,
             by: By::Word,
             key: key(&digits),
             at: shape.range(last),

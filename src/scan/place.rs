@@ -4,9 +4,9 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::fold::is_letter;
-use super::identity::{Ground, key};
+use super::identity::{TextContext, key};
 use super::shape::Shape;
-use super::{By, Kind, Number, Sure};
+use super::{By, Confidence, Kind, Number};
 
 /// What the names of streets end in, folded.
 const STREETS: &[&[u8]] = &[
@@ -39,7 +39,7 @@ const STREETS: &[&[u8]] = &[
     b"g\xE5ngen",
 ];
 
-impl Ground<'_> {
+impl TextContext<'_> {
     /// The address whose house number is the first run.
     pub(super) fn address(&self, shape: &Shape<'_>) -> Option<Number> {
         let house = shape.range(0);
@@ -57,7 +57,7 @@ impl Ground<'_> {
         let at = house.start - 1 - street.len()..house.end;
         STREETS.iter().any(|ending| lower.ends_with(ending)).then(|| Number {
             kind: Kind::Address,
-            sure: Sure::Strong,
+            sure: Confidence::Strong,
             by: By::Form,
             key: key(&lower),
             at,

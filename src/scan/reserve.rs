@@ -7,14 +7,14 @@ use std::ops::Range;
 
 use super::checks::{is_day, luhn, number};
 use super::context::{Says, touches_word};
-use super::identity::{Ground, key};
+use super::identity::{TextContext, key};
 use super::shape::Shape;
-use super::{By, Kind, Number, Sure};
+use super::{By, Confidence, Kind, Number};
 
 /// The letters of interim numbers; each counts as 1.
 const INTERIM: &[u8] = b"TRSUWXJKLMN";
 
-impl Ground<'_> {
+impl TextContext<'_> {
     /// The interim or reserve number that begins with the first run.
     pub(super) fn with_letters(&self, shape: &Shape<'_>) -> Option<Number> {
         if !matches!(shape.length(0), 6 | 8) {
@@ -26,16 +26,16 @@ impl Ground<'_> {
         let label = self.context.label(at.start, &[Says::Identity, Says::Reserve, Says::Other]);
         let said = |says| self.context.headed(at.start, says);
         let sure = match (label, alone) {
-            (Some(Says::Other), _) => Sure::Weak,
-            (Some(_), _) => Sure::Strong,
+            (Some(Says::Other), _) => Confidence::Weak,
+            (Some(_), _) => Confidence::Strong,
             (None, Some(sure)) => {
                 if said(Says::Reserve) || said(Says::Identity) || said(Says::Person) {
-                    Sure::Strong
+                    Confidence::Strong
                 } else {
                     sure
                 }
             }
-            (None, None) if said(Says::Reserve) => Sure::Strong,
+            (None, None) if said(Says::Reserve) => Confidence::Strong,
             (None, None) => return None,
         };
         let mut characters = day.get(day.len() - 6..)?.to_vec();
@@ -62,10 +62,10 @@ impl Ground<'_> {
         }
         let sure =
             match self.context.label(at.start, &[Says::Identity, Says::Reserve, Says::Other, Says::Phone]) {
-                Some(Says::Identity | Says::Reserve) => Sure::Strong,
-                Some(_) => Sure::Weak,
-                None if self.context.headed(at.start, Says::Person) => Sure::Strong,
-                None => Sure::Medium,
+                Some(Says::Identity | Says::Reserve) => Confidence::Strong,
+                Some(_) => Confidence::Weak,
+                None if self.context.headed(at.start, Says::Person) => Confidence::Strong,
+                None => Confidence::Medium,
             };
         Some(Number { kind: Kind::Reserve, sure, by: By::Form, key: key(digits.get(2..)?), at })
     }
@@ -92,7 +92,7 @@ impl Ground<'_> {
 }
 
 /// What the form says: the kind, and how sure it is alone; without that only a word before it tells.
-fn kind_of(day: &[u8], separated: bool, tail: &[u8]) -> Option<(Kind, Option<Sure>)> {
+fn kind_of(day: &[u8], separated: bool, tail: &[u8]) -> Option<(Kind, Option<Confidence>)> {
     let short = day.get(day.len() - 6..)?;
     let two = |at: usize| short.get(at..at + 2).map_or(99, number);
     let year = if day.len() == 8 { day.get(..4).map_or(0, number) } else { 2000 };
@@ -116,12 +116,12 @@ fn kind_of(day: &[u8], separated: bool, tail: &[u8]) -> Option<(Kind, Option<Sur
                     _ => 8,
                 }) =>
         {
-            Some((Kind::Reserve, Some(Sure::Medium)))
+            Some((Kind::Reserve, Some(Confidence::Medium)))
         }
         [letter, digits @ ..]
             if INTERIM.contains(letter) && real && digits.iter().all(u8::is_ascii_digit) && checked(1) =>
         {
-            Some((Kind::Interim, Some(if separated { Sure::Strong } else { Sure::Medium })))
+            Some((Kind::Interim, Some(if separated { Confidence::Strong } else { Confidence::Medium })))
         }
         [b'A'..=b'Z', b'A'..=b'Z', digit, _]
             if day.len() == 8 && digit.is_ascii_digit() && (21..=29).contains(&(year / 100)) =>

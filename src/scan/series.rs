@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::context::Context;
-use super::{By, Number, Sure};
+use super::{By, Confidence, Number};
 use crate::limits;
 
 /// Different numbers from which on few right check digits among them are no chance.
@@ -53,7 +53,8 @@ impl Tally {
 
 /// Judges the numbers that no label names by the others of their column and form.
 pub(super) fn settle(bytes: &[u8], context: &Context<'_>, found: &mut [Number], failing: &[Failing]) {
-    let open = |number: &Number| number.kind.of_person() && number.by != By::Word && number.sure > Sure::Weak;
+    let open =
+        |number: &Number| number.kind.of_person() && number.by != By::Word && number.sure > Confidence::Weak;
     if !found.iter().any(open) {
         return;
     }
@@ -70,13 +71,13 @@ pub(super) fn settle(bytes: &[u8], context: &Context<'_>, found: &mut [Number], 
     for (number, group) in found.iter_mut().zip(persons).filter(|(number, _)| open(number)) {
         let Some(tally) = tallies.get(group) else { continue };
         let (column, (_, separated)) = group;
-        let low = if *separated { Sure::Medium } else { Sure::Weak };
+        let low = if *separated { Confidence::Medium } else { Confidence::Weak };
         // In a text that is no table an old day has nothing to do with the cases of these years beside it.
         let alike = column.is_some() || !separated || number.by != By::Form;
         if (alike && tally.mostly_fail()) || days.contains(&day(number)) {
             number.sure = number.sure.min(low);
         } else if tally.nearly_all_pass() || (number.by == By::Person && tally.none_fails()) {
-            number.sure = Sure::Strong;
+            number.sure = Confidence::Strong;
         }
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 
 const TODAY: Date = date(2026, 3, 2);
 
-fn found(text: &str) -> Vec<(Kind, Sure)> {
+fn found(text: &str) -> Vec<(Kind, Confidence)> {
     let folded = Folded::new(text);
     numbers(&folded, TODAY, false).into_iter().map(|number| (number.kind, number.sure)).collect()
 }
@@ -88,48 +88,48 @@ fn every_written_form_of_every_number_is_found() {
         for (form, text) in strong.iter().enumerate() {
             let here = format!("Hej, {text}, hälsningar");
             let [(found_kind, sure)] = found(&here)[..] else { panic!("{here}") };
-            let least = if recent(text) && form < 12 { Sure::Medium } else { Sure::Strong };
+            let least = if recent(text) && form < 12 { Confidence::Medium } else { Confidence::Strong };
             assert!(found_kind == kind && sure >= least, "{here} {sure:?}");
         }
         let alone = found(&format!("Hej {ten} hej"));
         let phone = ["07", "01", "08"].iter().any(|prefix| ten.starts_with(prefix));
-        assert_eq!(alone, [(kind, if phone { Sure::Weak } else { Sure::Medium })], "{ten}");
+        assert_eq!(alone, [(kind, if phone { Confidence::Weak } else { Confidence::Medium })], "{ten}");
     }
 }
 
 #[test]
 fn published_numbers_are_found() {
     for (text, kind, sure) in [
-        ("Pnr 811228-9874, läkarintyg bifogas", Kind::Personal, Sure::Strong),
-        ("191212121212", Kind::Personal, Sure::Strong),
-        ("19121212-1212", Kind::Personal, Sure::Strong),
-        ("811228+9874", Kind::Personal, Sure::Strong),
-        ("811228&nbsp;9874".replace("&nbsp;", "\u{A0}").leak(), Kind::Personal, Sure::Strong),
-        ("８１１２２８－９８７４", Kind::Personal, Sure::Strong),
-        ("701063-2391", Kind::Coordination, Sure::Strong),
-        ("000101-T220", Kind::Interim, Sure::Strong),
-        ("reservnummer 19810829M071", Kind::Reserve, Sure::Strong),
-        ("reservnummer 19450829K088", Kind::Reserve, Sure::Strong),
-        ("reservnummer 19930829X802", Kind::Reserve, Sure::Strong),
-        ("reservnummer 19810829SU3A", Kind::Reserve, Sure::Strong),
-        ("Reservnr: 991981000010", Kind::Reserve, Sure::Strong),
-        ("reservnummer 198108320014", Kind::Reserve, Sure::Strong),
-        ("Org.nr 811228-9874 (enskild firma)", Kind::Personal, Sure::Strong),
-        ("SE811228987401", Kind::Personal, Sure::Strong),
-        ("OCR 8112289874 personnummer", Kind::Personal, Sure::Strong),
-        ("https://example.org/sok?pnr=8112289874", Kind::Personal, Sure::Strong),
-        ("kontonr 3300-8112289874", Kind::Personal, Sure::Strong),
-        ("Org.nr 212000-0142", Kind::Organisation, Sure::Strong),
-        ("SE556036079301", Kind::Organisation, Sure::Strong),
-        ("IBAN SE45 5000 0000 0583 9825 7466", Kind::Bank, Sure::Strong),
-        ("SE4550000000058398257466", Kind::Bank, Sure::Strong),
-        ("kortnummer 4111 1111 1111 1111", Kind::Card, Sure::Strong),
-        ("5555555555554444", Kind::Card, Sure::Medium),
-        ("3782-822463-10005", Kind::Card, Sure::Strong),
-        ("Bankgiro 5050-1055", Kind::Bankgiro, Sure::Strong),
-        ("passnummer AA1234567", Kind::Passport, Sure::Strong),
-        ("Passnr: 87654321", Kind::Passport, Sure::Strong),
-        ("adress Storgatan 1", Kind::Address, Sure::Strong),
+        ("Pnr 811228-9874, läkarintyg bifogas", Kind::Personal, Confidence::Strong),
+        ("191212121212", Kind::Personal, Confidence::Strong),
+        ("19121212-1212", Kind::Personal, Confidence::Strong),
+        ("811228+9874", Kind::Personal, Confidence::Strong),
+        ("811228&nbsp;9874".replace("&nbsp;", "\u{A0}").leak(), Kind::Personal, Confidence::Strong),
+        ("８１１２２８－９８７４", Kind::Personal, Confidence::Strong),
+        ("701063-2391", Kind::Coordination, Confidence::Strong),
+        ("000101-T220", Kind::Interim, Confidence::Strong),
+        ("reservnummer 19810829M071", Kind::Reserve, Confidence::Strong),
+        ("reservnummer 19450829K088", Kind::Reserve, Confidence::Strong),
+        ("reservnummer 19930829X802", Kind::Reserve, Confidence::Strong),
+        ("reservnummer 19810829SU3A", Kind::Reserve, Confidence::Strong),
+        ("Reservnr: 991981000010", Kind::Reserve, Confidence::Strong),
+        ("reservnummer 198108320014", Kind::Reserve, Confidence::Strong),
+        ("Org.nr 811228-9874 (enskild firma)", Kind::Personal, Confidence::Strong),
+        ("SE811228987401", Kind::Personal, Confidence::Strong),
+        ("OCR 8112289874 personnummer", Kind::Personal, Confidence::Strong),
+        ("https://example.org/sok?pnr=8112289874", Kind::Personal, Confidence::Strong),
+        ("kontonr 3300-8112289874", Kind::Personal, Confidence::Strong),
+        ("Org.nr 212000-0142", Kind::Organisation, Confidence::Strong),
+        ("SE556036079301", Kind::Organisation, Confidence::Strong),
+        ("IBAN SE45 5000 0000 0583 9825 7466", Kind::Bank, Confidence::Strong),
+        ("SE4550000000058398257466", Kind::Bank, Confidence::Strong),
+        ("kortnummer 4111 1111 1111 1111", Kind::Card, Confidence::Strong),
+        ("5555555555554444", Kind::Card, Confidence::Medium),
+        ("3782-822463-10005", Kind::Card, Confidence::Strong),
+        ("Bankgiro 5050-1055", Kind::Bankgiro, Confidence::Strong),
+        ("passnummer AA1234567", Kind::Passport, Confidence::Strong),
+        ("Passnr: 87654321", Kind::Passport, Confidence::Strong),
+        ("adress Storgatan 1", Kind::Address, Confidence::Strong),
     ] {
         assert_eq!(found(text), [(kind, sure)], "{text}");
     }
@@ -143,6 +143,7 @@ type Trap = fn(&mut Random) -> String;
 #[test]
 fn traps_are_not_taken_for_people() {
     const EACH: usize = 10_000;
+    const STRONG: Confidence = Confidence::Strong;
     let mut random = Random(0x2545_F491_4F6C_DD1D);
     let traps: &[(&str, Trap)] = &[
         ("phone", |r| format!("Ring 070-{} {} {}", r.digits(3), r.digits(2), r.digits(2))),
@@ -237,8 +238,7 @@ fn traps_are_not_taken_for_people() {
         let mut strong = 0;
         for _ in 0..EACH {
             let text = format!("Hej! {} Hälsningar", trap(&mut random));
-            strong +=
-                found(&text).iter().filter(|(kind, sure)| kind.of_person() && *sure == Sure::Strong).count();
+            strong += found(&text).iter().filter(|(kind, sure)| kind.of_person() && *sure == STRONG).count();
         }
         assert_eq!(strong, 0, "{name}: of {EACH}");
     }
@@ -253,7 +253,10 @@ fn ten_digits_and_recent_days_that_a_label_calls_something_else_are_weak() {
         "Kundnummer: 8112289874",
         "https://example.org/kund/8112289874/",
     ] {
-        assert!(found(text).iter().all(|(kind, sure)| !kind.of_person() || *sure == Sure::Weak), "{text}");
+        assert!(
+            found(text).iter().all(|(kind, sure)| !kind.of_person() || *sure == Confidence::Weak),
+            "{text}"
+        );
     }
 }
 
@@ -261,12 +264,15 @@ fn ten_digits_and_recent_days_that_a_label_calls_something_else_are_weak() {
 fn series_of_one_day_and_columns_of_a_table() {
     let day: Vec<String> = (10..40).map(|n| checked(&format!("{:02}1115{n:03}", 20))).collect();
     let text = day.iter().map(|ten| format!("{}-{}", &ten[..6], &ten[6..])).collect::<Vec<_>>().join("\n");
-    assert!(found(&text).iter().all(|(_, sure)| *sure == Sure::Medium));
+    assert!(found(&text).iter().all(|(_, sure)| *sure == Confidence::Medium));
     let mut random = Random(7);
     let column: Vec<String> = (0..50).map(|_| generated(&mut random, false).1).collect();
     let strong = |table: &str| {
         let folded = Folded::new(table);
-        numbers(&folded, TODAY, true).iter().filter(|n| n.kind.of_person() && n.sure == Sure::Strong).count()
+        numbers(&folded, TODAY, true)
+            .iter()
+            .filter(|n| n.kind.of_person() && n.sure == Confidence::Strong)
+            .count()
     };
     assert!(strong(&format!("Namn;Nr\n{}", column.join("\n"))) >= 40);
     // Cases of each day, with counters: one in ten has a right check digit, and a day of birth.
@@ -300,12 +306,12 @@ fn a_label_speaks_of_a_list_and_of_loose_forms() {
         ("> > Pnr: 811228-\n> > 9874\n", 1),
     ] {
         let strong =
-            found(text).iter().filter(|(kind, sure)| kind.of_person() && *sure == Sure::Strong).count();
+            found(text).iter().filter(|(kind, sure)| kind.of_person() && *sure == Confidence::Strong).count();
         assert_eq!(strong, count, "{text}");
     }
     // Days that the month does not have, as they are given.
     for text in ["480491-2386", "201604912384", "110991-2384"] {
-        assert_eq!(found(text), [(Kind::Coordination, Sure::Strong)], "{text}");
+        assert_eq!(found(text), [(Kind::Coordination, Confidence::Strong)], "{text}");
     }
     assert_eq!(found("810992-2388 811378-2380"), []);
 }
@@ -313,12 +319,12 @@ fn a_label_speaks_of_a_list_and_of_loose_forms() {
 #[test]
 fn numbers_of_the_neighbours() {
     for (text, kind, sure) in [
-        ("131052-308T", Kind::Finnish, Sure::Strong),
-        ("131052A308T", Kind::Finnish, Sure::Strong),
-        ("Fødselsnummer 15108695088", Kind::Norwegian, Sure::Strong),
-        ("15108695088", Kind::Norwegian, Sure::Medium),
-        ("CPR-nr. 211062-5629", Kind::Danish, Sure::Strong),
-        ("LMA-nummer 50-123456", Kind::Lma, Sure::Strong),
+        ("131052-308T", Kind::Finnish, Confidence::Strong),
+        ("131052A308T", Kind::Finnish, Confidence::Strong),
+        ("Fødselsnummer 15108695088", Kind::Norwegian, Confidence::Strong),
+        ("15108695088", Kind::Norwegian, Confidence::Medium),
+        ("CPR-nr. 211062-5629", Kind::Danish, Confidence::Strong),
+        ("LMA-nummer 50-123456", Kind::Lma, Confidence::Strong),
     ] {
         assert_eq!(found(text), [(kind, sure)], "{text}");
     }

@@ -51,7 +51,7 @@ pub fn access_origin(node: &str) -> String {
 }
 
 /// What the thread is told.
-pub(super) enum Told {
+pub(super) enum HeadCommand {
     /// Sign this.
     Head(TreeHead),
     /// Look whether the access log has grown, and sign for it.
@@ -61,7 +61,7 @@ pub(super) enum Told {
 }
 
 /// The thread's state.
-pub(super) struct Keeper {
+pub(super) struct HeadSigner {
     pub(super) directory: PathBuf,
     pub(super) node: String,
     pub(super) settings: Heads,
@@ -74,19 +74,19 @@ pub(super) struct Keeper {
     pub(super) identity: Option<(u64, u64)>,
 }
 
-impl Keeper {
+impl HeadSigner {
     /// Signs what it is told to, and asks for a head when one is due.
-    pub(super) fn run(mut self, told: &Receiver<Told>) {
+    pub(super) fn run(mut self, told: &Receiver<HeadCommand>) {
         self.identity = identity(&self.directory).ok();
         let mut last = (Instant::now(), today());
         loop {
             match told.recv_timeout(limits::HEADS_LOOK.min(self.settings.every)) {
-                Ok(Told::Head(head)) => {
+                Ok(HeadCommand::Head(head)) => {
                     self.publish(&head);
                     last = (Instant::now(), today());
                 }
-                Ok(Told::Accesses) => self.publish_accesses(),
-                Ok(Told::End(done)) => {
+                Ok(HeadCommand::Accesses) => self.publish_accesses(),
+                Ok(HeadCommand::End(done)) => {
                     self.publish_accesses();
                     // The writer may have stopped waiting.
                     let _ = done.send(());

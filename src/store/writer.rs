@@ -15,7 +15,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::heads::{self, Told};
+use super::heads::{self, HeadCommand};
 use super::index::{self, Indexer};
 use super::month::Month;
 use super::outbox::{Changes, Event, Outbox};
@@ -37,9 +37,9 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[derive(Debug)]
 pub(super) enum Message {
     /// Store this.
-    Store(Box<Job>),
+    Store(Box<RecordWrite>),
     /// Store something of a mail of our own.
-    Own(Box<Note>),
+    Notice(Box<NoticeRequest>),
     /// Have a tree head signed, if there is anything new.
     Head,
     /// See whether the log is in its place, and whether it can be written where it could not.
@@ -50,7 +50,7 @@ pub(super) enum Message {
 
 /// One record on its way.
 #[derive(Debug)]
-pub(super) struct Job {
+pub(super) struct RecordWrite {
     /// The record.
     pub(super) row: RecordRow,
     /// What rules found.
@@ -66,15 +66,15 @@ pub(super) struct Job {
 
 /// Something of a mail of our own that no record causes.
 #[derive(Debug)]
-pub(super) enum Own {
+pub(super) enum NoticeWrite {
     /// What happened to it.
     Event(Event),
     /// The mail itself.
-    Letter(OutboxRow),
+    New(OutboxRow),
 }
 
 /// That on its way.
-pub(super) type Note = (Own, oneshot::Sender<Result<(), CommitError>>);
+pub(super) type NoticeRequest = (NoticeWrite, oneshot::Sender<Result<(), CommitError>>);
 
 /// The writer's state.
 pub(super) struct Writer {
@@ -87,7 +87,7 @@ pub(super) struct Writer {
     /// How many leaves the newest head of this process covers.
     pub(super) headed: Option<u64>,
     /// Who signs heads.
-    pub(super) heads: std::sync::mpsc::Sender<Told>,
+    pub(super) heads: std::sync::mpsc::Sender<HeadCommand>,
     /// No file before this month is written to, whatever the clock says.
     pub(super) floor: Option<Month>,
     /// The open file; none before the first record and after a failure.
@@ -122,7 +122,7 @@ impl Writer {
             for message in messages.drain(..) {
                 match message {
                     Message::Store(job) => jobs.push(*job),
-                    Message::Own(note) => notes.push(*note),
+                    Message::Notice(note) => notes.push(*note),
                     Message::Head => head_wanted = true,
                     Message::Look => look_wanted = true,
                     Message::Close(done) => {
@@ -136,7 +136,7 @@ impl Writer {
             if std::mem::take(&mut head_wanted) || self.head_is_due() {
                 self.make_head();
                 // Without its thread no head is signed; that is told of where it ended.
-                let _ = self.heads.send(Told::Accesses);
+                let _ = self.heads.send(HeadCommand::Accesses);
             }
             if written > limits::CHECKPOINT_OCTETS {
                 self.checkpoint();
@@ -163,7 +163,7 @@ impl Writer {
     }
 
     /// Stores all of it in one transaction and answers each. Tells about how many octets that wrote.
-    fn commit(&mut self, jobs: &mut Vec<Job>, notes: &mut Vec<Note>) -> usize {
+    fn commit(&mut self, jobs: &mut Vec<RecordWrite>, notes: &mut Vec<NoticeRequest>) -> usize {
         if jobs.is_empty() && notes.is_empty() {
             return 0;
         }
@@ -192,7 +192,7 @@ impl Writer {
     }
 
     /// The number of the first job.
-    fn store(&mut self, jobs: &[Job], notes: &[Note]) -> Result<u64, OpenError> {
+    fn store(&mut self, jobs: &[RecordWrite], notes: &[NoticeRequest]) -> Result<u64, OpenError> {
         self.place.look()?;
         self.open_file()?;
         let first = self.about.last + 1;
@@ -321,13 +321,15 @@ impl Writer {
         self.headed = Some(self.tree.size());
         let (origin, size) = (heads::origin(&self.about.node, self.about.epoch), self.tree.size());
         // Without its thread no head is signed; that is told of where it ended.
-        let _ = self.heads.send(Told::Head(TreeHead { origin, size, root: self.tree.root(), time }));
+        let _ = self.heads.send(HeadCommand::Head(TreeHead { origin, size, root: self.tree.root(), time }));
     }
 
     /// Waits until the last head is signed and copied, but not for ever.
     fn end_heads(&self) {
         let (done, ended) = std::sync::mpsc::sync_channel(1);
-        if self.heads.send(Told::End(done)).is_ok() && ended.recv_timeout(limits::HEADS_END_TIME).is_err() {
+        if self.heads.send(HeadCommand::End(done)).is_ok()
+            && ended.recv_timeout(limits::HEADS_END_TIME).is_err()
+        {
             tracing::warn!("the last tree head may not have been copied");
         }
     }
@@ -393,8 +395,8 @@ impl Writer {
 fn insert(
     connection: &mut Connection,
     first: u64,
-    jobs: &[Job],
-    notes: &[Note],
+    jobs: &[RecordWrite],
+    notes: &[NoticeRequest],
     (outbox, month): (&Outbox, Month),
     mut tree: Tree,
 ) -> rusqlite::Result<(Changes, Tree)> {
@@ -433,8 +435,8 @@ fn insert(
         }
         for (own, _) in notes {
             match own {
-                Own::Event(event) => outbox.note(&transaction, event, &mut changes)?,
-                Own::Letter(row) => {
+                NoticeWrite::Event(event) => outbox.note(&transaction, event, &mut changes)?,
+                NoticeWrite::New(row) => {
                     // It is about the log as it is after this record.
                     outbox.add(&transaction, month, tree.size().cast_signed(), row, &mut changes)?;
                 }
@@ -450,11 +452,11 @@ fn insert(
 const COMMIT_PAGES: usize = 5;
 
 /// About how many octets the job adds to that.
-fn octets(job: &Job) -> usize {
+fn octets(job: &RecordWrite) -> usize {
     2 * job.row.octets() + job.outbox.iter().map(|row| 256 + row.message.len()).sum::<usize>()
 }
 
-fn confirm(notes: &mut Vec<Note>, result: &Result<(), CommitError>) {
+fn confirm(notes: &mut Vec<NoticeRequest>, result: &Result<(), CommitError>) {
     for (_, waiter) in notes.drain(..) {
         // Whoever asked may have stopped waiting.
         let _ = waiter.send(result.clone());
@@ -462,7 +464,7 @@ fn confirm(notes: &mut Vec<Note>, result: &Result<(), CommitError>) {
 }
 
 /// The waiter may have gone: its connection broke. The record is stored all the same.
-fn answer(job: Job, result: Result<RecordId, CommitError>) {
+fn answer(job: RecordWrite, result: Result<RecordId, CommitError>) {
     match job.waiter {
         Some(waiter) => drop(waiter.send(result)),
         None if result.is_err() => METRICS.store_unlogged.inc(),

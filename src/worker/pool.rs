@@ -85,7 +85,7 @@ struct Worker {
     process: Child,
     input: ChildStdin,
     output: ChildStdout,
-    complaints: ChildStderr,
+    stderr: ChildStderr,
     documents: u32,
     /// The processor time that it has had.
     cpu: Duration,
@@ -145,7 +145,7 @@ impl Workers {
                 }
                 Ok(reading)
             }
-            Err(Ended::Broken(error)) => Err(worker.autopsy(&error).await),
+            Err(Ended::Broken(error)) => Err(worker.failure_of(&error).await),
             Err(Ended::Late(failure)) => {
                 tracing::warn!(octets = bytes.len(), %failure, "a document cannot be read; its worker is ended");
                 worker.end().await;
@@ -214,9 +214,8 @@ impl Worker {
             .kill_on_drop(true)
             .spawn()?;
         let pipes = process.stdin.take().zip(process.stdout.take()).zip(process.stderr.take());
-        let ((input, output), complaints) =
-            pipes.ok_or_else(|| io::Error::other("a process without pipes"))?;
-        Ok(Self { process, input, output, complaints, documents: 0, cpu: Duration::ZERO })
+        let ((input, output), stderr) = pipes.ok_or_else(|| io::Error::other("a process without pipes"))?;
+        Ok(Self { process, input, output, stderr, documents: 0, cpu: Duration::ZERO })
     }
 
     /// Reads a document in so much of its own time and within so much of everybody's.
@@ -266,20 +265,19 @@ impl Worker {
 
     /// What became of a worker that did not answer. What it complained of is read for that, and never shown: a panic's
     /// message may have a piece of the document in it.
-    async fn autopsy(mut self, error: &io::Error) -> Failure {
-        let mut complaint = Vec::new();
+    async fn failure_of(mut self, error: &io::Error) -> Failure {
+        let mut stderr = Vec::new();
         // One that is alive and talks nonsense keeps this end open until it is killed.
         let ended = async {
-            let read =
-                (&mut self.complaints).take(limits::COMPLAINT_OCTETS).read_to_end(&mut complaint).await;
+            let read = (&mut self.stderr).take(limits::COMPLAINT_OCTETS).read_to_end(&mut stderr).await;
             read.and(self.process.wait().await)
         };
         let status = timeout(limits::WORKER_END_TIME, ended).await.ok().and_then(Result::ok);
         self.end().await;
-        let complaint = String::from_utf8_lossy(&complaint);
-        let failure = cause_of_death(status, &complaint);
+        let stderr = String::from_utf8_lossy(&stderr);
+        let failure = classify_exit(status, &stderr);
         let status = status.map(|status| status.to_string());
-        let place = place_of_panic(&complaint);
+        let place = place_of_panic(&stderr);
         tracing::error!(%failure, %error, status, place, "a worker ended while it read a document");
         failure
     }
@@ -305,12 +303,12 @@ fn cpu_time(process: Option<u32>) -> Duration {
     Duration::from_millis(ticks.unwrap_or_default().saturating_mul(1_000) / a_second)
 }
 
-fn cause_of_death(status: Option<ExitStatus>, complaint: &str) -> Failure {
+fn classify_exit(status: Option<ExitStatus>, stderr: &str) -> Failure {
     let Some(status) = status else { return Failure::Crash };
     if status.code().is_some_and(|code| code == i32::from(serve::NOT_CONFINED)) {
         return Failure::Unavailable;
     }
-    if complaint.contains("memory allocation of") {
+    if stderr.contains("memory allocation of") {
         return Failure::Memory;
     }
     match status.signal().and_then(Signal::from_named_raw) {
@@ -320,9 +318,8 @@ fn cause_of_death(status: Option<ExitStatus>, complaint: &str) -> Failure {
 }
 
 /// `src/documents/….rs:12:5` in the first line of a panic's message; what follows that line may be the document's.
-fn place_of_panic(complaint: &str) -> Option<&str> {
-    let (_, place) =
-        complaint.lines().find(|line| line.starts_with("thread "))?.split_once("panicked at ")?;
+fn place_of_panic(stderr: &str) -> Option<&str> {
+    let (_, place) = stderr.lines().find(|line| line.starts_with("thread "))?.split_once("panicked at ")?;
     Some(place.trim_end_matches(':'))
 }
 
@@ -334,7 +331,7 @@ mod tests {
     fn what_a_worker_died_of() {
         let by = |signal: Signal| Some(ExitStatus::from_raw(signal.as_raw()));
         let with = |code: i32| Some(ExitStatus::from_raw(code << 8));
-        for (status, complaint, failure) in [
+        for (status, stderr, failure) in [
             (by(Signal::ABORT), "memory allocation of 99 bytes failed", Failure::Memory),
             (by(Signal::ABORT), "thread 'main' has overflowed its stack", Failure::Crash),
             (by(Signal::XCPU), "", Failure::Cpu),
@@ -343,7 +340,7 @@ mod tests {
             (with(71), "postvakt: system calls cannot be filtered", Failure::Unavailable),
             (None, "", Failure::Crash),
         ] {
-            assert_eq!(cause_of_death(status, complaint), failure, "{status:?} {complaint}");
+            assert_eq!(classify_exit(status, stderr), failure, "{status:?} {stderr}");
         }
     }
 

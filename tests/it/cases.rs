@@ -109,7 +109,7 @@ fn with(case: &Case, message: &[u8]) -> Mail {
 /// The demonstration's organisation, read once: tens of thousands of damaged messages ask for it.
 fn organisation() -> Arc<Organisation> {
     static ORGANISATION: LazyLock<Arc<Organisation>> = LazyLock::new(|| {
-        let surroundings = postvakt::config::Surroundings {
+        let surroundings = postvakt::config::ParseContext {
             file: "postvakt.toml",
             host: "mail",
             now: Timestamp::UNIX_EPOCH,

@@ -8,15 +8,15 @@ use std::fs;
 use std::path::Path;
 
 use postvakt::cli::{CONFIG, YES, check::run};
-use postvakt::config::load::Beside;
-use postvakt::config::{Config, Problems, Surroundings, reference};
+use postvakt::config::load::ConfigDir;
+use postvakt::config::{Config, ParseContext, Problems, reference};
 use postvakt::settings::{Fallback, Key};
 
 fn parse(text: &str, file: &str) -> Result<Config, Problems> {
     let now = "2026-06-01T10:00:00Z".parse().unwrap();
     Config::parse(
         text.as_bytes(),
-        &Surroundings { file, host: "gw1", now, files: &Beside(root().join("config")) },
+        &ParseContext { file, host: "gw1", now, files: &ConfigDir(root().join("config")) },
     )
 }
 

@@ -44,7 +44,7 @@ impl Post {
             max_age: Duration::from_hours(1),
             timeout,
         };
-        let way: courier::Way = Arc::new(move || Some(smtp.clone()));
+        let way: courier::SmtpSettingsSource = Arc::new(move || Some(smtp.clone()));
         requests::prepare(directory.path()).unwrap();
         let courier = tokio::spawn(courier::run(store.clone(), directory.path().to_owned(), way, stopped));
         Self { store, stop, courier, directory }
@@ -274,13 +274,13 @@ async fn people_ask_beside_a_running_program() {
     let post = Post::start(sink.port);
     let later = OutboxRow { due: Timestamp::now() + Duration::from_mins(30), ..letter(2, "x@example.org") };
     post.write(vec![letter(1, "x@example.org"), later]).await;
-    requests::leave(post.directory.path(), &[2; 16], requests::Wish::Cancel).unwrap();
+    requests::leave(post.directory.path(), &[2; 16], requests::Request::Cancel).unwrap();
     let states = |all: &[Listed]| all.iter().map(|listed| listed.state).collect::<Vec<_>>();
     let all = post.until(|listed| listed.state != State::Pending).await;
     assert_eq!(states(&all), [State::Failed, State::Cancelled]);
     sink.behave(|_| Act::Well);
     for key in [[1; 16], [2; 16]] {
-        requests::leave(post.directory.path(), &key, requests::Wish::Retry).unwrap();
+        requests::leave(post.directory.path(), &key, requests::Request::Retry).unwrap();
     }
     post.until(is(State::Sent)).await;
     let left = || std::fs::read_dir(post.directory.path().join("requests")).unwrap().count();

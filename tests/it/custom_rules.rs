@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use postvakt::address::{Address, ReversePath};
-use postvakt::config::{Config, Surroundings};
+use postvakt::config::{Config, ParseContext};
 use postvakt::documents::{Reason, State, kind::Kind};
 use postvakt::facts::attachment::Attachment;
 use postvakt::facts::passage::{Passage, Place};
@@ -24,7 +24,7 @@ fn rule(when: &str) -> Box<dyn Rule> {
          [store]\ndirectory = '/x'\n[rules.custom.x]\nmode = 'enforce'\nwhen = {{ {when} }}\n"
     );
     let around =
-        Surroundings { file: "F", host: "", now: Timestamp::UNIX_EPOCH, files: &postvakt::config::NoFiles };
+        ParseContext { file: "F", host: "", now: Timestamp::UNIX_EPOCH, files: &postvakt::config::NoFiles };
     let config = Config::parse(text.as_bytes(), &around).unwrap_or_else(|problems| panic!("{problems}"));
     config.rules.into_iter().next().unwrap().0
 }

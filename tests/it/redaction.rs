@@ -9,14 +9,14 @@ use jiff::Timestamp;
 use jiff::civil::date;
 use postvakt::cli::demo::{self, case::Case};
 use postvakt::cli::explain;
-use postvakt::config::{Config, NoFiles, Surroundings};
-use postvakt::effects::{self, letters};
+use postvakt::config::{Config, NoFiles, ParseContext};
+use postvakt::effects::{self, notices};
 use postvakt::gather::Sources;
 use postvakt::metrics::METRICS;
 use postvakt::scan::credentials;
 use postvakt::scan::fold::Folded;
 use postvakt::scan::terms::{Terms, shipped};
-use postvakt::scan::{self, Sure};
+use postvakt::scan::{self, Confidence};
 use postvakt::worker::pool::Workers;
 
 use crate::lab::program::PROGRAM;
@@ -26,7 +26,7 @@ fn config(action: &str) -> Arc<Config> {
     let everyone = format!("action = \"{action}\"\ncopy_to = \"dataskydd@exempelby.se\"");
     let text = text.replace("class = { serious = { action = \"reject\" } }", &everyone);
     let text = text.replace("[rules.credentials]\n", &format!("[rules.credentials]\n{everyone}\n"));
-    let around = Surroundings { file: "F", host: "gw", now: Timestamp::UNIX_EPOCH, files: &NoFiles };
+    let around = ParseContext { file: "F", host: "gw", now: Timestamp::UNIX_EPOCH, files: &NoFiles };
     Arc::new(Config::parse(text.as_bytes(), &around).unwrap_or_else(|problems| panic!("{problems}")))
 }
 
@@ -48,10 +48,10 @@ fn nothing_that_we_write_holds_what_we_found() {
             let mut record = effects::record(&assessment.facts, &assessment.decision, &config.hash);
             (record.subject, record.attachments) = (String::new(), Vec::new());
             let rows = effects::findings(&assessment.facts, &assessment.decision);
-            let outgoing = letters::outgoing(
+            let outgoing = notices::outgoing(
                 &assessment.facts,
                 &assessment.decision,
-                config.stationery.as_ref().unwrap(),
+                config.notice_settings.as_ref().unwrap(),
                 false,
             );
             findings += rows.len();
@@ -79,7 +79,7 @@ fn says_nothing(text: &str, terms: &Terms, case: &str) {
     for text in [text.clone(), text.replace("=\r\n", "")] {
         let folded = Folded::new(&text);
         let numbers = scan::numbers(&folded, date(2026, 3, 2), true);
-        let numbers = numbers.iter().filter(|number| number.sure > Sure::Weak);
+        let numbers = numbers.iter().filter(|number| number.sure > Confidence::Weak);
         let shown = |at: std::ops::Range<usize>| {
             String::from_utf8_lossy(folded.bytes().get(at).unwrap_or_default()).into_owned()
         };

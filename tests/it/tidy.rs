@@ -53,7 +53,7 @@ const SHELL: &[&str] = &[
     "src/config/load.rs",
     "src/store",
     "src/export",
-    "src/ledger",
+    "src/limiter",
     "src/gather",
     "src/worker",
     "src/pipeline",

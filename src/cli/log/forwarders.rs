@@ -13,7 +13,7 @@ use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
 use crate::policy::Actions;
-use crate::rules::{Grade, auto_forward};
+use crate::rules::{Confidence, auto_forward};
 use crate::store::OpenError;
 use crate::store::search::findings::Finding;
 use crate::store::search::{Log, Query};
@@ -28,7 +28,7 @@ pub(super) struct Forwarders<'a> {
     /// The period.
     pub(super) query: Query,
     since: Timestamp,
-    least: Grade,
+    least: Confidence,
     config: &'a Config,
     forwards: BTreeMap<Key, Forward>,
 }
@@ -43,7 +43,7 @@ struct Key {
 /// What is known of one forward.
 struct Forward {
     mechanisms: BTreeSet<String>,
-    grade: Grade,
+    grade: Confidence,
     first: Timestamp,
     last: Timestamp,
     /// What followed the last time.
@@ -54,7 +54,7 @@ struct Forward {
 
 impl<'a> Forwarders<'a> {
     pub(super) fn new(query: Query, least: &str, config: &'a Config) -> anyhow::Result<Self> {
-        let least = Grade::parse(least).context("an unknown grade")?;
+        let least = Confidence::parse(least).context("an unknown grade")?;
         let end = query.until.unwrap_or_else(Timestamp::now);
         let since = query.since.unwrap_or_else(|| end.saturating_sub(PERIOD).unwrap_or(Timestamp::MIN));
         let query = Query { since: Some(since), ..query };
@@ -89,7 +89,7 @@ impl<'a> Forwarders<'a> {
     }
 
     fn add(&mut self, Finding { time, row }: &Finding) {
-        let Some(grade) = Grade::parse(&row.grade).filter(|grade| *grade >= self.least) else { return };
+        let Some(grade) = Confidence::parse(&row.grade).filter(|grade| *grade >= self.least) else { return };
         let domains: BTreeSet<Domain> =
             row.recipients.iter().filter_map(|address| Address::parse(address)?.domain()).collect();
         for domain in domains {

@@ -14,7 +14,7 @@ pub(super) struct Breaker(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
-    closed_until: Option<Instant>,
+    open_until: Option<Instant>,
 }
 
 /// What an answer changed.
@@ -29,10 +29,10 @@ impl Breaker {
     /// Whether the scanner may be asked. The one that tries after a pause begins the next pause for all others.
     pub(super) fn admits(&self, now: Instant) -> bool {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match state.closed_until {
+        match state.open_until {
             None => true,
             Some(until) if until <= now => {
-                state.closed_until = Some(now + limits::SCAN_PAUSE);
+                state.open_until = Some(now + limits::SCAN_PAUSE);
                 true
             }
             Some(_) => false,
@@ -42,7 +42,7 @@ impl Breaker {
     /// Takes note of how it went.
     pub(super) fn settle(&self, answered: bool, now: Instant) -> Change {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let was_open = state.closed_until.is_some();
+        let was_open = state.open_until.is_some();
         if answered {
             *state = State::default();
             return if was_open { Change::Closed } else { Change::None };
@@ -51,7 +51,7 @@ impl Breaker {
         if state.failures < limits::SCAN_FAILURES {
             return Change::None;
         }
-        state.closed_until = Some(now + limits::SCAN_PAUSE);
+        state.open_until = Some(now + limits::SCAN_PAUSE);
         if was_open { Change::None } else { Change::Opened }
     }
 }

@@ -47,7 +47,7 @@ fn forward_of(policy: &mut RulePolicy) -> &mut ForwardPolicy {
     }
 }
 
-fn found(grade: Grade, recipients: &[usize]) -> Finding {
+fn found(grade: Confidence, recipients: &[usize]) -> Finding {
     let mailboxes = vec![address("anna@exempelby.se")];
     Finding::Match(Match {
         grade,
@@ -148,7 +148,7 @@ fn the_action_and_the_envelope_sender_decide() {
         let facts = facts(sender, recipients);
         let outside = facts.recipients.len() - 1;
         let steps = steps.replace('I', &outside.to_string());
-        let decided = decided(&facts, &policy(action, reroute_to), found(Grade::Certain, &[outside]));
+        let decided = decided(&facts, &policy(action, reroute_to), found(Confidence::Certain, &[outside]));
         assert_eq!(decided, (verdict, steps), "{action:?} {reroute_to:?} {sender} {recipients}");
     }
 }
@@ -156,14 +156,14 @@ fn the_action_and_the_envelope_sender_decide() {
 #[test]
 fn a_rewritten_sender_is_not_the_forwarder() {
     let facts = facts("<SRS0=HHH=TT=example.org=medborgare@exempelby.se>", "x@example.net");
-    let decided = decided(&facts, &policy(ForwardAction::Reject, None), found(Grade::Certain, &[0]));
+    let decided = decided(&facts, &policy(ForwardAction::Reject, None), found(Confidence::Certain, &[0]));
     assert_eq!(decided, (Verdict::Hold, "hold".to_owned()));
 }
 
 #[test]
 fn what_is_only_likely_is_recorded_and_has_no_effect() {
     let facts = facts("<medborgare@example.org>", "x@example.net");
-    let decided = decided(&facts, &policy(ForwardAction::Hold, None), found(Grade::Strong, &[0]));
+    let decided = decided(&facts, &policy(ForwardAction::Hold, None), found(Confidence::Strong, &[0]));
     assert_eq!(decided, (Verdict::Accept, String::new()));
 }
 
@@ -171,7 +171,7 @@ fn what_is_only_likely_is_recorded_and_has_no_effect() {
 fn observing_changes_nothing_and_tells_what_would_be() {
     let facts = facts("<medborgare@example.org>", "x@example.net");
     let observing = RulePolicy { mode: Mode::Observe, ..policy(ForwardAction::Hold, None) };
-    let decision = decide(&facts, [("auto-forward", &observing, found(Grade::Certain, &[0]))], TODAY);
+    let decision = decide(&facts, [("auto-forward", &observing, found(Confidence::Certain, &[0]))], TODAY);
     assert_eq!((decision.verdict, decision.steps.len()), (Verdict::Accept, 0));
     assert_eq!(decision.rulings[0].verdict, Verdict::Hold);
 }
@@ -210,7 +210,7 @@ fn what_a_busy_machine_did_not_read_is_deferred_a_few_times() {
 fn a_bounce_is_never_refused() {
     let reject =
         RulePolicy { actions: Actions::Content(ContentAction::Reject), ..policy(ForwardAction::Hold, None) };
-    let decided = |sender| decided(&facts(sender, "x@example.net"), &reject, found(Grade::Strong, &[]));
+    let decided = |sender| decided(&facts(sender, "x@example.net"), &reject, found(Confidence::Strong, &[]));
     assert_eq!(decided("<anna@exempelby.se>"), (Verdict::Reject, "reject".to_owned()));
     assert_eq!(decided("<>"), (Verdict::Hold, "hold".to_owned()));
 }
@@ -238,7 +238,7 @@ fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
         let facts = facts("<medborgare@example.org>", "x@example.net");
         let mut policy = policy(ForwardAction::Hold, None);
         forward_of(&mut policy).exceptions = vec![exception.clone()];
-        let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &[0]))], TODAY);
+        let decision = decide(&facts, [("auto-forward", &policy, found(Confidence::Certain, &[0]))], TODAY);
         let reference = allowed.then(|| "KS 2026/123".to_owned());
         assert_eq!(decision.rulings[0].allowed_by, reference, "{exception:?}");
         assert_eq!(decision.verdict == Verdict::Accept, allowed);
@@ -259,7 +259,7 @@ fn an_exception_for_one_target_does_not_free_the_other() {
     let mut policy = policy(ForwardAction::RemoveRecipient, None);
     forward_of(&mut policy).exceptions = exceptions;
     assert_eq!(
-        decided(&facts, &policy, found(Grade::Certain, &[1, 2])),
+        decided(&facts, &policy, found(Confidence::Certain, &[1, 2])),
         (Verdict::Mark, "remove 1".to_owned())
     );
 }
@@ -270,7 +270,7 @@ fn as_many_steps_as_recipients_are_no_burden() {
     let facts = facts("<medborgare@example.org>", &format!("bertil@exempelby.se {}", recipients.join(" ")));
     let outside: Vec<usize> = (1..=50_000).collect();
     let policy = policy(ForwardAction::RemoveRecipient, None);
-    let decision = decide(&facts, [("auto-forward", &policy, found(Grade::Certain, &outside))], TODAY);
+    let decision = decide(&facts, [("auto-forward", &policy, found(Confidence::Certain, &outside))], TODAY);
     assert_eq!(decision.steps.len(), 50_001 + limits::FORWARD_NOTICES);
 }
 
@@ -281,8 +281,8 @@ fn the_order_of_rules_does_not_matter() {
     let hold =
         RulePolicy { actions: Actions::Content(ContentAction::Hold), ..policy(ForwardAction::Hold, None) };
     let findings = [
-        ("auto-forward", &reject, found(Grade::Certain, &[0])),
-        ("custom.a", &hold, found(Grade::Strong, &[])),
+        ("auto-forward", &reject, found(Confidence::Certain, &[0])),
+        ("custom.a", &hold, found(Confidence::Strong, &[])),
     ];
     let mut turned = findings.clone();
     turned.reverse();
@@ -294,11 +294,11 @@ fn the_order_of_rules_does_not_matter() {
 fn what_is_likely_has_the_effect_that_the_config_says() {
     let facts = facts("<medborgare@example.org>", "bertil@exempelby.se x@example.net");
     for (grade, strong, verdict, steps) in [
-        (Grade::Strong, Strong::Record, Verdict::Accept, ""),
-        (Grade::Strong, Strong::Mark, Verdict::Mark, ""),
-        (Grade::Strong, Strong::Stop, Verdict::Mark, "remove 1"),
-        (Grade::Certain, Strong::Record, Verdict::Mark, "remove 1"),
-        (Grade::Weak, Strong::Stop, Verdict::Accept, ""),
+        (Confidence::Strong, OnLikely::Record, Verdict::Accept, ""),
+        (Confidence::Strong, OnLikely::Mark, Verdict::Mark, ""),
+        (Confidence::Strong, OnLikely::Stop, Verdict::Mark, "remove 1"),
+        (Confidence::Certain, OnLikely::Record, Verdict::Mark, "remove 1"),
+        (Confidence::Weak, OnLikely::Stop, Verdict::Accept, ""),
     ] {
         let mut policy = policy(ForwardAction::RemoveRecipient, None);
         forward_of(&mut policy).others.strong = strong;
@@ -315,17 +315,17 @@ fn private_mail_and_other_organisations_are_told_apart() {
     let mut policy = policy(ForwardAction::RemoveRecipient, None);
     let forward = forward_of(&mut policy);
     forward.private_domains = DomainSet::parse("example.net").unwrap();
-    forward.private.strong = Strong::Stop;
+    forward.private.strong = OnLikely::Stop;
     // One goes and the other stays.
-    let strong = decided(&facts, &policy, found(Grade::Strong, &[0, 1]));
+    let strong = decided(&facts, &policy, found(Confidence::Strong, &[0, 1]));
     assert_eq!(strong, (Verdict::Mark, "remove 0".to_owned()));
     // Nobody would be left.
-    let certain = decided(&facts, &policy, found(Grade::Certain, &[0, 1]));
+    let certain = decided(&facts, &policy, found(Confidence::Certain, &[0, 1]));
     assert_eq!(certain, (Verdict::Hold, "hold".to_owned()));
     // The strictest of both: the mail is one.
     forward_of(&mut policy).private.action = ForwardAction::Hold;
     forward_of(&mut policy).reroute_to = Some(address("registrator@exempelby.se"));
-    let both = decided(&facts, &policy, found(Grade::Certain, &[0, 1]));
+    let both = decided(&facts, &policy, found(Confidence::Certain, &[0, 1]));
     assert_eq!(both, (Verdict::Hold, "hold remove 1 add registrator@exempelby.se".to_owned()));
 }
 
@@ -346,7 +346,7 @@ fn the_owner_is_told_once_a_day_for_each_target() {
     let hold = policy(ForwardAction::Hold, None);
     let told_of = |sender: &str, fields: &str, policy: &RulePolicy| {
         let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}\n{TRACE}{fields}"));
-        told(&facts, policy, found(Grade::Certain, &[0]))
+        told(&facts, policy, found(Confidence::Certain, &[0]))
     };
     let citizen = "<medborgare@example.org>";
     assert_eq!(
@@ -370,7 +370,7 @@ fn the_owner_is_told_once_a_day_for_each_target() {
 fn nobody_is_told_of_what_may_be_a_colleagues() {
     let told_of = |sender: &str, fields: &str, mailboxes: &[&str]| {
         let facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}{fields}"));
-        let mut finding = found(Grade::Certain, &[0]);
+        let mut finding = found(Confidence::Certain, &[0]);
         if let Finding::Match(found) = &mut finding {
             found.mailboxes = mailboxes.iter().map(|mailbox| address(mailbox)).collect();
         }
@@ -390,7 +390,7 @@ fn nobody_is_told_of_what_may_be_a_colleagues() {
     // It came for that mailbox, and whoever reads it there may have sent it on.
     assert_eq!(told_of(citizen, "", &[info]), ["info@exempelby.se, info@exempelby.se  2026-03-02, "]);
     assert_eq!(told_of("<bodil@exempelby.se>", "", &[info]).len(), 1);
-    // Sure, by the envelope sender or by a trace.
+    // Confidence, by the envelope sender or by a trace.
     let sure = ["anna@exempelby.se, anna@exempelby.se x@example.net 2026-03-02, x@example.net"];
     assert_eq!(told_of("<anna@exempelby.se>", "", &[anna]), sure);
     assert_eq!(told_of("<anna+x@exempelby.se>", "", &[anna]), sure);
@@ -410,8 +410,8 @@ fn no_refusal_of_another_rule_tells_a_colleague_where_the_mail_goes() {
     let observing = RulePolicy { mode: Mode::Observe, ..policy(ForwardAction::Hold, None) };
     let decided = |sender: &str, forward: Option<&RulePolicy>| {
         let facts = facts(sender, "x@example.net");
-        let forward = forward.map(|policy| ("auto-forward", policy, found(Grade::Certain, &[0])));
-        let custom = [("custom.a", &reject, found(Grade::Strong, &[]))];
+        let forward = forward.map(|policy| ("auto-forward", policy, found(Confidence::Certain, &[0])));
+        let custom = [("custom.a", &reject, found(Confidence::Strong, &[]))];
         decide(&facts, custom.into_iter().chain(forward), TODAY).verdict
     };
     assert_eq!(decided("<bodil@exempelby.se>", None), Verdict::Reject);
@@ -435,7 +435,7 @@ fn who_approved_what_has_ended_is_told_once() {
             until,
             place: Place::default(),
         }];
-        told(&facts("<medborgare@example.org>", "x@example.net"), &policy, found(Grade::Certain, &[0]))
+        told(&facts("<medborgare@example.org>", "x@example.net"), &policy, found(Confidence::Certain, &[0]))
     };
     let chief = "kommundirektoren@exempelby.se";
     assert_eq!(

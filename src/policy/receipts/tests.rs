@@ -5,7 +5,7 @@ use jiff::civil::date;
 use super::*;
 use crate::facts::testing::{from_inside, from_outside};
 use crate::policy::{OnUnknown, Place, Step};
-use crate::rules::{Evidence, Grade, Match};
+use crate::rules::{Confidence, Evidence, Match};
 use crate::templates::{Occasion, Template};
 
 const TODAY: Date = date(2026, 3, 2);
@@ -13,7 +13,7 @@ const HEADER: &str = "From: x@example.org\nMessage-ID: <1@example.org>";
 
 /// A rule that says what it is told.
 #[derive(Debug)]
-struct Says(Option<Silence>);
+struct Says(Option<Suppression>);
 
 impl Rule for Says {
     fn id(&self) -> &'static str {
@@ -25,7 +25,7 @@ impl Rule for Says {
     fn check(&self, _: &Facts) -> Vec<Finding> {
         Vec::new()
     }
-    fn silence(&self, _: &Facts) -> Option<Silence> {
+    fn suppression(&self, _: &Facts) -> Option<Suppression> {
         self.0
     }
 }
@@ -43,14 +43,19 @@ fn policy(on_unknown: OnUnknown, mode: Mode) -> RulePolicy {
             mailboxes: vec![mailbox("registrator@exempelby.se"), mailbox("miljo@exempelby.se")],
             delay: Duration::from_secs(10),
             echo_subject: false,
-            ceilings: Ceilings::default(),
+            ceilings: RateLimits::default(),
         }),
         place: Place::default(),
     }
 }
 
-fn decided(facts: &Facts, silence: Option<Silence>, policy: &RulePolicy, mut decision: Decision) -> Decision {
-    decide(facts, [(&Says(silence) as &dyn Rule, policy)], TODAY, &mut decision);
+fn decided(
+    facts: &Facts,
+    suppression: Option<Suppression>,
+    policy: &RulePolicy,
+    mut decision: Decision,
+) -> Decision {
+    decide(facts, [(&Says(suppression) as &dyn Rule, policy)], TODAY, &mut decision);
     decision
 }
 
@@ -60,7 +65,7 @@ fn words(decision: &Decision) -> String {
         format!(
             "{} {}",
             receipt.mailbox.address.local(),
-            receipt.silence.map_or(receipt.outcome(), Silence::as_str)
+            receipt.suppression.map_or(receipt.outcome(), Suppression::as_str)
         )
     };
     decision.receipts.iter().map(word).collect::<Vec<_>>().join(", ")
@@ -121,7 +126,7 @@ fn the_verdict_on_the_mail_decides_first() {
     let ruling = |rule: &str, verdict| Ruling {
         rule: rule.into(),
         finding: Finding::Match(Match {
-            grade: Grade::Strong,
+            grade: Confidence::Strong,
             evidence: Evidence::of("x"),
             mailboxes: Vec::new(),
             recipients: Vec::new(),
@@ -153,14 +158,14 @@ fn the_verdict_on_the_mail_decides_first() {
 fn a_sender_who_could_not_be_authenticated_is_never_answered_at_once() {
     use crate::facts::Cause;
     let facts = from_outside("x@example.org", "registrator@exempelby.se", HEADER);
-    let silence = Some(Silence::AuthenticationUnavailable(Cause::Dns));
+    let suppression = Some(Suppression::AuthenticationUnavailable(Cause::Dns));
     for (on_unknown, mode, verdict, expected) in [
         (OnUnknown::Accept, Mode::Enforce, Verdict::Accept, "authentication-unavailable"),
         (OnUnknown::Tempfail, Mode::Enforce, Verdict::Defer, "deferred"),
         (OnUnknown::Hold, Mode::Enforce, Verdict::Hold, "held"),
         (OnUnknown::Tempfail, Mode::Observe, Verdict::Accept, "authentication-unavailable"),
     ] {
-        let decision = decided(&facts, silence, &policy(on_unknown, mode), Decision::default());
+        let decision = decided(&facts, suppression, &policy(on_unknown, mode), Decision::default());
         assert_eq!((decision.verdict, words(&decision)), (verdict, format!("registrator {expected}")));
         assert_eq!(decision.rulings[0].grade(), "unknown");
         assert_eq!(decision.steps.contains(&Step::Defer), verdict == Verdict::Defer);

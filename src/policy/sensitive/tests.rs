@@ -2,13 +2,13 @@
 
 use super::*;
 use crate::facts::testing::{from_inside, from_outside};
-use crate::rules::{Evidence, Grade};
+use crate::rules::{Confidence, Evidence};
 
 const OWN: &str = "<anna@exempelby.se>";
 
-fn found(class: Class) -> Match {
+fn found(class: Sensitivity) -> Match {
     let evidence = Evidence::of_data(class, vec![("personnummer", 2), ("health", 1)], &[], &[]);
-    Match { grade: Grade::Strong, evidence, mailboxes: Vec::new(), recipients: Vec::new() }
+    Match { grade: Confidence::Strong, evidence, mailboxes: Vec::new(), recipients: Vec::new() }
 }
 
 fn policy(action: ClassAction) -> SensitivePolicy {
@@ -25,7 +25,7 @@ fn outbound(sender: &str, recipients: &str) -> Facts {
     from_inside(sender, recipients, "From: anna@exempelby.se\nMessage-ID: <1@exempelby.se>")
 }
 
-fn verdict(policy: &SensitivePolicy, class: Class, facts: &Facts) -> Verdict {
+fn verdict(policy: &SensitivePolicy, class: Sensitivity, facts: &Facts) -> Verdict {
     decide("sensitive-data", policy, &found(class), facts, &HashSet::new()).0
 }
 
@@ -37,10 +37,10 @@ fn each_class_has_its_action() {
     };
     let facts = outbound(OWN, "x@example.org");
     for (class, expected) in [
-        (Class::None, Verdict::Accept),
-        (Class::Moderate, Verdict::Accept),
-        (Class::Considerable, Verdict::Hold),
-        (Class::Serious, Verdict::Reject),
+        (Sensitivity::None, Verdict::Accept),
+        (Sensitivity::Moderate, Verdict::Accept),
+        (Sensitivity::Considerable, Verdict::Hold),
+        (Sensitivity::Serious, Verdict::Reject),
     ] {
         assert_eq!(verdict(&policy, class, &facts), expected, "{class:?}");
     }
@@ -53,7 +53,7 @@ fn a_refusal_goes_to_people_inside_alone() {
         [(OWN, Verdict::Reject), ("<medborgare@example.org>", Verdict::Hold), ("<>", Verdict::Hold)]
     {
         assert_eq!(
-            verdict(&policy, Class::Serious, &outbound(sender, "x@example.org")),
+            verdict(&policy, Sensitivity::Serious, &outbound(sender, "x@example.org")),
             expected,
             "{sender}"
         );
@@ -67,7 +67,7 @@ fn mail_from_outside_is_marked_at_the_most() {
         [(Inbound::Record, Verdict::Accept), (Inbound::Mark, Verdict::Mark), (Inbound::Act, Verdict::Reject)]
     {
         let policy = SensitivePolicy { inbound, ..policy(ClassAction::Reject) };
-        assert_eq!(verdict(&policy, Class::Serious, &facts), expected, "{inbound:?}");
+        assert_eq!(verdict(&policy, Sensitivity::Serious, &facts), expected, "{inbound:?}");
         assert_eq!(policy.may_stop(&facts), inbound == Inbound::Act);
     }
 }
@@ -76,7 +76,7 @@ fn mail_from_outside_is_marked_at_the_most() {
 fn colleagues_are_no_exception() {
     let facts = outbound(OWN, "bertil@exempelby.se");
     assert_eq!(facts.direction, Direction::Internal);
-    assert_eq!(verdict(&policy(ClassAction::Hold), Class::Serious, &facts), Verdict::Hold);
+    assert_eq!(verdict(&policy(ClassAction::Hold), Sensitivity::Serious, &facts), Verdict::Hold);
 }
 
 #[test]
@@ -84,9 +84,9 @@ fn a_pinned_route_satisfies_what_is_considerable_and_never_what_is_serious() {
     let routes = vec![DomainPattern::parse("example.org").unwrap()];
     let policy = SensitivePolicy { tls_routes: routes, ..policy(ClassAction::Reject) };
     let (on, mixed) = (outbound(OWN, "x@example.org"), outbound(OWN, "x@example.org y@example.net"));
-    assert_eq!(verdict(&policy, Class::Considerable, &on), Verdict::Mark);
-    assert_eq!(verdict(&policy, Class::Considerable, &mixed), Verdict::Reject);
-    assert_eq!(verdict(&policy, Class::Serious, &on), Verdict::Reject);
+    assert_eq!(verdict(&policy, Sensitivity::Considerable, &on), Verdict::Mark);
+    assert_eq!(verdict(&policy, Sensitivity::Considerable, &mixed), Verdict::Reject);
+    assert_eq!(verdict(&policy, Sensitivity::Serious, &on), Verdict::Reject);
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn those_whom_it_concerns_are_told_of_kinds_and_never_of_data() {
         let (_, steps) = decide(
             "sensitive-data",
             &policy(action, notify),
-            &found(Class::Serious),
+            &found(Sensitivity::Serious),
             &outbound(sender, "x@example.org"),
             &HashSet::new(),
         );
@@ -132,7 +132,8 @@ fn targets_of_somebody_elses_forward_are_told_to_nobody() {
     let told = |recipients: &str, hidden: &[usize]| {
         let hidden = hidden.iter().copied().collect();
         let facts = outbound(OWN, recipients);
-        let (verdict, steps) = decide("sensitive-data", &policy, &found(Class::Serious), &facts, &hidden);
+        let (verdict, steps) =
+            decide("sensitive-data", &policy, &found(Sensitivity::Serious), &facts, &hidden);
         let notices = steps.into_iter().filter_map(|step| match step {
             Step::Notify(Notice { to, fields, .. }) => {
                 fields.iter().find(|(name, _)| *name == "recipients").map(|(_, all)| format!("{to}: {all}"))
@@ -156,7 +157,7 @@ fn what_passes_or_waits_may_have_a_tag_before_its_subject() {
         let (_, steps) = decide(
             "sensitive-data",
             &policy,
-            &found(Class::Serious),
+            &found(Sensitivity::Serious),
             &outbound(OWN, "x@example.org"),
             &HashSet::new(),
         );

@@ -7,7 +7,7 @@ use crate::facts::forwarding::Mechanism;
 use crate::facts::identity::By;
 use crate::facts::{Facts, Seen};
 use crate::limits;
-use crate::rules::{Evidence, Grade, Match};
+use crate::rules::{Confidence, Evidence, Match};
 
 use super::innocent::{self, Answer, answer};
 use super::meaning::{is_circumstance, meaning};
@@ -16,7 +16,7 @@ use super::{is_soon, known, written_outside};
 /// What was found so far.
 #[derive(Default)]
 pub(super) struct Found {
-    grade: Option<Grade>,
+    grade: Option<Confidence>,
     evidence: Option<Evidence>,
     /// The mailboxes that a mechanism's trace says to send on.
     named: Vec<Address>,
@@ -49,7 +49,7 @@ impl Found {
 
     /// Whether it is certain.
     pub(super) fn is_certain(&self) -> bool {
-        self.grade == Some(Grade::Certain)
+        self.grade == Some(Confidence::Certain)
     }
 
     /// Whether there are only signs of a message in a message.
@@ -61,7 +61,7 @@ impl Found {
     fn copy(&mut self, facts: &Facts) {
         let own = |seen: &&Seen| innocent::is_ours(seen, facts) || innocent::is_list_post(facts);
         let Some(seen) = known(&facts.seen).filter(|seen| !own(seen)) else { return };
-        let grade = if by_hand(seen, facts) { Grade::Strong } else { Grade::Certain };
+        let grade = if by_hand(seen, facts) { Confidence::Strong } else { Confidence::Certain };
         self.add(grade, seen.by.as_str());
         name(&mut self.came_for, &seen.mailboxes, facts);
         self.of_sender = true;
@@ -87,11 +87,11 @@ impl Found {
         let report = facts.header.report && facts.sender.address().is_none();
         let answers = known(&facts.answered).is_some_and(|message| innocent::goes_to_author(facts, message));
         if counts && written_outside(facts) && all_leave && !report && !answers {
-            self.add(Grade::Strong, "foreign-from");
+            self.add(Confidence::Strong, "foreign-from");
         }
         for trace in facts.traces.iter().filter(|trace| is_circumstance(trace, facts)) {
             if counts {
-                self.add(Grade::Strong, trace.mechanism.as_str());
+                self.add(Confidence::Strong, trace.mechanism.as_str());
             }
             let mailbox = trace.mailbox.iter().filter(|mailbox| facts.owns(mailbox));
             name(&mut self.came_for, mailbox, facts);
@@ -121,18 +121,19 @@ impl Found {
         ] {
             let Some(seen) = seen else { continue };
             let at_once = is_soon(seen, facts);
-            let grade = if at_once && word == "attached-message" { Grade::Strong } else { Grade::Weak };
+            let grade =
+                if at_once && word == "attached-message" { Confidence::Strong } else { Confidence::Weak };
             soon |= at_once;
             self.add(grade, word);
             name(&mut self.came_for, &seen.mailboxes, facts);
         }
         if self.grade.is_some() && facts.repeats >= limits::FORWARD_REPEATS {
             // Once within seconds may be chance; time after time it is a program.
-            self.add(if soon { Grade::Strong } else { Grade::Weak }, "repeated");
+            self.add(if soon { Confidence::Strong } else { Confidence::Weak }, "repeated");
         }
     }
 
-    fn add(&mut self, grade: Grade, word: &'static str) {
+    fn add(&mut self, grade: Confidence, word: &'static str) {
         self.grade = self.grade.max(Some(grade));
         self.evidence = Some(match self.evidence.take() {
             Some(evidence) if evidence.has(word) => evidence,
@@ -203,7 +204,10 @@ fn by_hand(seen: &Seen, facts: &Facts) -> bool {
     let resent = facts.traces.iter().any(|trace| {
         trace.mechanism == Mechanism::Resent && trace.mailbox.as_ref().is_some_and(|own| facts.owns(own))
     });
-    let by_program =
-        facts.traces.iter().filter_map(|trace| meaning(trace, facts)).any(|grade| grade == Grade::Certain);
+    let by_program = facts
+        .traces
+        .iter()
+        .filter_map(|trace| meaning(trace, facts))
+        .any(|grade| grade == Confidence::Certain);
     resent && !by_program && !is_soon(seen, facts)
 }

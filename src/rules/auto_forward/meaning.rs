@@ -5,14 +5,14 @@
 use crate::address::Address;
 use crate::facts::Facts;
 use crate::facts::forwarding::{Mechanism, Trace};
-use crate::rules::Grade;
+use crate::rules::Confidence;
 
 use super::innocent::{self, Answer, answer};
 use super::{known, written_outside};
 
 /// How sure the trace makes us. One that names a mailbox inside is silenced by no other field: whoever forwards could
 /// write that field, and so can a server for all of its mail.
-pub(super) fn meaning(trace: &Trace, facts: &Facts) -> Option<Grade> {
+pub(super) fn meaning(trace: &Trace, facts: &Facts) -> Option<Confidence> {
     match trace.mailbox.as_ref().filter(|mailbox| facts.owns(mailbox)) {
         Some(mailbox) => of_ours(trace, mailbox, facts),
         None => of_anyone(trace, facts),
@@ -20,48 +20,50 @@ pub(super) fn meaning(trace: &Trace, facts: &Facts) -> Option<Grade> {
 }
 
 /// What a trace means that names a mailbox inside.
-fn of_ours(trace: &Trace, mailbox: &Address, facts: &Facts) -> Option<Grade> {
+fn of_ours(trace: &Trace, mailbox: &Address, facts: &Facts) -> Option<Confidence> {
     match trace.mechanism {
         mechanism if mechanism.names_forwarder() && innocent::is_list_address(facts, mailbox) => None,
         // Exchange and Zimbra leave the same field on automatic replies.
         Mechanism::ExchangeInboxRule | Mechanism::Zimbra => match answer(facts, Some(mailbox)) {
-            Answer::No => Some(Grade::Certain),
-            Answer::Likely => Some(Grade::Weak),
+            Answer::No => Some(Confidence::Certain),
+            Answer::Likely => Some(Confidence::Weak),
             Answer::Yes => None,
         },
         Mechanism::ExchangeForwarding | Mechanism::Sieve | Mechanism::Gmail | Mechanism::MailFwdBy => {
-            Some(Grade::Certain)
+            Some(Confidence::Certain)
         }
-        Mechanism::Resent => Some(Grade::Strong),
+        Mechanism::Resent => Some(Confidence::Strong),
         // Whose address was rewritten: a colleague's in a mailbox's name is forwarded too.
         Mechanism::Srs => {
             let sender = facts.forwarder()?;
-            (!facts.is_same_mailbox(&sender, mailbox)).then_some(Grade::Certain)
+            (!facts.is_same_mailbox(&sender, mailbox)).then_some(Confidence::Certain)
         }
         _ => None,
     }
 }
 
 /// What a trace means that names nobody, or nobody inside.
-fn of_anyone(trace: &Trace, facts: &Facts) -> Option<Grade> {
+fn of_anyone(trace: &Trace, facts: &Facts) -> Option<Confidence> {
     let innocent = || innocent::by_other_means(facts);
     match trace.mechanism {
-        Mechanism::Srs => facts.sender_inside().then_some(Grade::Certain),
-        Mechanism::PowerAutomate => Some(Grade::Certain),
-        Mechanism::OutlookRule => (answer(facts, None) != Answer::Yes).then_some(Grade::Certain),
+        Mechanism::Srs => facts.sender_inside().then_some(Confidence::Certain),
+        Mechanism::PowerAutomate => Some(Confidence::Certain),
+        Mechanism::OutlookRule => (answer(facts, None) != Answer::Yes).then_some(Confidence::Certain),
         // A receipt is `auto-replied`; a notice is for somebody inside.
-        Mechanism::OwnLetter => innocent::says(&facts.header, "auto-generated").then_some(Grade::Certain),
+        Mechanism::OwnNotice => {
+            innocent::says(&facts.header, "auto-generated").then_some(Confidence::Certain)
+        }
         Mechanism::ExchangeInboxRule => {
-            (answer(facts, None) == Answer::No && !innocent()).then_some(Grade::Strong)
+            (answer(facts, None) == Answer::No && !innocent()).then_some(Confidence::Strong)
         }
         Mechanism::ExchangeRulesAgent => by_rules_agent(facts).filter(|_| !innocent()),
-        Mechanism::ExchangeForwarding => (!innocent()).then_some(Grade::Strong),
-        Mechanism::AutoForwarded => (!of_list(facts)).then_some(Grade::Strong),
+        Mechanism::ExchangeForwarding => (!innocent()).then_some(Confidence::Strong),
+        Mechanism::AutoForwarded => (!of_list(facts)).then_some(Confidence::Strong),
         Mechanism::ExchangeTransportRule
         | Mechanism::Yandex
         | Mechanism::MailRu
         | Mechanism::Cpanel
-        | Mechanism::MailFwdBy => (written_outside(facts) && !innocent()).then_some(Grade::Strong),
+        | Mechanism::MailFwdBy => (written_outside(facts) && !innocent()).then_some(Confidence::Strong),
         // A script or a filter of somebody else's.
         Mechanism::Sieve
         | Mechanism::Zimbra
@@ -74,7 +76,7 @@ fn of_anyone(trace: &Trace, facts: &Facts) -> Option<Grade> {
 }
 
 /// What Exchange wrote by a rule of a mailbox, and is no answer. Whatever an Exchange outside wrote so is its own.
-fn by_rules_agent(facts: &Facts) -> Option<Grade> {
+fn by_rules_agent(facts: &Facts) -> Option<Confidence> {
     let header = &facts.header;
     let wrote = !header.from.is_empty() && header.from.iter().all(|author| facts.owns(author));
     if !wrote || answer(facts, None) != Answer::No {
@@ -82,7 +84,11 @@ fn by_rules_agent(facts: &Facts) -> Option<Grade> {
     }
     let third_party = known(&facts.answered).is_some() || header.forwards();
     let parent = header.first("X-MS-Exchange-Parent-Message-Id").is_some();
-    Some(if header.by_rules_agent() && parent && third_party { Grade::Certain } else { Grade::Strong })
+    Some(if header.by_rules_agent() && parent && third_party {
+        Confidence::Certain
+    } else {
+        Confidence::Strong
+    })
 }
 
 /// Whether a circumstance makes it likely that the mail was here before. None of these is left by a mechanism alone.

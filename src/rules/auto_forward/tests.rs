@@ -3,7 +3,7 @@
 use crate::facts::identity::By;
 use crate::facts::testing::{from_inside, from_outside, seen};
 use crate::facts::{Cause, Fact, Facts};
-use crate::rules::Grade;
+use crate::rules::Confidence;
 
 use super::*;
 
@@ -114,7 +114,7 @@ fn a_message_that_came_from_outside_and_leaves_again() {
     facts.seen = Fact::Known(Some(seen("medborgare@example.org", &["anna@exempelby.se"])));
     let findings = rule().check(&facts);
     let [Finding::Match(found)] = findings.as_slice() else { panic!("{findings:?}") };
-    assert_eq!((found.grade, found.evidence.as_str()), (Grade::Certain, "message-id"));
+    assert_eq!((found.grade, found.evidence.as_str()), (Confidence::Certain, "message-id"));
     assert_eq!(
         (found.mailboxes[0].as_str(), found.recipients.as_slice()),
         ("anna@exempelby.se", [0].as_slice())

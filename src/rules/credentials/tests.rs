@@ -22,7 +22,7 @@ fn facts(text: &str, states: &[State]) -> Facts {
     facts
 }
 
-fn told(text: &str, states: &[State]) -> Option<(Class, Grade, String)> {
+fn told(text: &str, states: &[State]) -> Option<(Sensitivity, Confidence, String)> {
     let found = found(&facts(text, states))?;
     Some((found.evidence.class(), found.grade, found.evidence.to_string()))
 }
@@ -30,24 +30,24 @@ fn told(text: &str, states: &[State]) -> Option<(Class, Grade, String)> {
 #[test]
 fn a_credential_is_considerable_and_never_shown() {
     let (class, grade, evidence) = told("Hej, lösenordet är Sommar2024!", &[]).unwrap();
-    assert_eq!((class, grade), (Class::Considerable, Grade::Strong));
+    assert_eq!((class, grade), (Sensitivity::Considerable, Confidence::Strong));
     assert_eq!(evidence, "password in part 1 at 5");
     assert_eq!(told("Hej, lösenordet skickas separat", &[]), None);
-    assert_eq!(told("Lösenord: blad", &[]).map(|told| told.0), Some(Class::Moderate));
+    assert_eq!(told("Lösenord: blad", &[]).map(|told| told.0), Some(Sensitivity::Moderate));
 }
 
 #[test]
 fn a_password_beside_what_it_opens_voids_the_encryption() {
     let zip = [State::Encrypted(Scheme::Zip)];
     let (class, _, evidence) = told("Lösenordet till filen är Sommar2024!", &zip).unwrap();
-    assert_eq!(class, Class::Serious);
+    assert_eq!(class, Sensitivity::Serious);
     assert_eq!(
         evidence,
         "password in part 1 at 0; beside encrypted part 2 \"utredning 811228-****.zip\"; its encryption is void"
     );
-    assert_eq!(told("Koden är 471122", &zip).map(|told| told.0), Some(Class::Serious));
+    assert_eq!(told("Koden är 471122", &zip).map(|told| told.0), Some(Sensitivity::Serious));
     assert_eq!(told("Koden är 471122", &[]), None);
     // Encrypted to the recipient's key: no password opens it.
     let smime = [State::Encrypted(Scheme::Smime)];
-    assert_eq!(told("Lösenordet är Sommar2024!", &smime).map(|told| told.0), Some(Class::Considerable));
+    assert_eq!(told("Lösenordet är Sommar2024!", &smime).map(|told| told.0), Some(Sensitivity::Considerable));
 }

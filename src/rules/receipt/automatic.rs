@@ -3,24 +3,24 @@
 #![deny(clippy::disallowed_methods)]
 
 use crate::facts::{Facts, Header};
-use crate::letter;
 use crate::mime::words;
+use crate::notice;
 
-use super::{Silence, Suppress};
+use super::{Suppress, Suppression};
 
 /// Why the mail is not answered.
-pub(super) fn silence(facts: &Facts, heed: &[Suppress]) -> Option<Silence> {
+pub(super) fn suppression(facts: &Facts, heed: &[Suppress]) -> Option<Suppression> {
     let header = &facts.header;
     let reasons = [
-        (header.auto_submitted, Silence::AutoSubmitted),
-        (suppressed(header, heed), Silence::ResponseSuppress),
-        (header.has_loop_field(), Silence::Loop),
-        (header.is_of_a_list(), Silence::List),
-        (header.is_bulk(), Silence::Precedence),
-        (header.is_of_a_machine(), Silence::Machine),
-        (header.is_a_report(), Silence::Report),
-        (header.has_automatic_subject(), Silence::AutomaticSubject),
-        (answers_a_receipt(facts), Silence::ReplyToReceipt),
+        (header.auto_submitted, Suppression::AutoSubmitted),
+        (suppressed(header, heed), Suppression::ResponseSuppress),
+        (header.has_loop_field(), Suppression::Loop),
+        (header.is_of_a_list(), Suppression::List),
+        (header.is_bulk(), Suppression::Precedence),
+        (header.is_of_a_machine(), Suppression::Machine),
+        (header.is_a_report(), Suppression::Report),
+        (header.has_automatic_subject(), Suppression::AutomaticSubject),
+        (answers_a_receipt(facts), Suppression::ReplyToReceipt),
     ];
     reasons.into_iter().find_map(|(holds, reason)| holds.then_some(reason))
 }
@@ -35,6 +35,6 @@ fn answers_a_receipt(facts: &Facts) -> bool {
     ["In-Reply-To", "References"]
         .iter()
         .flat_map(|name| facts.header.all(name))
-        .flat_map(|value| letter::name::receipt_domains(&words::decode(value)))
+        .flat_map(|value| notice::name::receipt_domains(&words::decode(value)))
         .any(|domain| facts.organisation.owns_domain(&domain))
 }

@@ -4,9 +4,9 @@
 
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::letter;
+use crate::notice;
 
-use super::Silence;
+use super::Suppression;
 
 /// Local parts of programs. A postmaster may be a person, and then one who can do without a receipt.
 const PROGRAMS: [&str; 16] = [
@@ -33,17 +33,17 @@ const NO_REPLY: [&str; 8] =
     ["noreply", "donotreply", "dontreply", "neverreply", "nepasrepondre", "svaraej", "svarainte", "ejsvar"];
 
 /// Why the mail's sender is not answered.
-pub(super) fn silence(facts: &Facts) -> Option<Silence> {
-    let Some(sender) = facts.sender.address() else { return Some(Silence::NullSender) };
+pub(super) fn suppression(facts: &Facts) -> Option<Suppression> {
+    let Some(sender) = facts.sender.address() else { return Some(Suppression::NullSender) };
     if !can_be_written_to(sender) {
-        return Some(Silence::OddSender);
+        return Some(Suppression::OddSender);
     }
     let header = &facts.header;
     let people = || std::iter::once(sender).chain(&header.from).chain(&header.sender);
     if people().any(|address| facts.owns(address)) {
-        return Some(Silence::OwnAddress);
+        return Some(Suppression::OwnAddress);
     }
-    people().chain(&header.reply_to).any(|address| is_program(address.local())).then_some(Silence::Daemon)
+    people().chain(&header.reply_to).any(|address| is_program(address.local())).then_some(Suppression::Daemon)
 }
 
 /// Whether the address can stand in RCPT and in To as it is: it has a domain, and nothing in it ends the path.
@@ -54,7 +54,7 @@ fn can_be_written_to(address: &Address) -> bool {
     address.domain().is_some_and(|domain| !domain.as_str().is_empty())
         && !address.as_str().contains(odd)
         && address.as_str().matches('@').count() == 1
-        && address.as_str().len() <= letter::ADDRESS_OCTETS
+        && address.as_str().len() <= notice::ADDRESS_OCTETS
 }
 
 /// Whether the local part is a program's.

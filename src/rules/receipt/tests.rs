@@ -18,7 +18,7 @@ fn reason(more: &str) -> &'static str {
 
 fn reason_for(sender: &str, header: &str) -> &'static str {
     let facts = from_outside(sender, "registrator@exempelby.se", header.trim_end());
-    rule().silence(&facts).map_or("", Silence::as_str)
+    rule().suppression(&facts).map_or("", Suppression::as_str)
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn the_admin_says_which_words_are_heeded() {
         "registrator@exempelby.se",
         &format!("{HUMAN}\nX-Auto-Response-Suppress: OOF, AutoReply"),
     );
-    let heeding = |heed: &[Suppress]| Receipt { heed: heed.to_vec(), ..rule() }.silence(&facts).is_some();
+    let heeding = |heed: &[Suppress]| Receipt { heed: heed.to_vec(), ..rule() }.suppression(&facts).is_some();
     assert!(heeding(&[Suppress::AutoReply]) && heeding(&[Suppress::OutOfOffice]));
     assert!(!heeding(&[Suppress::All]) && !heeding(&[]));
 }
@@ -275,7 +275,7 @@ fn nobody_is_answered_for_whom_nobody_vouches() {
         facts.authentication = authentication;
         let strict = Receipt { require_authentication: true, ..rule() };
         let words = format!("{sender} {:?}", facts.authentication);
-        assert_eq!(strict.silence(&facts).map_or("", Silence::as_str), expected, "{words}");
-        assert_eq!(rule().silence(&facts), None, "{words}");
+        assert_eq!(strict.suppression(&facts).map_or("", Suppression::as_str), expected, "{words}");
+        assert_eq!(rule().suppression(&facts), None, "{words}");
     }
 }

@@ -14,7 +14,7 @@ use crate::facts::passage::{Passage, Place};
 use crate::limits;
 use crate::scan::fold::Folded;
 use crate::scan::terms::{self, Category, Hit, Terms};
-use crate::scan::{self, Kind, Number, Sure};
+use crate::scan::{self, Confidence, Kind, Number};
 use crate::work::Work;
 
 /// Points that a category needs near a number that is surely a person's.
@@ -55,7 +55,7 @@ impl<'a> Reading<'a> {
         let passages = passages.iter().take_while(|_| work.goes_on());
         let texts: Vec<Text<'a>> =
             passages.map(|passage| Text::read(passage, work, today, vocabulary)).collect();
-        let surely = |number: &&Number| is_person(number) && number.sure == Sure::Strong;
+        let surely = |number: &&Number| is_person(number) && number.sure == Confidence::Strong;
         let persons = different(texts.iter().flat_map(|text| &text.numbers).filter(surely));
         Self { texts, persons }
     }
@@ -94,7 +94,7 @@ impl<'a> Reading<'a> {
         if !anywhere && !self.texts.iter().any(|text| text.has_person() || text.has_address()) {
             return near;
         }
-        let sure = self.numbers().any(|number| is_person(number) && number.sure == Sure::Strong);
+        let sure = self.numbers().any(|number| is_person(number) && number.sure == Confidence::Strong);
         let points = if sure { POINTS } else { POINTS_MEDIUM };
         let texts = self.texts.iter().filter(|text| text.passage.place != Place::DisplayName);
         let hits: Vec<(&Text<'_>, Hits)> = texts
@@ -125,7 +125,7 @@ impl<'a> Text<'a> {
         let own = vocabulary.own_texts.find(folded.bytes());
         numbers.retain(|number| {
             let ours = vocabulary.own_numbers.contains(&number.key) || within(&own, &number.at);
-            number.sure > Sure::Weak && !ours && vocabulary.seeks(number.kind)
+            number.sure > Confidence::Weak && !ours && vocabulary.seeks(number.kind)
         });
         Self { passage, folded, numbers, own, tabular }
     }
@@ -224,7 +224,7 @@ fn confirm(numbers: &mut [Number], terms: &Terms, folded: &Folded<'_>, tabular: 
         let from = hits.partition_point(|hit| hit.at.end + limits::NEAR_OCTETS < number.at.start);
         let to = hits.partition_point(|hit| hit.at.start <= number.at.end + limits::NEAR_OCTETS);
         if in_table || hits.get(from..to).is_some_and(enough) {
-            number.sure = Sure::Medium;
+            number.sure = Confidence::Medium;
         }
     }
 }

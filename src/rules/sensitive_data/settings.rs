@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
 use crate::limits;
-use crate::rules::Class;
+use crate::rules::Sensitivity;
 use crate::scan::fold::{self, Folded, is_word};
 use crate::scan::terms::{self, Category, Terms};
 use crate::scan::{self, Kind};
@@ -118,8 +118,8 @@ const fn class(name: &'static str, default: &'static str) -> Key {
 /// What the rule looks for, and of which class each thing is.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    pub(super) kinds: HashMap<Kind, Class>,
-    pub(super) categories: BTreeMap<Category, Class>,
+    pub(super) kinds: HashMap<Kind, Sensitivity>,
+    pub(super) categories: BTreeMap<Category, Sensitivity>,
     /// So many persons are a list of people.
     pub(super) bulk_persons: usize,
     pub(super) terms: Terms,
@@ -130,7 +130,7 @@ pub(super) struct Vocabulary {
 impl Vocabulary {
     /// Whether numbers of this kind are looked for at all.
     pub(super) fn seeks(&self, kind: Kind) -> bool {
-        !kind.is_foreign() || self.kinds.get(&kind).is_some_and(|class| *class > Class::None)
+        !kind.is_foreign() || self.kinds.get(&kind).is_some_and(|class| *class > Sensitivity::None)
     }
 }
 
@@ -195,17 +195,21 @@ pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
     Some(Vocabulary { kinds, categories, bulk_persons, terms, own_numbers, own_texts })
 }
 
-type Classes = (HashMap<Kind, Class>, BTreeMap<Category, Class>);
+type Classes = (HashMap<Kind, Sensitivity>, BTreeMap<Category, Sensitivity>);
 
 fn classes(table: &mut Settings<'_>) -> Classes {
     let (mut kinds, mut categories) = shipped_classes();
     for kind in Kind::ALL {
-        if let Some(class) = table.optional(kind.as_str(), parse::one_of(&Class::ALL, Class::as_str)) {
+        if let Some(class) =
+            table.optional(kind.as_str(), parse::one_of(&Sensitivity::ALL, Sensitivity::as_str))
+        {
             kinds.insert(kind, class);
         }
     }
     for category in Category::ALL {
-        if let Some(class) = table.optional(category.as_str(), parse::one_of(&Class::ALL, Class::as_str)) {
+        if let Some(class) =
+            table.optional(category.as_str(), parse::one_of(&Sensitivity::ALL, Sensitivity::as_str))
+        {
             categories.insert(category, class);
         }
     }
@@ -220,7 +224,7 @@ fn shipped_classes() -> Classes {
         | Kind::Reserve
         | Kind::Bank
         | Kind::Card
-        | Kind::Passport => Class::Considerable,
+        | Kind::Passport => Sensitivity::Considerable,
         Kind::Bankgiro
         | Kind::Plusgiro
         | Kind::Organisation
@@ -228,10 +232,10 @@ fn shipped_classes() -> Classes {
         | Kind::Finnish
         | Kind::Norwegian
         | Kind::Danish
-        | Kind::Lma => Class::None,
+        | Kind::Lma => Sensitivity::None,
     };
     let kinds = Kind::ALL.into_iter().map(|kind| (kind, class(kind))).collect();
-    (kinds, Category::ALL.into_iter().map(|category| (category, Class::Serious)).collect())
+    (kinds, Category::ALL.into_iter().map(|category| (category, Sensitivity::Serious)).collect())
 }
 
 /// Terms that shall not count, folded; one that no list has is a mistake.

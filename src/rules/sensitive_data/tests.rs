@@ -70,42 +70,42 @@ fn found(rule: &dyn Rule, facts: &Facts) -> Option<Match> {
     })
 }
 
-fn class(text: &str) -> Class {
+fn class(text: &str) -> Sensitivity {
     found(&*rule(), &body(text)).map(|found| found.evidence.class()).unwrap_or_default()
 }
 
 #[test]
 fn the_class_is_that_of_the_most_sensitive_thing() {
     for (text, expected) in [
-        ("Pnr 811228-9874, läkarintyg bifogas", Class::Serious),
-        ("Pnr 811228-9874", Class::Considerable),
-        ("Nummer 8112289874", Class::Moderate),
-        ("701063-2391", Class::Considerable),
-        ("000101-T220", Class::Considerable),
-        ("000101-A220", Class::None),
-        ("IBAN SE45 5000 0000 0583 9825 7466", Class::Considerable),
-        ("kortnummer 4111 1111 1111 1111", Class::Considerable),
-        ("Org.nr 212000-0142, bankgiro 5050-1055", Class::None),
-        ("Org.nr 811228-9874 (enskild firma)", Class::Considerable),
-        ("Ring 070-123 45 67 eller 0701234567", Class::None),
-        ("OCR 8112289874, bankgiro 5050-1055, förfaller 2024-01-31", Class::None),
-        ("OCR 8112289874 personnummer", Class::Considerable),
-        ("Så får du ekonomiskt bistånd vid missbruk, och så gör du en orosanmälan", Class::None),
+        ("Pnr 811228-9874, läkarintyg bifogas", Sensitivity::Serious),
+        ("Pnr 811228-9874", Sensitivity::Considerable),
+        ("Nummer 8112289874", Sensitivity::Moderate),
+        ("701063-2391", Sensitivity::Considerable),
+        ("000101-T220", Sensitivity::Considerable),
+        ("000101-A220", Sensitivity::None),
+        ("IBAN SE45 5000 0000 0583 9825 7466", Sensitivity::Considerable),
+        ("kortnummer 4111 1111 1111 1111", Sensitivity::Considerable),
+        ("Org.nr 212000-0142, bankgiro 5050-1055", Sensitivity::None),
+        ("Org.nr 811228-9874 (enskild firma)", Sensitivity::Considerable),
+        ("Ring 070-123 45 67 eller 0701234567", Sensitivity::None),
+        ("OCR 8112289874, bankgiro 5050-1055, förfaller 2024-01-31", Sensitivity::None),
+        ("OCR 8112289874 personnummer", Sensitivity::Considerable),
+        ("Så får du ekonomiskt bistånd vid missbruk, och så gör du en orosanmälan", Sensitivity::None),
         (
             "Så får du ekonomiskt bistånd vid missbruk, och så gör du en orosanmälan, 811228-9874",
-            Class::Serious,
+            Sensitivity::Serious,
         ),
-        ("Eleven har skyddad identitet, adress Storgatan 1, 411 01 Göteborg", Class::Serious),
+        ("Eleven har skyddad identitet, adress Storgatan 1, 411 01 Göteborg", Sensitivity::Serious),
         (
             "Vi har öppet på Storgatan 1, 411 01 Göteborg. Försörjningsstöd, orosanmälan, missbruk.",
-            Class::None,
+            Sensitivity::None,
         ),
-        ("Barnets personnummer: 8112289874. Elevhälsan kallar.", Class::Serious),
-        ("811228-9874 lÃ¤karintyg", Class::Serious),
-        ("811228-9874 l\u{FFFD}karintyg och sjukskrivning", Class::Serious),
-        ("811228-9874 långtidssjukskrivningen", Class::Serious),
-        ("811228-9874 the same vision", Class::Considerable),
-        ("> > 811228-9874\r\n> > personen är sjukskriven", Class::Serious),
+        ("Barnets personnummer: 8112289874. Elevhälsan kallar.", Sensitivity::Serious),
+        ("811228-9874 lÃ¤karintyg", Sensitivity::Serious),
+        ("811228-9874 l\u{FFFD}karintyg och sjukskrivning", Sensitivity::Serious),
+        ("811228-9874 långtidssjukskrivningen", Sensitivity::Serious),
+        ("811228-9874 the same vision", Sensitivity::Considerable),
+        ("> > 811228-9874\r\n> > personen är sjukskriven", Sensitivity::Serious),
     ] {
         assert_eq!(class(text), expected, "{text}");
     }
@@ -114,26 +114,26 @@ fn the_class_is_that_of_the_most_sensitive_thing() {
 #[test]
 fn terms_count_near_a_number_and_for_the_whole_mail_in_its_subject() {
     let far = format!("811228-9874 {} läkarintyg", "ord ".repeat(200));
-    assert_eq!(class(&far), Class::Considerable);
+    assert_eq!(class(&far), Sensitivity::Considerable);
     let rule = rule();
     let class = |passages: &[(Place, &str, &str, &str)]| {
         found(&*rule, &facts(passages)).map(|found| found.evidence.class())
     };
     let (subject, name) = (Place::Subject, Place::AttachmentName);
-    assert_eq!(class(&[(subject, "", "", "Orosanmälan 811228-9874")]), Some(Class::Serious));
+    assert_eq!(class(&[(subject, "", "", "Orosanmälan 811228-9874")]), Some(Sensitivity::Serious));
     assert_eq!(
         class(&[(subject, "", "", "811228-9874"), (Place::Body, "1", "", "läkarintyg bifogas")]),
-        Some(Class::Serious)
+        Some(Sensitivity::Serious)
     );
     assert_eq!(
         class(&[(subject, "", "", "Läkarintyg"), (Place::Body, "1", "", "811228-9874")]),
-        Some(Class::Serious)
+        Some(Sensitivity::Serious)
     );
     let zipped = (name, "2/1", "Kalle 811228-9874 utredning.docx", "Kalle 811228-9874 utredning.docx");
-    assert_eq!(class(&[zipped]), Some(Class::Considerable));
+    assert_eq!(class(&[zipped]), Some(Sensitivity::Considerable));
     let table = format!("Namn;Pnr;Diagnos\r\n{}811228-9874", "A;;\r\n".repeat(500));
-    assert_eq!(class(&[(Place::Attachment, "2", "lista.csv", &table)]), Some(Class::Serious));
-    assert_eq!(class(&[(Place::Attachment, "2", "lista.txt", &table)]), Some(Class::Considerable));
+    assert_eq!(class(&[(Place::Attachment, "2", "lista.csv", &table)]), Some(Sensitivity::Serious));
+    assert_eq!(class(&[(Place::Attachment, "2", "lista.txt", &table)]), Some(Sensitivity::Considerable));
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_list_of_people_is_one_line() {
         .collect();
     let rows = rows.concat();
     let found = found(&*rule(), &facts(&[(Place::Attachment, "2", "lista.xlsx", &rows)])).unwrap();
-    assert_eq!(found.evidence.class(), Class::Serious);
+    assert_eq!(found.evidence.class(), Sensitivity::Serious);
     let text = found.evidence.as_str();
     assert!(text.contains("personnummer, first ") && text.ends_with("; bulk") && text.len() < 200, "{text}");
     assert!(found.evidence.counts().iter().any(|(kind, count)| *kind == "bulk" && *count >= 100));
@@ -173,7 +173,7 @@ fn evidence_says_where_and_never_what() {
          personnummer 811228-**** in part 1.2 \"lista 811228-****.xlsx\" at 9; health near it"
     );
     assert_eq!(found.evidence.counts(), [("personnummer", 1), ("health", 1)]);
-    assert_eq!(found.grade, Grade::Strong);
+    assert_eq!(found.grade, Confidence::Strong);
 }
 
 #[test]
@@ -201,27 +201,27 @@ fn the_organisation_sets_what_counts() {
         found(&*rule, &body(text)).map(|found| found.evidence.class()).unwrap_or_default()
     };
     let iban = "IBAN SE45 5000 0000 0583 9825 7466";
-    assert_eq!(class("own_numbers", list("SE4550000000058398257466"), iban), Class::None);
-    assert_eq!(class("classes", Of::Table(table("bank", text("moderate"))), iban), Class::Moderate);
+    assert_eq!(class("own_numbers", list("SE4550000000058398257466"), iban), Sensitivity::None);
+    assert_eq!(class("classes", Of::Table(table("bank", text("moderate"))), iban), Sensitivity::Moderate);
     let social = "811228-9874 hos socialtjänsten, lss";
-    assert_eq!(self::class(social), Class::Serious);
-    assert_eq!(class("without_terms", list("lss"), social), Class::Considerable);
+    assert_eq!(self::class(social), Sensitivity::Serious);
+    assert_eq!(class("without_terms", list("lss"), social), Sensitivity::Considerable);
     assert_eq!(
         class("classes", Of::Table(table("social", text("considerable"))), social),
-        Class::Considerable
+        Sensitivity::Considerable
     );
     let footer = "811228-9874\r\nSocialtjänsten, försörjningsstöd\r\noch boendestöd";
-    assert_eq!(class("own_texts", text("own.txt"), footer), Class::Considerable);
-    assert_eq!(class("own_texts", text("own.txt"), "811228-9874 försörjningsstöd"), Class::Serious);
-    assert_eq!(class("terms", text("terms.tsv"), "811228-9874 Utredningsenheten"), Class::Serious);
+    assert_eq!(class("own_texts", text("own.txt"), footer), Sensitivity::Considerable);
+    assert_eq!(class("own_texts", text("own.txt"), "811228-9874 försörjningsstöd"), Sensitivity::Serious);
+    assert_eq!(class("terms", text("terms.tsv"), "811228-9874 Utredningsenheten"), Sensitivity::Serious);
     // A test number that the organisation uses is as good as its own.
-    assert_eq!(class("own_numbers", list("19811228-9874"), "Pnr 811228-9874"), Class::None);
+    assert_eq!(class("own_numbers", list("19811228-9874"), "Pnr 811228-9874"), Sensitivity::None);
     let couple = "811228-9874 och 701063-2391";
-    assert_eq!(self::class(couple), Class::Considerable);
-    assert_eq!(class("bulk_persons", Of::Number(2), couple), Class::Serious);
-    assert_eq!(class("bulk_persons", Of::Number(3), couple), Class::Considerable);
+    assert_eq!(self::class(couple), Sensitivity::Considerable);
+    assert_eq!(class("bulk_persons", Of::Number(2), couple), Sensitivity::Serious);
+    assert_eq!(class("bulk_persons", Of::Number(3), couple), Sensitivity::Considerable);
     // One person is none, however often they are named.
-    assert_eq!(class("bulk_persons", Of::Number(2), "811228-9874, 19811228-9874"), Class::Considerable);
+    assert_eq!(class("bulk_persons", Of::Number(2), "811228-9874, 19811228-9874"), Sensitivity::Considerable);
     for (key, wrong) in [
         ("bulk_persons", Of::Number(1)),
         ("without_terms", list("finns inte")),

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn found(text: &str) -> Vec<(Secret, Sure)> {
+fn found(text: &str) -> Vec<(Secret, Confidence)> {
     find(&Folded::new(text), false).into_iter().map(|found| (found.secret, found.sure)).collect()
 }
 
@@ -29,7 +29,7 @@ fn told_passwords_are_found() {
     ] {
         let secrets = found(text);
         assert!(
-            secrets.iter().any(|(secret, sure)| *secret == Secret::Password && *sure == Sure::Strong),
+            secrets.iter().any(|(secret, sure)| *secret == Secret::Password && *sure == Confidence::Strong),
             "{text} {secrets:?}"
         );
     }
@@ -77,7 +77,7 @@ fn codes_keys_and_tokens() {
             Secret::Token,
         ),
     ] {
-        assert_eq!(found(&text), [(secret, Sure::Strong)], "{text}");
+        assert_eq!(found(&text), [(secret, Confidence::Strong)], "{text}");
     }
     for text in [
         "-----BEGIN PUBLIC KEY-----",

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::super::Sure;
+use super::super::Confidence;
 use super::super::fold::is_letter;
 use super::Secret;
 
@@ -17,7 +17,7 @@ const LENGTH: std::ops::RangeInclusive<usize> = 4..=64;
 
 /// A value.
 pub(super) struct Value {
-    pub(super) sure: Sure,
+    pub(super) sure: Confidence,
     pub(super) at: Range<usize>,
 }
 
@@ -130,7 +130,7 @@ fn token(bytes: &[u8], at: usize) -> Option<Range<usize>> {
 }
 
 /// How sure it is that the text is a password; `None` where it is none.
-fn password(text: &[u8], tie: Tie, bytes: &[u8], at: &Range<usize>) -> Option<Sure> {
+fn password(text: &[u8], tie: Tie, bytes: &[u8], at: &Range<usize>) -> Option<Confidence> {
     if !LENGTH.contains(&text.len()) || is_placeholder(text) {
         return None;
     }
@@ -145,16 +145,18 @@ fn password(text: &[u8], tie: Tie, bytes: &[u8], at: &Range<usize>) -> Option<Su
         rest.is_none_or(|byte| matches!(byte, b'\n' | b'\r' | b'<' | b'&' | b';'))
     });
     match tie {
-        _ if kinds >= 3 || (kinds == 2 && (has_digit(text) || quoted)) => Some(Sure::Strong),
+        _ if kinds >= 3 || (kinds == 2 && (has_digit(text) || quoted)) => Some(Confidence::Strong),
         // One plain word: a password where it stands alone on its line, as in a form.
-        Tie::Sign if last || quoted => Some(if text.len() >= 6 { Sure::Strong } else { Sure::Medium }),
-        Tie::Verb if quoted => Some(Sure::Strong),
+        Tie::Sign if last || quoted => {
+            Some(if text.len() >= 6 { Confidence::Strong } else { Confidence::Medium })
+        }
+        Tie::Verb if quoted => Some(Confidence::Strong),
         Tie::Sign | Tie::Verb | Tie::Nothing => None,
     }
 }
 
 /// A code is digits, or letters and digits in capitals.
-fn code(text: &[u8], tie: Tie) -> Option<Sure> {
+fn code(text: &[u8], tie: Tie) -> Option<Confidence> {
     // Keypads have signs that go with a code: `*4821#`.
     let text = text.strip_prefix(b"*").unwrap_or(text);
     let text = text.strip_suffix(b"#").unwrap_or(text);
@@ -164,8 +166,8 @@ fn code(text: &[u8], tie: Tie) -> Option<Sure> {
         && text.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
     let length = (4..=12).contains(&text.len());
     match tie {
-        Tie::Sign | Tie::Verb if length && (digits || mixed) => Some(Sure::Strong),
-        Tie::Nothing if length && digits => Some(Sure::Medium),
+        Tie::Sign | Tie::Verb if length && (digits || mixed) => Some(Confidence::Strong),
+        Tie::Nothing if length && digits => Some(Confidence::Medium),
         Tie::Sign | Tie::Verb | Tie::Nothing => None,
     }
 }

@@ -16,12 +16,12 @@ use tokio::sync::oneshot;
 
 use super::{access_origin, append};
 use crate::config::{HeadMail, Heads};
-use crate::letter::{Automatic, Letter, name};
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::note::{Note, TreeHead};
+use crate::notice::{Automatic, OutgoingNotice, name};
 use crate::record::{OutboxKind, OutboxRow};
-use crate::store::writer::{Message, Own};
+use crate::store::writer::{Message, NoticeWrite};
 use crate::templates::Occasion;
 
 /// The facility `daemon` with the severity `notice` (RFC 3164 §4.1.1).
@@ -126,9 +126,9 @@ impl Mailbox {
             return;
         }
         let Some(queue) = self.queue.upgrade().filter(|queue| !queue.is_closed()) else { return };
-        let Some(row) = self.letter() else { return };
+        let Some(row) = self.notice() else { return };
         let (waiter, answer) = oneshot::channel();
-        let sent = queue.try_send(Message::Own(Box::new((Own::Letter(row), waiter))));
+        let sent = queue.try_send(Message::Notice(Box::new((NoticeWrite::New(row), waiter))));
         // The writer answers everything that it took, and never waits for this thread while it works.
         let stored = match sent {
             Ok(()) => answer.blocking_recv().map_or_else(
@@ -148,10 +148,10 @@ impl Mailbox {
     }
 
     /// The letter with what is new; `None` where nothing is.
-    fn letter(&self) -> Option<OutboxRow> {
-        let HeadMail { to, letters, organisation, .. } = &self.settings;
+    fn notice(&self) -> Option<OutboxRow> {
+        let HeadMail { to, notices, organisation, .. } = &self.settings;
         let at = self.newest.values().map(|(head, _)| head.time).max()?;
-        let date = at.to_zoned(letters.time_zone.clone());
+        let date = at.to_zoned(notices.time_zone.clone());
         let fields = vec![
             ("organisation", organisation.clone()),
             ("mailbox", to.to_string()),
@@ -160,7 +160,7 @@ impl Mailbox {
             ("time", date.strftime("%H:%M").to_string()),
         ];
         let mut faults = Vec::new();
-        let text = letters.texts.of(Occasion::TreeHead).render_or_shipped(&fields, &mut faults);
+        let text = notices.texts.of(Occasion::TreeHead).render_or_shipped(&fields, &mut faults);
         for fault in faults {
             METRICS.letter_faults.inc();
             tracing::error!(fault, "a letter could not be written as the config says");
@@ -170,8 +170,8 @@ impl Mailbox {
         let sizes: Vec<String> =
             self.newest.values().map(|(head, _)| format!("{} {}", head.origin, head.size)).collect();
         let key = name::key(["tree-head"].into_iter().chain(sizes.iter().map(String::as_str)));
-        let from = &letters.notices_from;
-        let letter = Letter {
+        let from = &notices.notices_from;
+        let notice = OutgoingNotice {
             from,
             from_name: organisation,
             to,
@@ -181,7 +181,7 @@ impl Mailbox {
             message_id: &name::message_id("notice", &key, from),
             automatic: Automatic::Generated,
         };
-        let age = SignedDuration::try_from(letters.max_age).unwrap_or(SignedDuration::MAX);
+        let age = SignedDuration::try_from(notices.max_age).unwrap_or(SignedDuration::MAX);
         Some(OutboxRow {
             key,
             kind: OutboxKind::Notice,
@@ -191,7 +191,7 @@ impl Mailbox {
             mailbox: from.to_string(),
             recipient: to.to_string(),
             reference: name::reference("PN", &key, date.year()),
-            message: letter.to_message(),
+            message: notice.to_message(),
         })
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use postvakt::answer::{Answer, Edit};
 use postvakt::mail::Direction;
-use postvakt::reply::{Basic, Class, SmtpReply};
+use postvakt::reply::{Basic, ReplyClass, SmtpReply};
 
 /// One dialog.
 pub(super) struct Script {
@@ -158,7 +158,7 @@ fn answer(text: &str) -> Scripted {
         "panic" => return Scripted::Panic,
         "pass" => return Scripted::Answer(Answer::pass()),
         "refuse" => {
-            let reply = SmtpReply::new(Class::Permanent, Basic::Unavailable, (7, 1), &rest());
+            let reply = SmtpReply::new(ReplyClass::Permanent, Basic::Unavailable, (7, 1), &rest());
             return Scripted::Answer(Answer::refuse(reply));
         }
         "hold" => Edit::Quarantine { reason: rest() },

@@ -3,14 +3,14 @@
 use jiff::Timestamp;
 use postvakt::address::Domain;
 use postvakt::cli::demo::case::Case;
-use postvakt::config::{Config, NoFiles, Surroundings};
+use postvakt::config::{Config, NoFiles, ParseContext};
 use postvakt::facts::authentication::{
     Authentication, Chain, Dkim, Dmarc, Outcome, Policy, Spf, SpfIdentity,
 };
 use postvakt::facts::scan::{Opinion, SpamScan, SpamScanner, SpamScore, VirusScan};
 use postvakt::facts::{Cause, Fact, Facts, Needs, extract::extract};
 use postvakt::policy::{Decision, Step, decide::decide};
-use postvakt::rules::{ALL, Menu};
+use postvakt::rules::{ALL, ActionSet};
 use postvakt::verdict::Verdict;
 
 const FRAME: &str = "[organisation]\nname = \"Exempelby kommun\"\ndomains = [\"exempelby.se\"]\n[server]\n\
@@ -29,7 +29,7 @@ impl Random {
 }
 
 fn config(rules: &str) -> Option<Config> {
-    let around = Surroundings { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &NoFiles };
+    let around = ParseContext { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &NoFiles };
     Config::parse(format!("{FRAME}{rules}").as_bytes(), &around).ok()
 }
 
@@ -143,7 +143,7 @@ fn no_config_gives_spam_more_than_a_mark() {
     }
     let marks_alone = |id: &str| ALL.iter().find(|spec| spec.id == id).unwrap().menu.words() == ["mark"];
     assert!(marks_alone("spam"));
-    for spec in ALL.iter().filter(|spec| matches!(spec.menu, Menu::Mark | Menu::Spam)) {
+    for spec in ALL.iter().filter(|spec| matches!(spec.menu, ActionSet::Mark | ActionSet::Spam)) {
         assert!(marks_alone(spec.id), "{}", spec.id);
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn config(directory: &Path) -> Config {
         },
         disclosure: config::Disclosure::default(),
         smtp: None,
-        stationery: None,
+        notice_settings: None,
         authenticate: false,
         dns: Dns::default(),
         scanners: Scanners::default(),

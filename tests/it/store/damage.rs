@@ -9,7 +9,7 @@ use super::*;
 use postvakt::facts::Cause;
 use postvakt::facts::identity::Key;
 use postvakt::gather::contacts::Contacts;
-use postvakt::gather::seen::{Memory, Recollection as _};
+use postvakt::gather::seen::{SeenCache, SeenStore as _};
 use postvakt::limits;
 use postvakt::metrics::METRICS;
 use rusqlite::Connection;
@@ -141,7 +141,7 @@ async fn a_start_forgets_what_is_damaged_of_the_memory() {
     let before = ["seen", "contacts"].map(counted);
 
     let store = open();
-    let memory = Memory::of(&store, 14).unwrap();
+    let memory = SeenCache::of(&store, 14).unwrap();
     Contacts::of(&store).unwrap();
     assert_eq!(["seen", "contacts"].map(counted), [before[0] + 4, before[1] + 1]);
     for seq in [1, 2, 5, last] {

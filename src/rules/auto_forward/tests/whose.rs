@@ -53,7 +53,7 @@ fn a_rewritten_sender_of_a_colleague_is_the_forwarders_too() {
     let facts = from_inside("<eva+SRS=Ab=JL=exempelby.se=bodil@exempelby.se>", "x@example.net", header);
     let findings = rule().check(&facts);
     let [Finding::Match(found)] = findings.as_slice() else { panic!("{findings:?}") };
-    assert_eq!((found.grade, found.evidence.as_str()), (Grade::Certain, "srs"));
+    assert_eq!((found.grade, found.evidence.as_str()), (Confidence::Certain, "srs"));
     assert_eq!(found.mailboxes, [Address::parse("eva@exempelby.se").unwrap()]);
     let own = from_inside("<bodil+SRS=Ab=JL=exempelby.se=bodil@exempelby.se>", "x@example.net", header);
     assert_eq!(check(&own), "");

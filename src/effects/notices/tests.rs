@@ -9,8 +9,8 @@ use crate::facts::testing::from_inside;
 use crate::settings::files::NamedFile;
 use crate::templates::{Occasion, Texts};
 
-fn stationery() -> Stationery {
-    Stationery {
+fn settings() -> NoticeSettings {
+    NoticeSettings {
         notices_from: Address::parse("postmaster@exempelby.se").unwrap(),
         texts: Texts::default(),
         time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
@@ -31,15 +31,15 @@ fn notice(to: &str, once: &str) -> Step {
     })
 }
 
-fn outgoing_of(steps: Vec<Step>, stationery: &Stationery) -> Outgoing {
+fn outgoing_of(steps: Vec<Step>, settings: &NoticeSettings) -> Outgoing {
     let facts = from_inside("anna@exempelby.se", "anna@example.net", "From: anna@exempelby.se");
-    outgoing(&facts, &Decision { steps, ..Decision::default() }, stationery, false)
+    outgoing(&facts, &Decision { steps, ..Decision::default() }, settings, false)
 }
 
 #[test]
 fn a_notice_is_one_letter_to_someone_inside() {
     let once = "anna@exempelby.se anna@example.net 2026-03-02";
-    let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@exempelby.se", once)], &stationery());
+    let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@exempelby.se", once)], &settings());
     assert_eq!((rows.len(), faults), (1, Vec::new()));
     let row = &rows[0];
     assert_eq!((row.kind, &*row.recipient, row.due), (OutboxKind::Notice, "anna@exempelby.se", row.at));
@@ -51,15 +51,15 @@ fn a_notice_is_one_letter_to_someone_inside() {
     let (header, body) = row.message.split_once("\r\n\r\n").unwrap();
     assert!(!header.contains("Bcc") && !header.contains("In-Reply-To"), "{header}");
     assert!(body.contains("anna@example.net  Bcc: x@example.net"), "{body}");
-    let again = outgoing_of(vec![notice("anna@exempelby.se", once)], &stationery());
+    let again = outgoing_of(vec![notice("anna@exempelby.se", once)], &settings());
     assert_eq!(again.rows[0].key, row.key);
-    let other = outgoing_of(vec![notice("anna@exempelby.se", "another day")], &stationery());
+    let other = outgoing_of(vec![notice("anna@exempelby.se", "another day")], &settings());
     assert_ne!(other.rows[0].key, row.key);
 }
 
 #[test]
 fn nobody_outside_gets_a_notice() {
-    let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@example.net", "")], &stationery());
+    let Outgoing { rows, faults } = outgoing_of(vec![notice("anna@example.net", "")], &settings());
     assert_eq!((rows.len(), faults.len()), (0, 1));
 }
 
@@ -70,13 +70,13 @@ fn a_letter_about_mail_that_leaves_little_has_no_subject() {
     let fields = vec![("subject", "Anmälan".to_owned()), ("action", "held".to_owned())];
     let notice = Notice { occasion: Occasion::LargeAttachment, to, once: "1".into(), fields };
     let decision = Decision { steps: vec![Step::Notify(notice)], ..Decision::default() };
-    let message = |less| outgoing(&facts, &decision, &stationery(), less).rows.remove(0).message;
+    let message = |less| outgoing(&facts, &decision, &settings(), less).rows.remove(0).message;
     assert!(message(false).contains("Anm=C3=A4lan") && !message(true).contains("Anm=C3=A4lan"));
 }
 
 #[test]
 fn a_text_that_fails_on_a_mail_is_replaced_by_ours() {
-    let mut own = stationery();
+    let mut own = settings();
     let text = "Subject: a\n\n{{ 1 // (target|length - 43) }}{{ mailbox }}\n".to_owned();
     let file = NamedFile { name: "own.txt".to_owned(), text };
     own.texts.set(crate::templates::Template::parse(Occasion::ForwardStopped, &file).unwrap());

@@ -1,4 +1,4 @@
-//! `[smtp]` and `[notices]`: where letters of our own are handed over, and how they are written.
+//! `[smtp]` and `[notices]`: where notices of our own are handed over, and how they are written.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 
 use super::Smtp;
 use crate::address::{Address, DomainPattern};
-use crate::letter::Stationery;
 use crate::limits;
+use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, parse};
@@ -40,13 +40,13 @@ pub(super) fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
     })
 }
 
-/// `[notices]`, and what else all letters have in common; `None` where nothing is sent.
-pub(super) fn stationery(
+/// `[notices]`, and what else all notices have in common; `None` where nothing is sent.
+pub(super) fn notice_settings(
     root: &mut Settings<'_>,
     smtp: Option<&Smtp>,
     organisation: Option<&Organisation>,
     time_zone: Option<&TimeZone>,
-) -> Option<Stationery> {
+) -> Option<NoticeSettings> {
     let sends = root.names("smtp");
     let (from, texts) = root
         .table("notices", |section| {
@@ -58,7 +58,7 @@ pub(super) fn stationery(
         })
         .unwrap_or_default();
     let notices_from = from.or_else(|| postmaster(organisation?))?;
-    Some(Stationery { notices_from, texts, time_zone: time_zone?.clone(), max_age: smtp?.max_age })
+    Some(NoticeSettings { notices_from, texts, time_zone: time_zone?.clone(), max_age: smtp?.max_age })
 }
 
 fn notices(section: &mut Settings<'_>, organisation: Option<&Organisation>) -> (Option<Address>, Texts) {

@@ -1,4 +1,4 @@
-//! The names of a letter, all from what makes it the same one: its key, its Message-ID, and what people call it.
+//! The names of a notice, all from what makes it the same one: its key, its Message-ID, and what people call it.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::address::{Address, Domain};
 
-/// A hash of what makes a letter the same one.
+/// A hash of what makes a notice the same one.
 pub type Key = [u8; 16];
 
 /// The key for these parts, in this order.
@@ -21,7 +21,7 @@ pub fn key<'a>(parts: impl IntoIterator<Item = &'a str>) -> Key {
     key
 }
 
-/// The Message-ID of a letter from `from`, the same on every try.
+/// The Message-ID of a notice from `from`, the same on every try.
 pub fn message_id(kind: &str, key: &Key, from: &Address) -> String {
     let domain = from.domain().map(|domain| domain.to_string()).unwrap_or_default();
     format!("<{kind}.{:032x}@{domain}>", u128::from_be_bytes(*key))

@@ -1,8 +1,8 @@
-//! The ledger: how many receipts went where within the last day, so that no sender, domain or mailbox has more than the
+//! The limiter: how many receipts went where within the last day, so that no sender, domain or mailbox has more than the
 //! config allows, and two programs that answer each other come to an end.
 //!
 //! A breaker opens when there are too many in all, and closes when the hour or the day has half of that. What is counted
-//! is counted before it is stored; [`Ledger::forget`] takes it back where the store failed.
+//! is counted before it is stored; [`ReceiptLimiter::forget`] takes it back where the store failed.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -11,24 +11,24 @@ use jiff::Timestamp;
 
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::letter::name::{self, Key};
 use crate::limits;
 use crate::metrics::METRICS;
+use crate::notice::name::{self, Key};
 use crate::policy::receipts::sender;
-use crate::policy::receipts::{Ceilings, Per, Rate, Receipt};
-use crate::rules::receipt::Silence;
+use crate::policy::receipts::{Per, Rate, RateLimits, Receipt};
+use crate::rules::receipt::Suppression;
 use crate::store::{OpenError, Store};
 
-/// The ledger.
+/// The limiter.
 #[derive(Debug, Default)]
-pub struct Ledger {
-    book: Mutex<Book>,
+pub struct ReceiptLimiter {
+    window: Mutex<Window>,
     /// Where receipts wait; nowhere for `explain`.
     store: Option<Store>,
 }
 
 #[derive(Debug, Default)]
-struct Book {
+struct Window {
     counts: HashMap<Subject, VecDeque<i64>>,
     known: HashSet<Key>,
     /// In the order in which they were counted.
@@ -56,7 +56,7 @@ impl Subject {
         subjects
     }
 
-    fn rates<'a>(&self, ceilings: &'a Ceilings) -> &'a [Rate] {
+    fn rates<'a>(&self, ceilings: &'a RateLimits) -> &'a [Rate] {
         match self {
             Self::Sender(name) => ceilings.of_sender(&sender::domain(name)),
             Self::Domain(_) => &ceilings.domain,
@@ -65,20 +65,20 @@ impl Subject {
         }
     }
 
-    fn silence(&self) -> Silence {
+    fn suppression(&self) -> Suppression {
         match self {
-            Self::Sender(_) => Silence::CeilingSender,
-            Self::Domain(_) => Silence::CeilingDomain,
-            Self::Mailbox(_) => Silence::CeilingMailbox,
-            Self::Total => Silence::CeilingTotal,
+            Self::Sender(_) => Suppression::CeilingSender,
+            Self::Domain(_) => Suppression::CeilingDomain,
+            Self::Mailbox(_) => Suppression::CeilingMailbox,
+            Self::Total => Suppression::CeilingTotal,
         }
     }
 }
 
-impl Ledger {
-    /// The ledger with what is in the store.
+impl ReceiptLimiter {
+    /// The limiter with what is in the store.
     pub fn of(store: &Store) -> Result<Self, OpenError> {
-        let ledger = Self { store: Some(store.clone()), ..Self::default() };
+        let limiter = Self { store: Some(store.clone()), ..Self::default() };
         let since = store.now().as_millisecond() - Per::Day.milliseconds();
         let since = Timestamp::from_millisecond(since).unwrap_or(Timestamp::MIN);
         store.recent_receipts(since, |recent| {
@@ -86,15 +86,15 @@ impl Ledger {
             if let (Some(sender), Some(mailbox)) = (sender, mailbox) {
                 let author = recent.authors.split(", ").next().and_then(Address::parse);
                 let subjects = Subject::of(&sender, author.as_ref(), &mailbox);
-                ledger.book().count(recent.at.as_millisecond(), recent.key, subjects);
+                limiter.window().count(recent.at.as_millisecond(), recent.key, subjects);
             }
         })?;
-        Ok(ledger)
+        Ok(limiter)
     }
 
     /// Counts the receipts that are to be sent, and silences those for which there is no room, and those for a mail that
     /// names a receipt of ours in its subject: that case has its receipt.
-    pub fn admit(&self, facts: &Facts, ceilings: &Ceilings, receipts: &mut [Receipt]) {
+    pub fn admit(&self, facts: &Facts, ceilings: &RateLimits, receipts: &mut [Receipt]) {
         let Some(sender) = facts.sender.address() else { return };
         let now = facts.arrived.as_millisecond();
         let outbox = self.store.as_ref().map(Store::outbox);
@@ -103,49 +103,49 @@ impl Ledger {
             let subject = facts.header.subject.as_deref().unwrap_or_default();
             name::references(subject).iter().any(|reference| outbox.has_given(reference))
         });
-        let mut book = self.book();
-        book.forget_before(now - Per::Day.milliseconds());
-        for receipt in receipts.iter_mut().filter(|receipt| receipt.silence.is_none()) {
+        let mut window = self.window();
+        window.forget_before(now - Per::Day.milliseconds());
+        for receipt in receipts.iter_mut().filter(|receipt| receipt.suppression.is_none()) {
             // The same mail again: one receipt, counted once.
             receipt.repeated = outbox.is_some_and(|outbox| outbox.is_done_with(&receipt.key));
-            if receipt.repeated || book.known.contains(&receipt.key) {
+            if receipt.repeated || window.known.contains(&receipt.key) {
                 continue;
             }
             if answers {
-                receipt.silence = Some(Silence::ReplyToReceipt);
+                receipt.suppression = Some(Suppression::ReplyToReceipt);
                 continue;
             }
             let subjects = Subject::of(sender, facts.header.from.first(), &receipt.mailbox.address);
-            let obstacle = || book.obstacle(now, ceilings, &subjects, facts.queue_id.as_deref());
-            receipt.silence = full.then_some(Silence::QueueFull).or_else(obstacle);
+            let obstacle = || window.obstacle(now, ceilings, &subjects, facts.queue_id.as_deref());
+            receipt.suppression = full.then_some(Suppression::QueueFull).or_else(obstacle);
             if full {
                 METRICS.limits_exceeded.with_label_values(&["outbox"]).inc();
             }
-            if receipt.silence.is_none() {
-                book.count(now, receipt.key, subjects);
+            if receipt.suppression.is_none() {
+                window.count(now, receipt.key, subjects);
             }
         }
     }
 
     /// Takes back what was counted for a mail whose record could not be stored.
     pub fn forget(&self, receipts: &[Receipt]) {
-        let mut book = self.book();
-        for receipt in receipts.iter().filter(|receipt| receipt.silence.is_none()) {
-            let at = book.entries.iter().rposition(|(_, key, _)| *key == receipt.key);
-            if let Some((at, _, subjects)) = at.and_then(|at| book.entries.remove(at)) {
-                book.known.remove(&receipt.key);
-                book.discount(at, &subjects);
+        let mut window = self.window();
+        for receipt in receipts.iter().filter(|receipt| receipt.suppression.is_none()) {
+            let at = window.entries.iter().rposition(|(_, key, _)| *key == receipt.key);
+            if let Some((at, _, subjects)) = at.and_then(|at| window.entries.remove(at)) {
+                window.known.remove(&receipt.key);
+                window.discount(at, &subjects);
             }
         }
     }
 
     /// A panic while the lock was held leaves counts that are still counts.
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Book {
+impl Window {
     fn count(&mut self, at: i64, key: Key, subjects: Vec<Subject>) {
         for subject in &subjects {
             self.counts.entry(subject.clone()).or_default().push_back(at);
@@ -195,17 +195,17 @@ impl Book {
     fn obstacle(
         &mut self,
         now: i64,
-        ceilings: &Ceilings,
+        ceilings: &RateLimits,
         subjects: &[Subject],
         queue_id: Option<&str>,
-    ) -> Option<Silence> {
+    ) -> Option<Suppression> {
         if self.open {
             let calm = ceilings
                 .total
                 .iter()
                 .all(|rate| self.within(&Subject::Total, rate.per, now) * 2 <= rate.count as usize);
             if !calm {
-                return Some(Silence::Breaker);
+                return Some(Suppression::Breaker);
             }
             self.open = false;
             METRICS.receipts_breaker.set(0);
@@ -219,7 +219,7 @@ impl Book {
         };
         let subject = subjects.iter().find(full)?.clone();
         self.tell(&subject, now, queue_id);
-        Some(subject.silence())
+        Some(subject.suppression())
     }
 
     /// Alarms the operator: once an hour for each subject, so that a flood of mail is no flood of lines.
@@ -235,7 +235,7 @@ impl Book {
         let before = self.told.get(subject).copied().unwrap_or(i64::MIN);
         if now.saturating_sub(before) >= Per::Hour.milliseconds() {
             self.told.insert(subject.clone(), now);
-            let ceiling = subject.silence().as_str();
+            let ceiling = subject.suppression().as_str();
             tracing::warn!(
                 ceiling,
                 queue_id,

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 
 use crate::address::Address;
 use crate::facts::Facts;
-use crate::letter::{Automatic, Letter, Stationery, name};
+use crate::notice::{Automatic, NoticeSettings, OutgoingNotice, name};
 use crate::policy::receipts::Receipt;
 use crate::policy::{Decision, Notice, Step};
 use crate::record::{OutboxKind, OutboxRow};
@@ -22,8 +22,8 @@ pub struct Outgoing {
 }
 
 /// The letters that follow from a decision; with `less`, none has the mail's subject.
-pub fn outgoing(facts: &Facts, decision: &Decision, stationery: &Stationery, less: bool) -> Outgoing {
-    let mut writer = Writer { facts, stationery, less, outgoing: Outgoing::default() };
+pub fn outgoing(facts: &Facts, decision: &Decision, settings: &NoticeSettings, less: bool) -> Outgoing {
+    let mut writer = Writer { facts, settings, less, outgoing: Outgoing::default() };
     for step in &decision.steps {
         match step {
             Step::Notify(notice) => writer.notice(notice),
@@ -45,7 +45,7 @@ pub fn outgoing(facts: &Facts, decision: &Decision, stationery: &Stationery, les
 
 struct Writer<'a> {
     facts: &'a Facts,
-    stationery: &'a Stationery,
+    settings: &'a NoticeSettings,
     less: bool,
     outgoing: Outgoing,
 }
@@ -53,7 +53,7 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn notice(&mut self, notice: &Notice) {
         let key = name::key(["notice", notice.occasion.as_str(), &notice.once]);
-        let from = &self.stationery.notices_from;
+        let from = &self.settings.notices_from;
         let mut fields = notice.fields.clone();
         fields.push(("mailbox", notice.to.to_string()));
         let organisation = &self.facts.organisation;
@@ -61,9 +61,9 @@ impl Writer<'_> {
             self.outgoing.faults.push("a notice to a mailbox outside was not written".to_owned());
             return;
         }
-        let Some(text) = self.render(&self.stationery.texts.of(notice.occasion), fields) else { return };
+        let Some(text) = self.render(&self.settings.texts.of(notice.occasion), fields) else { return };
         let date = self.arrived();
-        let letter = Letter {
+        let notice = OutgoingNotice {
             from,
             from_name: &organisation.name,
             to: &notice.to,
@@ -82,7 +82,7 @@ impl Writer<'_> {
             mailbox: from.to_string(),
             recipient: notice.to.to_string(),
             reference: name::reference("PN", &key, date.year()),
-            message: letter.to_message(),
+            message: notice.to_message(),
         };
         self.outgoing.rows.push(row);
     }
@@ -101,7 +101,7 @@ impl Writer<'_> {
             ("subject", subject.unwrap_or_default()),
         ];
         let Some(text) = self.render(&receipt.mailbox.template, fields) else { return };
-        let letter = Letter {
+        let notice = OutgoingNotice {
             from,
             from_name: name,
             to: sender,
@@ -124,7 +124,7 @@ impl Writer<'_> {
             mailbox: from.to_string(),
             recipient: sender.to_string(),
             reference: receipt.reference.clone(),
-            message: letter.to_message(),
+            message: notice.to_message(),
         };
         self.outgoing.rows.push(row);
     }
@@ -138,13 +138,13 @@ impl Writer<'_> {
     }
 
     fn until(&self) -> Timestamp {
-        let age = SignedDuration::try_from(self.stationery.max_age).unwrap_or(SignedDuration::MAX);
+        let age = SignedDuration::try_from(self.settings.max_age).unwrap_or(SignedDuration::MAX);
         self.facts.arrived.saturating_add(age).unwrap_or(Timestamp::MAX)
     }
 
     /// When the mail came, where the organisation is.
     fn arrived(&self) -> Zoned {
-        self.facts.arrived.to_zoned(self.stationery.time_zone.clone())
+        self.facts.arrived.to_zoned(self.settings.time_zone.clone())
     }
 }
 

@@ -20,12 +20,12 @@ use crate::{limits, text};
 
 /// The field by which we know our own.
 pub const LOOP_FIELD: &str = "X-Postvakt-Loop";
-/// Octets of an address that a letter goes to: it stands on one line of RCPT and one of To (RFC 5321 §4.5.3.1.3).
+/// Octets of an address that a notice goes to: it stands on one line of RCPT and one of To (RFC 5321 §4.5.3.1.3).
 pub const ADDRESS_OCTETS: usize = 254;
 
 /// What all letters have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stationery {
+pub struct NoticeSettings {
     /// In whose name notices are written; a mailbox inside.
     pub notices_from: Address,
     /// The texts of notices.
@@ -38,7 +38,7 @@ pub struct Stationery {
 
 /// A mail of our own.
 #[derive(Clone, Debug)]
-pub struct Letter<'a> {
+pub struct OutgoingNotice<'a> {
     /// In whose name.
     pub from: &'a Address,
     /// Whose name that is, for people; may be empty.
@@ -71,7 +71,7 @@ pub enum Automatic<'a> {
     Generated,
 }
 
-impl Letter<'_> {
+impl OutgoingNotice<'_> {
     /// The message, CRLF line ends.
     pub fn to_message(&self) -> String {
         let mut out = String::with_capacity(1024 + self.body.len() * 5 / 4);
@@ -239,8 +239,8 @@ mod tests {
     static DATE: LazyLock<Zoned> =
         LazyLock::new(|| "2026-03-02T10:00:00+01:00[Europe/Stockholm]".parse().unwrap());
 
-    fn letter<'a>() -> Letter<'a> {
-        Letter {
+    fn notice<'a>() -> OutgoingNotice<'a> {
+        OutgoingNotice {
             from: &FROM,
             from_name: "",
             to: &TO,
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_receipt_says_what_it_is() {
-        let message = Letter { from_name: "Registrator", ..letter() }.to_message();
+        let message = OutgoingNotice { from_name: "Registrator", ..notice() }.to_message();
         assert_eq!(
             message,
             "Date: Mon, 2 Mar 2026 10:00:00 +0100\r\nFrom: Registrator <registrator@exempelby.se>\r\n\
@@ -279,7 +279,7 @@ mod tests {
             ("a =?utf-8?Q?b?=", "=?utf-8?Q?a_=3D=3Futf-8=3FQ=3Fb=3F=3D?="),
             ("two  blanks", "=?utf-8?Q?two__blanks?="),
         ] {
-            let message = Letter { subject, ..letter() }.to_message();
+            let message = OutgoingNotice { subject, ..notice() }.to_message();
             assert!(message.contains(&format!("\r\nSubject: {written}\r\n")), "{message}");
         }
     }
@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn long_subjects_are_cut_and_folded() {
         let long = "å".repeat(2_000);
-        let message = Letter { subject: &long, ..letter() }.to_message();
+        let message = OutgoingNotice { subject: &long, ..notice() }.to_message();
         let (header, _) = parts(&message);
         assert!(header.split("\r\n").all(|line| line.len() <= 78), "{header}");
         let unfolded = header.replace("\r\n ", " ");
@@ -304,7 +304,7 @@ mod tests {
             ("Kommun \"X\"", "\"Kommun \\\"X\\\"\" <"),
             ("Miljönämnden", "=?utf-8?Q?Milj=C3=B6n=C3=A4mnden?= <"),
         ] {
-            let message = Letter { from_name: name, ..letter() }.to_message();
+            let message = OutgoingNotice { from_name: name, ..notice() }.to_message();
             assert!(message.contains(&format!("\r\nFrom: {written}registrator")), "{message}");
         }
     }
@@ -316,7 +316,7 @@ mod tests {
         for id in [bad, "<å@example.org>", "<a b@example.org>", "a@example.org", "<>", &long] {
             let references = vec![id.to_owned(), "<0@example.org>".to_owned()];
             let automatic = Automatic::Replied { to: Some(id), references: &references };
-            let message = Letter { automatic, ..letter() }.to_message();
+            let message = OutgoingNotice { automatic, ..notice() }.to_message();
             let (header, _) = parts(&message);
             assert!(!header.contains("In-Reply-To") && !header.contains("Bcc"), "{header}");
             assert!(header.contains("\r\nReferences: <0@example.org>\r\n"), "{header}");
@@ -327,7 +327,7 @@ mod tests {
     fn a_long_thread_keeps_its_first_and_its_newest_ids() {
         let references: Vec<String> = (0..500).map(|n| format!("<{n}@example.org>")).collect();
         let automatic = Automatic::Replied { to: Some("<now@example.org>"), references: &references };
-        let message = Letter { automatic, ..letter() }.to_message();
+        let message = OutgoingNotice { automatic, ..notice() }.to_message();
         let (header, _) = parts(&message);
         assert_eq!(header.matches("@example.org>").count(), limits::LETTER_REFERENCES + 1 + 2, "{header}");
         assert!(header.contains("References: <0@example.org> <") && header.contains("<499@example.org>"));
@@ -336,7 +336,7 @@ mod tests {
     #[test]
     fn bodies_survive_every_hop() {
         let body = format!(".\nFrom mig\n{}\nblank \n=\nå\n", "x".repeat(200));
-        let message = Letter { body: &body, ..letter() }.to_message();
+        let message = OutgoingNotice { body: &body, ..notice() }.to_message();
         let (_, written) = parts(&message);
         assert!(written.is_ascii() && written.split("\r\n").all(|line| line.len() <= 76));
         assert!(
