@@ -32,7 +32,7 @@ passwords are changed. A value of several kinds of characters, or alone on its l
 is *medium*.
 
 A password or code beside an attachment that is encrypted with one voids the encryption: the mail counts as *serious*,
-for nobody knows what is inside. Else a *strong* credential is *considerable*, a *medium* one *moderate*. ConfigDir such an
+for nobody knows what is inside. Else a *strong* credential is *considerable*, a *medium* one *moderate*. Beside such an
 attachment every `kod` and `nyckel` with a value counts.
 
 ## Why it matters

@@ -33,7 +33,7 @@ impl Pool {
     }
 
     fn patient_for(patience: Duration) -> Self {
-        // ConfigDir the program, since a link stays on its disk.
+        // Beside the program, since a link stays on its disk.
         let directory = tempfile::tempdir_in(Path::new(PROGRAM).parent().unwrap()).unwrap();
         let program = directory.path().join("postvakt");
         fs::hard_link(PROGRAM, &program).unwrap();

@@ -390,7 +390,7 @@ fn nobody_is_told_of_what_may_be_a_colleagues() {
     // It came for that mailbox, and whoever reads it there may have sent it on.
     assert_eq!(told_of(citizen, "", &[info]), ["info@exempelby.se, info@exempelby.se  2026-03-02, "]);
     assert_eq!(told_of("<bodil@exempelby.se>", "", &[info]).len(), 1);
-    // Confidence, by the envelope sender or by a trace.
+    // Grade, by the envelope sender or by a trace.
     let sure = ["anna@exempelby.se, anna@exempelby.se x@example.net 2026-03-02, x@example.net"];
     assert_eq!(told_of("<anna@exempelby.se>", "", &[anna]), sure);
     assert_eq!(told_of("<anna+x@exempelby.se>", "", &[anna]), sure);

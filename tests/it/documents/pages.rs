@@ -164,7 +164,7 @@ fn replacement_text_is_read() {
                 .to_owned(),
             "plain",
         ),
-        // ConfigDir another text that is shown, both are read.
+        // Beside another text that is shown, both are read.
         (
             "of something else",
             "/Span<</ActualText(hej)>>BDC BT /A 12 Tf 60 700 Td (811228-9874) Tj ET EMC".to_owned(),
