@@ -11,16 +11,18 @@ mod budget;
 mod cms;
 mod compound;
 mod crypto;
+pub mod detect;
 mod document;
 mod excel;
 mod folded;
+pub mod formats;
 mod inflate;
 pub mod kind;
 mod lzma;
-mod magic;
 mod masks;
 mod message;
 mod octets;
+mod ole;
 mod office;
 mod office_password;
 mod outlook;
@@ -43,12 +45,14 @@ mod tnef;
 mod word;
 mod xml;
 mod zip;
+mod zipped;
 
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
 pub use budget::{Allowance, Budget};
 use document::Document;
+pub use document::Format;
 use kind::Kind;
 pub(crate) use zip::has_end as has_zip_end;
 
@@ -227,7 +231,7 @@ impl Reason {
 /// Reads a document and what is inside it, as far as the budget goes.
 pub fn read(input: &Input<'_>, budget: &mut Budget) -> Reading {
     let mut items = Vec::new();
-    Document::read(&mut items, budget, input);
+    Document::read(&mut items, budget, detect::format, input);
     for item in &mut items {
         item.text = without_controls(std::mem::take(&mut item.text));
     }

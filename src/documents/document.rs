@@ -12,6 +12,51 @@ use crate::{limits, text};
 /// end.
 pub(super) type Outcome = Result<State, Reason>;
 
+/// What reads the octets of a document into it.
+pub(super) type Reader = fn(&mut Document<'_>, &[u8]) -> Outcome;
+
+/// What is known of a format: its row in `formats.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Format {
+    /// Which one.
+    pub kind: Kind,
+    /// The media type of what is known by its content alone, such as a file in an archive.
+    pub media_type: &'static str,
+    /// Whether there may be text in it.
+    pub may_hold_text: bool,
+    /// Whether it is a container of files with names.
+    pub(super) holds_files: bool,
+    /// Where octets stand that only this format has there, and which.
+    pub(super) magic: &'static [(usize, &'static [u8])],
+    /// With what a text begins that is this, whether in capitals or not.
+    pub(super) first_words: &'static [&'static str],
+    /// Endings of names, where the content does not say what it is.
+    pub(super) endings: &'static str,
+    /// Declared types or beginnings of such, for the same case.
+    pub(super) types: &'static [&'static str],
+    /// Whether a text can be this that is called so.
+    pub(super) can_be_text: fn(&[u8]) -> bool,
+    /// Whether octets that are no text can be this without any magic: archives before there was one, bare CMS and
+    /// OpenPGP, messages with binary parts. Their readers say so if they are not.
+    pub(super) can_lack_magic: fn(&[u8]) -> bool,
+    /// What reads it.
+    pub(super) read: Reader,
+}
+
+impl Format {
+    /// Whether something of this name is a container of files. Office documents are ZIP files too, and what is inside
+    /// them was never anybody's file.
+    pub fn is_archive(&self, name: &str) -> bool {
+        const OFFICE: [&str; 4] = ["doc", "xls", "ppt", "od"];
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.trim_end().to_ascii_lowercase());
+        let office = |ending: String| OFFICE.iter().any(|office| ending.starts_with(office));
+        self.holds_files && !(self.kind == Kind::Zip && ending.is_some_and(office))
+    }
+}
+
+/// What says which format a document is. The table of formats stands above its readers, so it is handed to them.
+pub(super) type Detect = fn(&Input<'_>) -> &'static Format;
+
 /// What something inside a document is called.
 #[derive(Clone, Copy)]
 pub(super) struct Called<'n> {
@@ -49,6 +94,7 @@ impl<'n> From<&'n Names> for Called<'n> {
 pub(super) struct Document<'r> {
     items: &'r mut Vec<Item>,
     budget: &'r mut Budget,
+    detect: Detect,
     /// Where its item is.
     at: usize,
     depth: usize,
@@ -57,14 +103,15 @@ pub(super) struct Document<'r> {
 
 impl<'r> Document<'r> {
     /// Reads the outermost document.
-    pub(super) fn read(items: &'r mut Vec<Item>, budget: &'r mut Budget, input: &Input<'_>) {
-        let mut document = Self::enter(items, budget, String::new(), 0, input.name.into());
+    pub(super) fn read(items: &'r mut Vec<Item>, budget: &'r mut Budget, detect: Detect, input: &Input<'_>) {
+        let mut document = Self::enter(items, budget, detect, String::new(), 0, input.name.into());
         document.open(input);
     }
 
     fn enter(
         items: &'r mut Vec<Item>,
         budget: &'r mut Budget,
+        detect: Detect,
         path: String,
         depth: usize,
         called: Called<'_>,
@@ -78,20 +125,25 @@ impl<'r> Document<'r> {
         let at = items.len();
         let (kind, state, text) = (Kind::Unknown, State::Plain, String::new());
         items.push(Item { path, name, other_names, kind, size: 0, state, macros: false, text });
-        Self { items, budget, at, depth, children: 0 }
+        Self { items, budget, detect, at, depth, children: 0 }
     }
 
     fn open(&mut self, input: &Input<'_>) {
-        let kind = Kind::of(input.bytes, input.name, input.media_type);
-        self.kind(kind);
+        let format = self.format(input);
+        self.kind(format.kind);
         if let Some(item) = self.item() {
             item.size = input.bytes.len() as u64;
         }
         let deep = self.depth > limits::DOCUMENT_DEPTH;
-        let outcome = if deep { Err(Reason::Limit) } else { kind.reader()(self, input.bytes) };
+        let outcome = if deep { Err(Reason::Limit) } else { (format.read)(self, input.bytes) };
         let state = outcome.unwrap_or_else(State::Uninspectable);
 
         self.state(state);
+    }
+
+    /// What octets are, by themselves, a name and a declared type.
+    pub(super) fn format(&self, input: &Input<'_>) -> &'static Format {
+        (self.detect)(input)
     }
 
     fn item(&mut self) -> Option<&mut Item> {
@@ -179,7 +231,7 @@ impl<'r> Document<'r> {
         state: State,
     ) -> Result<(), Reason> {
         let called = called.into();
-        let kind = Kind::of(&[], called.name, "");
+        let kind = self.format(&Input { name: called.name, media_type: "", bytes: &[] }).kind;
         let mut inner = self.child(called)?;
         if let Some(item) = inner.item() {
             (item.kind, item.size, item.state) = (kind, size, state);
@@ -198,6 +250,6 @@ impl<'r> Document<'r> {
         let outer = self.items.get(self.at).map_or("", |item| &item.path);
         let number = self.children;
         let path = if outer.is_empty() { number.to_string() } else { format!("{outer}/{number}") };
-        Ok(Document::enter(self.items, self.budget, path, self.depth + 1, called))
+        Ok(Document::enter(self.items, self.budget, self.detect, path, self.depth + 1, called))
     }
 }

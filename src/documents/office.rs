@@ -13,7 +13,7 @@ use super::document::{Document, Outcome};
 use super::kind::Kind;
 use super::masks::Masks;
 use super::zip::{Archive, Content, Entry};
-use super::{Reason, Scheme, State, picture, strings, xml};
+use super::{Input, Reason, Scheme, State, picture, strings, xml};
 use crate::mime::words;
 use sheet::Shared;
 
@@ -182,23 +182,24 @@ impl Reading {
 
     /// A part that is not XML: macros, an embedded document, a picture.
     fn other(&mut self, document: &mut Document<'_>, entry: &Entry<'_>, lower: &str) -> Result<(), Reason> {
-        match Kind::of(&[], lower, "") {
-            Kind::Image => {
-                self.picture(document, entry);
-                return Ok(());
-            }
-            kind if !kind.may_hold_text() => return Ok(()),
-            _ => {}
+        let called = document.format(&Input { name: lower, media_type: "", bytes: &[] });
+        if called.kind == Kind::Image {
+            self.picture(document, entry);
+            return Ok(());
+        }
+        if !called.may_hold_text {
+            return Ok(());
         }
         let Some(content) = self.content(document, entry) else { return Ok(()) };
         if lower.ends_with("vbaproject.bin") {
             document.macros();
         }
-        match Kind::of(&content, lower, "") {
+        let format = document.format(&Input { name: lower, media_type: "", bytes: &content });
+        match format.kind {
             Kind::Unknown if !lower.contains("embed") && !lower.contains("object") => {
                 strings::runs_of(document, &content)
             }
-            kind if kind.may_hold_text() => document.inside(&entry.name, "", &content),
+            _ if format.may_hold_text => document.inside(&entry.name, "", &content),
             _ => Ok(()),
         }
     }

@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::compound::{self, Compound};
+use super::compound::Compound;
 use super::document::{Document, Outcome};
 use super::kind::Kind;
 use super::places::{u32_at, utf16};
@@ -20,10 +20,14 @@ const NAMES: [&str; 3] = ["3707", "3704", "3001"];
 const CONTENT: &str = "37010102";
 const MESSAGE: &str = "3701000D";
 
-/// Reads the message in this storage. A property that cannot be had is said to be so, and the others are read.
-pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome {
+/// What reads a storage that holds no message.
+type Object = fn(&mut Document<'_>, &Compound<'_>) -> Outcome;
+
+/// Reads the message in this storage; the objects that programs put into it are read by that. A property that cannot
+/// be had is said to be so, and the others are read.
+pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>, object: Object) -> Outcome {
     document.kind(Kind::Message);
-    let mut message = Message { page: code_page(document, file), whole: Ok(()) };
+    let mut message = Message { page: code_page(document, file), whole: Ok(()), object };
     message.texts(document, file, &TEXTS)?;
     if let Some(html) = message.text(document, file, HTML)? {
         document.inside("", "text/html", html.as_bytes())?;
@@ -59,6 +63,7 @@ struct Message {
     page: Option<u16>,
     /// What could not be had.
     whole: Result<(), Reason>,
+    object: Object,
 }
 
 /// The code page of a message: that of its text, else that of its page (MS-OXCMSG §2.2.1.5 and §2.2.1.6). Properties
@@ -114,10 +119,10 @@ impl Message {
         if attachment.has(&message) {
             let inner = attachment.below(&message);
             return if inner.has("__properties_version1.0") {
-                document.within(&name, Kind::Message, |document| read(document, &inner))
+                document.within(&name, Kind::Message, |document| read(document, &inner, self.object))
             } else {
                 // An object that a program put there, such as a table.
-                document.within(&name, Kind::Compound, |document| compound::read_storage(document, &inner))
+                document.within(&name, Kind::Compound, |document| (self.object)(document, &inner))
             };
         }
         match self.binary(document, attachment, CONTENT)? {

@@ -2,15 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::document::{Document, Outcome};
-use super::{Reason, State, zip};
 use crate::limits;
-
-/// Reads a picture: an archive may stand behind it, and one that is a page cannot be read.
-pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
-    zip::behind(document, bytes)?;
-    if is_page(bytes) { Err(Reason::ImageOnly) } else { Ok(State::Plain) }
-}
 
 /// A picture's size, as far as it tells whether it is a page.
 #[derive(Clone, Copy, Debug, PartialEq)]

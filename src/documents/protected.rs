@@ -5,9 +5,8 @@
 
 use super::compound::Compound;
 use super::document::{Document, Outcome};
-use super::kind::Kind;
 use super::office_password::{DEFAULT, open_package};
-use super::{Scheme, State};
+use super::{Input, Scheme, State};
 
 pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome {
     let info = file.stream("EncryptionInfo", document.budget())?;
@@ -15,9 +14,9 @@ pub(super) fn read(document: &mut Document<'_>, file: &Compound<'_>) -> Outcome 
     let Some(clear) = open_package(&info, &package, DEFAULT) else {
         return Ok(State::Encrypted(Scheme::Office));
     };
-    let kind = Kind::of(&clear, document.name(), "");
-    document.kind(kind);
-    match kind.reader()(document, &clear)? {
+    let format = document.format(&Input { name: document.name(), media_type: "", bytes: &clear });
+    document.kind(format.kind);
+    match (format.read)(document, &clear)? {
         State::Plain => Ok(State::Readable(Scheme::Office)),
         state => Ok(state),
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Defect, Needs};
 use crate::documents::kind::Kind;
-use crate::documents::{self, Scheme, State, pgp};
+use crate::documents::{self, Input, Scheme, State, detect, formats, pgp};
 use crate::limits;
 use crate::mime::defects::Defects;
 use crate::mime::piece::{Piece, Role};
@@ -70,23 +70,24 @@ pub(super) fn attachments(
         if !matches!(piece.role, Role::Attached | Role::Message) {
             continue;
         }
-        let kind = match piece.role {
-            Role::Message => Kind::Message,
-            _ => Kind::of(&piece.beginning(limits::KIND_OCTETS), &piece.names.shown, &piece.media_type),
+        let (name, media_type) = (&piece.names.shown, &piece.media_type);
+        let format = match piece.role {
+            Role::Message => formats::row(Kind::Message),
+            _ => detect::format(&Input { name, media_type, bytes: &piece.beginning(limits::KIND_OCTETS) }),
         };
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
-        let wanted = needs.documents && kind.may_hold_text()
-            || needs.archives && kind.is_archive(&piece.names.shown)
-            || (needs.documents || needs.archives) && !kind.may_hold_text() && may_hide_archive(piece);
+        let wanted = needs.documents && format.may_hold_text
+            || needs.archives && format.is_archive(name)
+            || (needs.documents || needs.archives) && !format.may_hold_text && may_hide_archive(piece);
         if wanted && piece.role == Role::Attached && piece.unread.is_none() {
             unopened.push(Unopened { attachment: attachments.len(), content: piece.content() });
         }
         attachments.push(Attachment {
             path: piece.path.clone(),
-            name: piece.names.shown.clone(),
+            name: name.clone(),
             other_names: piece.names.others.clone(),
-            media_type: piece.media_type.clone(),
-            kind,
+            media_type: media_type.clone(),
+            kind: format.kind,
             size: piece.size as u64,
             state,
             macros: false,

@@ -5,7 +5,7 @@
 use super::attachment::Attachment;
 use super::passage::{Passage, Place};
 use super::{Defect, Facts};
-use crate::documents::{Item, Reading, Reason, State};
+use crate::documents::{Item, Reading, Reason, State, formats};
 use crate::limits;
 
 impl Facts {
@@ -41,7 +41,7 @@ impl Facts {
                 path,
                 name: item.name,
                 other_names: item.other_names,
-                media_type: item.kind.media_type().to_owned(),
+                media_type: formats::row(item.kind).media_type.to_owned(),
                 kind: item.kind,
                 size: item.size,
                 state: item.state,

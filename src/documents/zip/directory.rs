@@ -31,11 +31,11 @@ fn end_of(bytes: &[u8]) -> Option<usize> {
 /// An archive, opened.
 pub(in crate::documents) struct Archive<'a> {
     pub(in crate::documents) entries: Vec<Entry<'a>>,
-    pub(super) comments: Vec<String>,
+    pub(in crate::documents) comments: Vec<String>,
     /// Whether it has no whole directory.
-    pub(super) damaged: bool,
+    damaged: bool,
     /// Whether its directory is encrypted.
-    pub(super) masked: bool,
+    pub(in crate::documents) masked: bool,
 }
 
 /// A file in an archive.
@@ -43,7 +43,7 @@ pub(in crate::documents) struct Entry<'a> {
     pub(in crate::documents) name: String,
     /// Octets when unpacked, as it claims.
     pub(in crate::documents) size: u64,
-    pub(super) packed: &'a [u8],
+    pub(in crate::documents) packed: &'a [u8],
     pub(super) method: u16,
     pub(super) checksum: u32,
     /// Whether it says that it is encrypted.
@@ -65,7 +65,7 @@ struct Header<'a> {
 
 impl<'a> Archive<'a> {
     /// Every entry that there is.
-    pub(super) fn of(bytes: &'a [u8]) -> Self {
+    pub(in crate::documents) fn of(bytes: &'a [u8]) -> Self {
         let mut archive = Self { entries: Vec::new(), comments: Vec::new(), damaged: false, masked: false };
         let mut covered: Vec<Range<usize>> = Vec::new();
         match Directory::find(bytes) {
@@ -89,7 +89,7 @@ impl<'a> Archive<'a> {
     }
 
     /// The archive whose directory stands at the end of octets that begin as something else.
-    pub(super) fn behind(bytes: &'a [u8]) -> Option<Self> {
+    pub(in crate::documents) fn behind(bytes: &'a [u8]) -> Option<Self> {
         Directory::find(bytes).map(|_| Self::of(bytes))
     }
 
