@@ -1,11 +1,15 @@
 //! The side files of search, `log-2026-08.idx`: which records may be what is asked for, in segments of 65,536.
 //!
-//! Contract: they are derived. Nothing is lost with one but time, nothing is shown because of one (each record that
-//! one names is read and looked at), and one that does not belong to its month file is not used. The daemon makes
-//! them on a thread of their own, off the mail's way: a segment when it is full, the last one of a month when the
-//! next month has begun. A record that was pruned must not be found here either: [`forget`] is for who prunes.
+//! Contract: they are derived. Nothing is lost with one but time, and nothing is shown because of one: each record that
+//! one names is read and looked at. Nothing is hidden by one either: what has changed on the disk is seen by its
+//! checksum, what does not belong to its month file by its numbers, and the records are read instead; `verify` makes
+//! each segment anew and compares. The daemon makes them on a thread of their own, off the mail's way: a segment when
+//! it is full, the last one of a month when the next month has begun. When it starts, it checks those that are there
+//! and makes damaged ones anew. A record that was pruned must not be found here either: [`forget`] is for who prunes.
 
+pub(super) mod compare;
 pub(super) mod lookup;
+mod pages;
 mod segment;
 
 use std::fs::{self, File, OpenOptions};
@@ -23,7 +27,7 @@ use super::month::Month;
 use super::{row, schema, search};
 use crate::limits;
 use crate::metrics::METRICS;
-use lookup::Side;
+use lookup::{Side, Unused};
 use segment::Builder;
 pub(super) use segment::bare;
 
@@ -94,9 +98,9 @@ struct Work {
     stop: Arc<AtomicBool>,
 }
 
-/// Why a side file is not made.
+/// Why an index file is not made, or not compared.
 #[derive(Debug, thiserror::Error)]
-enum Fault {
+pub(super) enum Fault {
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error(transparent)]
@@ -105,16 +109,45 @@ enum Fault {
 
 impl Work {
     fn run(&self, waker: &Receiver<()>) {
+        let mut checked = false;
         while waker.recv().is_ok() && !self.stopped() {
             let Ok(months) = Month::list(&self.directory) else { continue };
             for month in &months {
                 let closed = months.last() != Some(month);
-                if let Err(fault) = self.extend(*month, closed) {
+                let whole = if checked { Ok(()) } else { self.check(*month) };
+                if let Err(fault) = whole.and_then(|()| self.extend(*month, closed)) {
                     METRICS.index_segments.with_label_values(&["failed"]).inc();
                     tracing::warn!(%month, %fault, "the log's side file cannot be made: search reads every record");
                 }
             }
+            checked = true;
         }
+    }
+
+    /// Removes a file that is damaged, so that it is made anew.
+    fn check(&self, month: Month) -> Result<(), Fault> {
+        let path = path(&self.directory, month);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let side = Side::read(file, &schema::open_to_read(&month.path(&self.directory))?)?;
+        let mut unused = side.unused();
+        for segment in side.segments() {
+            if self.stopped() {
+                return Ok(());
+            }
+            if !side.is_whole(segment)? {
+                unused = Some(Unused::Damaged);
+            }
+        }
+        if let Some(unused) = unused {
+            METRICS.index_segments.with_label_values(&["damaged"]).inc();
+            tracing::warn!(%month, "{unused}; it is made anew");
+            forget(&self.directory, month)?;
+        }
+        Ok(())
     }
 
     fn stopped(&self) -> bool {
@@ -142,33 +175,38 @@ impl Work {
             if first > last || (rows < segment::ROWS && !closed) {
                 return Ok(());
             }
-            let Some(built) = self.build(&connection, first, first + rows - 1)? else { return Ok(()) };
+            let stopped = || self.stopped();
+            let Some(built) = build(&connection, first, first + rows - 1, &stopped)? else { return Ok(()) };
             side.append(&built)?;
             METRICS.index_segments.with_label_values(&["made"]).inc();
             drop(lock);
         }
     }
+}
 
-    /// Reads in strides, as a search does. `None` when it is to stop.
-    fn build(&self, connection: &Connection, first: i64, last: i64) -> rusqlite::Result<Option<Builder>> {
-        let mut builder = Builder::new(first, last);
-        let sql =
-            format!("SELECT seq, {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", row::COLUMNS);
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut next = first;
-        while next <= last {
-            if self.stopped() {
-                return Ok(None);
-            }
-            let end = (next + limits::SEARCH_RECORDS).min(last);
-            let mut rows = statement.query((next, end))?;
-            while let Some(row) = rows.next()? {
-                builder.add(row)?;
-            }
-            next = end + 1;
+/// A segment of the records between two numbers. Reads in strides, as a search does. `None` when it is to stop.
+fn build(
+    connection: &Connection,
+    first: i64,
+    last: i64,
+    stopped: &dyn Fn() -> bool,
+) -> rusqlite::Result<Option<Builder>> {
+    let mut builder = Builder::new(first, last);
+    let sql = format!("SELECT seq, {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", row::COLUMNS);
+    let mut statement = connection.prepare_cached(&sql)?;
+    let mut next = first;
+    while next <= last {
+        if stopped() {
+            return Ok(None);
         }
-        Ok(Some(builder))
+        let end = (next + limits::SEARCH_RECORDS).min(last);
+        let mut rows = statement.query((next, end))?;
+        while let Some(row) = rows.next()? {
+            builder.add(row)?;
+        }
+        next = end + 1;
     }
+    Ok(Some(builder))
 }
 
 /// Held by who changes a side file: the daemon, or who prunes.

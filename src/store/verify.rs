@@ -17,8 +17,9 @@ use serde::Serialize;
 
 use self::leaves::Leaf;
 use self::sources::Sources;
+use super::index::compare::Compared;
 use super::schema::About;
-use super::{access, heads, schema, tree};
+use super::{access, heads, index, schema, tree};
 use crate::merkle::Tree;
 use crate::note::{TreeHead, Verifier};
 use crate::record::RecordId;
@@ -216,6 +217,32 @@ impl<'a> Walk<'a> {
         }
         self.expected = self.expected.max(now.size() + 1);
         self.pruned(path, about, &connection, runs);
+        self.index(path, about);
+    }
+
+    /// Whether the index file, by which searches find their records, hides none.
+    fn index(&mut self, path: &Path, about: &About) {
+        let file = path.with_extension(index::EXTENSION);
+        let fault = match index::compare::compare(path) {
+            Ok(Compared::Absent | Compared::Same) => return,
+            Ok(Compared::Unused(unused)) => Fault::missing(
+                &file,
+                &format!(
+                    "{unused}. No record is concerned: searches read each one. The daemon makes the file anew when it \
+                     starts"
+                ),
+            ),
+            Ok(Compared::Differs(first, last)) => {
+                let what = format!(
+                    "the index file does not say of the records from here to {} what they hold: it was changed by \
+                     other hands, and searches may have left out records. Search with --scan, and remove the file",
+                    name(about, last.unsigned_abs())
+                );
+                Fault::tampered(&file, Some(name(about, first.unsigned_abs())), &what)
+            }
+            Err(error) => Fault::missing(&file, &format!("the index file cannot be compared: {error}")),
+        };
+        self.found.faults.push(fault);
     }
 
     /// Whether the file goes on where the one before it ended.

@@ -1,5 +1,9 @@
-//! Look-ups in a side file: which rows of a segment may be what is asked for.
+//! Look-ups in an index file: which rows of a segment may be what is asked for.
+//!
+//! Everything is checked before it is used: the header by its checksum, what it heads by those of [`super::pages`], and
+//! the segment's place among the others by its numbers and the time of its last record.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -7,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use memchr::memmem::Finder;
 use rusqlite::{Connection, OptionalExtension as _};
 
+use super::pages::{self, Pages, damaged};
 use super::segment::{self, Builder, HEADER_OCTETS, Kind, MAGIC, ROWS, SECTIONS};
 use crate::record::Outcome;
 use crate::store::search::Query;
@@ -17,6 +22,8 @@ const SUBJECTS: usize = 3;
 const NAMES: usize = 7;
 /// Keys that are read around the place where one should be: four times as far as chance brings it.
 const WINDOW: u64 = 2_048;
+/// Bytes that are read at once to check them.
+const READ: usize = 1 << 20;
 
 /// A side file, as far as it is whole and belongs to its month file.
 pub(in crate::store) struct Side {
@@ -24,6 +31,26 @@ pub(in crate::store) struct Side {
     segments: Vec<Segment>,
     /// Where the next segment goes.
     end: u64,
+    /// Why what comes after the last segment is not used, if anything but an unfinished segment does.
+    unused: Option<Unused>,
+}
+
+/// Why a part of an index file is not used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Unused {
+    /// Its checksum does not fit.
+    Damaged,
+    /// The month file has other records than those that it was made of.
+    Foreign,
+}
+
+impl fmt::Display for Unused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Damaged => "the index file is damaged",
+            Self::Foreign => "the index file was made of other records than the month file has",
+        })
+    }
 }
 
 /// What the header of a segment says.
@@ -35,7 +62,19 @@ pub(in crate::store) struct Segment {
     pub(in crate::store) last: i64,
     low: i64,
     high: i64,
+    pages: Pages,
+    /// Where each section begins in the content of the pages, and its bytes.
     sections: [(u64, u64); SECTIONS],
+}
+
+/// What stands where a segment's header does.
+enum Header {
+    /// Nothing, or what a kill left of a segment that was being written.
+    Unfinished,
+    /// Something else.
+    Damaged,
+    /// A segment, and the time of its last record.
+    Of(Box<Segment>, i64),
 }
 
 /// A query, as a side file is asked.
@@ -81,24 +120,67 @@ impl Plan {
 }
 
 impl Side {
-    /// Reads the headers. What was not written whole, or is of another file than the one that `connection` reads, is
-    /// as if it were not there.
+    /// Reads the headers. What was not written whole is as if it were not there.
     pub(in crate::store) fn read(file: File, connection: &Connection) -> io::Result<Self> {
         let octets = file.metadata()?.len();
-        let mut side = Self { file, segments: Vec::new(), end: 0 };
+        let mut side = Self { file, segments: Vec::new(), end: 0, unused: None };
         let mut time =
             connection.prepare("SELECT time FROM record WHERE seq = ?1").map_err(io::Error::other)?;
-        while let Some((segment, last_time)) = side.header(octets)? {
+        loop {
+            let (segment, last_time) = match side.header(octets)? {
+                Header::Unfinished => break,
+                Header::Damaged => {
+                    side.unused = Some(Unused::Damaged);
+                    break;
+                }
+                Header::Of(segment, last_time) => (segment, last_time),
+            };
             let found: Option<i64> =
                 time.query_row([segment.last], |row| row.get(0)).optional().map_err(io::Error::other)?;
             if found.unwrap_or(i64::MIN) != last_time || side.next().is_some_and(|next| next != segment.first)
             {
+                side.unused = Some(Unused::Foreign);
                 break;
             }
-            side.end = segment.sections.last().map_or(octets, |(at, octets)| at + octets);
-            side.segments.push(segment);
+            side.end = segment.end();
+            side.segments.push(*segment);
         }
         Ok(side)
+    }
+
+    /// Why the rest of the file is not used.
+    pub(in crate::store) fn unused(&self) -> Option<Unused> {
+        self.unused
+    }
+
+    /// Its segments.
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether the pages of a segment are as they were written.
+    pub(super) fn is_whole(&self, segment: &Segment) -> io::Result<bool> {
+        let strides = (0..segment.pages.content).step_by(READ);
+        for from in strides {
+            let count = (segment.pages.content - from).min(READ as u64);
+            match segment.pages.read(&self.file, from, count) {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a segment says what one does that was made anew.
+    pub(super) fn is(&self, segment: &Segment, built: &Builder) -> io::Result<bool> {
+        let (header, pages) = built.encode();
+        let mut own = vec![0; header.len() + pages.len()];
+        if segment.end() - segment.begin() != own.len() as u64 {
+            return Ok(false);
+        }
+        self.file.read_exact_at(&mut own, segment.begin())?;
+        Ok(own.strip_prefix(header.as_slice()) == Some(pages.as_slice()))
     }
 
     /// The number after the last segment.
@@ -112,35 +194,42 @@ impl Side {
         self.segments.get(at).filter(|segment| segment.first <= seq)
     }
 
-    /// The next segment's header, and the time of its last record.
-    fn header(&self, octets: u64) -> io::Result<Option<(Segment, i64)>> {
+    /// The next segment's header.
+    fn header(&self, octets: u64) -> io::Result<Header> {
         if octets < self.end + HEADER_OCTETS as u64 {
-            return Ok(None);
+            return Ok(if octets == self.end { Header::Unfinished } else { Header::Damaged });
         }
         let mut header = [0; HEADER_OCTETS];
         self.file.read_exact_at(&mut header, self.end)?;
+        // The header is written last, and another version's file is made anew as a whole.
+        let earlier = header.starts_with(&MAGIC[..4]) && !header.starts_with(&MAGIC) && self.end == 0;
+        if header == [0; HEADER_OCTETS] || earlier {
+            return Ok(Header::Unfinished);
+        }
         let (content, sum) = header.split_at(HEADER_OCTETS - 8);
         if segment::checksum(content).to_le_bytes() != sum || !content.starts_with(&MAGIC) {
-            return Ok(None);
+            return Ok(Header::Damaged);
         }
         let mut numbers = content.chunks_exact(8).skip(1).map(|octets| i64::from_le_bytes(array(octets)));
         let mut number = || numbers.next().unwrap_or(0);
         let (first, last, low, high, last_time) = (number(), number(), number(), number(), number());
-        let mut at = self.end + HEADER_OCTETS as u64;
+        let mut content: u64 = 0;
         let sections = std::array::from_fn(|_| {
-            let section = (at, number().unsigned_abs());
-            at += section.1;
+            let section = (content, number().unsigned_abs());
+            content = content.saturating_add(section.1);
             section
         });
-        let fits = at <= octets && first <= last && last - first < ROWS;
-        Ok(fits.then_some((Segment { first, last, low, high, sections }, last_time)))
+        let pages = Pages { first, at: self.end + HEADER_OCTETS as u64, content };
+        let segment = Segment { first, last, low, high, pages, sections };
+        let fits = content <= octets && segment.end() <= octets && first <= last && last - first < ROWS;
+        Ok(if fits { Header::Of(Box::new(segment), last_time) } else { Header::Damaged })
     }
 
     /// Adds a segment after the last one that is whole. The header is written when all else is on the disk.
     pub(super) fn append(&self, built: &Builder) -> io::Result<()> {
-        let (header, sections) = built.encode();
+        let (header, pages) = built.encode();
         self.file.set_len(self.end)?;
-        self.file.write_all_at(&sections, self.end + HEADER_OCTETS as u64)?;
+        self.file.write_all_at(&pages, self.end + HEADER_OCTETS as u64)?;
         self.file.sync_data()?;
         self.file.write_all_at(&header, self.end)?;
         self.file.sync_data()
@@ -182,22 +271,23 @@ impl Side {
         // Hashes are spread evenly, so a key is near the place that its value says.
         let guess = (u64::from(term) * count) >> 32;
         let mut from = guess.saturating_sub(WINDOW);
-        let mut window = self.octets(keys, 4 * from, 4 * (2 * WINDOW).min(count - from))?;
+        let mut window = self.octets(segment, keys, 4 * from, 4 * (2 * WINDOW).min(count - from))?;
         let around = number(&window, 0).is_none_or(|key| key < term) || from == 0;
         let around = around
             && (from + window.len() as u64 / 4 == count
                 || number(&window, window.len() / 4 - 1).is_some_and(|key| key > term));
         if !around {
             from = 0;
-            window = self.octets(keys, 0, keys.1)?;
+            window = self.octets(segment, keys, 0, keys.1)?;
         }
         let at = partition(window.len() / 4, |at| number(&window, at).is_some_and(|key| key < term));
         if number(&window, at) != Some(term) {
             return Ok(Vec::new());
         }
-        let ends = self.octets(starts, 4 * (from + at as u64), 8)?;
+        let ends = self.octets(segment, starts, 4 * (from + at as u64), 8)?;
         let (Some(begin), Some(end)) = (number(&ends, 0), number(&ends, 1)) else { return Err(damaged()) };
-        let octets = self.octets(rows, 2 * u64::from(begin), 2 * u64::from(end.saturating_sub(begin)))?;
+        let octets =
+            self.octets(segment, rows, 2 * u64::from(begin), 2 * u64::from(end.saturating_sub(begin)))?;
         Ok(octets.chunks_exact(2).map(|row| u16::from_le_bytes(array(row))).collect())
     }
 
@@ -205,9 +295,9 @@ impl Side {
     fn text(&self, segment: &Segment, section: usize, finder: &Finder<'_>) -> io::Result<Vec<u16>> {
         let [text, ends, starts] = sections(segment, section)?;
         let [_, _, rows] = sections(segment, section + 1)?;
-        let text = self.octets(text, 0, text.1)?;
+        let text = self.octets(segment, text, 0, text.1)?;
         let Some(mut at) = finder.find(&text) else { return Ok(Vec::new()) };
-        let whole = |section: (u64, u64)| self.octets(section, 0, section.1);
+        let whole = |section: (u64, u64)| self.octets(segment, section, 0, section.1);
         let (ends, starts, rows) = (whole(ends)?, whole(starts)?, whole(rows)?);
         let mut found = Vec::new();
         loop {
@@ -227,22 +317,27 @@ impl Side {
         Ok(found)
     }
 
-    fn octets(&self, (at, all): (u64, u64), from: u64, count: u64) -> io::Result<Vec<u8>> {
+    /// A part of a section.
+    fn octets(&self, segment: &Segment, (at, all): (u64, u64), from: u64, count: u64) -> io::Result<Vec<u8>> {
         if from.checked_add(count).is_none_or(|end| end > all) {
             return Err(damaged());
         }
-        let mut octets = vec![0; usize::try_from(count).map_err(|_| damaged())?];
-        self.file.read_exact_at(&mut octets, at + from)?;
-        Ok(octets)
+        segment.pages.read(&self.file, at + from, count)
+    }
+}
+
+impl Segment {
+    fn begin(&self) -> u64 {
+        self.pages.at - HEADER_OCTETS as u64
+    }
+
+    fn end(&self) -> u64 {
+        self.pages.at + pages::octets(self.pages.content)
     }
 }
 
 fn sections(segment: &Segment, from: usize) -> io::Result<[(u64, u64); 3]> {
     segment.sections.get(from..from + 3).and_then(|three| three.try_into().ok()).ok_or_else(damaged)
-}
-
-fn damaged() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "the side file is damaged")
 }
 
 /// What is in both lists; the second alone where there is no first one.

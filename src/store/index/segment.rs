@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::Row;
 
+use super::pages;
 use crate::limits;
 use crate::store::row;
 use crate::store::search::{Party, folded};
@@ -18,8 +19,9 @@ use crate::store::search::{Party, folded};
 pub(super) const ROWS: i64 = 1 << 16;
 /// Octets before the sections.
 pub(super) const HEADER_OCTETS: usize = 144;
-/// `PVIX` and the version of the form.
-pub(super) const MAGIC: [u8; 8] = *b"PVIX\x01\0\0\0";
+/// `PVIX` and the version of the form. It goes up with every change of what a segment says of the same records, also
+/// by another folding: `verify` makes each segment anew and compares.
+pub(super) const MAGIC: [u8; 8] = *b"PVIX\x02\0\0\0";
 /// Sections: keys, starts and rows of the terms; text, ends, starts and rows of the subjects, then of the names.
 pub(super) const SECTIONS: usize = 11;
 
@@ -122,7 +124,7 @@ impl Builder {
         self.terms.push((term(kind, &text), at));
     }
 
-    /// The segment's header and its sections. All of them are empty where the records were too large to be held: such
+    /// The segment's header and its sections, in [`pages`]. All of them are empty where the records were too large to be held: such
     /// a segment says nothing, and its records are read.
     pub(super) fn encode(&self) -> (Vec<u8>, Vec<u8>) {
         let mut sections = Vec::with_capacity(SECTIONS);
@@ -143,7 +145,7 @@ impl Builder {
             header.extend((section.len() as u64).to_le_bytes());
         }
         header.extend(checksum(&header).to_le_bytes());
-        (header, sections.concat())
+        (header, pages::encode(self.first, &sections.concat()))
     }
 
     fn encode_terms(&self, sections: &mut Vec<Vec<u8>>) {

@@ -8,6 +8,7 @@ use postvakt::address::Address;
 use postvakt::store::index;
 use postvakt::store::month::Month;
 use postvakt::store::search::{Needle, Party};
+use postvakt::store::verify::{Verdict, verify};
 
 use super::*;
 
@@ -15,6 +16,10 @@ const RECORDS: u32 = 400;
 
 /// A month of records and one of the month after, which closes it.
 async fn store(directory: &Path) {
+    store_of(directory, mail).await;
+}
+
+async fn store_of(directory: &Path, mail: impl Fn(u32) -> Record) {
     let (time, clock) = clock("2026-08-21T00:00:00Z");
     let store = Store::open_at(directory, "gw1", clock).unwrap();
     for n in 0..RECORDS {
@@ -165,4 +170,62 @@ async fn what_is_forgotten_is_gone_and_made_again() {
     store.close().await;
     assert!(!has("ansökan nummer 3\n") && has("ansökan nummer 6\n"));
     assert_same(path);
+}
+
+#[tokio::test]
+async fn whatever_becomes_of_an_index_file_no_row_is_hidden_and_verify_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    store(path).await;
+    let whole = fs::read(side(path)).unwrap();
+    let query = Query { sender: Some(Party::parse("avsandare5@d0.example").unwrap()), ..Query::default() };
+    let right = find(path, &Query { scan: true, ..query.clone() });
+    assert!(!right.is_empty());
+    let mut told = 0;
+    for at in (0..whole.len()).step_by(32) {
+        let mut changed = whole.clone();
+        changed.iter_mut().skip(at).take(32).for_each(|octet| *octet ^= 0xFF);
+        fs::write(side(path), &changed).unwrap();
+        assert_eq!(find(path, &query), right, "32 octets at {at}");
+        if at % 1_024 == 0 {
+            assert_eq!(verdict_of_index(path), Verdict::Incomplete, "32 octets at {at}");
+            told += 1;
+        }
+    }
+    assert!(told > 3);
+    fs::write(side(path), &whole).unwrap();
+    assert_eq!(verdict_of_index(path), Verdict::Whole);
+    // One that other hands made, with checksums of their own: a month without these records, its index file taken over.
+    let other = tempfile::tempdir().unwrap();
+    store_of(other.path(), |n| Record { sender: "nagon.annan@example.net".into(), ..mail(n) }).await;
+    fs::copy(side(other.path()), side(path)).unwrap();
+    assert_eq!(verdict_of_index(path), Verdict::Tampered);
+    // Not where there is none.
+    fs::remove_file(side(path)).unwrap();
+    assert_eq!(verdict_of_index(path), Verdict::Whole);
+}
+
+/// What verify says of the index file, whatever else it says.
+fn verdict_of_index(directory: &Path) -> Verdict {
+    let report = verify(&[directory.to_owned()], &[], None);
+    let faults =
+        report.trees.iter().flat_map(|tree| &tree.faults).filter(|fault| fault.file.ends_with(".idx"));
+    faults.map(|fault| fault.verdict).max().unwrap_or(Verdict::Whole)
+}
+
+#[tokio::test]
+async fn a_damaged_index_file_is_made_anew_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    store(path).await;
+    let octets = fs::read(side(path)).unwrap();
+    let mut changed = octets.clone();
+    let last = changed.len() - 10;
+    changed[last] ^= 1;
+    fs::write(side(path), &changed).unwrap();
+    let store = Store::open(path, "gw1").unwrap();
+    while fs::read(side(path)).is_ok_and(|now| now != octets) || !side(path).exists() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    store.close().await;
 }
