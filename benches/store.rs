@@ -157,15 +157,14 @@ fn entry(n: u64, at: Timestamp) -> Entry<'static> {
         },
         outcome: Outcome::Accepted,
         findings: Vec::new(),
-        would: Vec::new(),
         queue_id: "4fKq3M1Zz9z2xQ".into(),
         message_id: format!("<{n:032x}@mail.example.org>"),
         client: "192.0.2.1".into(),
         helo: "mail.example.org".into(),
-        auth_user: String::new(),
         tls: "TLSv1.3 TLS_AES_256_GCM_SHA384".into(),
         config: "0123456789abcdef".into(),
-        receipt: String::new(),
+        authentication: "spf=pass dkim=pass dmarc=pass".into(),
+        ..Record::default()
     };
     // Half of the mail comes from outside and is remembered.
     Entry { seen: n.is_multiple_of(2).then_some(seen), ..Entry::of(record) }

@@ -22,7 +22,8 @@ def record_hash(row):
     return sha(*commitments)
 
 def leaf(row):
-    return sha(b"\x00\x01", row["record"].to_bytes(8, "big"), record_hash(row))
+    form = row.get("form", 1)  # which fields it covers
+    return sha(bytes([0, form]), row["record"].to_bytes(8, "big"), record_hash(row))
 
 def root(start, end, leaves, others):
     """The root of the leaves from start to end: RFC 6962, section 2.1."""

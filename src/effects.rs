@@ -67,6 +67,7 @@ pub fn record(facts: &Facts, decision: &Decision, config_hash: &str) -> Record {
         message_id: facts.header.message_id.clone().unwrap_or_default(),
         config: config_hash.to_owned(),
         receipt: receipts(&decision.receipts),
+        authentication: results::summary(&facts.authentication),
         ..of_client(&facts.client)
     }
 }
@@ -396,25 +397,11 @@ fn verb(verdict: Verdict) -> &'static str {
 /// The columns that tell of the client; the rest empty.
 fn of_client(client: &Client) -> Record {
     Record {
-        time: jiff::Timestamp::UNIX_EPOCH,
-        direction: None,
-        sender: String::new(),
-        recipients: Vec::new(),
-        header_from: String::new(),
-        subject: String::new(),
-        size: 0,
-        attachments: Vec::new(),
-        outcome: Outcome::Incomplete,
-        findings: Vec::new(),
-        would: Vec::new(),
-        queue_id: String::new(),
-        message_id: String::new(),
         client: client.address.map(|ip| ip.to_string()).or_else(|| client.name.clone()).unwrap_or_default(),
         helo: client.helo.clone().unwrap_or_default(),
         auth_user: client.auth_user.clone().unwrap_or_default(),
         tls: client.tls.clone().unwrap_or_default(),
-        config: String::new(),
-        receipt: String::new(),
+        ..Record::default()
     }
 }
 

@@ -15,9 +15,6 @@ pub type Hash = [u8; 32];
 /// The salt of one record.
 pub type Salt = [u8; 16];
 
-/// What a leaf begins with: the form of what follows.
-const LEAF_VERSION: u8 = 1;
-
 /// The salt of one field. It tells nothing about the record's salt, nor about that of another field.
 pub fn field_salt(salt: &Salt, field: u8) -> Hash {
     Sha256::new().chain_update(salt).chain_update([field]).finalize().into()
@@ -38,9 +35,10 @@ pub fn hash_of(salt: &Salt, values: &[&[u8]]) -> Hash {
     record_hash((0_u8..).zip(values).map(|(field, value)| commitment(&field_salt(salt, field), value)))
 }
 
-/// The leaf of the record with that number, from 1: its hash as RFC 6962 hashes a leaf's data.
-pub fn leaf(seq: u64, record_hash: &Hash) -> Hash {
-    let begun = Sha256::new().chain_update([0, LEAF_VERSION]);
+/// The leaf of the record with that number, from 1: its hash as RFC 6962 hashes a leaf's data. The data begin with the
+/// form of the leaf, which says what the hash is over.
+pub fn leaf(form: u8, seq: u64, record_hash: &Hash) -> Hash {
+    let begun = Sha256::new().chain_update([0, form]);
     begun.chain_update(seq.to_be_bytes()).chain_update(record_hash).finalize().into()
 }
 
@@ -257,6 +255,7 @@ mod tests {
         assert_eq!(record_hash(commitments), whole);
         assert_ne!(hash_of(&[8; 16], &values), whole);
         assert_ne!(hash_of(&salt, &[values[1], values[0], values[2]]), whole);
-        assert_ne!(leaf(1, &whole), leaf(2, &whole));
+        assert_ne!(leaf(1, 1, &whole), leaf(1, 2, &whole));
+        assert_ne!(leaf(1, 1, &whole), leaf(2, 1, &whole));
     }
 }

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod columns;
 mod seen;
 
 use std::fmt;
@@ -47,7 +48,7 @@ impl FromStr for RecordId {
 }
 
 /// What became of a mail, as the log says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Passed unchanged.
@@ -61,6 +62,7 @@ pub enum Outcome {
     /// Refused.
     Rejected,
     /// It never came to its end.
+    #[default]
     Incomplete,
 }
 
@@ -87,9 +89,9 @@ impl Outcome {
     }
 }
 
-/// What the log keeps of one mail. The fields are those of the exported columns, in their order; the record's own id
-/// is given when it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What the log keeps of one mail. The fields are the columns of [`columns::COLUMNS`], in their order; the record's own
+/// id is given when it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// When MAIL came.
     pub time: Timestamp,
@@ -129,6 +131,8 @@ pub struct Record {
     pub config: String,
     /// What became of the receipt.
     pub receipt: String,
+    /// What SPF, DKIM and DMARC say of it, as `spf=pass dkim=pass dmarc=pass`; empty where nothing was checked.
+    pub authentication: String,
 }
 
 /// What the log keeps of one finding, for reports.

@@ -48,7 +48,6 @@ use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
 use place::Place;
 use row::RecordRow;
-pub use row::{FIELDS, record_of, texts_of};
 pub use schema::OpenError;
 use sent::Marks;
 pub use writer::Clock;

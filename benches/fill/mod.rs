@@ -91,15 +91,14 @@ pub(crate) fn entry(n: u64, at: Timestamp) -> Entry<'static> {
         attachments,
         outcome: if found { Outcome::Held } else { Outcome::Accepted },
         findings: if found { vec!["auto-forward=strong".into()] } else { Vec::new() },
-        would: Vec::new(),
         queue_id: format!("4f{:012X}", dice.next() >> 16),
         message_id: format!("<{:016x}{:016x}@mail.example.org>", dice.next(), n),
         client: format!("192.0.2.{}", dice.below(256)),
         helo: "mail.example.org".into(),
-        auth_user: String::new(),
         tls: "TLSv1.3 TLS_AES_256_GCM_SHA384".into(),
         config: "0123456789abcdef".into(),
-        receipt: String::new(),
+        authentication: "spf=pass dkim=pass dmarc=pass".into(),
+        ..Record::default()
     };
     let findings = if found { vec![finding] } else { Vec::new() };
     Entry { findings, seen, ..Entry::of(record) }

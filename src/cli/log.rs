@@ -163,6 +163,9 @@ struct QueryArgs {
     /// Message-ID, with its angle brackets or without.
     #[arg(long, value_name = "ID")]
     message_id: Option<String>,
+    /// Text in what SPF, DKIM and DMARC say of the mail, as dmarc=fail.
+    #[arg(long, value_name = "TEXT")]
+    authentication: Option<String>,
     /// Read every record, also where a side file says which ones may fit.
     #[arg(long)]
     scan: bool,
@@ -301,6 +304,7 @@ impl QueryArgs {
             record: self.record.clone(),
             queue_id: self.queue_id.clone(),
             message_id: self.message_id.clone(),
+            authentication: self.authentication.as_deref().map(Needle::new),
             scan: self.scan,
             ..period(self.since.as_deref(), self.until.as_deref(), config)?
         })

@@ -34,6 +34,20 @@ pub(super) fn value(facts: &Facts) -> Option<String> {
     Some(value)
 }
 
+/// One word for each method, for the log; nothing where nothing was checked.
+pub(super) fn summary(found: &Fact<Authentication>) -> String {
+    let found = match found {
+        Fact::Known(found) => found,
+        Fact::Unavailable(_) => return "spf=temperror dkim=temperror dmarc=temperror".to_owned(),
+        Fact::NotGathered => return String::new(),
+    };
+    let mut signatures = found.dkim.iter().map(|dkim| dkim.result);
+    let first = signatures.next().unwrap_or(Outcome::None);
+    let dkim =
+        std::iter::once(first).chain(signatures).find(|result| *result == Outcome::Pass).unwrap_or(first);
+    format!("spf={} dkim={dkim} dmarc={}", found.spf.result, found.dmarc.result)
+}
+
 /// Each method's result, the most telling first.
 fn results(found: &Authentication) -> Vec<String> {
     let mut all = vec![spf(&found.spf)];
@@ -213,6 +227,46 @@ mod tests {
         assert!(forged("Received-SPF", "pass receiver=MX.exempelby.se; client-ip=192.0.2.1"));
         assert!(forged("Received-SPF", "pass"));
         assert!(!forged("Received-SPF", "pass (mx.example.org: domain of a@b) receiver=mx.example.org;"));
+    }
+
+    #[test]
+    fn the_log_has_one_word_for_each_method() {
+        let signature = |result| crate::facts::authentication::Dkim {
+            result,
+            domain: None,
+            selector: String::new(),
+            aligned: false,
+        };
+        let said = |results: &[Outcome]| {
+            let spf = Spf {
+                result: Outcome::SoftFail,
+                identity: SpfIdentity::MailFrom,
+                domain: Domain::new("example.org"),
+                aligned: true,
+            };
+            summary(&Fact::Known(Authentication {
+                spf,
+                helo: None,
+                dkim: results.iter().copied().map(signature).collect(),
+                left_out: 0,
+                dmarc: crate::facts::authentication::Dmarc {
+                    result: Outcome::None,
+                    policy: crate::facts::authentication::Policy::default(),
+                    domain: None,
+                },
+                shown: Vec::new(),
+                arc: crate::facts::authentication::Chain::default(),
+            }))
+        };
+        assert_eq!(said(&[]), "spf=softfail dkim=none dmarc=none");
+        assert_eq!(
+            said(&[Outcome::Fail, Outcome::Pass]),
+            "spf=softfail dkim=pass dmarc=none",
+            "one is enough"
+        );
+        assert_eq!(said(&[Outcome::TempError, Outcome::Fail]), "spf=softfail dkim=temperror dmarc=none");
+        assert_eq!(summary(&Fact::NotGathered), "");
+        assert!(summary(&Fact::Unavailable(crate::facts::Cause::Dns)).contains("dmarc=temperror"));
     }
 
     #[test]

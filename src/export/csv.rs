@@ -5,15 +5,17 @@ use std::io::{self, Write};
 
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 
-use super::{COLUMNS, Line, visible};
+use super::line::{Shown, columns};
+use super::{Line, visible};
+use crate::record::columns::LeafForm;
 
 /// A file that is being written.
 pub struct Writer<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Writer<W> {
     /// Begins a file of records.
-    pub fn start(out: W) -> io::Result<Self> {
-        Self::with_head(out, &COLUMNS)
+    pub fn start(out: W, form: LeafForm) -> io::Result<Self> {
+        Self::with_head(out, &columns(form).map(Shown::name).collect::<Vec<_>>())
     }
 
     /// Begins a file: the byte order mark, then the names of the columns.
@@ -66,18 +68,18 @@ mod tests {
     #[test]
     fn a_file() {
         let zone = TimeZone::get("Europe/Stockholm").unwrap();
-        let mut writer = Writer::start(Vec::new()).unwrap();
+        let mut writer = Writer::start(Vec::new(), LeafForm::NEWEST).unwrap();
         writer.add(&Line::new(&found("Svar: \"möte\"; två\r\nrader"), &zone)).unwrap();
         let file = String::from_utf8(writer.finish().unwrap()).unwrap();
         let (head, rest) = file.split_once("\r\n").unwrap();
-        assert_eq!(head, format!("\u{FEFF}\"{}\"", COLUMNS.join("\";\"")));
+        assert_eq!(head, format!("\u{FEFF}\"{}\"", super::super::line::names().join("\";\"")));
         assert_eq!(
             rest,
             "\"2026-08-21T13:05:09.100+02:00\";\"2026-08-21T11:05:09.100Z\";\"gw1-1-000000000007\";\"inbound\";\
              \"x@example.org\";\"registrator@exempelby.se; anna@exempelby.se\";\"x@example.org\";\
              \"Svar: \"\"möte\"\"; två⏎rader\";\"2048\";\"Ansökan.pdf; b.txt\";\"1024; 12\";\"marked\";\
              \"auto-forward=certain\";\"\";\"4fKq\";\"<1@example.org>\";\"192.0.2.1\";\"mx.example.org\";\"\";\
-             \"TLSv1.3 TLS_AES_256_GCM_SHA384\";\"0123456789abcdef\";\"\"\r\n"
+             \"TLSv1.3 TLS_AES_256_GCM_SHA384\";\"0123456789abcdef\";\"\";\"spf=pass dkim=none dmarc=pass\"\r\n"
         );
     }
 

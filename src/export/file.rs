@@ -32,7 +32,7 @@ pub struct Manifest<'a> {
     pub masked: &'a BTreeMap<String, u64>,
     pub review: Option<String>,
     pub cells_cut: u64,
-    pub columns: &'a [&'a str],
+    pub columns: Vec<&'static str>,
     pub query: serde_json::Value,
     pub purpose: &'a str,
     pub decision: &'a str,

@@ -5,8 +5,10 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::{Heading, Line, visible};
-use crate::store::search::Found;
+use super::line::{Shown, columns};
+use super::{Heading, Line, local, utc, visible};
+use crate::mail::Direction;
+use crate::record::columns::Value;
 
 /// What the page looks like; [`crate::export::page`] has what all pages have in common.
 const STYLE: &str = "
@@ -22,16 +24,18 @@ tr.more dd::after{content:'  '}
 td{overflow-wrap:anywhere}
 .held,.rejected,.deferred{font-weight:600}";
 
+/// The columns that the line of a record has.
+const HEAD: [&str; 7] = ["time", "direction", "sender", "recipients", "subject", "attachments", "verdict"];
+
 /// A file that is being written.
 pub struct Writer<W: Write> {
     out: W,
-    zone: TimeZone,
     rows: u64,
 }
 
 impl<W: Write> Writer<W> {
     /// Begins the page.
-    pub fn start(mut out: W, heading: &Heading<'_>, zone: &TimeZone) -> io::Result<Self> {
+    pub fn start(mut out: W, heading: &Heading<'_>) -> io::Result<Self> {
         let title = format!("E-postlogg, {}", heading.organisation);
         super::page::start(&mut out, &title, STYLE)?;
         writeln!(
@@ -52,54 +56,54 @@ impl<W: Write> Writer<W> {
             "<thead><tr><th scope=col>Tid<th scope=col>Riktning<th scope=col>Från<th scope=col>Till<th scope=col>Ämne\
              <th scope=col>Bilagor<th scope=col>Utfall</tr></thead>"
         )?;
-        Ok(Self { out, zone: zone.clone(), rows: 0 })
+        Ok(Self { out, rows: 0 })
     }
 
     /// Adds a record.
-    pub fn add(&mut self, found: &Found) -> io::Result<()> {
+    pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.rows += 1;
-        let line = Line::new(found, &self.zone);
-        let day = self.zone.to_datetime(found.record.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let attachments = found.record.attachments.iter();
+        let record = &line.found.record;
+        let day = line.zone.to_datetime(record.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
+        let attachments = record.attachments.iter();
         let attachments: Vec<String> =
             attachments.map(|(name, size)| format!("{} ({})", escaped(name), octets(*size))).collect();
         let lines =
             |items: &[String]| items.iter().map(|item| escaped(item)).collect::<Vec<_>>().join("<br>");
+        let outcome = record.outcome.as_str();
         writeln!(
             self.out,
-            "<tbody><tr><td><time datetime=\"{}\">{day}</time><td>{}<td>{}<td>{}<td>{}<td>{}<td class={}>{}</tr>",
-            line.time,
-            direction(line.direction),
-            escaped(line.sender),
-            lines(line.recipients),
-            escaped(line.subject),
+            "<tbody><tr><td><time datetime=\"{}\">{day}</time><td>{}<td>{}<td>{}<td>{}<td>{}<td class={outcome}>{}</tr>",
+            local(record.time, line.zone),
+            direction(record.direction.map(Direction::as_str)),
+            escaped(&record.sender),
+            lines(&record.recipients),
+            escaped(&record.subject),
             attachments.join("<br>"),
-            line.verdict,
-            verdict(line.verdict),
+            verdict(outcome),
         )?;
         write!(self.out, "<tr class=more><td colspan=7><dl>")?;
-        let (findings, would) = (line.findings.join("; "), line.would.join("; "));
-        let size = octets(line.size);
-        let rest = [
-            ("Post", line.record.as_str()),
-            ("UTC", line.time_utc.as_str()),
-            ("Avsändare i brevet", line.header_from),
-            ("Storlek", size.as_str()),
-            ("Fynd", findings.as_str()),
-            ("Skulle ha", would.as_str()),
-            ("Kö-id", line.queue_id),
-            ("Message-ID", line.message_id),
-            ("Klient", line.client),
-            ("HELO", line.helo),
-            ("Inloggad", line.auth_user),
-            ("TLS", line.tls),
-            ("Konfiguration", line.config),
-            ("Kvitto", line.receipt),
-        ];
-        for (name, value) in rest.iter().filter(|(_, value)| !value.is_empty()) {
-            write!(self.out, "<dt>{name}:</dt> <dd>{}</dd> ", escaped(value))?;
+        self.detail("Post", &line.found.id.to_string())?;
+        self.detail("UTC", &utc(record.time))?;
+        for shown in columns(line.form) {
+            if let Shown::Column(column) = shown
+                && !HEAD.contains(&column.name)
+            {
+                let value = match column.value {
+                    Value::Size => octets(record.size).into(),
+                    _ => line.cell(shown).text(),
+                };
+                self.detail(column.label, &value)?;
+            }
         }
         writeln!(self.out, "</dl></tbody>")
+    }
+
+    /// What the line of a record has no room for; nothing where it is empty.
+    fn detail(&mut self, name: &str, value: &str) -> io::Result<()> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        write!(self.out, "<dt>{name}:</dt> <dd>{}</dd> ", escaped(value))
     }
 
     /// Ends the records, and lists when they were looked at, how, why and by which decision.
@@ -216,8 +220,8 @@ mod tests {
     #[test]
     fn a_page_shows_all_and_runs_nothing() {
         let zone = TimeZone::get("Europe/Stockholm").unwrap();
-        let mut writer = Writer::start(Vec::new(), &heading(), &zone).unwrap();
-        writer.add(&found("<script>alert('å')</script> \u{202E}")).unwrap();
+        let mut writer = Writer::start(Vec::new(), &heading()).unwrap();
+        writer.add(&Line::new(&found("<script>alert('å')</script> \u{202E}"), &zone)).unwrap();
         let page = String::from_utf8(writer.finish().unwrap()).unwrap();
         assert!(
             page.contains("&lt;script&gt;alert(&#39;å&#39;)&lt;/script&gt; \\u{202e}")

@@ -6,65 +6,79 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::utc;
-use crate::mail::Direction;
-use crate::record::Outcome;
+use crate::record::columns::{COLUMNS, Column, Value as Holds};
+use crate::record::{Outcome, Record};
 use crate::store::search::Found;
 
 /// A record as one event. Fields that a mail does not have are absent.
 pub fn event(found: &Found) -> Value {
     let record = &found.record;
-    let id = found.id.to_string();
-    let mut email = object([
-        ("direction", record.direction.map(Direction::as_str).unwrap_or_default().into()),
-        ("message_id", record.message_id.trim_matches(['<', '>']).into()),
-        ("local_id", record.queue_id.as_str().into()),
-        ("subject", record.subject.as_str().into()),
-    ]);
-    let from: Vec<&str> = record.header_from.split(", ").filter(|address| !address.is_empty()).collect();
-    if !from.is_empty() {
-        email.insert("from".into(), json!({ "address": from }));
+    let mut event = Map::new();
+    for column in &COLUMNS {
+        if let Some(value) = value(column, record) {
+            put(&mut event, column.ecs, value);
+        }
     }
-    if !record.attachments.is_empty() {
-        let attachments = record.attachments.iter();
-        let attachments = attachments.map(|(name, size)| json!({ "file": { "name": name, "size": size } }));
-        email.insert("attachments".into(), attachments.collect());
-    }
-    let envelope = object([
-        ("from", record.sender.as_str().into()),
-        ("to", json!(record.recipients)),
-        ("recipients", record.recipients.len().into()),
-    ]);
-    let postvakt = object([
-        ("envelope", envelope.into()),
-        ("size", record.size.into()),
-        ("verdict", record.outcome.as_str().into()),
-        ("findings", json!(record.findings)),
-        ("would", json!(record.would)),
-        ("helo", record.helo.as_str().into()),
-        ("config", record.config.as_str().into()),
-        ("receipt", record.receipt.as_str().into()),
-    ]);
-    let event = json!({
-        "id": id,
-        "kind": "event",
-        "category": ["email"],
-        "type": ["info"],
-        "action": record.outcome.as_str(),
-        "outcome": outcome(record.outcome),
-    });
-    let whole = object([
-        ("@timestamp", utc(record.time).into()),
-        ("ecs", json!({ "version": "8.11.0" })),
-        ("event", event),
-        ("observer", json!({ "name": found.id.node, "product": "postvakt" })),
-        ("email", email.into()),
+    for (name, value) in [
+        ("ecs.version", json!("8.11.0")),
+        ("event.id", json!(found.id.to_string())),
+        ("event.kind", json!("event")),
+        ("event.category", json!(["email"])),
+        ("event.type", json!(["info"])),
+        ("event.action", json!(record.outcome.as_str())),
+        ("event.outcome", json!(outcome(record.outcome))),
+        ("observer.name", json!(found.id.node)),
+        ("observer.product", json!("postvakt")),
+        ("postvakt.envelope.recipients", json!(record.recipients.len())),
+        ("rule.id", rules(&record.findings)),
         ("source", source(&record.client)),
-        ("user", object([("name", record.auth_user.as_str().into())]).into()),
         ("tls", tls(&record.tls)),
-        ("rule", object([("id", rules(&record.findings))]).into()),
-        ("postvakt", postvakt.into()),
-    ]);
-    whole.into()
+    ] {
+        put(&mut event, name, value);
+    }
+    event.into()
+}
+
+/// What stands under the column's own name; nothing where the column is told in another way.
+fn value(column: &Column, record: &Record) -> Option<Value> {
+    Some(match (column.name, column.value) {
+        ("client" | "tls", _) => return None,
+        ("header_from", _) => {
+            record.header_from.split(", ").filter(|address| !address.is_empty()).map(Value::from).collect()
+        }
+        ("message_id", _) => record.message_id.trim_matches(['<', '>']).into(),
+        (_, Holds::Time) => utc(record.time).into(),
+        (_, Holds::Size) => record.size.into(),
+        (_, Holds::Attachments) => {
+            let attachments = record.attachments.iter();
+            attachments.map(|(name, size)| json!({ "file": { "name": name, "size": size } })).collect()
+        }
+        (_, Holds::List(own, _)) => json!(own(record)),
+        (_, Holds::Direction | Holds::Outcome | Holds::Text(..)) => column.text(record).into(),
+    })
+}
+
+/// Puts a value at its place, `email.from.address`; what is empty stays away.
+fn put(event: &mut Map<String, Value>, name: &str, value: Value) {
+    let empty = match &value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Object(members) => members.is_empty(),
+        Value::Null => true,
+        Value::Bool(_) | Value::Number(_) => false,
+    };
+    if empty {
+        return;
+    }
+    match name.split_once('.') {
+        None => drop(event.insert(name.to_owned(), value)),
+        Some((name, rest)) => {
+            let inner = event.entry(name).or_insert_with(|| Map::new().into());
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+    }
 }
 
 /// Whether the mail passed, as ECS asks.
@@ -78,20 +92,17 @@ fn outcome(outcome: Outcome) -> &'static str {
 
 fn source(client: &str) -> Value {
     let name = if client.parse::<IpAddr>().is_ok() { "ip" } else { "domain" };
-    object([(name, client.into())]).into()
+    object([(name, client)])
 }
 
 /// `TLSv1.3 TLS_AES_256_GCM_SHA384`, as the MTA tells it.
 fn tls(tls: &str) -> Value {
     let (protocol, cipher) = tls.split_once(' ').unwrap_or((tls, ""));
     match protocol.split_once('v') {
-        Some((name, version)) => object([
-            ("version_protocol", name.to_lowercase().into()),
-            ("version", version.into()),
-            ("cipher", cipher.into()),
-        ])
-        .into(),
-        None => object([("cipher", tls.into())]).into(),
+        Some((name, version)) => {
+            object([("version_protocol", &*name.to_lowercase()), ("version", version), ("cipher", cipher)])
+        }
+        None => object([("cipher", tls)]),
     }
 }
 
@@ -100,22 +111,36 @@ fn rules(findings: &[String]) -> Value {
 }
 
 /// An object without its empty members.
-fn object<const N: usize>(members: [(&str, Value); N]) -> Map<String, Value> {
-    let empty = |value: &Value| match value {
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        Value::Null => true,
-        Value::Bool(_) | Value::Number(_) => false,
-    };
-    let members = members.into_iter().filter(|(_, value)| !empty(value));
-    members.map(|(name, value)| (name.to_owned(), value)).collect()
+fn object<const N: usize>(members: [(&str, &str); N]) -> Value {
+    let mut object = Map::new();
+    for (name, text) in members {
+        put(&mut object, name, text.into());
+    }
+    object.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::tests::found;
     use super::*;
+
+    #[test]
+    fn the_manual_has_every_column_and_its_name_here() {
+        let manual = include_str!("../../docs/log.md");
+        let (columns, rest) = manual.split_once("## Search").unwrap();
+        let (_, mapping) = rest.split_once("Elastic Common Schema;").unwrap();
+        for column in &COLUMNS {
+            let name = format!("`{}`", column.name);
+            assert!(columns.lines().any(|line| line.starts_with('|') && line.contains(&name)), "{name}");
+            let line =
+                mapping.lines().find(|line| line.starts_with('|') && line.contains(&name)).expect(&name);
+            let own = [column.ecs, &format!("postvakt.{}", column.name)].map(|name| format!("`{name}"));
+            assert!(
+                line.contains(&own[0]) || line.contains("`postvakt.size` and so on") && own[0] == own[1],
+                "{line}"
+            );
+        }
+    }
 
     #[test]
     fn an_event() {
@@ -139,6 +164,7 @@ mod tests {
                               "to": ["registrator@exempelby.se", "anna@exempelby.se"] },
                 "size": 2048, "verdict": "marked", "findings": ["auto-forward=certain"],
                 "helo": "mx.example.org", "config": "0123456789abcdef",
+                "authentication": "spf=pass dkim=none dmarc=pass",
             },
         });
         assert_eq!(event(&found("Möte\r\n")), wanted);

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use crate::address::Address;
 use crate::organisation::Organisation;
 use crate::record::Record;
+use crate::record::columns::{COLUMNS, Column, Mask as Hiding};
 use crate::scan;
 use crate::store::search::{Found, composed};
 
@@ -42,75 +43,16 @@ impl Profile {
     }
 }
 
-/// A column that can be masked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "the names are those of the columns")]
-pub enum Column {
-    Sender,
-    Recipients,
-    HeaderFrom,
-    Subject,
-    Attachments,
-    QueueId,
-    MessageId,
-    Client,
-    Helo,
-    AuthUser,
-}
-
-impl Column {
-    /// All.
-    pub const ALL: [Self; 10] = [
-        Self::Sender,
-        Self::Recipients,
-        Self::HeaderFrom,
-        Self::Subject,
-        Self::Attachments,
-        Self::QueueId,
-        Self::MessageId,
-        Self::Client,
-        Self::Helo,
-        Self::AuthUser,
-    ];
-
-    /// Its name in exports.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sender => "sender",
-            Self::Recipients => "recipients",
-            Self::HeaderFrom => "header_from",
-            Self::Subject => "subject",
-            Self::Attachments => "attachments",
-            Self::QueueId => "queue_id",
-            Self::MessageId => "message_id",
-            Self::Client => "client",
-            Self::Helo => "helo",
-            Self::AuthUser => "auth_user",
-        }
-    }
-
-    /// Gives each text of the column to `change`.
-    fn each(self, record: &mut Record, mut change: impl FnMut(&mut String)) {
-        match self {
-            Self::Sender => change(&mut record.sender),
-            Self::Recipients => record.recipients.iter_mut().for_each(change),
-            Self::HeaderFrom => change(&mut record.header_from),
-            Self::Subject => change(&mut record.subject),
-            Self::Attachments => record.attachments.iter_mut().for_each(|(name, _)| change(name)),
-            Self::QueueId => change(&mut record.queue_id),
-            Self::MessageId => change(&mut record.message_id),
-            Self::Client => change(&mut record.client),
-            Self::Helo => change(&mut record.helo),
-            Self::AuthUser => change(&mut record.auth_user),
-        }
-    }
+/// The columns that can be masked: those that may tell of whom a record is.
+pub fn columns() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().filter(|column| column.mask != Hiding::None)
 }
 
 /// Something that was masked, or that a person should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
-    /// Where.
-    pub column: Column,
+    /// In which column.
+    pub column: &'static str,
     /// What it is: `personnummer`, `word 3`, `column`.
     pub what: String,
     /// Whether it was masked; else it stands there still.
@@ -122,7 +64,7 @@ pub struct Mark {
 /// What is done to each record before it is exported.
 #[derive(Debug)]
 pub struct Mask<'a> {
-    columns: Vec<Column>,
+    columns: Vec<&'static str>,
     numbers: bool,
     words: &'a [String],
     pseudonyms: Option<Pseudonyms<'a>>,
@@ -131,9 +73,9 @@ pub struct Mask<'a> {
 impl<'a> Mask<'a> {
     /// What a profile masks, and `more`: names of columns, and `personnummer`.
     pub fn new(profile: Profile, more: &[String], words: &'a [String], own: Option<Pseudonyms<'a>>) -> Self {
-        let named = |column: &Column| more.iter().any(|name| name == column.as_str());
+        let named = |column: &&str| more.iter().any(|name| name == column);
         Self {
-            columns: Column::ALL.into_iter().filter(named).collect(),
+            columns: columns().map(|column| column.name).filter(named).collect(),
             numbers: profile == Profile::Disclose || more.iter().any(|name| name == NUMBERS),
             words: if profile == Profile::Disclose { words } else { &[] },
             pseudonyms: own.filter(|_| profile == Profile::Pseudonym),
@@ -147,24 +89,29 @@ impl<'a> Mask<'a> {
         if let Some(pseudonyms) = &self.pseudonyms {
             pseudonyms.apply(&mut found.record);
         }
-        for column in Column::ALL {
-            let whole = self.columns.contains(&column);
+        for column in columns() {
+            let (whole, name) = (self.columns.contains(&column.name), column.name);
             column.each(&mut found.record, |text| {
                 if text.is_empty() {
                     return;
                 }
                 if whole {
                     MASKED.clone_into(text);
-                    marks.push(Mark { column, what: "column".into(), masked: true, text: text.clone() });
+                    marks.push(Mark {
+                        column: name,
+                        what: "column".into(),
+                        masked: true,
+                        text: text.clone(),
+                    });
                 } else {
-                    self.mask_parts(column, text, day, &mut marks);
+                    self.mask_parts(name, text, day, &mut marks);
                 }
             });
         }
         marks
     }
 
-    fn mask_parts(&self, column: Column, text: &mut String, day: Date, marks: &mut Vec<Mark>) {
+    fn mask_parts(&self, column: &'static str, text: &mut String, day: Date, marks: &mut Vec<Mark>) {
         let mut parts: Vec<(Range<usize>, String, bool)> = Vec::new();
         if !self.words.is_empty() {
             *text = composed(text).into_owned();
@@ -255,35 +202,30 @@ impl Pseudonyms<'_> {
 
     /// Replaces all that tells of whom a record is. Subjects and names keep their length and their kind.
     fn apply(&self, record: &mut Record) {
-        record.sender = self.of(&record.sender);
-        for recipient in &mut record.recipients {
-            *recipient = self.of(recipient);
+        for column in columns() {
+            column.each(record, |text| {
+                if !text.is_empty() {
+                    *text = self.instead(column.mask, text);
+                }
+            });
         }
-        let authors: Vec<String> = record
-            .header_from
-            .split(", ")
-            .filter(|author| !author.is_empty())
-            .map(|author| self.of(author))
-            .collect();
-        record.header_from = authors.join(", ");
-        if !record.subject.is_empty() {
-            record.subject = format!("[{} tecken]", record.subject.chars().count());
-        }
-        for (name, _) in &mut record.attachments {
-            let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
-            let plain = kind.len() <= 5 && kind.bytes().all(|octet| octet.is_ascii_alphanumeric());
-            *name = if plain && !kind.is_empty() { format!("*.{}", kind.to_lowercase()) } else { "*".into() };
-        }
-        for id in [
-            &mut record.queue_id,
-            &mut record.message_id,
-            &mut record.client,
-            &mut record.helo,
-            &mut record.auth_user,
-        ] {
-            if !id.is_empty() {
-                *id = self.hash("id", id);
+    }
+
+    fn instead(&self, mask: Hiding, text: &str) -> String {
+        match mask {
+            Hiding::None => text.to_owned(),
+            Hiding::Address => self.of(text),
+            Hiding::Addresses => {
+                let authors = text.split(", ").filter(|author| !author.is_empty());
+                authors.map(|author| self.of(author)).collect::<Vec<_>>().join(", ")
             }
+            Hiding::Length => format!("[{} tecken]", text.chars().count()),
+            Hiding::Ending => {
+                let kind = text.rsplit_once('.').map_or("", |(_, kind)| kind);
+                let plain = kind.len() <= 5 && kind.bytes().all(|octet| octet.is_ascii_alphanumeric());
+                if plain && !kind.is_empty() { format!("*.{}", kind.to_lowercase()) } else { "*".into() }
+            }
+            Hiding::Hash => self.hash("id", text),
         }
     }
 }
@@ -297,7 +239,7 @@ impl Tally {
     pub fn add(&mut self, marks: &[Mark]) {
         for mark in marks {
             let how = if mark.masked { "masked" } else { "to look at" };
-            *self.0.entry(format!("{}: {} {how}", mark.column.as_str(), mark.what)).or_default() += 1;
+            *self.0.entry(format!("{}: {} {how}", mark.column, mark.what)).or_default() += 1;
         }
     }
 

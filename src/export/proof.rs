@@ -1,6 +1,7 @@
 //! The proof beside an export: what was exported as it is stored, line by line, so that whoever has the file and the
 //! public key can check both the file and each record. `docs/log.md` has its form, and a script that reads it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, Write};
 use std::path::Path;
@@ -12,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use super::{Format, Heading};
 use crate::merkle::{self, Hash, Salt};
 use crate::note::{Note, TreeHead, Verifier};
+use crate::record::columns::{Field as LeafField, LeafForm};
 use crate::record::{Record, RecordId};
 use crate::store::proof::{Proof, Sealed};
 use crate::store::search::Found;
-use crate::store::{FIELDS, record_of, texts_of};
 use crate::text::{hex, unhex};
 
 /// The version of the form.
@@ -39,10 +40,18 @@ struct Row {
     node: String,
     epoch: u32,
     record: u64,
+    /// Which fields the leaf covers.
+    #[serde(default = "first_form")]
+    form: u8,
     /// The record's salt, where no value is masked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     salt: Option<String>,
     values: Vec<Field>,
+}
+
+/// Proofs that say no form are as old as the first one.
+fn first_form() -> u8 {
+    LeafForm::FIRST.number()
 }
 
 /// A field of a record.
@@ -86,42 +95,50 @@ pub fn start(out: &mut impl Write, format: Format, heading: &Heading<'_>, zone: 
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         organisation: heading.organisation.to_owned(),
         about: heading.about.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-        fields: FIELDS.map(str::to_owned).to_vec(),
+        fields: heading.form.fields().map(|field| field.name().to_owned()).collect(),
     };
     write_line(out, &head)
 }
 
 /// Adds a record: what is stored of it, and what the export shows. `evidence` says whether what rules found is given.
 pub fn add(out: &mut impl Write, sealed: Option<&Sealed>, shown: &Found, evidence: bool) -> io::Result<()> {
-    let texts = texts_of(&shown.record);
     let RecordId { node, epoch, seq } = &shown.id;
+    let form = sealed.map_or(LeafForm::NEWEST, |sealed| sealed.form);
+    let texts: Vec<Option<Cow<'_, str>>> = form
+        .fields()
+        .map(|field| match field {
+            LeafField::Column(column) => Some(column.text(&shown.record)),
+            LeafField::Evidence => None,
+        })
+        .collect();
     let mut row = Row {
         tree: sealed.map(|sealed| sealed.origin.clone()),
         node: node.to_string(),
         epoch: *epoch,
         record: *seq,
+        form: form.number(),
         salt: None,
-        values: Vec::with_capacity(FIELDS.len()),
+        values: Vec::with_capacity(texts.len()),
     };
     let Some(sealed) = sealed else {
-        row.values = texts.into_iter().map(|shown| Field::Unsealed { shown }).collect();
+        let shown = texts.into_iter().flatten().map(Cow::into_owned);
+        row.values = shown.map(|shown| Field::Unsealed { shown }).collect();
         return write_line(out, &row);
     };
-    let same = |at: usize| match texts.get(at) {
-        Some(shown) => sealed.values.get(at) == Some(shown),
-        None => evidence,
+    let same = |value: &String, shown: &Option<Cow<'_, str>>| {
+        shown.as_ref().map_or(evidence, |shown| shown == value)
     };
-    let whole = (0..FIELDS.len()).all(same);
+    let whole = sealed.values.iter().zip(&texts).all(|(value, shown)| same(value, shown));
     row.salt = whole.then(|| hex(&sealed.salt));
-    for ((at, number), value) in (0..).zip(0_u8..).zip(&sealed.values) {
+    for (number, (value, shown)) in (0_u8..).zip(sealed.values.iter().zip(texts)) {
         let salt = merkle::field_salt(&sealed.salt, number);
         row.values.push(if whole {
             Field::Value(value.clone())
-        } else if same(at) {
+        } else if same(value, &shown) {
             Field::Open { salt: hex(&salt), value: value.clone() }
         } else {
             let commitment = hex(&merkle::commitment(&salt, value.as_bytes()));
-            Field::Masked { commitment, shown: texts.get(at).cloned() }
+            Field::Masked { commitment, shown: shown.map(Cow::into_owned) }
         });
     }
     write_line(out, &row)
@@ -165,14 +182,18 @@ pub fn check(proof: impl BufRead, key: &Verifier, scratch: &Path) -> io::Result<
     let mut lines = proof.lines();
     let first = lines.next().ok_or_else(|| wrong("the proof is empty".into()))??;
     let head: Head = serde_json::from_str(&first).map_err(|error| wrong(format!("line 1: {error}")))?;
-    let fits = head.proof == VERSION && head.fields.iter().map(String::as_str).eq(FIELDS);
-    let format = Format::ALL.into_iter().find(|format| format.as_str() == head.format && fits);
-    let format =
-        format.ok_or_else(|| wrong("the proof was written by another version of postvakt".into()))?;
+    // The file has the columns that there were when it was made.
+    let names = || head.fields.iter().map(String::as_str);
+    let form =
+        LeafForm::all().find(|form| head.proof == VERSION && names().eq(form.fields().map(LeafField::name)));
+    let format = Format::ALL.into_iter().find(|format| format.as_str() == head.format);
+    let (Some(form), Some(format)) = (form, format) else {
+        return Err(wrong("the proof was written by another version of postvakt".into()));
+    };
     let zone = TimeZone::get(&head.zone).map_err(io::Error::other)?;
     let about = head.about.iter().map(|(name, value)| (&*name.clone().leak(), value.clone())).collect();
-    let heading = Heading { organisation: &head.organisation, about, scratch };
-    let mut exporter = format.start(Sink(Sha256::new()), &heading, &zone)?;
+    let heading = Heading { organisation: &head.organisation, about, scratch, form };
+    let mut exporter = format.start(Sink(Sha256::new()), &heading)?;
     let mut checked = Checked::default();
     let mut known: BTreeMap<String, Vec<(u64, Hash)>> = BTreeMap::new();
     let mut masked: BTreeMap<String, u64> = BTreeMap::new();
@@ -240,14 +261,18 @@ impl Checked {
 impl Row {
     /// The record as it is shown, and its leaf.
     fn read(&self) -> Option<(Found, Option<Hash>)> {
+        let form = LeafForm::read(self.form.into())?;
         let salt: Option<Salt> = match &self.salt {
             Some(salt) => Some(unhex(salt)?.try_into().ok()?),
             None => None,
         };
-        let mut shown = Vec::with_capacity(FIELDS.len());
-        let mut commitments = Vec::with_capacity(FIELDS.len());
-        for (number, field) in (0_u8..).zip(&self.values) {
-            let (text, commitment) = match field {
+        let mut record = Record::default();
+        let mut commitments = Vec::with_capacity(self.values.len());
+        let fields =
+            form.fields().filter(|field| self.tree.is_some() || !matches!(field, LeafField::Evidence));
+        let mut values = self.values.iter();
+        for (number, field) in (0_u8..).zip(fields) {
+            let (text, commitment) = match values.next()? {
                 Field::Value(value) => {
                     let salt = merkle::field_salt(&salt?, number);
                     (Some(value), Some(merkle::commitment(&salt, value.as_bytes())))
@@ -261,14 +286,19 @@ impl Row {
                 }
                 Field::Unsealed { shown } => (Some(shown), None),
             };
-            shown.extend(text.cloned());
+            if let LeafField::Column(column) = field {
+                column.put(&mut record, text?)?;
+            }
             commitments.extend(commitment);
         }
-        let record: Record = record_of(&shown)?;
+        if values.next().is_some() {
+            return None;
+        }
         let id = RecordId { node: self.node.as_str().into(), epoch: self.epoch, seq: self.record };
         let own = crate::store::heads::origin(&self.node, self.epoch);
-        let sealed = commitments.len() == FIELDS.len() && self.tree.as_ref().is_none_or(|tree| *tree == own);
-        let leaf = sealed.then(|| merkle::leaf(self.record, &merkle::record_hash(commitments)));
+        let sealed = commitments.len() == form.fields().count() && self.tree.as_ref() == Some(&own);
+        let leaf =
+            sealed.then(|| merkle::leaf(form.number(), self.record, &merkle::record_hash(commitments)));
         Some((Found { id, record }, leaf))
     }
 }

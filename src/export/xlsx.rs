@@ -8,18 +8,14 @@ use rust_xlsxwriter::{
     Color, DocProperties, ExcelDateTime, Format, FormatBorder, IgnoreError, Workbook, XlsxError,
 };
 
-use super::{COLUMNS, Heading, Line, visible};
+use super::line::columns;
+use super::{Heading, Line, visible};
+use crate::record::columns::LeafForm;
 
 /// Rows of a sheet, its head among them: Excel has no more.
 const ROWS: u32 = 1 << 20;
 /// UTF-16 units of a cell: Excel has no more.
 const CELL_UNITS: usize = 32_767;
-/// The columns' widths, in characters.
-const WIDTHS: [f64; 22] = [
-    29.0, 24.0, 23.0, 10.0, 32.0, 40.0, 32.0, 56.0, 10.0, 40.0, 16.0, 11.0, 28.0, 28.0, 17.0, 40.0, 16.0,
-    24.0, 20.0, 20.0, 18.0, 20.0,
-];
-
 /// A file that is being written.
 pub struct Writer<W: Write> {
     out: W,
@@ -27,6 +23,7 @@ pub struct Writer<W: Write> {
     head: Format,
     text: Format,
     rows_at_most: u32,
+    form: LeafForm,
     /// The sheet that is being written, and its next row.
     sheet: usize,
     row: u32,
@@ -52,7 +49,8 @@ impl<W: Write + Send> Writer<W> {
             .set_border_bottom(FormatBorder::Thin);
         // `@`: a cell that somebody edits later is text, too.
         let text = Format::new().set_num_format("@");
-        let mut writer = Self { out, book, head, text, rows_at_most, sheet: 0, row: 0, cut: 0 };
+        let form = heading.form;
+        let mut writer = Self { out, book, head, text, rows_at_most, form, sheet: 0, row: 0, cut: 0 };
         writer.add_sheet().map_err(fault)?;
         Ok(writer)
     }
@@ -81,9 +79,9 @@ impl<W: Write + Send> Writer<W> {
         let sheet = self.book.add_worksheet_with_constant_memory()?;
         sheet.set_name(name)?.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0);
         sheet.set_freeze_panes(1, 0)?.set_repeat_rows(0, 0)?;
-        for ((column, name), width) in (0..).zip(COLUMNS).zip(WIDTHS) {
-            sheet.set_column_width(column, width)?;
-            sheet.write_string_with_format(0, column, name, &self.head)?;
+        for (at, column) in (0..).zip(columns(self.form)) {
+            sheet.set_column_width(at, column.width())?;
+            sheet.write_string_with_format(0, at, column.name(), &self.head)?;
         }
         self.row = 1;
         Ok(())
@@ -91,7 +89,7 @@ impl<W: Write + Send> Writer<W> {
 
     fn end_sheet(&mut self) -> Result<(), XlsxError> {
         let last = self.row.saturating_sub(1);
-        let columns = u16::try_from(COLUMNS.len() - 1).unwrap_or(u16::MAX);
+        let columns = u16::try_from(columns(self.form).count() - 1).unwrap_or(u16::MAX);
         let sheet = self.book.worksheet_from_index(self.sheet)?;
         sheet.autofilter(0, 0, last, columns)?;
         // Sizes and ids are text on purpose; Excel need not mark each of them.

@@ -425,7 +425,7 @@ fn append(
     salt: &Salt,
 ) -> rusqlite::Result<u64> {
     let n = tree.size() + 1;
-    let leaf = merkle::leaf(n, &hash(salt, time, kind.as_str(), body));
+    let leaf = leaf(n, salt, time, kind.as_str(), body);
     tree.push(leaf);
     let values = rusqlite::params![n.cast_signed(), time, kind.as_str(), body, salt, leaf];
     transaction.execute("INSERT INTO entry VALUES (?1, ?2, ?3, ?4, ?5, ?6)", values)?;
@@ -441,9 +441,14 @@ fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
     })
 }
 
-/// What the leaf of an entry is made of.
-pub(super) fn hash(salt: &Salt, time: i64, kind: &str, body: &str) -> Hash {
-    merkle::hash_of(salt, &[time.to_string().as_bytes(), kind.as_bytes(), body.as_bytes()])
+/// The form of an entry's leaf.
+const LEAF_FORM: u8 = 1;
+
+/// The leaf of an entry.
+pub(super) fn leaf(n: u64, salt: &Salt, time: i64, kind: &str, body: &str) -> Hash {
+    let time = time.to_string();
+    let fields = [time.as_bytes(), kind.as_bytes(), body.as_bytes()];
+    merkle::leaf(LEAF_FORM, n, &merkle::hash_of(salt, &fields))
 }
 
 /// Whether the file is one of the version before.

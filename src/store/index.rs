@@ -192,7 +192,8 @@ fn build(
     stopped: &dyn Fn() -> bool,
 ) -> rusqlite::Result<Option<Builder>> {
     let mut builder = Builder::new(first, last);
-    let sql = format!("SELECT seq, {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", row::COLUMNS);
+    let columns = row::select(connection)?;
+    let sql = format!("SELECT seq, {columns} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq");
     let mut statement = connection.prepare_cached(&sql)?;
     let mut next = first;
     while next <= last {

@@ -15,15 +15,18 @@ use crate::config::Heads;
 use crate::merkle::{self, Hash, Salt, Tree};
 use crate::note::{Note, TreeHead};
 use crate::record::RecordId;
+use crate::record::columns::LeafForm;
 
 /// What is stored of a record, as its leaf has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// The tree.
     pub origin: String,
+    /// Which fields its leaf covers.
+    pub form: LeafForm,
     /// The salt.
     pub salt: Salt,
-    /// The values of [`row::FIELDS`].
+    /// The values of these fields.
     pub values: Vec<String>,
 }
 
@@ -53,7 +56,8 @@ pub struct Prover {
     directory: PathBuf,
     settings: Heads,
     files: Vec<File>,
-    open: Option<(usize, Connection)>,
+    /// The file that was read last, and its columns.
+    open: Option<(usize, Connection, String)>,
     /// The numbers of the exported records, by node and epoch.
     exported: BTreeMap<(String, u32), Vec<u64>>,
 }
@@ -72,13 +76,16 @@ impl Prover {
         let Some(at) = self.files.iter().rposition(own) else { return Ok(None) };
         let Some(file) = self.files.get(at) else { return Ok(None) };
         let failed = |source| ReadError { path: file.path.clone(), source };
-        if self.open.as_ref().is_none_or(|(open, _)| *open != at) {
-            self.open = Some((at, schema::open_to_read(&file.path).map_err(failed)?));
+        if self.open.as_ref().is_none_or(|(open, ..)| *open != at) {
+            let connection = schema::open_to_read(&file.path).map_err(failed)?;
+            let columns = row::select(&connection).map_err(failed)?;
+            self.open = Some((at, connection, columns));
         }
-        let Some((_, connection)) = &self.open else { return Ok(None) };
-        let Some((salt, values)) = row::sealed(connection, id.seq).map_err(failed)? else { return Ok(None) };
+        let Some((_, connection, columns)) = &self.open else { return Ok(None) };
+        let sealed = row::sealed(connection, columns, id.seq).map_err(failed)?;
+        let Some((form, salt, values)) = sealed else { return Ok(None) };
         self.exported.entry((file.node.clone(), file.epoch)).or_default().push(id.seq);
-        Ok(Some(Sealed { origin: heads::origin(&id.node, id.epoch), salt, values }))
+        Ok(Some(Sealed { origin: heads::origin(&id.node, id.epoch), form, salt, values }))
     }
 
     /// What proves the exported records, tree by tree. A head that covers them is signed, if the key can be read.

@@ -23,8 +23,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::index::lookup::{Plan, Side};
 use super::month::Month;
+use super::row::{self, at};
 use super::schema::{self, OpenError};
-use super::{ReadError, index, row};
+use super::{ReadError, index};
 use crate::address::{Address, Domain};
 use crate::limits;
 use crate::record::{Outcome, Record, RecordId};
@@ -66,6 +67,9 @@ pub struct Query {
     /// Message-ID, with angle brackets or without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// Somewhere in what SPF, DKIM and DMARC say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Needle>,
     /// A person by any of their addresses, as envelope sender, recipient or author.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
     pub person: Vec<Address>,
@@ -154,6 +158,8 @@ impl Log {
 /// A month file that is being read.
 struct Open<'a> {
     connection: Connection,
+    /// What [`row::select`] says of it.
+    columns: String,
     node: Box<str>,
     epoch: u32,
     next: i64,
@@ -183,8 +189,10 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
             None if side.is_some() => ends(&connection)?,
             _ => range(&connection, query)?,
         };
+        let columns = row::select(&connection)?;
         Ok(range.map(|(next, last)| Open {
             connection,
+            columns,
             node: about.node.into(),
             epoch: about.epoch,
             next,
@@ -297,8 +305,8 @@ impl Open<'_> {
     }
 
     fn read_all(&mut self, query: &Query, end: i64) -> rusqlite::Result<i64> {
-        let sql =
-            format!("SELECT seq, {} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq", row::COLUMNS);
+        let columns = &self.columns;
+        let sql = format!("SELECT seq, {columns} FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq");
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut rows = statement.query((self.next, end))?;
         let mut octets = 0;
@@ -317,7 +325,7 @@ impl Open<'_> {
     }
 
     fn read_named(&mut self, query: &Query) -> rusqlite::Result<()> {
-        let sql = format!("SELECT seq, {} FROM record WHERE seq = ?1", row::COLUMNS);
+        let sql = format!("SELECT seq, {} FROM record WHERE seq = ?1", self.columns);
         let mut statement = self.connection.prepare_cached(&sql)?;
         let mut octets = 0;
         while octets <= limits::SEARCH_OCTETS
@@ -339,37 +347,43 @@ impl Open<'_> {
 /// The record in a row, and about how many octets it has.
 fn found(row: &Row<'_>, node: &str, epoch: u32) -> rusqlite::Result<(Found, usize)> {
     let seq: i64 = row.get(0)?;
-    let octets = row.get_ref(4)?.as_str()?.len() + row.get_ref(8)?.as_str()?.len() + 1_024;
+    let octets =
+        row.get_ref(at::RECIPIENTS)?.as_str()?.len() + row.get_ref(at::ATTACHMENTS)?.as_str()?.len() + 1_024;
     let id = RecordId { node: node.into(), epoch, seq: seq.unsigned_abs() };
     Ok((Found { id, record: row::record(row)? }, octets))
 }
 
-/// Whether the row is what the query asks for; the columns are those of [`row::COLUMNS`], the cheap ones first.
+/// Whether the row is what the query asks for; the columns are those of [`row::select`], the cheap ones first.
 fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
     let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     let (since, until) = times(query);
-    let time: i64 = row.get(1)?;
+    let time: i64 = row.get(at::TIME)?;
     Ok((since..until).contains(&time)
-        && given(query.verdict.as_ref(), |verdict| Ok(text(9)? == verdict.as_str()))?
-        && given(query.queue_id.as_ref(), |id| Ok(text(12)? == id))?
-        && given(query.message_id.as_ref(), |id| Ok(index::bare(text(13)?) == index::bare(id)))?
-        && given(query.sender.as_ref(), |party| Ok(party.is(text(3)?)))?
-        && given(query.subject.as_ref(), |needle| Ok(needle.is_in(text(6)?)))?
+        && given(query.verdict.as_ref(), |verdict| Ok(text(at::VERDICT)? == verdict.as_str()))?
+        && given(query.queue_id.as_ref(), |id| Ok(text(at::QUEUE_ID)? == id))?
+        && given(query.message_id.as_ref(), |id| Ok(index::bare(text(at::MESSAGE_ID)?) == index::bare(id)))?
+        && given(query.sender.as_ref(), |party| Ok(party.is(text(at::SENDER)?)))?
+        && given(query.subject.as_ref(), |needle| Ok(needle.is_in(text(at::SUBJECT)?)))?
+        && given(query.authentication.as_ref(), |needle| Ok(needle.is_in(text(at::AUTHENTICATION)?)))?
         && given(query.rule.as_ref(), |rule| {
             let names = |found: Vec<String>| found.iter().any(|found| names_rule(found, rule));
-            Ok(names(row::parsed(row, 10)?) || names(row::parsed(row, 11)?))
+            Ok(names(row::parsed(row, at::FINDINGS)?) || names(row::parsed(row, at::WOULD)?))
         })?
         && given(query.recipient.as_ref(), |party| {
-            let recipients: Vec<String> = row::parsed(row, 4)?;
+            let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
             Ok(recipients.iter().any(|recipient| party.is(recipient)))
         })?
         && given(query.attachment.as_ref(), |needle| {
-            let attachments: Vec<(String, u64)> = row::parsed(row, 8)?;
+            let attachments: Vec<(String, u64)> = row::parsed(row, at::ATTACHMENTS)?;
             Ok(attachments.iter().any(|(name, _)| needle.is_in(name)))
         })?
         && (query.person.is_empty() || {
-            let recipients: Vec<String> = row::parsed(row, 4)?;
-            let parties = recipients.iter().map(String::as_str).chain([text(3)?]).chain(text(5)?.split(", "));
+            let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
+            let parties = recipients
+                .iter()
+                .map(String::as_str)
+                .chain([text(at::SENDER)?])
+                .chain(text(at::HEADER_FROM)?.split(", "));
             parties.into_iter().any(|party| query.person.iter().any(|own| is_address(own, party)))
         }))
 }

@@ -28,6 +28,7 @@ use crate::limits;
 use crate::merkle::{self, Tree};
 use crate::metrics::METRICS;
 use crate::note::TreeHead;
+use crate::record::columns::LeafForm;
 use crate::record::{FindingRow, OutboxRow, RecordId};
 
 /// The clock of a store; tests bring their own.
@@ -57,7 +58,6 @@ pub(super) struct RecordWrite {
     pub(super) findings: Vec<FindingRow>,
     /// Who is known from now on, and when that was.
     pub(super) contacts: Vec<(Key, i64)>,
-    /// The seen message.
     /// Mails of our own.
     pub(super) outbox: Vec<OutboxRow>,
     /// Who waits; nobody does for an incomplete mail.
@@ -403,12 +403,12 @@ fn insert(
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut changes = Changes::default();
     {
-        let mut records = transaction.prepare_cached(row::INSERT)?;
+        let mut records = transaction.prepare_cached(&row::INSERT)?;
         let mut findings =
             transaction.prepare_cached("INSERT INTO finding VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10)")?;
         let mut contacts = transaction.prepare_cached("INSERT INTO contact (key, at) VALUES (?1,?2)")?;
         for (seq, job) in (first.cast_signed()..).zip(jobs) {
-            let leaf = merkle::leaf(seq.unsigned_abs(), &job.row.hash);
+            let leaf = merkle::leaf(LeafForm::NEWEST.number(), seq.unsigned_abs(), &job.row.hash);
             job.row.insert(&mut records, seq, &leaf)?;
             tree.push(leaf);
             for (number, found) in (0_i64..).zip(&job.findings) {

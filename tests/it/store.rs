@@ -3,6 +3,7 @@
 mod cli;
 mod clock;
 mod damage;
+mod earlier;
 mod exports;
 mod faults;
 mod forwarders;
@@ -39,15 +40,14 @@ pub(crate) fn record(subject: &str) -> Record {
         attachments: vec![("Ansökan.pdf".into(), 1_024)],
         outcome: Outcome::Accepted,
         findings: vec!["auto-forward=certain".into()],
-        would: Vec::new(),
         queue_id: "4fKq".into(),
         message_id: "<1@example.org>".into(),
         client: "192.0.2.1".into(),
         helo: "mx.example.org".into(),
-        auth_user: String::new(),
         tls: "TLSv1.3 TLS_AES_256_GCM_SHA384".into(),
         config: "0123456789abcdef".into(),
-        receipt: String::new(),
+        authentication: "spf=pass dkim=pass dmarc=pass".into(),
+        ..Record::default()
     }
 }
 

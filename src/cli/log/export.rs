@@ -11,9 +11,11 @@ use crate::config::Config;
 use crate::export::csv::Writer as Csv;
 use crate::export::file::{Manifest, NewFile, beside, manifest_path};
 use crate::export::html::made;
-use crate::export::profile::{Column, Mask, NUMBERS, Profile, Pseudonyms, Tally};
+use crate::export::line::Shown;
+use crate::export::profile::{self, Mask, NUMBERS, Profile, Pseudonyms, Tally};
 use crate::export::proof;
-use crate::export::{COLUMNS, Format, Heading, local};
+use crate::export::{Format, Heading, columns, local};
+use crate::record::columns::LeafForm;
 use crate::store::OpenError;
 use crate::store::heads;
 use crate::store::proof::Prover;
@@ -122,8 +124,8 @@ impl<'a> Export<'a> {
         let profile = Profile::ALL.into_iter().find(|known| known.as_str() == args.profile);
         let profile = profile.context("an unknown profile")?;
         for name in &args.mask {
-            if name != NUMBERS && !Column::ALL.iter().any(|column| column.as_str() == name) {
-                let all = Column::ALL.map(Column::as_str).join(", ");
+            if name != NUMBERS && !profile::columns().any(|column| column.name == name) {
+                let all = profile::columns().map(|column| column.name).collect::<Vec<_>>().join(", ");
                 bail!("--mask {name}: write {NUMBERS}, or a column: {all}");
             }
         }
@@ -152,7 +154,7 @@ impl<'a> Export<'a> {
             Profile::Internal | Profile::Pseudonym => None,
         };
         let heading = self.heading(access);
-        let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading, zone)?;
+        let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading)?;
         let mut proof = self.proof(directory, &heading)?;
         let mut tally = Tally::default();
         let faults = log.search(&self.query, |mut found| {
@@ -183,7 +185,7 @@ impl<'a> Export<'a> {
             masked: tally.counts(),
             review: review.as_ref().map(|_| name_of(&review_path)),
             cells_cut: cut,
-            columns: &COLUMNS,
+            columns: columns(heading.form).map(Shown::name).collect(),
             query: serde_json::to_value(&self.query)?,
             purpose: &access.access.purpose,
             decision: &access.access.decision,
@@ -238,6 +240,7 @@ impl<'a> Export<'a> {
             organisation: &self.config.organisation.name,
             about,
             scratch: scratch.unwrap_or(Path::new(".")),
+            form: LeafForm::NEWEST,
         }
     }
 }
@@ -249,7 +252,7 @@ fn review_cells(found: &Found, mark: &crate::export::profile::Mark, config: &Con
     [
         found.id.to_string(),
         local(found.record.time, &config.time_zone),
-        mark.column.as_str().to_owned(),
+        mark.column.to_owned(),
         mark.what.clone(),
         if mark.masked { "yes" } else { "no" }.to_owned(),
         mark.text.clone(),
@@ -281,6 +284,7 @@ pub(super) fn asked(query: &Query, config: &Config) -> String {
         "record" => "post",
         "queue_id" => "kö-id",
         "message_id" => "Message-ID",
+        "authentication" => "avsändarkontroll",
         "person" => "person",
         _ => "övrigt",
     };

@@ -17,6 +17,7 @@ use crate::export::html::{self, made};
 use crate::export::profile::MASKED;
 use crate::export::{Heading, Line, local};
 use crate::record::Record;
+use crate::record::columns::LeafForm;
 use crate::store::search::{Found, Log, Query};
 
 /// Whose records, and where to.
@@ -76,11 +77,11 @@ pub(super) fn run(
         let looks = looks(log, &access, &person, config)?;
         let faults = if let Some(path) = &args.html {
             let heading = heading(&access, &person, config);
-            let mut page = html::Writer::start(NewFile::create(path, args.force)?, &heading, zone)?;
+            let mut page = html::Writer::start(NewFile::create(path, args.force)?, &heading)?;
             let faults = log.search(&query, |mut found| {
                 rows += 1;
                 others.mask(&mut found.record);
-                page.add(&found)
+                page.add(&Line::new(&found, zone))
             })?;
             page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
             let mut file = page.finish()?;
@@ -132,7 +133,12 @@ fn heading<'a>(access: &Granted, person: &[Address], config: &'a Config) -> Head
         ("Uttaget", made(access.access.time, &config.time_zone)),
         ("Maskning", "andra personer än den utdraget gäller".to_owned()),
     ];
-    Heading { organisation: &config.organisation.name, about, scratch: Path::new(".") }
+    Heading {
+        organisation: &config.organisation.name,
+        about,
+        scratch: Path::new("."),
+        form: LeafForm::NEWEST,
+    }
 }
 
 /// The accesses that named the person or showed a record of theirs.

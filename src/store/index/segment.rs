@@ -12,7 +12,7 @@ use rusqlite::Row;
 
 use super::pages;
 use crate::limits;
-use crate::store::row;
+use crate::store::row::{self, at as column};
 use crate::store::search::{Party, folded};
 
 /// Records of a full segment: as many as a row's two octets can tell apart.
@@ -80,38 +80,41 @@ impl Builder {
         }
     }
 
-    /// Adds a row of `SELECT seq, `[`row::COLUMNS`].
+    /// Adds a row of `SELECT seq, `[`row::select`].
     pub(super) fn add(&mut self, record: &Row<'_>) -> rusqlite::Result<()> {
         let seq: i64 = record.get(0)?;
         let Ok(at) = u16::try_from(seq - self.first) else { return Ok(()) };
         let text = |column: usize| record.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        let time: i64 = record.get(1)?;
+        let time: i64 = record.get(column::TIME)?;
         self.times = Some(self.times.map_or((time, time), |(low, high)| (low.min(time), high.max(time))));
         self.last_time = (seq == self.last).then_some(time);
         if self.octets > limits::INDEX_OCTETS {
             return Ok(());
         }
-        self.octets += text(4)?.len() + text(6)?.len() + text(8)?.len() + 256;
-        self.party(Kind::Sender, text(3)?, at);
-        for recipient in row::parsed::<String>(record, 4)? {
+        self.octets += text(column::RECIPIENTS)?.len()
+            + text(column::SUBJECT)?.len()
+            + text(column::ATTACHMENTS)?.len()
+            + 256;
+        self.party(Kind::Sender, text(column::SENDER)?, at);
+        for recipient in row::parsed::<String>(record, column::RECIPIENTS)? {
             self.party(Kind::Recipient, &recipient, at);
         }
-        for from in text(5)?.split(", ") {
+        for from in text(column::HEADER_FROM)?.split(", ") {
             self.party(Kind::From, from, at);
         }
-        insert(&mut self.subjects, text(6)?, at);
-        for (name, _) in row::parsed::<(String, u64)>(record, 8)? {
+        insert(&mut self.subjects, text(column::SUBJECT)?, at);
+        for (name, _) in row::parsed::<(String, u64)>(record, column::ATTACHMENTS)? {
             insert(&mut self.names, &name, at);
         }
-        self.terms.push((term(Kind::Verdict, text(9)?), at));
-        for column in [10, 11] {
-            for finding in row::parsed::<String>(record, column)? {
+        self.terms.push((term(Kind::Verdict, text(column::VERDICT)?), at));
+        for list in [column::FINDINGS, column::WOULD] {
+            for finding in row::parsed::<String>(record, list)? {
                 let rule = finding.split_once('=').map_or(finding.as_str(), |(rule, _)| rule);
                 self.terms.push((term(Kind::Rule, rule), at));
             }
         }
-        self.terms.push((term(Kind::QueueId, text(12)?), at));
-        self.terms.push((term(Kind::MessageId, bare(text(13)?)), at));
+        self.terms.push((term(Kind::QueueId, text(column::QUEUE_ID)?), at));
+        self.terms.push((term(Kind::MessageId, bare(text(column::MESSAGE_ID)?)), at));
         Ok(())
     }
 

@@ -21,6 +21,7 @@ impl Query {
                 "recipient" => query.recipient = Some(Party::parse(text?).ok()?),
                 "subject" => query.subject = Some(Needle::new(text?)),
                 "attachment" => query.attachment = Some(Needle::new(text?)),
+                "authentication" => query.authentication = Some(Needle::new(text?)),
                 "verdict" => query.verdict = Some(Outcome::parse(text?)?),
                 "rule" => query.rule = Some(text?.to_owned()),
                 "record" => query.record = Some(text?.parse().ok()?),

@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::limits;
 use crate::merkle::{self, Hash, Salt, Tree};
+use crate::record::columns::{COLUMNS, Field, LeafForm};
 use crate::store::{access, row, schema, tree};
 use crate::text::hex;
 
@@ -75,10 +76,9 @@ pub(super) fn walk(path: &Path, first: u64, last: u64, mut each: impl FnMut(Leaf
 /// The leaves between two numbers.
 fn stride(connection: &Connection, first: u64, last: u64) -> rusqlite::Result<Vec<Leaf>> {
     let range = (first.cast_signed(), last.cast_signed());
-    let sql = format!(
-        "SELECT seq, {}, salt, leaf FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq",
-        row::COLUMNS
-    );
+    let columns = row::select(connection)?;
+    let sql =
+        format!("SELECT seq, {columns}, salt, leaf FROM record WHERE seq BETWEEN ?1 AND ?2 ORDER BY seq");
     let mut records = connection.prepare_cached(&sql)?;
     let mut records = records.query(range)?;
     let mut found = connection.prepare_cached(
@@ -184,18 +184,32 @@ impl Found<'_> {
 
 /// The leaf of a row, and whether it is that of its values.
 fn leaf(row: &Row<'_>, seq: u64, evidence: &str) -> rusqlite::Result<Leaf> {
-    let mut values: Vec<std::borrow::Cow<'_, [u8]>> = Vec::with_capacity(row::FIELDS.len());
-    for column in 1..row::FIELDS.len() {
-        values.push(value(row, column)?);
-    }
-    values.push(evidence.as_bytes().into());
-    let values: Vec<&[u8]> = values.iter().map(AsRef::as_ref).collect();
-    let salt: Option<Salt> = row.get(row::FIELDS.len()).ok();
-    let stored: Option<Hash> = row.get(row::FIELDS.len() + 1).ok();
-    let computed = salt.map(|salt| merkle::leaf(seq, &merkle::hash_of(&salt, &values)));
+    let salt: Option<Salt> = row.get(row::at::AFTER).ok();
+    let stored: Option<Hash> = row.get(row::at::AFTER + 1).ok();
+    let computed = match (row::form(row).ok(), salt) {
+        (Some(form), Some(salt)) => Some(computed(row, seq, form, &salt, evidence)?),
+        _ => None,
+    };
     let fault = (computed.is_none() || stored != computed)
         .then(|| "it is not what was stored: a field, its salt or its leaf was changed".to_owned());
     Ok(Leaf { seq, hash: stored, pruned: false, fault })
+}
+
+/// The leaf that the values of a row make.
+fn computed(row: &Row<'_>, seq: u64, form: LeafForm, salt: &Salt, evidence: &str) -> rusqlite::Result<Hash> {
+    let mut commitments = Vec::with_capacity(COLUMNS.len() + 1);
+    let mut column = 0;
+    for (number, field) in (0_u8..).zip(form.fields()) {
+        let salt = merkle::field_salt(salt, number);
+        commitments.push(match field {
+            Field::Evidence => merkle::commitment(&salt, evidence.as_bytes()),
+            Field::Column(_) => {
+                column += 1;
+                merkle::commitment(&salt, &value(row, column)?)
+            }
+        });
+    }
+    Ok(merkle::leaf(form.number(), seq, &merkle::record_hash(commitments)))
 }
 
 /// A column's value as the leaf has it.
@@ -244,7 +258,7 @@ pub(super) fn walk_accesses(path: &Path, mut each: impl FnMut(Leaf)) -> rusqlite
         let salt: Option<Salt> = row.get(4).ok();
         let stored: Option<Hash> = row.get(5).ok();
         let time: i64 = row.get(1)?;
-        let computed = salt.map(|salt| merkle::leaf(seq, &access::hash(&salt, time, &kind, &body)));
+        let computed = salt.map(|salt| access::leaf(seq, &salt, time, &kind, &body));
         let fault = (computed.is_none() || stored != computed)
             .then(|| "it is not what was written: it was changed".to_owned());
         each(Leaf { seq, hash: stored, pruned: false, fault });

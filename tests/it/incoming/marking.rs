@@ -78,7 +78,13 @@ X-POSTVAKT-ID: gw1-1-000000000002
     let mut smtp = lab.outside();
     // The mailbox that wants no tag gets header fields alone, and the message is otherwise as it was.
     let reply = smtp.send(CITIZEN, &["info@exempelby.se"], &message);
-    assert_eq!(lab.record_of(&reply)["verdict"], "marked");
+    let record = lab.record_of(&reply);
+    assert_eq!(
+        (&record["verdict"], &record["authentication"]),
+        (&"marked".into(), &"spf=pass dkim=pass dmarc=pass".into())
+    );
+    let own = lab.inside().send(ANNA, &["bo@exempelby.se"], &letter("Lunch"));
+    assert_eq!(lab.record_of(&own)["authentication"], "", "nothing is checked of mail from inside");
     let delivered = lab.delivered("info@exempelby.se", 1).remove(0);
     let results = fields(&delivered, "Authentication-Results");
     assert_eq!(results.len(), 2, "{delivered}");

@@ -8,7 +8,6 @@ use postvakt::address::DomainPattern;
 use postvakt::cli::log;
 use postvakt::config::services::{Dns, Scanners};
 use postvakt::config::{self, Config};
-use postvakt::export::COLUMNS;
 use postvakt::facts::Needs;
 use postvakt::organisation::Organisation;
 use serde_json::Value;
@@ -220,7 +219,7 @@ async fn an_export_is_whole_safe_and_has_its_manifest() {
     let csv = fs::read_to_string(&file).unwrap();
     let body = csv.strip_prefix('\u{FEFF}').expect("a byte order mark");
     let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(body.as_bytes());
-    assert_eq!(reader.headers().unwrap(), COLUMNS.as_slice());
+    assert_eq!(reader.headers().unwrap(), postvakt::export::line::names());
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
     assert_eq!(
         (rows.len(), &rows[1][7], &rows[0][9]),

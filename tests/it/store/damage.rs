@@ -12,6 +12,7 @@ use postvakt::gather::contacts::Contacts;
 use postvakt::gather::seen::{SeenCache, SeenStore as _};
 use postvakt::limits;
 use postvakt::metrics::METRICS;
+use postvakt::store::schema::VERSION;
 use rusqlite::Connection;
 
 /// A store with some hundred pages, closed.
@@ -59,7 +60,7 @@ async fn damaged_files_are_refused_and_stay_as_they_are() {
         ("a header of zeros", Box::new(|path| write_at(path, 0, &[0; 100])), "header"),
         ("a schema of zeros", Box::new(|path| write_at(path, 100, &[0; 900])), "damaged"),
         ("another program's", Box::new(|path| write_at(path, 68, b"ABCD")), "not a log"),
-        ("a newer version", Box::new(|path| write_at(path, 60, &[0, 0, 0, 9])), "newer"),
+        ("a newer version", Box::new(|path| write_at(path, 60, &(VERSION + 1).to_be_bytes())), "newer"),
         (
             "emptied beside its -wal",
             Box::new(|path| {

@@ -151,7 +151,7 @@ async fn what_was_changed_is_named() {
             "a row that was never there",
             "log-2026-09.db",
             "INSERT INTO record SELECT 61, time, direction, sender, recipients, header_from, subject, size, attachments, \
-             verdict, findings, would, queue_id, message_id, client, helo, auth_user, tls, config, receipt, salt, leaf, seen \
+             verdict, findings, would, queue_id, message_id, client, helo, auth_user, tls, config, receipt, salt, leaf, seen, form, authentication \
              FROM record WHERE seq = 60",
             "gw1-1-000000000061",
         ),

@@ -1,0 +1,181 @@
+//! A record as exports and `log search --json` show it: the columns of the log, and what is told once more beside them.
+
+use std::borrow::Cow;
+
+use jiff::tz::TimeZone;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
+
+use super::{local, utc};
+use crate::record::columns::{Column, LeafForm, Value};
+use crate::store::search::Found;
+
+/// A column of an export.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// One of the log.
+    Column(&'static Column),
+    /// The time in UTC.
+    TimeUtc,
+    /// The record's id.
+    Record,
+    /// The sizes of the attachments.
+    Sizes,
+}
+
+/// A record with its times in the organisation's zone, and the columns that there were when records had this form.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the sentence above says it")]
+pub struct Line<'a> {
+    pub found: &'a Found,
+    pub zone: &'a TimeZone,
+    pub form: LeafForm,
+}
+
+/// What a column shows.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Cell<'a> {
+    /// Nothing, where a word of ours may stand.
+    Absent,
+    /// A text.
+    Text(Cow<'a, str>),
+    /// A number.
+    Number(u64),
+    /// Texts.
+    Texts(Vec<&'a str>),
+    /// Numbers.
+    Numbers(Vec<u64>),
+}
+
+/// The columns of an export, in their order.
+pub fn columns(form: LeafForm) -> impl Iterator<Item = Shown> {
+    form.columns().flat_map(|column| {
+        let beside: &[Shown] = match column.value {
+            Value::Time => &[Shown::TimeUtc, Shown::Record],
+            Value::Attachments => &[Shown::Sizes],
+            _ => &[],
+        };
+        std::iter::once(Shown::Column(column)).chain(beside.iter().copied())
+    })
+}
+
+/// The names of the columns of a new export.
+pub fn names() -> Vec<&'static str> {
+    columns(LeafForm::NEWEST).map(Shown::name).collect()
+}
+
+impl Shown {
+    /// The name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Column(column) => column.name,
+            Self::TimeUtc => "time_utc",
+            Self::Record => "record",
+            Self::Sizes => "attachment_sizes",
+        }
+    }
+
+    /// The width in a workbook, in characters.
+    pub fn width(self) -> f64 {
+        match self {
+            Self::Column(column) => column.width,
+            Self::TimeUtc => 24.0,
+            Self::Record => 23.0,
+            Self::Sizes => 16.0,
+        }
+    }
+}
+
+impl<'a> Line<'a> {
+    /// The record with all columns.
+    pub fn new(found: &'a Found, zone: &'a TimeZone) -> Self {
+        Self { found, zone, form: LeafForm::NEWEST }
+    }
+
+    /// What a column shows.
+    pub fn cell(&self, shown: Shown) -> Cell<'a> {
+        let record = &self.found.record;
+        let column = match shown {
+            Shown::Column(column) => column,
+            Shown::TimeUtc => return Cell::Text(utc(record.time).into()),
+            Shown::Record => return Cell::Text(self.found.id.to_string().into()),
+            Shown::Sizes => return Cell::Numbers(record.attachments.iter().map(|(_, size)| *size).collect()),
+        };
+        match column.value {
+            Value::Time => Cell::Text(local(record.time, self.zone).into()),
+            Value::Size => Cell::Number(record.size),
+            Value::Direction if record.direction.is_none() => Cell::Absent,
+            Value::Direction | Value::Outcome => Cell::Text(column.text(record)),
+            Value::Attachments => {
+                Cell::Texts(record.attachments.iter().map(|(name, _)| name.as_str()).collect())
+            }
+            Value::Text(own, _) => Cell::Text(own(record).into()),
+            Value::List(own, _) => Cell::Texts(own(record).iter().map(String::as_str).collect()),
+        }
+    }
+
+    /// The cells of all columns; lists with `; ` between their items.
+    pub fn cells(&self) -> Vec<Cow<'a, str>> {
+        columns(self.form).map(|shown| self.cell(shown).text()).collect()
+    }
+}
+
+impl Serialize for Line<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for shown in columns(self.form) {
+            map.serialize_entry(shown.name(), &self.cell(shown))?;
+        }
+        map.end()
+    }
+}
+
+impl<'a> Cell<'a> {
+    /// The cell as one text.
+    pub fn text(self) -> Cow<'a, str> {
+        match self {
+            Self::Absent => "".into(),
+            Self::Text(text) => text,
+            Self::Number(number) => number.to_string().into(),
+            Self::Texts(texts) => texts.join("; ").into(),
+            Self::Numbers(numbers) => {
+                numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ").into()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+    use super::*;
+
+    #[test]
+    fn columns_keep_their_order_and_new_ones_come_last() {
+        let contract = "time time_utc record direction sender recipients header_from subject size attachments \
+                        attachment_sizes verdict findings would queue_id message_id client helo auth_user tls config \
+                        receipt authentication";
+        let names = names();
+        assert_eq!(names.join(" "), contract);
+        assert_eq!(columns(LeafForm::FIRST).count(), 22);
+        let zone = TimeZone::get("Europe/Stockholm").unwrap();
+        let found = found("Å");
+        let line = Line::new(&found, &zone);
+        let json = serde_json::to_string(&line).unwrap();
+        let mut from = 0;
+        for column in names {
+            let at = json[from..].find(&format!("\"{column}\":")).expect(column);
+            from += at + 1;
+        }
+        let cells = line.cells();
+        assert_eq!((&*cells[0], &*cells[1]), ("2026-08-21T13:05:09.100+02:00", "2026-08-21T11:05:09.100Z"));
+        assert_eq!((&*cells[9], &*cells[10]), ("Ansökan.pdf; b.txt", "1024; 12"));
+        let older = Line { form: LeafForm::FIRST, ..line };
+        assert_eq!(older.cells(), cells[..22]);
+        let nowhere =
+            crate::store::search::Found { record: crate::record::Record::default(), ..found.clone() };
+        let json = serde_json::to_value(Line::new(&nowhere, &zone)).unwrap();
+        assert!(json["direction"].is_null() && json["recipients"] == serde_json::json!([]));
+    }
+}
