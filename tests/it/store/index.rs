@@ -208,8 +208,11 @@ async fn whatever_becomes_of_an_index_file_no_row_is_hidden_and_verify_names_it(
 /// What verify says of the index file, whatever else it says.
 fn verdict_of_index(directory: &Path) -> Verdict {
     let report = verify(&[directory.to_owned()], &[], None);
-    let faults =
-        report.trees.iter().flat_map(|tree| &tree.faults).filter(|fault| fault.file.ends_with(".idx"));
+    let faults = report
+        .trees
+        .iter()
+        .flat_map(|tree| &tree.faults)
+        .filter(|fault| Path::new(&fault.file).extension().is_some_and(|ending| ending == "idx"));
     faults.map(|fault| fault.verdict).max().unwrap_or(Verdict::Whole)
 }
 
