@@ -21,7 +21,7 @@ use postvakt::scan::fold::Folded;
 use postvakt::scan::terms::{Terms, shipped};
 use postvakt::scan::{self, credentials as secrets};
 use postvakt::settings::files::NoFiles;
-use postvakt::settings::problem::Report;
+use postvakt::settings::report::Report;
 use postvakt::settings::{Settings, Table};
 
 const ROUNDS: usize = 9;

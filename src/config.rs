@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod check;
+mod context;
 mod listen;
 pub mod minimise;
 mod notices;

@@ -10,8 +10,9 @@ mod escapes;
 mod html;
 mod tokens;
 
+pub(crate) use data::unpercent;
 pub(crate) use declared::charset;
 pub(crate) use entities::decode;
 pub(crate) use escapes::unescape;
-pub(crate) use html::{text, unpercent};
+pub(crate) use html::text;
 pub(crate) use tokens::{Tag, Token, xml};

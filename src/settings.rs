@@ -9,13 +9,15 @@
 pub mod files;
 pub mod parse;
 pub mod problem;
+pub mod report;
 
 use jiff::civil::Date;
 
 use crate::limits;
 use files::NamedFile;
 use parse::{nearest, shown_key};
-use problem::{Fault, Report};
+use problem::Fault;
+use report::Report;
 
 /// A value and where it stands.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,12 +2,12 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
     Config, Disclosure, ListenAddress, ParseContext, Server, Store, listen, notices, policies, records,
@@ -18,7 +18,8 @@ use crate::facts::Needs;
 use crate::limits;
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
-use crate::settings::problem::{Fault, Report};
+use crate::settings::problem::Fault;
+use crate::settings::report::Report;
 use crate::settings::{Settings, Table, Value, parse};
 
 /// The zone where the config names none.
@@ -55,12 +56,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let store =
             root.required_table("store", "write [store] with directory", |s| store(s, sends, notices));
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
-        let ground = policies::RuleContext {
-            file: report.file(),
-            organisation: organisation.as_deref(),
-            today,
-            sends,
-        };
+        let ground = RuleContext { file: report.file(), organisation: organisation.as_deref(), today, sends };
         let rules = root.table("rules", |rules| policies::rules(rules, ground));
         if let Some(rules) = &rules
             && scanners.clamav.is_none()
@@ -276,7 +272,7 @@ fn store(
     sends: bool,
     notices: Option<(&NoticeSettings, &Organisation)>,
 ) -> Option<Store> {
-    let directory = section.required("directory", "write directory = \"/var/lib/postvakt\"", absolute);
+    let directory = section.required("directory", "write directory = \"/var/lib/postvakt\"", parse::absolute);
     section.optional("on_failure", |value| match parse::text(value)? {
         "tempfail" => Ok(()),
         other => Err(Fault::new(
@@ -311,13 +307,4 @@ fn disclosure(section: &mut Settings<'_>) -> Disclosure {
     Disclosure {
         words: words.iter().filter_map(|value| section.accept("words", value.at, word(value))).collect(),
     }
-}
-
-pub(super) fn absolute(value: &Value) -> Result<PathBuf, Fault> {
-    let given = parse::text(value)?;
-    if given.starts_with('/') {
-        return Ok(PathBuf::from(given));
-    }
-    let problem = format!("{} depends on where postvakt is started", parse::shown(given));
-    Err(Fault::new(problem, "write the whole path, as \"/var/lib/postvakt\""))
 }

@@ -5,11 +5,11 @@
 
 use jiff::civil::Date;
 
+use super::context::{RuleContext, inside};
 use super::receipts;
 use super::sensitive;
-use crate::address::{Address, Domain, DomainSet};
+use crate::address::{Domain, DomainSet};
 use crate::limits;
-use crate::organisation::Organisation;
 use crate::policy::{
     Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode, Notify,
     OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy, Target, TellSender,
@@ -24,17 +24,6 @@ use crate::templates::Occasion;
 const SPAM_TAG: &str = "[…SPAM?...]";
 
 type Configured = (Box<dyn Rule>, RulePolicy);
-
-/// What every section is read with.
-#[derive(Clone, Copy)]
-pub(super) struct RuleContext<'a> {
-    pub(super) file: &'a str,
-    /// Absent where `[organisation]` is wrong; then nothing is measured by it.
-    pub(super) organisation: Option<&'a Organisation>,
-    pub(super) today: Date,
-    /// Whether there is an `[smtp]`.
-    pub(super) sends: bool,
-}
 
 /// `[rules]`: the rules that are not off, in the order of the file.
 pub(super) fn rules(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<Configured> {
@@ -294,17 +283,6 @@ fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
     } else if exception.ends_soon(today) {
         let problem = format!("the exception for {mailbox} ends on {until} (decision {decision})");
         section.warn_here(Fault::new(problem, "take it out then, or renew it by a new decision"));
-    }
-}
-
-pub(super) fn inside(value: &Value, ground: RuleContext<'_>, why: &str) -> Result<Address, Fault> {
-    let address = parse::address(value)?;
-    match ground.organisation {
-        Some(organisation) if !organisation.keeps(&address) => {
-            let right = "write an address in one of organisation.domains";
-            Err(Fault::new(format!("{address} is outside: {why}"), right))
-        }
-        Some(_) | None => Ok(address),
     }
 }
 

@@ -14,7 +14,8 @@ use toml::de::{DeTable, DeValue, Error};
 use super::{ParseContext, Problems};
 use crate::limits;
 use crate::settings::files::NoFiles;
-use crate::settings::problem::{Fault, Report};
+use crate::settings::problem::Fault;
+use crate::settings::report::Report;
 use crate::settings::{Entry, Kind, Table, Value};
 
 /// The text of the file, without the byte order mark that some editors put before it.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::policies::{RuleContext, inside};
+use super::context::{RuleContext, inside};
 use crate::address::DomainSet;
 use crate::limits;
 use crate::policy::Actions;

@@ -2,7 +2,6 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::check::absolute;
 use super::minimise::{Covered, Minimise};
 use super::{HeadMail, Heads, Retention};
 use crate::address::Domain;
@@ -25,8 +24,8 @@ pub(super) fn heads(
         }
         Err(Fault::new("is shorter than a minute", "write every = \"5 min\""))
     });
-    let file = section.optional("file", absolute);
-    let syslog = section.optional("syslog", absolute);
+    let file = section.optional("file", parse::absolute);
+    let syslog = section.optional("syslog", parse::absolute);
     let to = section.optional("mail", |value| {
         if sends {
             return parse::address(value);
@@ -47,7 +46,7 @@ pub(super) fn heads(
         notices: notices.clone(),
         organisation: organisation.name.clone(),
     });
-    let key = section.optional("key", absolute);
+    let key = section.optional("key", parse::absolute);
     Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, syslog, mail, key }
 }
 

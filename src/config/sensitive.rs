@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::policies::{RuleContext, inside};
+use super::context::{RuleContext, inside};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::policy::{Actions, ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};

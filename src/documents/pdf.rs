@@ -2,14 +2,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
-mod cipher;
 mod cmap;
-mod compact;
 mod content;
 mod cover;
 mod encoding;
 mod file;
-mod filter;
 mod font;
 mod geometry;
 mod object;
@@ -17,13 +14,12 @@ mod page;
 mod path;
 mod program;
 mod shown;
-mod truetype;
 
 use super::document::{Document, Outcome};
 use super::xml::{self, Elements};
 use super::{Reason, Scheme, State};
 use crate::limits;
-use cipher::Closed;
+use file::Closed;
 use file::File;
 use geometry::IDENTITY;
 use object::{Dictionary, Object};
@@ -81,7 +77,7 @@ fn read_beside(file: &File<'_>, shown: &mut Shown, document: &mut Document<'_>) 
         }
         if let Some(appearance) = file.inner(dictionary, "AP") {
             for state in appearances(file, appearance) {
-                shown.form(file, state, &IDENTITY, document.budget());
+                content::form(shown, file, state, &IDENTITY, document.budget());
                 let read = shown.end_part();
                 shown.trouble = shown.trouble.or(read.err());
             }

@@ -15,11 +15,30 @@ pub(super) fn text(url: &str) -> Option<(String, bool)> {
         return None;
     }
     let text = if kind.ends_with(";base64") {
-        String::from_utf8_lossy(&base64(&super::unpercent(content))).into_owned()
+        String::from_utf8_lossy(&base64(&unpercent(content))).into_owned()
     } else {
-        super::unpercent(content)
+        unpercent(content)
     };
     Some((text, page))
+}
+
+/// The text with its `%` pairs decoded.
+pub(crate) fn unpercent(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        if let (b'%', [high, low, tail @ ..]) = (byte, after)
+            && let (Some(high), Some(low)) = (digit(high), digit(low))
+        {
+            out.push(high << 4 | low);
+            rest = tail;
+        } else {
+            out.push(*byte);
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// The octets of base64, in either alphabet; what is neither is passed over.

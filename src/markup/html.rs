@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
+use super::data::{self, unpercent};
 use super::tokens::{self, Tag, Token};
-use super::{data, decode, unescape};
+use super::{decode, unescape};
 use crate::limits;
 
 /// Elements that begin and end a line.
@@ -211,25 +212,6 @@ fn asked(link: &str) -> Option<String> {
         return Some(unpercent(link));
     }
     link.split_once('?').map(|(_, query)| unpercent(&query.replace(['&', '+'], " ")))
-}
-
-/// The text with its `%` pairs decoded.
-pub(crate) fn unpercent(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        rest = after;
-        let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        if let (b'%', [high, low, tail @ ..]) = (byte, after)
-            && let (Some(high), Some(low)) = (digit(high), digit(low))
-        {
-            out.push(high << 4 | low);
-            rest = tail;
-        } else {
-            out.push(*byte);
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -29,6 +30,16 @@ pub fn text(value: &Value) -> Result<&str, Fault> {
         ));
     }
     Ok(text)
+}
+
+/// An absolute path: what the program finds must not depend on where it is started.
+pub fn absolute(value: &Value) -> Result<PathBuf, Fault> {
+    let given = text(value)?;
+    if given.starts_with('/') {
+        return Ok(PathBuf::from(given));
+    }
+    let problem = format!("{} depends on where postvakt is started", shown(given));
+    Err(Fault::new(problem, "write the whole path, as \"/var/lib/postvakt\""))
 }
 
 /// One of `all`, by its word.

@@ -65,13 +65,15 @@ pub(super) fn show(
     budget: &mut Budget,
 ) {
     Run::new(file, resources).show(shown, content, budget);
+    shown.line_break();
 }
 
-/// Shows the form of that number where the matrix puts it.
+/// Shows the form that the object of that number is, where the matrix puts it; its text is shown once.
 pub(super) fn form(shown: &mut Shown, file: &File<'_>, number: u32, matrix: &Matrix, budget: &mut Budget) {
     let mut run = Run::new(file, None);
     run.state.matrix = *matrix;
     run.form(shown, number, budget);
+    shown.line_break();
 }
 
 impl<'f> Run<'f> {

@@ -6,17 +6,20 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod cipher;
+mod filter;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use memchr::memmem;
 
-use super::cipher::{Cipher, Closed, Stream};
-use super::filter;
 use super::object::{Dictionary, Next, Object, Parser, digits, is_blank};
 use crate::documents::{Budget, Reason};
 use crate::limits;
+pub(super) use cipher::Closed;
+use cipher::{Cipher, Stream};
 
 /// The objects of a file, and what its trailers say.
 pub(super) struct File<'a> {

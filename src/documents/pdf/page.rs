@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use super::content;
 use super::file::File;
 use super::geometry::{IDENTITY, Matrix, Rect, matrix, times};
 use super::object::{Dictionary, Object};
@@ -52,11 +53,11 @@ impl<'f> Page<'f> {
     ) -> Result<(), Reason> {
         let (content, whole) = self.content(file, document);
         shown.begin_page(self.visible(file));
-        shown.show(file, &content, self.resources, document.budget());
+        content::show(shown, file, &content, self.resources, document.budget());
         let notes = file.get(self.dictionary, "Annots").map(Object::items).unwrap_or_default();
         for note in notes.iter().filter_map(|note| file.resolve(note)?.dictionary()) {
             if let Some((appearance, place)) = appearance(file, note) {
-                shown.form(file, appearance, &place, document.budget());
+                content::form(shown, file, appearance, &place, document.budget());
             }
         }
         whole.and(shown.end_page())

@@ -3,13 +3,14 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod compact;
+mod truetype;
+
 use std::collections::HashMap;
 
-use super::compact;
 use super::encoding::{self, Base};
 use super::file::File;
 use super::object::{Dictionary, Next, Object, Parser};
-use super::truetype;
 use crate::documents::Budget;
 
 /// What an embedded font says.

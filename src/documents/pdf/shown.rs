@@ -7,11 +7,10 @@ use std::rc::Rc;
 
 use super::cover::{Cover, Layer};
 use super::encoding;
-use super::file::File;
 use super::font::{Font, Glyph};
 use super::geometry::{Matrix, Rect, height};
-use super::object::{Dictionary, Object};
-use crate::documents::{Budget, Reason};
+use super::object::Object;
+use crate::documents::Reason;
 use crate::limits;
 
 /// What was shown so far.
@@ -110,24 +109,6 @@ impl Shown {
         self.cover = Some(Cover::new(visible));
         self.counts = Counts::default();
         self.marks.clear();
-    }
-
-    /// Shows a content stream with these resources.
-    pub(super) fn show(
-        &mut self,
-        file: &File<'_>,
-        content: &[u8],
-        resources: Option<&Dictionary>,
-        budget: &mut Budget,
-    ) {
-        super::content::show(self, file, content, resources, budget);
-        self.line_break();
-    }
-
-    /// The form that the object of that number is, where the matrix puts it; its text is shown once.
-    pub(super) fn form(&mut self, file: &File<'_>, number: u32, matrix: &Matrix, budget: &mut Budget) {
-        super::content::form(self, file, number, matrix, budget);
-        self.line_break();
     }
 
     /// The page has ended. An error if it is an image, or shows characters that nobody knows.

@@ -5,7 +5,8 @@ use crate::documents::{Reason, Scheme};
 use crate::facts::passage::{Passage, Place};
 use crate::facts::testing::from_inside;
 use crate::settings::files::Files;
-use crate::settings::problem::{Fault, Report};
+use crate::settings::problem::Fault;
+use crate::settings::report::Report;
 use crate::settings::{Entry, Kind as Of, Settings, Table, Value};
 
 fn facts(passages: &[(Place, &str, &str, &str)]) -> Facts {

@@ -4,8 +4,8 @@
 
 use std::borrow::Cow;
 
-use super::file::File;
-use super::object::{Dictionary, Object, hex, is_blank};
+use super::File;
+use crate::documents::pdf::object::{Dictionary, Object, hex, is_blank};
 use crate::documents::{Budget, Reason, inflate};
 use crate::limits;
 

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::encoding;
-use super::program::Program;
+use super::Program;
+use crate::documents::pdf::encoding;
 use crate::limits;
 
 /// One table of codes in `cmap`.

@@ -4,8 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::encoding::{self, Base};
-use super::program::Program;
+use super::Program;
+use crate::documents::pdf::encoding::{self, Base};
 
 /// What the standard strings stand for, from number 1 on, as far as they are names of glyphs (appendix A).
 const STANDARD: &str = " !\"#$%&’()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_‘abcdefghijklmnopqrstuvwxyz{|}~¡¢£⁄¥ƒ§¤'“«‹›ﬁﬂ–†‡·¶•‚„”»…‰¿`´ˆ˜¯˘˙¨˚¸˝˛ˇ—ÆaŁØŒoæıłøœß1¬μ™Ð½±Þ¼÷¦°þ¾2®−ð×3©ÁÂÄÀÅÃÇÉÊËÈÍÎÏÌÑÓÔÖÒÕŠÚÛÜÙÝŸŽáâäàåãçéêëèíîïìñóôöòõšúûüùýÿž!$$&()‥.0123456789,\u{fffd}.?ab¢deilmnorstﬀﬃﬄ()\u{fffd}-ABCDEFGHIJKLMNOPQRSTUVWXYZ₡\u{fffd}\u{fffd}\u{fffd}¡¢ŁŠŽ\u{fffd}\u{fffd}‒-\u{fffd}\u{fffd}\u{fffd}¿⅛⅜⅝⅞⅓⅔04567890123456789¢$.,ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔÕÖŒØÙÚÛÜÝÞŸ";

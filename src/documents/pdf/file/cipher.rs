@@ -6,14 +6,14 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::file::File;
-use super::object::{Dictionary, Object};
+use super::File;
 use crate::documents::Reason;
 use crate::documents::crypto::{self, Aes, Rc4};
+use crate::documents::pdf::object::{Dictionary, Object};
 
 /// Why an encrypted file stays closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Closed {
+pub(in crate::documents::pdf) enum Closed {
     /// It needs a password or a certificate.
     Locked,
     /// What it says of its encryption makes no sense.
