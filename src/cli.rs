@@ -6,9 +6,11 @@ pub mod demo;
 pub mod explain;
 pub mod log;
 mod mailbox;
+mod postconf;
 pub mod receipts;
 mod reference;
 pub mod replay;
+pub mod setup;
 pub mod transaction;
 
 use std::io::{self, IsTerminal as _};
@@ -83,6 +85,8 @@ enum Command {
     Worker,
     /// List forwards that no milter can see: aliases, .forward files, BCC and transport maps of a Postfix.
     PostfixAudit(audit::Args),
+    /// Connect Postfix to the milter: show what changes in main.cf and master.cf, apply it, or undo it.
+    PostfixSetup(setup::Args),
     /// Look at the outbox, and have receipts sent again or not at all.
     Receipts(receipts::Args),
     /// Print a completion script for a shell.
@@ -158,6 +162,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             start_log(false, "warn");
             let path = args.config.clone();
             with_config(&path, |config, _| audit::run(&args, &config))
+        }
+        Command::PostfixSetup(args) => {
+            start_log(false, "warn");
+            let path = args.config.clone();
+            with_config(&path, |config, _| setup::run(&args, &config))
         }
         Command::Receipts(args) => {
             start_log(false, "warn");

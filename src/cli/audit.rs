@@ -5,7 +5,6 @@
 //! and never passed over.
 
 mod maps;
-mod postconf;
 mod recipients;
 mod walk;
 
@@ -14,6 +13,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::postconf::Postconf;
 use super::{NO, USAGE, YES, write_table};
 use crate::config::Config;
 use crate::export::visible;
@@ -33,11 +33,33 @@ pub struct Args {
     json: bool,
 }
 
+/// The parameters that lead mail somewhere, those that say what is this host's, and those about routes in addresses.
+const PARAMETERS: [&str; 18] = [
+    "virtual_alias_maps",
+    "virtual_maps",
+    "alias_maps",
+    "recipient_bcc_maps",
+    "sender_bcc_maps",
+    "always_bcc",
+    "transport_maps",
+    "canonical_maps",
+    "recipient_canonical_maps",
+    "mailbox_command",
+    "forward_path",
+    "mydestination",
+    "myorigin",
+    "mydomain",
+    "myhostname",
+    "allow_percent_hack",
+    "swap_bangpath",
+    "resolve_dequoted_address",
+];
+
 const HEAD: [&str; 5] = ["WHAT", "MAP", "FOR", "TARGET", "PLACE"];
 
 /// Runs the audit: 0 nothing leads outside, 1 something does or may, 2 Postfix could not be asked.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
-    let postconf = postconf::Postconf::read(args.config_dir.as_deref())?;
+    let postconf = Postconf::read(args.config_dir.as_deref(), &PARAMETERS)?;
     let audit = walk::audit(&postconf, &config.organisation);
     let mut out = io::stdout().lock();
     if args.json {

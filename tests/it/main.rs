@@ -33,6 +33,7 @@ mod receipts;
 mod redaction;
 mod replay;
 mod sensitive;
+mod setup;
 mod store;
 mod storm;
 mod tidy;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::postconf::{Postconf, split};
+use crate::cli::postconf::{Postconf, split};
 
 /// One entry of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]

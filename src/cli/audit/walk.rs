@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::maps::{self, Entry, Form, Trouble};
-use super::postconf::Postconf;
 use super::recipients::{self, Recipient};
 use crate::address::{Address, Domain};
+use crate::cli::postconf::Postconf;
 use crate::limits;
 use crate::organisation::Organisation;
 
@@ -141,7 +141,7 @@ struct Source {
 impl Walk<'_> {
     fn maps(&mut self, parameter: &str, form: Form) {
         for (parameter, value) in self.postconf.all(parameter) {
-            for map in super::postconf::split(&value) {
+            for map in crate::cli::postconf::split(&value) {
                 let source = Source { parameter: parameter.clone(), map, place: None };
                 for Entry { key, value, place } in self.read(&source, form) {
                     self.list(&key, &value, &Source { place, ..source.clone() });
@@ -253,7 +253,7 @@ impl Walk<'_> {
     /// Mail for somebody inside that goes to a host outside.
     fn transports(&mut self) {
         for (parameter, value) in self.postconf.all("transport_maps") {
-            for map in super::postconf::split(&value) {
+            for map in crate::cli::postconf::split(&value) {
                 let source = Source { parameter: parameter.clone(), map, place: None };
                 for Entry { key, value, place } in self.read(&source, Form::Table) {
                     let domain = key.rsplit_once('@').map_or(&*key, |(_, domain)| domain);

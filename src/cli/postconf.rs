@@ -14,33 +14,11 @@ pub(super) struct Postconf {
     config_dir: Option<PathBuf>,
 }
 
-/// The parameters that lead mail somewhere, those that say what is this host's, and those about routes in addresses.
-const PARAMETERS: [&str; 18] = [
-    "virtual_alias_maps",
-    "virtual_maps",
-    "alias_maps",
-    "recipient_bcc_maps",
-    "sender_bcc_maps",
-    "always_bcc",
-    "transport_maps",
-    "canonical_maps",
-    "recipient_canonical_maps",
-    "mailbox_command",
-    "forward_path",
-    "mydestination",
-    "myorigin",
-    "mydomain",
-    "myhostname",
-    "allow_percent_hack",
-    "swap_bangpath",
-    "resolve_dequoted_address",
-];
-
 impl Postconf {
-    /// Asks `postconf`.
-    pub(super) fn read(config_dir: Option<&Path>) -> anyhow::Result<Self> {
+    /// Asks `postconf` for these parameters.
+    pub(super) fn read(config_dir: Option<&Path>, parameters: &[&str]) -> anyhow::Result<Self> {
         // -x expands $names, -P lists what master.cf sets with -o; Postfix does both since 2.10.
-        let values = pairs(config_dir, "-x", &PARAMETERS)?.into_iter().collect();
+        let values = pairs(config_dir, "-x", parameters)?.into_iter().collect();
         let overrides = pairs(config_dir, "-xP", &[])?;
         Ok(Self { values, overrides, config_dir: config_dir.map(Path::to_owned) })
     }
@@ -76,7 +54,11 @@ impl Postconf {
 }
 
 /// `name = value`, line by line.
-fn pairs(config_dir: Option<&Path>, option: &str, names: &[&str]) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) fn pairs(
+    config_dir: Option<&Path>,
+    option: &str,
+    names: &[&str],
+) -> anyhow::Result<Vec<(String, String)>> {
     let mut command = Command::new("postconf");
     if let Some(directory) = config_dir {
         command.arg("-c").arg(directory);
