@@ -21,8 +21,11 @@ use postvakt::gather::seen::SeenCache;
 use postvakt::limits;
 use postvakt::mail::Direction;
 use postvakt::metrics::METRICS;
+use postvakt::organisation::Organisation;
 use postvakt::record::{Outcome, Record, SeenRow};
-use postvakt::store::search::{Log, Needle, Query};
+use postvakt::store::access::{Reader, Via};
+use postvakt::store::query::{Needle, Query};
+use postvakt::store::session::{Gate, Reason, Request};
 use postvakt::store::verify::{Verdict, verify};
 use postvakt::store::{Entry, Store};
 
@@ -125,7 +128,11 @@ async fn measure_reading(directory: &Path, records: u64) {
     drop(memory);
     let begun = Instant::now();
     let query = Query { subject: Some(Needle::new("finns inte")), ..Query::default() };
-    Log::open(directory).unwrap().search(&query, |_| Ok::<(), ()>(())).unwrap();
+    let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
+    let gate = Gate { directory, reader, organisation: &organisation, zone: &jiff::tz::TimeZone::UTC };
+    let reason = Reason { purpose: "benchmark".into(), decision: String::new() };
+    let request = Request::new("search", query, reason);
+    gate.read(&request, |session| session.search(|_| anyhow::Ok(()))).unwrap();
     println!("searching: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());
     store.close().await;
     let begun = Instant::now();

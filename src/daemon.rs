@@ -26,7 +26,7 @@ use crate::milter::listener::{self, HandedOver};
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
-use crate::store::access::{AccessLog, ConfigChange, Kind, Reader};
+use crate::store::access::{AccessLog, ConfigChange, Kind, Reader, Via};
 use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
@@ -206,7 +206,7 @@ fn announce(config: &Config) {
 /// Writes into the access log which config is in force: whoever changes the rules changes what the log will say.
 fn note_config(store: &Store, directory: &Path, event: &str, hash: &str) {
     let change = ConfigChange {
-        reader: Reader::of_this_process(),
+        reader: Reader::of_this_process(Via::Daemon),
         event: event.to_owned(),
         config: hash.to_owned(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),

@@ -17,25 +17,19 @@ use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use jiff::Timestamp;
-use serde_json::{Value, json};
 
+use super::{NO, USAGE, YES};
 use crate::config::Config;
 use crate::export::Line;
 use crate::record::{Outcome, RecordId};
 use crate::rules::Confidence;
-use crate::store::OpenError;
-use crate::store::access::{Access, AccessLog, Reader};
-use crate::store::register::Register;
-use crate::store::search::{Log, Needle, Party, Query};
+use crate::store::access::{Reader, Via};
+use crate::store::query::{Needle, Party, Query};
+use crate::store::session::{self, Gate, Read, Request, Session};
 use forwarders::Forwarders;
 use moment::End;
 use report::period::Length;
 use table::Table;
-
-const YES: u8 = 0;
-const NO: u8 = 1;
-const USAGE: u8 = 2;
 
 /// `postvakt log`.
 #[derive(Debug, clap::Args)]
@@ -212,65 +206,42 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
 /// Runs the command and prints to `out`, with colours and cut cells where it is a terminal.
 pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool) -> anyhow::Result<u8> {
     let directory = args.store.as_deref().unwrap_or(&config.store.directory);
-    if let LogCommand::Verify(verify) = &args.command {
-        return verify.run(args.store.as_deref(), Some(config), args.json, out);
-    }
-    if let LogCommand::VerifyExport(export) = &args.command {
-        return verify_export::run(export, args.json, out);
-    }
-    let log = Log::open(directory)?;
+    let context = &mut Context { directory, config, json: args.json, terminal, out };
     match &args.command {
         LogCommand::Search { query, reason } => {
-            let query = query.query(config)?;
-            let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), reason)? else {
-                return Ok(USAGE);
-            };
-            let mut table = Table::new(BufWriter::new(out), terminal, terminal);
-            search(&log, &query, config, args.json, &mut table, access)
+            let request = Request::new("search", query.query(config)?, reason.stated());
+            context.search(&request, terminal)
         }
-        LogCommand::Export(export) => export::run(export, directory, &log, config, args.json, out),
+        LogCommand::Export(export) => export::run(export, context),
         LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
             let asked = period(since.as_deref(), until.as_deref(), config)?;
-            let mut report = Forwarders::new(asked, grade, config)?;
-            let more = json!({ "report": "forwarders", "grade": grade });
-            let Some(access) = Granted::ask(directory, config, "report", &report.query, more, reason)? else {
-                return Ok(USAGE);
-            };
-            let faults = report.run(&log, args.json, terminal, out);
-            access.end(report.rows(), faults)
+            Forwarders::new(asked, grade, config)?.run(reason, context)
         }
-        LogCommand::Report { report: Report::Month(args_of) } => {
-            report::run(args_of, Length::Month, directory, &log, config, args.json, out)
-        }
+        LogCommand::Report { report: Report::Month(args_of) } => report::run(args_of, Length::Month, context),
         LogCommand::Report { report: Report::Quarter(args_of) } => {
-            report::run(args_of, Length::Quarter, directory, &log, config, args.json, out)
+            report::run(args_of, Length::Quarter, context)
         }
-        LogCommand::Sample(sample) => sample::run(sample, directory, &log, config, args.json, terminal, out),
-        LogCommand::SubjectExtract(extract) => {
-            extract::run(extract, directory, &log, config, args.json, terminal, out)
-        }
-        LogCommand::Verify(_) | LogCommand::VerifyExport(_) => Ok(YES),
-        LogCommand::Decision { command } => register::decision(command, directory, config, args.json, out),
-        LogCommand::Retention { command } => retention::retention(command, directory, config, args.json, out),
-        LogCommand::Hold { command } => register::hold(command, directory, config, args.json, out),
+        LogCommand::Sample(sample) => sample::run(sample, context),
+        LogCommand::SubjectExtract(extract) => extract::run(extract, context),
+        LogCommand::Verify(verify) => verify.run(args.store.as_deref(), Some(config), args.json, context.out),
+        LogCommand::VerifyExport(export) => verify_export::run(export, args.json, context.out),
+        LogCommand::Decision { command } => register::decision(command, context),
+        LogCommand::Retention { command } => retention::retention(command, context),
+        LogCommand::Hold { command } => register::hold(command, context),
         LogCommand::Access { since, until, reason } => {
-            let query = period(since.as_deref(), until.as_deref(), config)?;
-            accesses::list(directory, &query, config, reason, args.json, out)
+            accesses::list(period(since.as_deref(), until.as_deref(), config)?, reason, context)
         }
     }
 }
 
 /// Prints the whole log of a store, as `demo` does at its end.
 pub fn print_all(config: &Config) -> anyhow::Result<()> {
-    let reason = Reason { purpose: Some("demo".into()), decision: None };
+    let terminal = io::stdout().is_terminal();
     let directory = &config.store.directory;
-    let log = Log::open(directory)?;
-    let query = Query::default();
-    if let Some(access) = Granted::ask(directory, config, "search", &query, json!({}), &reason)? {
-        let mut table = Table::new(BufWriter::new(io::stdout().lock()), true, io::stdout().is_terminal());
-        search(&log, &query, config, false, &mut table, access)?;
-    }
-    Ok(())
+    let out = &mut io::stdout().lock();
+    let reason = session::Reason { purpose: "demo".to_owned(), decision: String::new() };
+    let request = Request::new("search", Query::default(), reason);
+    Context { directory, config, json: false, terminal, out }.search(&request, true).map(drop)
 }
 
 fn one_of(words: &[&'static str]) -> clap::builder::PossibleValuesParser {
@@ -285,10 +256,19 @@ fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::
 }
 
 impl Reason {
+    /// The reason, as it is stated.
+    fn stated(&self) -> session::Reason {
+        let text = |text: Option<&String>| text.map_or("", |text| text.trim()).to_owned();
+        session::Reason { purpose: text(self.purpose.as_ref()), decision: text(self.decision.as_ref()) }
+    }
+
     /// This reason, or that purpose where none was stated.
-    fn or(&self, purpose: &str) -> Self {
-        let own = self.purpose.clone().filter(|purpose| !purpose.trim().is_empty());
-        Self { purpose: Some(own.unwrap_or_else(|| purpose.to_owned())), decision: self.decision.clone() }
+    fn or(&self, purpose: &str) -> session::Reason {
+        let stated = self.stated();
+        if stated.purpose.is_empty() {
+            return session::Reason { purpose: purpose.to_owned(), ..stated };
+        }
+        stated
     }
 }
 
@@ -311,137 +291,63 @@ impl QueryArgs {
     }
 }
 
-/// An access that is logged and may go on.
-struct Granted {
-    log: AccessLog,
-    id: u64,
-    access: Access,
-}
-
-impl Granted {
-    /// Logs the access. Where it is refused, says why; that is logged too.
-    fn ask(
-        directory: &Path,
-        config: &Config,
-        verb: &str,
-        query: &Query,
-        more: Value,
-        reason: &Reason,
-    ) -> anyhow::Result<Option<Self>> {
-        let mut asked = serde_json::to_value(query)?;
-        if let (Value::Object(asked), Value::Object(more)) = (&mut asked, more) {
-            asked.extend(more);
-        }
-        let register = Register::read(&AccessLog::open(directory)?)?;
-        let refused = refusal(verb, query, reason, config, &register, Timestamp::now());
-        let registered = reason.decision.is_some() && register.is_used() && refused.is_none();
-        Self::begin(directory, verb, &asked, reason, refused, registered)
-    }
-
-    /// Logs an access of which it is decided whether it may go on.
-    fn begin(
-        directory: &Path,
-        verb: &str,
-        asked: &Value,
-        reason: &Reason,
-        refused: Option<String>,
-        registered: bool,
-    ) -> anyhow::Result<Option<Self>> {
-        let mut log = AccessLog::open(directory)?;
-        let access = Access {
-            time: Timestamp::now(),
-            reader: Reader::of_this_process(),
-            verb: verb.to_owned(),
-            query: asked.to_string(),
-            purpose: text_of(reason.purpose.as_ref()).to_owned(),
-            decision: text_of(reason.decision.as_ref()).to_owned(),
-            registered,
-            refused: refused.clone().unwrap_or_default(),
-        };
-        let id = log.begin(&access)?;
-        if let Some(refused) = refused {
-            eprintln!("postvakt: refused: {refused}");
-            return Ok(None);
-        }
-        Ok(Some(Self { log, id, access }))
-    }
-
-    /// Logs how it ended, and makes an exit code of it.
-    fn end(mut self, rows: u64, result: anyhow::Result<Vec<OpenError>>) -> anyhow::Result<u8> {
-        let outcome = match &result {
-            Ok(faults) if faults.is_empty() => "done",
-            Ok(_) => "incomplete",
-            Err(error) if left(error) => "broken off",
-            Err(_) => "failed",
-        };
-        self.log.end(self.id, Timestamp::now(), rows, outcome)?;
-        let faults = result?;
-        for fault in &faults {
-            eprintln!("postvakt: left out: {fault}");
-        }
-        Ok(if faults.is_empty() { YES } else { NO })
-    }
-}
-
-/// Why the access is refused, if it is.
-fn refusal(
-    verb: &str,
-    query: &Query,
-    reason: &Reason,
-    config: &Config,
-    register: &Register,
-    now: Timestamp,
-) -> Option<String> {
-    let decision = text_of(reason.decision.as_ref());
-    if decision.is_empty() && text_of(reason.purpose.as_ref()).is_empty() {
-        return Some("say why: --purpose TEXT, or --decision REF".to_owned());
-    }
-    let inside = |party: &&Party| match party {
-        Party::Address(address) => config.organisation.owns(address),
-        Party::Null | Party::Domain(_) => false,
-    };
-    let own: Vec<Party> = query.person.iter().cloned().map(Party::Address).collect();
-    let named = query.sender.iter().chain(&query.recipient).chain(&own);
-    let persons: Vec<&Party> = named.filter(inside).collect();
-    if decision.is_empty() {
-        let what = match (persons.as_slice(), verb) {
-            ([_, ..], _) => "the query names a person inside",
-            ([], "subject-extract") => "an extract is of one person",
-            ([], "export") if register.is_used() => "an export takes the log away",
-            ([], _) => return None,
-        };
-        return Some(format!("{what}, and that takes a documented decision: --decision REF"));
-    }
-    let today = now.to_zoned(config.time_zone.clone()).date();
-    if register.is_used() { register.refuses(decision, query, &persons, today) } else { None }
-}
-
-/// Whether whoever read our output has left, as `head` does.
-fn left(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn text_of(option: Option<&String>) -> &str {
-    option.map_or("", |text| text.trim())
-}
-
-fn search<W: Write>(
-    log: &Log,
-    query: &Query,
-    config: &Config,
+/// What a command of the log is run with.
+struct Context<'a> {
+    directory: &'a Path,
+    config: &'a Config,
     json: bool,
-    table: &mut Table<W>,
-    access: Granted,
-) -> anyhow::Result<u8> {
-    let mut rows = 0;
-    let result = log.search(query, |found| {
-        rows += 1;
-        if json {
-            table.json(&Line::new(&found, &config.time_zone))
-        } else {
-            table.add(&found, &config.time_zone)
+    terminal: bool,
+    out: &'a mut dyn Write,
+}
+
+impl<'a> Context<'a> {
+    /// Who reads which log.
+    fn gate(&self) -> Gate<'a> {
+        let config = self.config;
+        let reader = Reader::of_this_process(Via::CommandLine);
+        Gate {
+            directory: self.directory,
+            reader,
+            organisation: &config.organisation,
+            zone: &config.time_zone,
         }
-    });
-    let result = result.and_then(|faults| table.flush().map(|()| faults));
-    access.end(rows, result.map_err(anyhow::Error::from))
+    }
+
+    /// Reads within a session. The exit code, and what was made of it where it was not refused.
+    fn read<T>(
+        &mut self,
+        request: &Request,
+        work: impl FnOnce(&mut Session, &mut Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<(u8, Option<T>)> {
+        Ok(told(self.gate().read(request, |session| work(session, self))?))
+    }
+
+    /// Prints the records that fit, in a table that may be cut where `cut`.
+    fn search(&mut self, request: &Request, cut: bool) -> anyhow::Result<u8> {
+        let code = self.read(request, |session, context| {
+            let (zone, json) = (&context.config.time_zone, context.json);
+            let mut table = Table::new(BufWriter::new(&mut *context.out), cut, context.terminal);
+            session.search(|found| {
+                if json { table.json(&Line::new(&found, zone)) } else { table.add(&found, zone) }
+            })?;
+            Ok(table.flush()?)
+        });
+        code.map(|(code, _)| code)
+    }
+}
+
+/// Says on stderr what was refused and what could not be read, and makes an exit code of it.
+fn told<T>(read: Read<T>) -> (u8, Option<T>) {
+    match read {
+        Read::Refused(why) => {
+            eprintln!("postvakt: refused: {why}");
+            (USAGE, None)
+        }
+        Read::Given { value, left_out, .. } => {
+            for file in &left_out {
+                eprintln!("postvakt: left out: {file}");
+            }
+            (if left_out.is_empty() { YES } else { NO }, Some(value))
+        }
+    }
 }

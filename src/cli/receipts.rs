@@ -14,8 +14,10 @@ use crate::config::Config;
 use crate::courier::requests::{self, Request};
 use crate::limits;
 use crate::record::OutboxKind;
-use crate::store::access::{Access, AccessLog, Reader};
-use crate::store::outbox::{self, Listed, State};
+use crate::store::access::{Reader, Via};
+use crate::store::outbox::{Listed, State};
+use crate::store::query::Query;
+use crate::store::session::{self, Gate, Read, Reason, Session};
 
 /// `receipts`.
 #[derive(Debug, clap::Args)]
@@ -57,56 +59,62 @@ enum Verb {
 
 /// Runs the command: 1 where there is no such receipt, or what was asked did not come to pass.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
-    let directory = &config.store.directory;
+    let zone = &config.time_zone;
     let mut out = io::stdout().lock();
     match &args.command {
-        Verb::List { state } => {
-            let mut all = read(directory, "list", "")?;
+        Verb::List { state } => within(config, "receipts list", "", |session| {
+            let mut all = session.outbox(Timestamp::now())?;
             all.retain(|listed| state.as_deref().is_none_or(|state| listed.state.as_str() == state));
+            session.count(all.len() as u64);
             if args.json {
                 for listed in &all {
                     writeln!(out, "{}", to_json(listed))?;
                 }
             } else {
-                print_list(&mut out, &all, &config.time_zone)?;
+                print_list(&mut out, &all, zone)?;
             }
             Ok(YES)
-        }
-        Verb::Show { id } => {
-            let found = find(read(directory, "show", id)?, id);
+        }),
+        Verb::Show { id } => within(config, "receipts show", id, |session| {
+            let found = find(session, id)?;
             for listed in &found {
-                show(&mut out, listed, args.json, &config.time_zone)?;
+                show(&mut out, listed, args.json, zone)?;
             }
             Ok(if found.is_empty() { NO } else { YES })
-        }
-        Verb::Retry { id } => ask(&mut out, directory, id, Request::Retry, args.json),
-        Verb::Cancel { id } => ask(&mut out, directory, id, Request::Cancel, args.json),
+        }),
+        Verb::Retry { id } => within(config, "receipts retry", id, |session| {
+            ask(session, &mut out, &config.store.directory, id, Request::Retry, args.json)
+        }),
+        Verb::Cancel { id } => within(config, "receipts cancel", id, |session| {
+            ask(session, &mut out, &config.store.directory, id, Request::Cancel, args.json)
+        }),
     }
 }
 
-/// The outbox. It names people, so that it was read is logged before anything is shown.
-fn read(directory: &Path, verb: &str, id: &str) -> anyhow::Result<Vec<Listed>> {
+/// Works with the outbox. It names people, so that it is read is logged before anything is shown.
+fn within(
+    config: &Config,
+    verb: &'static str,
+    id: &str,
+    work: impl FnOnce(&mut Session) -> anyhow::Result<u8>,
+) -> anyhow::Result<u8> {
+    let directory = &config.store.directory;
     if !directory.join("lock").exists() {
         bail!("{}: there is no store here; `postvakt serve` makes it", directory.display());
     }
-    let mut log = AccessLog::open(directory)?;
-    let access = log.begin(&Access {
-        time: Timestamp::now(),
-        reader: Reader::of_this_process(),
-        verb: format!("receipts {verb}"),
-        query: json!({ "id": id }).to_string(),
-        purpose: "operation of the outbox".to_owned(),
-        decision: String::new(),
-        registered: false,
-        refused: String::new(),
-    })?;
-    let all = outbox::list(directory, Timestamp::now())?;
-    log.end(access, Timestamp::now(), all.len() as u64, "done")?;
-    Ok(all)
+    let reason = Reason { purpose: "operation of the outbox".to_owned(), decision: String::new() };
+    let request = session::Request::new(verb, Query::default(), reason).with(json!({ "id": id }));
+    let reader = Reader::of_this_process(Via::CommandLine);
+    let gate = Gate { directory, reader, organisation: &config.organisation, zone: &config.time_zone };
+    match gate.read(&request, work)? {
+        Read::Given { value, .. } => Ok(value),
+        Read::Refused(why) => bail!("refused: {why}"),
+    }
 }
 
 /// Those that the words name: all with that reference (a mail to two mailboxes has one), or the one whose key begins so.
-fn find(all: Vec<Listed>, id: &str) -> Vec<Listed> {
+fn find(session: &mut Session, id: &str) -> anyhow::Result<Vec<Listed>> {
+    let all = session.outbox(Timestamp::now())?;
     let id = id.trim().to_lowercase();
     let by_reference = |listed: &Listed| listed.stored.row.reference.to_lowercase() == id;
     let by_key = |listed: &Listed| id.len() >= 6 && key(listed).starts_with(&id);
@@ -117,12 +125,20 @@ fn find(all: Vec<Listed>, id: &str) -> Vec<Listed> {
             "postvakt: nothing in the outbox is called {id}; `postvakt receipts list` shows what there is"
         );
     }
-    found
+    session.count(found.len() as u64);
+    Ok(found)
 }
 
 /// Leaves the request, and waits a little for the running program to carry it out.
-fn ask(out: &mut impl Write, directory: &Path, id: &str, request: Request, json: bool) -> anyhow::Result<u8> {
-    let found = find(read(directory, request.as_str(), id)?, id);
+fn ask(
+    session: &mut Session,
+    out: &mut impl Write,
+    directory: &Path,
+    id: &str,
+    request: Request,
+    json: bool,
+) -> anyhow::Result<u8> {
+    let found = find(session, id)?;
     let mut code = if found.is_empty() { NO } else { YES };
     for listed in found {
         let key = listed.stored.row.key;
@@ -132,8 +148,8 @@ fn ask(out: &mut impl Write, directory: &Path, id: &str, request: Request, json:
             std::thread::sleep(Duration::from_millis(50));
         }
         let waits = file.exists();
-        let now = outbox::list(directory, Timestamp::now())?;
-        let now = now.into_iter().find(|other| other.stored.row.key == key).unwrap_or(listed);
+        let mut all = session.outbox(Timestamp::now())?.into_iter();
+        let now = all.find(|other| other.stored.row.key == key).unwrap_or(listed);
         let wished = match request {
             Request::Cancel => now.state == State::Cancelled,
             // It may have been sent again, or have failed again, already.
@@ -238,12 +254,16 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
 
 /// Prints the outbox of a store, and one receipt whole, as `demo` does at its end.
 pub fn print_all(config: &Config) -> anyhow::Result<()> {
-    let all = read(&config.store.directory, "list", "")?;
-    let mut out = io::stdout().lock();
-    print_list(&mut out, &all, &config.time_zone)?;
-    if let Some(first) = all.iter().find(|listed| listed.stored.row.kind == OutboxKind::Receipt) {
-        writeln!(out)?;
-        show(&mut out, first, false, &config.time_zone)?;
-    }
-    Ok(())
+    let printed = within(config, "receipts list", "", |session| {
+        let all = session.outbox(Timestamp::now())?;
+        session.count(all.len() as u64);
+        let mut out = io::stdout().lock();
+        print_list(&mut out, &all, &config.time_zone)?;
+        if let Some(first) = all.iter().find(|listed| listed.stored.row.kind == OutboxKind::Receipt) {
+            writeln!(out)?;
+            show(&mut out, first, false, &config.time_zone)?;
+        }
+        Ok(YES)
+    });
+    printed.map(drop)
 }

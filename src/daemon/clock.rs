@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::store::access::{AccessLog, ClockStep, Kind, Reader};
+use crate::store::access::{AccessLog, ClockStep, Kind, Reader, Via};
 use crate::store::{Clock, Store};
 
 /// A clock that nobody can set, since some moment.
@@ -84,7 +84,7 @@ impl Watch {
         METRICS.clock_steps.with_label_values(&[direction]).inc();
         tracing::warn!(%expected, %found, daemon, "the clock was set; times in the log go by it");
         let step = ClockStep {
-            reader: Reader::of_this_process(),
+            reader: Reader::of_this_process(Via::Daemon),
             expected,
             found,
             milliseconds: i64::try_from(step.as_millis()).unwrap_or(i64::MAX),

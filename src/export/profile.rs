@@ -13,7 +13,8 @@ use crate::organisation::Organisation;
 use crate::record::Record;
 use crate::record::columns::{COLUMNS, Column, Mask as Hiding};
 use crate::scan;
-use crate::store::search::{Found, composed};
+use crate::store::query::composed;
+use crate::store::search::Found;
 
 /// What stands where a whole field was.
 pub const MASKED: &str = "[maskerat]";

@@ -6,6 +6,7 @@
 //! signs.
 
 mod former;
+mod reader;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -17,14 +18,17 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::reader::{Reader, Unix, Via};
 use super::{schema, tree};
 use crate::limits;
 use crate::merkle::{self, Hash, Salt, Tree};
 
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
-const VERSION: i32 = 2;
-/// The version before, whose entries were no leaves.
+const VERSION: i32 = 3;
+/// The version before, whose entries named the user of a process and no front end. They stay as they are.
+const UNIX_ALONE: i32 = 2;
+/// The version before that, whose entries were no leaves.
 const FORMER: i32 = 1;
 const TABLES: &str = "
     CREATE TABLE entry (
@@ -147,17 +151,6 @@ pub struct Access {
     pub refused: String,
 }
 
-/// Who reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reader {
-    /// The user id of the process.
-    pub uid: u32,
-    /// Its name.
-    pub user: String,
-    /// Who logged in, where that is known (`/proc/self/loginuid`): `sudo` does not change it.
-    pub login: String,
-}
-
 /// What came of an access.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Ended {
@@ -233,10 +226,9 @@ pub struct Done {
 impl Done {
     /// An entry that is no reading of the log, shown as one.
     fn deed(entry: Entry) -> Self {
-        let unknown = || Reader { uid: u32::MAX, user: "?".into(), login: String::new() };
         let access = Access {
             time: entry.time,
-            reader: serde_json::from_str(&entry.body).unwrap_or_else(|_| unknown()),
+            reader: serde_json::from_str(&entry.body).unwrap_or_else(|_| Reader::unknown()),
             verb: entry.kind,
             query: entry.body,
             purpose: String::new(),
@@ -253,26 +245,6 @@ impl Done {
 pub struct AccessLog {
     path: PathBuf,
     connection: Connection,
-}
-
-impl Reader {
-    /// Who runs this process.
-    pub fn of_this_process() -> Self {
-        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let uid = rustix::process::getuid().as_raw();
-        // Absent without audit in the kernel; 4294967295 for a process that no login started.
-        let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
-        let login = login.filter(|uid| *uid != u32::MAX).map(|uid| name_of(&users, uid)).unwrap_or_default();
-        Self { uid, user: name_of(&users, uid), login }
-    }
-}
-
-/// The user's name in `passwd(5)`, or the number where another service knows the name.
-fn name_of(users: &str, uid: u32) -> String {
-    let uid = uid.to_string();
-    let mut lines = users.lines().map(|line| line.split(':'));
-    let found = lines.find_map(|mut fields| fields.next().filter(|_| fields.nth(1) == Some(uid.as_str())));
-    found.map_or(uid.clone(), ToOwned::to_owned)
 }
 
 impl AccessLog {
@@ -306,17 +278,23 @@ impl AccessLog {
     }
 
     /// Writes that an access begins, or that it is refused. Its number.
-    pub fn begin(&mut self, access: &Access) -> Result<u64, AccessError> {
+    pub(super) fn begin(&mut self, access: &Access) -> Result<u64, AccessError> {
         self.add(Kind::Access, access.time, access)
     }
 
     /// Writes what came of it.
-    pub fn end(&mut self, access: u64, time: Timestamp, rows: u64, how: &str) -> Result<(), AccessError> {
+    pub(super) fn end(
+        &mut self,
+        access: u64,
+        time: Timestamp,
+        rows: u64,
+        how: &str,
+    ) -> Result<(), AccessError> {
         self.add(Kind::Result, time, &Ended { access, rows, how: how.to_owned() }).map(drop)
     }
 
     /// All entries of these kinds, in order.
-    pub fn entries(&self, kinds: &[Kind]) -> Result<Vec<Entry>, AccessError> {
+    pub(super) fn entries(&self, kinds: &[Kind]) -> Result<Vec<Entry>, AccessError> {
         let list = || -> rusqlite::Result<Vec<Entry>> {
             let mut statement =
                 self.connection.prepare("SELECT n, time, kind, body FROM entry ORDER BY n")?;
@@ -329,7 +307,11 @@ impl AccessLog {
     }
 
     /// The accesses between two times with what came of them, in order.
-    pub fn list(&self, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Vec<Done>, AccessError> {
+    pub(super) fn list(
+        &self,
+        since: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<Vec<Done>, AccessError> {
         let mut done: Vec<Done> = Vec::new();
         for entry in self.entries(&[Kind::Access, Kind::Result])? {
             if let Some(access) = entry.read::<Access>(Kind::Access) {
@@ -349,7 +331,7 @@ impl AccessLog {
     }
 
     /// The accesses between two times, and whatever else people did with the log then, in order.
-    pub fn list_all(
+    pub(super) fn list_all(
         &self,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
@@ -404,10 +386,13 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.execute_batch(TABLES)?;
         tree::write(&transaction, tree::NOW, &Tree::default())?;
-    } else if number(&transaction, "application_id")? == APPLICATION_ID
-        && number(&transaction, "user_version")? == FORMER
-    {
-        former::take_over(&transaction)?;
+    } else if number(&transaction, "application_id")? == APPLICATION_ID {
+        match number(&transaction, "user_version")? {
+            FORMER => former::take_over(&transaction)?,
+            // An older program would not understand what is written from now on, and must not go on with it.
+            UNIX_ALONE => transaction.pragma_update(None, "user_version", VERSION)?,
+            _ => {}
+        }
     }
     transaction.commit()?;
     let known = number(&connection, "application_id")? == APPLICATION_ID
@@ -486,7 +471,10 @@ mod tests {
     fn access(purpose: &str) -> Access {
         Access {
             time: "2026-08-21T11:05:09Z".parse().unwrap(),
-            reader: Reader { uid: 0, user: "root".into(), login: String::new() },
+            reader: Reader::of_unix(
+                Via::CommandLine,
+                Unix { uid: 0, user: "root".into(), login: String::new() },
+            ),
             verb: "search".into(),
             query: "{}".into(),
             purpose: purpose.into(),
@@ -534,11 +522,5 @@ mod tests {
         assert!(matches!(AccessLog::open(directory.path()), Err(AccessError::Foreign { .. })));
         fs::write(&path, "not a database, but long enough to be taken for one".repeat(20)).unwrap();
         assert!(matches!(AccessLog::open(directory.path()), Err(AccessError::Write { .. })));
-    }
-
-    #[test]
-    fn names_come_from_passwd() {
-        let users = "root:x:0:0:root:/root:/bin/sh\nanna:x:1000:1000::/home/anna:/bin/sh\n";
-        assert_eq!((name_of(users, 1000), name_of(users, 7)), ("anna".into(), "7".into()));
     }
 }

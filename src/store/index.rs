@@ -24,7 +24,7 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 
 use super::month::Month;
-use super::{row, schema, search};
+use super::{row, schema};
 use crate::limits;
 use crate::metrics::METRICS;
 use lookup::{Side, Unused};
@@ -161,7 +161,7 @@ impl Work {
             return Ok(());
         }
         let connection = schema::open_to_read(&source)?;
-        let Some((begin, last)) = search::ends(&connection)? else { return Ok(()) };
+        let Some((begin, last)) = schema::ends(&connection)? else { return Ok(()) };
         let target = path(&self.directory, month);
         loop {
             // Held from the first row that is read until the segment is in the file: whoever prunes rows waits, and

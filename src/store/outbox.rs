@@ -15,8 +15,9 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, Transaction};
 use tokio::sync::Notify;
 
+pub(super) use listing::list;
 pub(super) use listing::recent;
-pub use listing::{Listed, Recent, list};
+pub use listing::{Listed, Recent};
 
 use super::month::Month;
 use super::{ReadError, schema};

@@ -64,7 +64,7 @@ pub struct Prover {
 
 impl Prover {
     /// For the log in a directory.
-    pub fn new(directory: &Path, settings: &Heads) -> Result<Self, OpenError> {
+    pub(super) fn new(directory: &Path, settings: &Heads) -> Result<Self, OpenError> {
         let files = files(directory)?;
         let (directory, settings) = (directory.into(), settings.clone());
         Ok(Self { directory, settings, files, open: None, exported: BTreeMap::new() })

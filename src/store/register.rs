@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::access::{AccessError, AccessLog, Kind, Reader};
-use super::search::{Party, Query};
+use super::query::{Party, Query};
 
 /// A decision by which the log may be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +170,7 @@ mod tests {
 
     fn decision() -> Decision {
         Decision {
-            registered_by: Reader { uid: 0, user: "root".into(), login: String::new() },
+            registered_by: serde_json::from_str("{}").unwrap(),
             reference: "KS 2026/7".into(),
             decided_by: "kommundirektören".into(),
             decided_on: "2026-08-01".parse().unwrap(),

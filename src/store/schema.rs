@@ -191,6 +191,18 @@ pub fn about(connection: &Connection) -> rusqlite::Result<About> {
     })
 }
 
+/// The first and the last number of a file.
+pub(super) fn ends(connection: &Connection) -> rusqlite::Result<Option<(i64, i64)>> {
+    // Two queries in one, because SQLite finds both ends at once only one at a time.
+    let sql = "SELECT (SELECT min(seq) FROM record), (SELECT max(seq) FROM record)";
+    connection.query_row(sql, [], both)
+}
+
+/// Both ends, if there are any.
+pub(super) fn both(row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<(i64, i64)>> {
+    Ok(row.get::<_, Option<i64>>(0)?.zip(row.get(1)?))
+}
+
 /// Makes a month file in which the tree goes on, whole or not at all: it gets its name when it is complete and on
 /// the disk.
 pub fn create(directory: &Path, month: Month, about: &About, tree: &Tree) -> Result<(), OpenError> {

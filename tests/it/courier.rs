@@ -10,7 +10,7 @@ use postvakt::config::Smtp;
 use postvakt::courier::{self, requests};
 use postvakt::metrics::METRICS;
 use postvakt::record::{OutboxKind, OutboxRow};
-use postvakt::store::outbox::{Change, Event, Listed, State, list};
+use postvakt::store::outbox::{Change, Event, Listed, State};
 use postvakt::store::{Entry, Store};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -80,7 +80,7 @@ async fn write(store: &Store, rows: Vec<OutboxRow>) {
 }
 
 fn listed(directory: &Path) -> Vec<Listed> {
-    list(directory, Timestamp::now()).unwrap()
+    crate::store::listed(directory, Timestamp::now())
 }
 
 fn letter(n: u8, recipient: &str) -> OutboxRow {

@@ -22,10 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use postvakt::mail::Direction;
+use postvakt::organisation::Organisation;
 use postvakt::record::{Outcome, Record, SeenRow};
-use postvakt::store::access::AccessLog;
-use postvakt::store::search::{Found, Log, Query};
+use postvakt::store::access::{AccessLog, Reader, Via};
+use postvakt::store::outbox::Listed;
+use postvakt::store::query::Query;
+use postvakt::store::search::Found;
+use postvakt::store::session::{Gate, Read, Reason, Request, Session};
 use postvakt::store::{Clock, CommitError, Entry, OpenError, Store};
 
 pub(crate) fn record(subject: &str) -> Record {
@@ -60,14 +65,49 @@ fn all(directory: &Path) -> Vec<Found> {
 }
 
 fn find(directory: &Path, query: &Query) -> Vec<Found> {
-    let mut found = Vec::new();
-    let keep = |record| {
-        found.push(record);
-        Ok::<(), ()>(())
-    };
-    let faults = Log::open(directory).unwrap().search(query, keep).unwrap();
-    assert!(faults.is_empty(), "{faults:?}");
+    let (found, left_out) = read(directory, query).unwrap();
+    assert!(left_out.is_empty(), "{left_out:?}");
     found
+}
+
+/// What a search gives, and what it leaves out.
+fn read(directory: &Path, query: &Query) -> anyhow::Result<(Vec<Found>, Vec<OpenError>)> {
+    let mut found = Vec::new();
+    let (rows, left_out) = within(directory, query, |session| {
+        session.search(|record| {
+            found.push(record);
+            anyhow::Ok(())
+        })
+    })?;
+    assert_eq!(rows, found.len() as u64);
+    Ok((found, left_out))
+}
+
+/// The outbox, as it is then.
+pub(crate) fn listed(directory: &Path, now: Timestamp) -> Vec<Listed> {
+    let mut all = Vec::new();
+    let query = Query::default();
+    let read = within(directory, &query, |session| {
+        all = session.outbox(now)?;
+        Ok(())
+    });
+    read.unwrap();
+    all
+}
+
+/// Reads within a session: the rows that it counted, and what it left out.
+fn within(
+    directory: &Path,
+    query: &Query,
+    work: impl FnOnce(&mut Session) -> anyhow::Result<()>,
+) -> anyhow::Result<(u64, Vec<OpenError>)> {
+    let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
+    let gate = Gate { directory, reader, organisation: &organisation, zone: &TimeZone::UTC };
+    let reason = Reason { purpose: "prov".into(), decision: String::new() };
+    match gate.read(&Request::new("search", query.clone(), reason), work)? {
+        Read::Given { rows, left_out, .. } => Ok((rows, left_out)),
+        Read::Refused(why) => panic!("{why}"),
+    }
 }
 
 /// A clock that stands until it is set.

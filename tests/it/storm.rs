@@ -13,7 +13,7 @@ use postvakt::address::{Address, ReversePath};
 use postvakt::cli::demo::mta::{Mta, Session};
 use postvakt::cli::transaction::message_from_file;
 use postvakt::mail::{Envelope, Recipient};
-use postvakt::store::outbox::{Listed, State, list};
+use postvakt::store::outbox::{Listed, State};
 
 use crate::faults::Random;
 use crate::lab::program::Postvakt;
@@ -82,7 +82,7 @@ fn every_case_has_its_receipt_through_kills_and_a_server_that_misbehaves() {
             (left == 0 || left < waiting).then_some(left)
         });
     }
-    let listed = list(&directory.path.join("store"), Timestamp::now()).unwrap();
+    let listed = crate::store::listed(&directory.path.join("store"), Timestamp::now());
     assert_eq!(listed.len(), cases, "one row for each case");
     for letter in &listed {
         // Whatever came twice was recorded once: nobody sent it knowing that it was sent.

@@ -109,8 +109,48 @@ fn sources(folder: &str) -> Vec<Source> {
     paths.iter().map(|path| Source { path: name(path), text: fs::read_to_string(path).unwrap() }).collect()
 }
 
+/// Whether the line has the name, and not as the end of another.
+fn names(line: &str, name: &str) -> bool {
+    line.match_indices(name)
+        .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric()) || name.starts_with('.'))
+}
+
 fn fail_with(problems: &[String]) {
     assert!(problems.is_empty(), "\n{}\n", problems.join("\n"));
+}
+
+/// What gives rows of the log without an entry in the access log. It is private to the store, and used in one place.
+const READERS: [&str; 8] = [
+    "Log::open(",
+    "Prover::new(",
+    "outbox::list(",
+    ".log.search(",
+    ".log.sample(",
+    ".log.totals(",
+    ".log.findings(",
+    ".accesses.list",
+];
+
+#[test]
+fn rows_of_the_log_are_read_within_a_session_alone() {
+    let mut problems = Vec::new();
+    let mut used = 0;
+    for source in sources("src") {
+        for (at, line) in source.code() {
+            for reader in READERS.into_iter().filter(|reader| names(line, reader)) {
+                used += 1;
+                if source.path != "src/store/session.rs" {
+                    problems.push(format!("{}:{at}: `{reader}` reads rows without a session", source.path));
+                }
+            }
+            let opens = source.path.starts_with("src/store/search") && line.starts_with("    pub fn ");
+            if opens && source.text.contains("impl Log {") {
+                problems.push(format!("{}:{at}: the log is read from outside of the store", source.path));
+            }
+        }
+    }
+    assert!(used >= READERS.len(), "the session reads by other names now: {used}");
+    fail_with(&problems);
 }
 
 #[test]

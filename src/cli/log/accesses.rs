@@ -1,45 +1,41 @@
 //! `postvakt log access`: who read the log, and what else was done with it: decisions, holds, retention, configs.
 
 use std::io::{BufWriter, Write};
-use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::{Granted, Reason, USAGE};
+use super::{Context, Reason};
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::Done;
-use crate::store::search::Query;
+use crate::store::access::{Done, Reader};
+use crate::store::query::Query;
+use crate::store::session::Request;
 
 /// Prints the accesses of a period; this one, too, is an access.
-pub(super) fn list(
-    directory: &Path,
-    query: &Query,
-    config: &Config,
-    reason: &Reason,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let own = reason.or("review of accesses");
-    let Some(access) = Granted::ask(directory, config, "access", query, json!({}), &own)? else {
-        return Ok(USAGE);
-    };
-    let entries = access.log.list_all(query.since, query.until)?;
-    let mut out = BufWriter::new(out);
-    let result = entries.iter().try_for_each(|entry| {
-        let line = json_line(entry, config);
-        if json { writeln!(out, "{line}") } else { writeln!(out, "{}", text_line(entry, config)) }
+pub(super) fn list(query: Query, reason: &Reason, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let request = Request::new("access", query, reason.or("review of accesses"));
+    let code = context.read(&request, |session, context| {
+        let mut out = BufWriter::new(&mut *context.out);
+        for entry in session.deeds()? {
+            if context.json {
+                writeln!(out, "{}", json_line(&entry, context.config))?;
+            } else {
+                writeln!(out, "{}", text_line(&entry, context.config))?;
+            }
+        }
+        Ok(out.flush()?)
     });
-    let result = result.and_then(|()| out.flush()).map(|()| Vec::new());
-    access.end(entries.len() as u64, result.map_err(anyhow::Error::from))
+    code.map(|(code, _)| code)
 }
 
 fn json_line(entry: &Done, config: &Config) -> Value {
     let Done { n, access, result } = entry;
     let query = serde_json::from_str(&access.query).unwrap_or(Value::Null);
+    let Reader { via, subject, name, role, unix } = &access.reader;
     json!({
-        "id": n, "time": local(access.time, &config.time_zone), "uid": access.reader.uid,
-        "user": access.reader.user, "login": access.reader.login, "verb": access.verb, "query": query,
+        "id": n, "time": local(access.time, &config.time_zone), "via": via, "subject": subject, "name": name,
+        "role": role, "uid": unix.as_ref().map(|unix| unix.uid), "user": unix.as_ref().map(|unix| &unix.user),
+        "login": unix.as_ref().map(|unix| &unix.login), "verb": access.verb, "query": query,
         "purpose": access.purpose, "decision": access.decision, "registered": access.registered, "refused": access.refused,
         "rows": result.as_ref().map(|(rows, _)| rows), "outcome": ended(entry),
     })
@@ -47,10 +43,10 @@ fn json_line(entry: &Done, config: &Config) -> Value {
 
 fn text_line(entry: &Done, config: &Config) -> String {
     let Done { access, result, .. } = entry;
-    let user = if access.reader.login.is_empty() || access.reader.login == access.reader.user {
-        access.reader.user.clone()
-    } else {
-        format!("{} ({})", access.reader.login, access.reader.user)
+    let subject = &access.reader.subject;
+    let user = match access.reader.acting_as() {
+        Some(user) => format!("{subject} ({user})"),
+        None => subject.clone(),
     };
     let rows = result.as_ref().map_or("-".to_owned(), |(rows, _)| rows.to_string());
     let reason = match (access.decision.as_str(), access.purpose.as_str()) {

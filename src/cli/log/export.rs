@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
-use super::{Granted, QueryArgs, Reason, USAGE, one_of};
+use super::{Context, QueryArgs, Reason, one_of};
 use crate::config::Config;
 use crate::export::csv::Writer as Csv;
 use crate::export::file::{Manifest, NewFile, beside, manifest_path};
@@ -16,10 +16,11 @@ use crate::export::profile::{self, Mask, NUMBERS, Profile, Pseudonyms, Tally};
 use crate::export::proof;
 use crate::export::{Format, Heading, columns, local};
 use crate::record::columns::LeafForm;
-use crate::store::OpenError;
 use crate::store::heads;
 use crate::store::proof::Prover;
-use crate::store::search::{Found, Log, Query};
+use crate::store::query::Query;
+use crate::store::search::Found;
+use crate::store::session::{Request, Session};
 
 /// What to export, and how.
 #[derive(Debug, clap::Args)]
@@ -50,8 +51,8 @@ pub(super) struct Args {
 /// An export, ready to be run.
 struct Export<'a> {
     args: &'a Args,
+    directory: &'a Path,
     config: &'a Config,
-    query: Query,
     format: Format,
     profile: Profile,
     mask: Mask<'a>,
@@ -67,58 +68,38 @@ struct Proving {
 /// What the proof's name ends with.
 pub(super) const PROOF: &str = ".proof.jsonl";
 
-/// What became of it.
-struct Written {
-    manifest: Value,
-    faults: Vec<OpenError>,
-    cut: u64,
-}
-
 /// Runs the command.
-pub(super) fn run(
-    args: &Args,
-    directory: &Path,
-    log: &Log,
-    config: &Config,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let export = Export::new(args, config)?;
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let export = Export::new(args, context.directory, context.config)?;
     let more = json!({
         "format": export.format.as_str(),
         "output": args.output.display().to_string(),
         "profile": export.profile.as_str(),
         "mask": args.mask,
     });
-    let Some(access) = Granted::ask(directory, config, "export", &export.query, more, &args.reason)? else {
-        return Ok(USAGE);
-    };
-    let mut rows = 0;
-    let written = export.write(directory, log, &access, &mut rows);
-    let written = written.with_context(|| format!("{}: not exported", args.output.display()));
-    let (manifest, result) = match written {
-        Ok(Written { manifest, faults, cut }) => {
-            if cut > 0 {
-                eprintln!(
-                    "postvakt: {cut} cells are too long for a workbook, and say how much is missing; csv has all of it"
-                );
-            }
-            (Some(manifest), Ok(faults))
-        }
-        Err(error) => (None, Err(error)),
-    };
-    let code = access.end(rows, result)?;
-    match manifest {
-        Some(manifest) if json => writeln!(out, "{manifest}")?,
-        Some(_) => writeln!(out, "{}: {rows} records", args.output.display())?,
-        None => {}
+    let request = Request::new("export", args.query.query(context.config)?, args.reason.stated()).with(more);
+    let (code, manifest) = context.read(&request, |session, _| {
+        let written = export.write(session);
+        written.with_context(|| format!("{}: not exported", args.output.display()))
+    })?;
+    let Some(manifest) = manifest else { return Ok(code) };
+    let number = |name: &str| manifest.get(name).and_then(Value::as_u64).unwrap_or_default();
+    let cut = number("cells_cut");
+    if cut > 0 {
+        eprintln!(
+            "postvakt: {cut} cells are too long for a workbook, and say how much is missing; csv has all of it"
+        );
+    }
+    if context.json {
+        writeln!(context.out, "{manifest}")?;
+    } else {
+        writeln!(context.out, "{}: {} records", args.output.display(), number("rows"))?;
     }
     Ok(code)
 }
 
 impl<'a> Export<'a> {
-    fn new(args: &'a Args, config: &'a Config) -> anyhow::Result<Self> {
-        let query = args.query.query(config)?;
+    fn new(args: &'a Args, directory: &'a Path, config: &'a Config) -> anyhow::Result<Self> {
         let format = Format::ALL.into_iter().find(|known| known.as_str() == args.format);
         let format = format.context("an unknown format")?;
         let profile = Profile::ALL.into_iter().find(|known| known.as_str() == args.profile);
@@ -134,16 +115,11 @@ impl<'a> Export<'a> {
         getrandom::fill(&mut key).context("the system gives no random octets")?;
         let own = Pseudonyms { key, organisation: &config.organisation };
         let mask = Mask::new(profile, &args.mask, &config.disclosure.words, Some(own));
-        Ok(Self { args, config, query, format, profile, mask })
+        Ok(Self { args, directory, config, format, profile, mask })
     }
 
-    fn write(
-        &self,
-        directory: &Path,
-        log: &Log,
-        access: &Granted,
-        rows: &mut u64,
-    ) -> anyhow::Result<Written> {
+    /// Writes the file and what stands beside it. The manifest.
+    fn write(&self, session: &mut Session) -> anyhow::Result<Value> {
         let Self { args, config, .. } = self;
         let output = &args.output;
         let zone = &config.time_zone;
@@ -153,12 +129,13 @@ impl<'a> Export<'a> {
             Profile::Disclose => Some(Csv::with_head(NewFile::create(&review_path, args.force)?, &REVIEW)?),
             Profile::Internal | Profile::Pseudonym => None,
         };
-        let heading = self.heading(access);
+        let heading = self.heading(session);
         let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading)?;
-        let mut proof = self.proof(directory, &heading)?;
+        let mut proof = self.proof(session, &heading)?;
         let mut tally = Tally::default();
-        let faults = log.search(&self.query, |mut found| {
-            *rows += 1;
+        let mut rows = 0;
+        session.search(|mut found| {
+            rows += 1;
             let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
             let marks = self.mask.apply(&mut found);
             tally.add(&marks);
@@ -178,22 +155,22 @@ impl<'a> Export<'a> {
         let manifest = serde_json::to_value(Manifest {
             file: &name_of(output),
             sha256: &sha256,
-            rows: *rows,
-            left_out: faults.iter().map(ToString::to_string).collect(),
+            rows,
+            left_out: session.left_out().iter().map(ToString::to_string).collect(),
             format: self.format.as_str(),
             profile: self.profile.as_str(),
             masked: tally.counts(),
             review: review.as_ref().map(|_| name_of(&review_path)),
             cells_cut: cut,
             columns: columns(heading.form).map(Shown::name).collect(),
-            query: serde_json::to_value(&self.query)?,
-            purpose: &access.access.purpose,
-            decision: &access.access.decision,
-            exported_at: local(access.access.time, zone),
-            exported_by: &access.access.reader,
-            access: access.id,
+            query: serde_json::to_value(session.query())?,
+            purpose: &session.access().purpose,
+            decision: &session.access().decision,
+            exported_at: local(session.access().time, zone),
+            exported_by: &session.access().reader,
+            access: session.number(),
             proof: name_of(&beside(output, PROOF)),
-            public_key: heads::verifier(directory).map(|key| key.to_string()).unwrap_or_default(),
+            public_key: heads::verifier(self.directory).map(|key| key.to_string()).unwrap_or_default(),
             heads: proofs.iter().map(|proof| proof.head.as_ref().map(ToString::to_string)).collect(),
             unproved: proofs.iter().map(|proof| proof.uncovered).sum(),
             organisation: &config.organisation.name,
@@ -212,26 +189,26 @@ impl<'a> Export<'a> {
             review.publish()?;
         }
         file.publish()?;
-        Ok(Written { manifest, faults, cut })
+        Ok(manifest)
     }
 
     /// Begins the proof. What rules found is given along where nothing is masked at all.
-    fn proof(&self, directory: &Path, heading: &Heading<'_>) -> anyhow::Result<Proving> {
+    fn proof(&self, session: &Session, heading: &Heading<'_>) -> anyhow::Result<Proving> {
         let mut file = NewFile::create(&beside(&self.args.output, PROOF), self.args.force)?;
         proof::start(&mut file, self.format, heading, &self.config.time_zone)?;
-        let prover = Prover::new(directory, &self.config.store.heads)?;
+        let prover = session.prover(&self.config.store.heads)?;
         let evidence = self.profile == Profile::Internal && self.args.mask.is_empty();
         Ok(Proving { file, prover, evidence })
     }
 
-    fn heading(&self, access: &Granted) -> Heading<'_> {
-        let access = &access.access;
+    fn heading(&self, session: &Session) -> Heading<'_> {
+        let access = session.access();
         let mut about = vec![
-            ("Urval", asked(&self.query, self.config)),
+            ("Urval", asked(session.query(), self.config)),
             ("Ändamål", access.purpose.clone()),
             ("Beslut", access.decision.clone()),
             ("Uttaget", made(access.time, &self.config.time_zone)),
-            ("Av", access.reader.user.clone()),
+            ("Av", access.reader.subject.clone()),
             ("Maskning", masking(self.profile, &self.args.mask)),
         ];
         about.retain(|(_, value)| !value.is_empty());

@@ -5,11 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Granted, Reason, Table, USAGE, period};
+use super::{Context, Reason, Table, period};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::file::NewFile;
@@ -18,7 +17,9 @@ use crate::export::profile::MASKED;
 use crate::export::{Heading, Line, local};
 use crate::record::Record;
 use crate::record::columns::LeafForm;
-use crate::store::search::{Found, Log, Query};
+use crate::store::query::Query;
+use crate::store::search::Found;
+use crate::store::session::{Request, Session};
 
 /// Whose records, and where to.
 #[derive(Debug, clap::Args)]
@@ -52,85 +53,81 @@ pub(super) struct Look {
 }
 
 /// Writes the extract.
-pub(super) fn run(
-    args: &Args,
-    directory: &Path,
-    log: &Log,
-    config: &Config,
-    json: bool,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let person = args.addresses.iter().map(|text| Address::parse(text).filter(|own| own.domain().is_some()));
     let person: Vec<Address> =
         person.collect::<Option<_>>().context("write whole addresses, as anna@exempelby.se")?;
-    let asked = period(args.since.as_deref(), args.until.as_deref(), config)?;
+    let asked = period(args.since.as_deref(), args.until.as_deref(), context.config)?;
     let query = Query { person: person.clone(), ..asked };
     let more = json!({ "html": args.html.as_ref().map(|path| path.display().to_string()) });
-    let Some(access) = Granted::ask(directory, config, "subject-extract", &query, more, &args.reason)? else {
-        return Ok(USAGE);
-    };
-    let zone = &config.time_zone;
-    let mut others = Others { person: &person, numbers: HashMap::new() };
-    let mut rows = 0;
-    let mut write = || {
-        let looks = looks(log, &access, &person, config)?;
-        let faults = if let Some(path) = &args.html {
-            let heading = heading(&access, &person, config);
-            let mut page = html::Writer::start(NewFile::create(path, args.force)?, &heading)?;
-            let faults = log.search(&query, |mut found| {
-                rows += 1;
-                others.mask(&mut found.record);
-                page.add(&Line::new(&found, zone))
-            })?;
-            page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
-            let mut file = page.finish()?;
-            file.seal()?;
-            file.publish()?;
-            faults
-        } else {
-            let mut table = Table::new(&mut *out, terminal, terminal);
-            let faults = log.search(&query, |mut found| {
-                rows += 1;
-                others.mask(&mut found.record);
-                show(&mut table, &found, config, json)
-            })?;
-            table.flush()?;
-            faults
-        };
-        if json {
-            writeln!(out, "{}", json!({ "accesses": looks }))?;
+    let request = Request::new("subject-extract", query, args.reason.stated()).with(more);
+    let code = context.read(&request, |session, context| {
+        let looks = looks(session, &person, context.config)?;
+        let others = Others { person: &person, numbers: HashMap::new() };
+        match &args.html {
+            Some(path) => {
+                let rows = page(session, path, args.force, &looks, others, context.config)?;
+                writeln!(std::io::stderr(), "{}: {rows} records, {} accesses", path.display(), looks.len())?;
+            }
+            None => list(session, others, context)?,
+        }
+        if context.json {
+            writeln!(context.out, "{}", json!({ "accesses": looks }))?;
         } else if args.html.is_none() {
             for look in &looks {
-                writeln!(
-                    out,
-                    "{}  {:15}  {}  {}",
-                    look.time,
-                    look.verb,
-                    look.decision,
-                    crate::export::visible(&look.purpose)
-                )?;
+                let purpose = crate::export::visible(&look.purpose);
+                writeln!(context.out, "{}  {:15}  {}  {purpose}", look.time, look.verb, look.decision)?;
             }
         }
-        if let Some(path) = &args.html {
-            writeln!(std::io::stderr(), "{}: {rows} records, {} accesses", path.display(), looks.len())?;
-        }
-        Ok(faults)
-    };
-    let result = write();
-    access.end(rows, result)
+        Ok(())
+    });
+    code.map(|(code, _)| code)
+}
+
+/// Prints the records.
+fn list(session: &mut Session, mut others: Others<'_>, context: &mut Context<'_>) -> anyhow::Result<()> {
+    let mut table = Table::new(&mut *context.out, context.terminal, context.terminal);
+    session.search(|mut found| {
+        others.mask(&mut found.record);
+        show(&mut table, &found, context.config, context.json)
+    })?;
+    Ok(table.flush()?)
+}
+
+/// Writes them as a page. How many they are.
+fn page(
+    session: &mut Session,
+    path: &Path,
+    force: bool,
+    looks: &[Look],
+    mut others: Others<'_>,
+    config: &Config,
+) -> anyhow::Result<u64> {
+    let heading = heading(session, others.person, config);
+    let mut page = html::Writer::start(NewFile::create(path, force)?, &heading)?;
+    let mut rows = 0;
+    session.search(|mut found| {
+        rows += 1;
+        others.mask(&mut found.record);
+        page.add(&Line::new(&found, &config.time_zone))
+    })?;
+    page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
+    let mut file = page.finish()?;
+    file.seal()?;
+    file.publish()?;
+    Ok(rows)
 }
 
 fn show<W: Write>(table: &mut Table<W>, found: &Found, config: &Config, json: bool) -> std::io::Result<()> {
     if json { table.json(&Line::new(found, &config.time_zone)) } else { table.add(found, &config.time_zone) }
 }
 
-fn heading<'a>(access: &Granted, person: &[Address], config: &'a Config) -> Heading<'a> {
+fn heading<'a>(session: &Session, person: &[Address], config: &'a Config) -> Heading<'a> {
     let names: Vec<&str> = person.iter().map(Address::as_str).collect();
     let about = vec![
         ("Registerutdrag för", names.join(", ")),
-        ("Beslut", access.access.decision.clone()),
-        ("Uttaget", made(access.access.time, &config.time_zone)),
+        ("Beslut", session.access().decision.clone()),
+        ("Uttaget", made(session.access().time, &config.time_zone)),
         ("Maskning", "andra personer än den utdraget gäller".to_owned()),
     ];
     Heading {
@@ -142,19 +139,14 @@ fn heading<'a>(access: &Granted, person: &[Address], config: &'a Config) -> Head
 }
 
 /// The accesses that named the person or showed a record of theirs.
-fn looks(log: &Log, access: &Granted, person: &[Address], config: &Config) -> anyhow::Result<Vec<Look>> {
+fn looks(session: &Session, person: &[Address], config: &Config) -> anyhow::Result<Vec<Look>> {
     let mut looks = Vec::new();
-    for done in access.log.list(None, None)? {
+    for done in session.accesses(None, None)? {
         let shown = done.result.as_ref().is_some_and(|(rows, _)| *rows > 0);
         if !shown || !done.access.refused.is_empty() || !SHOWING.contains(&done.access.verb.as_str()) {
             continue;
         }
-        let touched = match Query::read_back(&done.access.query) {
-            // What is not understood may have shown the person.
-            None => true,
-            Some(query) => query.names(person) || shows(log, query, person, done.access.time),
-        };
-        if touched {
+        if session.showed(&done, person) {
             looks.push(Look {
                 time: local(done.access.time, &config.time_zone),
                 verb: done.access.verb,
@@ -168,24 +160,6 @@ fn looks(log: &Log, access: &Granted, person: &[Address], config: &Config) -> an
 
 /// Accesses that show records with names in them.
 const SHOWING: [&str; 3] = ["search", "export", "subject-extract"];
-
-/// Whether a query at that time found a record of the person.
-fn shows(log: &Log, query: Query, person: &[Address], at: Timestamp) -> bool {
-    let own = query.person.clone();
-    let until = query.until.map_or(at, |until| until.min(at));
-    let query = Query { person: person.to_vec(), until: Some(until), ..query };
-    let found = log.search(&query, |found| {
-        // An extract for somebody else showed this one if both are in it.
-        let both = own.is_empty() || own.iter().any(|other| is_party(&found.record, other));
-        if both { Err(()) } else { Ok(()) }
-    });
-    found.is_err()
-}
-
-fn is_party(record: &Record, address: &Address) -> bool {
-    let parties = record.recipients.iter().map(String::as_str).chain([record.sender.as_str()]);
-    parties.chain(record.header_from.split(", ")).any(|party| Address::parse(party).as_ref() == Some(address))
-}
 
 /// The others: the same one has the same number throughout the extract.
 struct Others<'a> {

@@ -2,21 +2,21 @@
 //! it is matters to the mail itself, not to the follow-up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::{Context, Reason};
 use crate::address::{Address, Domain};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
 use crate::policy::Actions;
 use crate::rules::{Confidence, auto_forward};
-use crate::store::OpenError;
+use crate::store::query::Query;
 use crate::store::search::findings::Finding;
-use crate::store::search::{Log, Query};
+use crate::store::session::Request;
 
 /// The period where none is given.
 const PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -61,31 +61,26 @@ impl<'a> Forwarders<'a> {
         Ok(Self { query, since, least, config, forwards: BTreeMap::new() })
     }
 
-    /// How many forwards there are in the period.
-    pub(super) fn rows(&self) -> u64 {
-        self.forwards.values().filter(|forward| forward.mails > 0).count() as u64
-    }
-
     /// Reads the log and prints. What came before the period is read too: it tells what is new.
-    pub(super) fn run(
-        &mut self,
-        log: &Log,
-        json: bool,
-        terminal: bool,
-        out: &mut dyn Write,
-    ) -> anyhow::Result<Vec<OpenError>> {
-        let until = self.query.until;
-        let faults = log.findings(auto_forward::SPEC.id, until, |finding| self.add(&finding));
-        let rows = self.forwards.iter().filter(|(_, forward)| forward.mails > 0);
-        if json {
-            for (key, forward) in rows {
-                writeln!(out, "{}", self.json(key, forward))?;
+    pub(super) fn run(mut self, reason: &Reason, context: &mut Context<'_>) -> anyhow::Result<u8> {
+        let more = json!({ "report": "forwarders", "grade": self.least.as_str() });
+        let request = Request::new("report", self.query.clone(), reason.stated()).with(more);
+        let code = context.read(&request, |session, context| {
+            session.findings(auto_forward::SPEC.id, |finding| self.add(&finding));
+            let rows: Vec<_> = self.forwards.iter().filter(|(_, forward)| forward.mails > 0).collect();
+            session.count(rows.len() as u64);
+            if context.json {
+                for (key, forward) in rows {
+                    writeln!(context.out, "{}", self.json(key, forward))?;
+                }
+            } else {
+                let rows: Vec<Vec<String>> =
+                    rows.into_iter().map(|(key, forward)| self.cells(key, forward)).collect();
+                write_table(&mut *context.out, context.terminal, &HEAD, &rows)?;
             }
-        } else {
-            let rows: Vec<Vec<String>> = rows.map(|(key, forward)| self.cells(key, forward)).collect();
-            write_table(out, terminal, &HEAD, &rows)?;
-        }
-        Ok(faults)
+            Ok(())
+        });
+        code.map(|(code, _)| code)
     }
 
     fn add(&mut self, Finding { time, row }: &Finding) {

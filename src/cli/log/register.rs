@@ -1,20 +1,18 @@
 //! `postvakt log decision` and `postvakt log hold`: what is registered, and who is to be asked about it.
 
-use std::io::Write;
-use std::path::Path;
-
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{bail, ensure};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{Granted, Reason, USAGE, YES, period};
+use super::{Context, Reason, YES, period};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::{AccessLog, Kind, Reader};
+use crate::store::access::{AccessLog, Kind, Reader, Via};
+use crate::store::query::{Party, Query};
 use crate::store::register::{Close, Decision, Hold, Register, Registered};
-use crate::store::search::{Party, Query};
+use crate::store::session::Request;
 
 /// What is done with decisions.
 #[derive(Debug, clap::Subcommand)]
@@ -95,14 +93,9 @@ fn party(text: &str) -> Result<String, &'static str> {
 }
 
 /// Runs `log decision`.
-pub(super) fn decision(
-    command: &DecisionCommand,
-    directory: &Path,
-    config: &Config,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let (now, reader) = (Timestamp::now(), Reader::of_this_process());
+pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let (now, reader) = (Timestamp::now(), Reader::of_this_process(Via::CommandLine));
+    let Context { directory, config, .. } = *context;
     match command {
         DecisionCommand::Add { reference, by, date, purpose, person, since, until, valid_until } => {
             let asked = period(since.as_deref(), until.as_deref(), config)?;
@@ -118,7 +111,7 @@ pub(super) fn decision(
                 valid_until: *valid_until,
             };
             let n = AccessLog::open(directory)?.add(Kind::Decision, now, &decision)?;
-            said(out, json, n, &format!("{}: registered", decision.reference))
+            said(context, n, &format!("{}: registered", decision.reference))
         }
         DecisionCommand::Close { reference } => {
             let mut log = AccessLog::open(directory)?;
@@ -129,29 +122,22 @@ pub(super) fn decision(
             }
             let close = Close { closed_by: reader, reference };
             let n = log.add(Kind::Close, now, &close)?;
-            said(out, json, n, &format!("{}: closed", close.reference))
+            said(context, n, &format!("{}: closed", close.reference))
         }
         DecisionCommand::List { reason } => {
-            let Some(access) = review("decisions", directory, config, reason)? else { return Ok(USAGE) };
-            let register = Register::read(&access.log)?;
             let today = now.to_zoned(config.time_zone.clone()).date();
-            let rows: Vec<(Value, Vec<String>)> =
-                register.decisions.iter().map(|known| decision_row(known, today, config)).collect();
             let head = ["DECISION", "STATE", "BY", "DATE", "VALID UNTIL", "PERSONS", "PURPOSE"];
-            list(access, &head, &rows, json, out)
+            list("decisions", &head, reason, context, |register| {
+                register.decisions.iter().map(|known| decision_row(known, today, config)).collect()
+            })
         }
     }
 }
 
 /// Runs `log hold`.
-pub(super) fn hold(
-    command: &HoldCommand,
-    directory: &Path,
-    config: &Config,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let (now, reader) = (Timestamp::now(), Reader::of_this_process());
+pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let (now, reader) = (Timestamp::now(), Reader::of_this_process(Via::CommandLine));
+    let Context { directory, config, .. } = *context;
     match command {
         HoldCommand::Add { reference, party, since, until } => {
             let asked = period(since.as_deref(), until.as_deref(), config)?;
@@ -163,7 +149,7 @@ pub(super) fn hold(
                 until: asked.until,
             };
             let n = AccessLog::open(directory)?.add(Kind::Hold, now, &hold)?;
-            said(out, json, n, &format!("{}: held", hold.reference))
+            said(context, n, &format!("{}: held", hold.reference))
         }
         HoldCommand::Release { reference } => {
             let mut log = AccessLog::open(directory)?;
@@ -173,14 +159,12 @@ pub(super) fn hold(
             }
             let release = Close { closed_by: reader, reference };
             let n = log.add(Kind::Release, now, &release)?;
-            said(out, json, n, &format!("{}: released", release.reference))
+            said(context, n, &format!("{}: released", release.reference))
         }
         HoldCommand::List { reason } => {
-            let Some(access) = review("holds", directory, config, reason)? else { return Ok(USAGE) };
-            let register = Register::read(&access.log)?;
-            let rows: Vec<(Value, Vec<String>)> =
-                register.holds.iter().map(|hold| hold_row(hold, config)).collect();
-            list(access, &["HOLD", "PARTIES", "SINCE", "UNTIL"], &rows, json, out)
+            list("holds", &["HOLD", "PARTIES", "SINCE", "UNTIL"], reason, context, |register| {
+                register.holds.iter().map(|hold| hold_row(hold, config)).collect()
+            })
         }
     }
 }
@@ -191,32 +175,34 @@ fn named(reference: &str) -> anyhow::Result<String> {
     Ok(reference.to_owned())
 }
 
-/// The register tells of persons, so looking at it is an access.
-fn review(verb: &str, directory: &Path, config: &Config, reason: &Reason) -> anyhow::Result<Option<Granted>> {
-    Granted::ask(directory, config, verb, &Query::default(), json!({}), &reason.or("review of the register"))
-}
-
-fn said(out: &mut dyn Write, json: bool, n: u64, text: &str) -> anyhow::Result<u8> {
-    let line =
-        if json { json!({ "entry": n, "done": text }).to_string() } else { visible(text).into_owned() };
-    writeln!(out, "{line}")?;
+fn said(context: &mut Context<'_>, n: u64, text: &str) -> anyhow::Result<u8> {
+    let done = json!({ "entry": n, "done": text });
+    let line = if context.json { done.to_string() } else { visible(text).into_owned() };
+    writeln!(context.out, "{line}")?;
     Ok(YES)
 }
 
+/// Prints a part of the register. It tells of persons, so looking at it is an access.
 fn list(
-    access: Granted,
+    verb: &'static str,
     head: &[&str],
-    rows: &[(Value, Vec<String>)],
-    json: bool,
-    out: &mut dyn Write,
+    reason: &Reason,
+    context: &mut Context<'_>,
+    rows: impl FnOnce(&Register) -> Vec<(Value, Vec<String>)>,
 ) -> anyhow::Result<u8> {
-    let printed = if json {
-        rows.iter().try_for_each(|(row, _)| writeln!(out, "{row}"))
-    } else {
-        let cells: Vec<Vec<String>> = rows.iter().map(|(_, cells)| cells.clone()).collect();
-        write_table(out, false, head, &cells)
-    };
-    access.end(rows.len() as u64, printed.map(|()| Vec::new()).context("the list cannot be printed"))
+    let request = Request::new(verb, Query::default(), reason.or("review of the register"));
+    let code = context.read(&request, |session, context| {
+        let rows = rows(&session.register()?);
+        session.count(rows.len() as u64);
+        if context.json {
+            rows.iter().try_for_each(|(row, _)| writeln!(context.out, "{row}"))?;
+        } else {
+            let cells: Vec<Vec<String>> = rows.into_iter().map(|(_, cells)| cells).collect();
+            write_table(&mut *context.out, false, head, &cells)?;
+        }
+        Ok(())
+    });
+    code.map(|(code, _)| code)
 }
 
 fn decision_row(known: &Registered, today: Date, config: &Config) -> (Value, Vec<String>) {
@@ -231,7 +217,7 @@ fn decision_row(known: &Registered, today: Date, config: &Config) -> (Value, Vec
         "entry": n, "reference": decision.reference, "state": state, "decided_by": decision.decided_by,
         "decided_on": decision.decided_on, "purpose": decision.purpose, "persons": decision.persons,
         "since": at(decision.since), "until": at(decision.until), "valid_until": decision.valid_until,
-        "closed": at(*closed), "registered_by": decision.registered_by.user,
+        "closed": at(*closed), "registered_by": decision.registered_by.subject,
     });
     let cells = [
         decision.reference.clone(),
@@ -249,7 +235,7 @@ fn hold_row(hold: &Hold, config: &Config) -> (Value, Vec<String>) {
     let at = |time: Option<Timestamp>| time.map(|time| local(time, &config.time_zone));
     let row = json!({
         "reference": hold.reference, "parties": hold.parties, "since": at(hold.since), "until": at(hold.until),
-        "placed_by": hold.placed_by.user,
+        "placed_by": hold.placed_by.subject,
     });
     let parties = if hold.parties.is_empty() { "everybody".to_owned() } else { hold.parties.join(", ") };
     let cells = [

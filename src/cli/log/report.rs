@@ -5,16 +5,15 @@ mod model;
 mod page;
 pub(super) mod period;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Granted, Reason, USAGE};
-use crate::config::Config;
+use super::{Context, Reason};
 use crate::export::file::NewFile;
-use crate::store::search::{Log, Query};
+use crate::store::query::Query;
+use crate::store::session::Request;
 use crate::store::verify::verify;
 use model::{Model, Sources};
 use period::{Length, Period};
@@ -36,22 +35,14 @@ pub(super) struct Args {
 }
 
 /// Counts, verifies, writes.
-pub(super) fn run(
-    args: &Args,
-    length: Length,
-    directory: &Path,
-    log: &Log,
-    config: &Config,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let zone = &config.time_zone;
+pub(super) fn run(args: &Args, length: Length, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let zone = &context.config.time_zone;
     let now = Timestamp::now();
     let period = match &args.period {
         Some(text) => Period::parse(text, length).map_err(anyhow::Error::msg)?,
         None => Period::last(length, now, zone),
     };
-    if args.html.is_none() && !json {
+    if args.html.is_none() && !context.json {
         anyhow::bail!("say where to: --html F for a page, --json for the numbers");
     }
     let query = |period: Period| {
@@ -60,46 +51,37 @@ pub(super) fn run(
     };
     let (asked, before) = (query(period)?, query(period.before())?);
     let more = json!({ "report": "period", "period": period.code() });
-    let Some(access) = Granted::ask(directory, config, "report", &asked, more, &args.reason)? else {
-        return Ok(USAGE);
-    };
-    let mut mails = 0;
-    let mut write = || {
-        let ((now_totals, mut faults), (before_totals, more)) = (log.totals(&asked), log.totals(&before));
-        for fault in more {
-            // A file that the period itself needs has been told of.
-            if !faults.iter().any(|known| known.to_string() == fault.to_string()) {
-                faults.push(fault);
-            }
-        }
-        let accesses = access.log.list(asked.since, asked.until)?;
-        let heads: Vec<PathBuf> =
-            config.store.heads.file.iter().filter(|file| file.exists()).cloned().collect();
-        let verified = verify(&[directory.to_path_buf()], &heads, None);
+    let request = Request::new("report", asked, args.reason.stated()).with(more);
+    let code = context.read(&request, |session, context| {
+        let asked = session.query().clone();
+        let (now_totals, before_totals) = (session.totals(&asked), session.totals(&before));
+        let accesses = session.accesses(asked.since, asked.until)?;
+        let heads = context.config.store.heads.file.iter().filter(|file| file.exists());
+        let heads: Vec<PathBuf> = heads.cloned().collect();
+        let verified = verify(&[context.directory.to_path_buf()], &heads, None);
         let model = Model::new(Sources {
-            config,
+            config: context.config,
             period,
             now: &now_totals,
             before: &before_totals,
             accesses: &accesses,
             verified: &verified,
             made: now,
-            left_out: faults.iter().map(ToString::to_string).collect(),
+            left_out: session.left_out().iter().map(ToString::to_string).collect(),
         })?;
-        mails = model.mails;
+        session.count(model.mails);
         if let Some(path) = &args.html {
             let mut file = NewFile::create(path, args.force)?;
             page::write(&mut file, &model, length)?;
             file.seal()?;
             file.publish()?;
         }
-        if json {
-            writeln!(out, "{}", serde_json::to_string(&model)?)?;
+        if context.json {
+            writeln!(context.out, "{}", serde_json::to_string(&model)?)?;
         } else if let Some(path) = &args.html {
-            writeln!(out, "{}: {} ({} mails)", path.display(), period.code(), model.mails)?;
+            writeln!(context.out, "{}: {} ({} mails)", path.display(), period.code(), model.mails)?;
         }
-        Ok(faults)
-    };
-    let result = write();
-    access.end(mails, result)
+        Ok(())
+    });
+    code.map(|(code, _)| code)
 }

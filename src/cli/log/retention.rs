@@ -1,20 +1,21 @@
 //! `postvakt log retention`: what is to go by which decision, and that it goes.
 
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{Granted, Reason, USAGE, YES};
+use super::{Context, YES, told};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::{AccessLog, Kind, Reader, Retention};
+use crate::store::access::{AccessLog, Kind, Retention};
+use crate::store::query::Query;
 use crate::store::register::Register;
 use crate::store::retention::{Locks, Plan, Rules, plan, run, taken};
+use crate::store::session::{Reason, Request};
 
 /// What is done.
 #[derive(Debug, clap::Subcommand)]
@@ -36,13 +37,8 @@ pub(super) enum Command {
 }
 
 /// Runs it.
-pub(super) fn retention(
-    command: &Command,
-    directory: &Path,
-    config: &Config,
-    json: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
+pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let Context { directory, config, json, .. } = *context;
     let mut log = AccessLog::open(directory)?;
     let register = Register::read(&log)?;
     let now = Timestamp::now();
@@ -58,7 +54,7 @@ pub(super) fn retention(
     };
     let locks = Locks::take(directory)?;
     let planned = plan(directory, &rules, now, &locks)?;
-    print(&planned, &rules, config, json, out)?;
+    print(&planned, &rules, config, json, context.out)?;
     let Command::Run { decision, dry_run, today } = command else { return Ok(YES) };
     if *dry_run {
         return Ok(YES);
@@ -74,19 +70,26 @@ pub(super) fn retention(
             )
         })
     };
-    let reason = Reason { purpose: Some("retention".into()), decision: Some(decision.trim().to_owned()) };
+    let reason = Reason { purpose: "retention".to_owned(), decision: decision.trim().to_owned() };
     let files = taken(&planned);
     let asked = json!({ "records": files.iter().map(|file| file.records).sum::<u64>() });
-    let Some(access) = Granted::begin(directory, "retention", &asked, &reason, refused, false)? else {
-        return Ok(USAGE);
-    };
-    let entry = Retention { reader: Reader::of_this_process(), decision: decision.trim().to_owned(), files };
-    let n = log.add(Kind::Retention, now, &entry)?;
-    let gone = run(directory, &planned, n, decision.trim(), &locks);
-    let records = *gone.as_ref().unwrap_or(&0);
-    let code = access.end(records, gone.map(|_| Vec::new()).context("retention is not complete"))?;
-    if !json {
-        writeln!(out, "{records} records are gone; their leaves stay. Backups and exports still have them.")?;
+    let request = Request::new("retention", Query::default(), reason).with(asked);
+    let gate = context.gate();
+    let entry = Retention { reader: gate.reader.clone(), decision: decision.trim().to_owned(), files };
+    let (code, records) = told(gate.act(&request, refused, |session| {
+        let n = log.add(Kind::Retention, now, &entry)?;
+        let records =
+            run(directory, &planned, n, decision.trim(), &locks).context("retention is not complete")?;
+        session.count(records);
+        anyhow::Ok(records)
+    })?);
+    if let Some(records) = records
+        && !json
+    {
+        writeln!(
+            context.out,
+            "{records} records are gone; their leaves stay. Backups and exports still have them."
+        )?;
     }
     Ok(code)
 }

@@ -1,18 +1,17 @@
 //! `postvakt log sample`: mails of a quarter, chosen by a seed and told without names, for the follow-up.
 
-use std::io::Write;
-use std::path::Path;
-
 use serde_json::json;
 
 use super::report::period::{Length, Period};
-use super::{Granted, Reason, USAGE};
+use super::{Context, Reason};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::html::{direction, octets, verdict};
 use crate::export::profile::{Mask, Profile, Pseudonyms};
 use crate::export::{Line, visible};
-use crate::store::search::{Found, Log, Query};
+use crate::store::query::Query;
+use crate::store::search::Found;
+use crate::store::session::Request;
 
 const HEAD: [&str; 8] =
     ["RECORD", "TIME", "DIRECTION", "VERDICT", "SIZE", "SENDER", "RECIPIENTS", "FINDINGS"];
@@ -34,16 +33,8 @@ pub(super) struct Args {
 }
 
 /// Chooses and prints. The same seed gives the same mails and the same pseudonyms, on this store and on no other.
-pub(super) fn run(
-    args: &Args,
-    directory: &Path,
-    log: &Log,
-    config: &Config,
-    json: bool,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> anyhow::Result<u8> {
-    let zone = &config.time_zone;
+pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let zone = &context.config.time_zone;
     let period = match &args.quarter {
         Some(text) => Period::parse(text, Length::Quarter).map_err(anyhow::Error::msg)?,
         None => Period::last(Length::Quarter, jiff::Timestamp::now(), zone),
@@ -51,36 +42,29 @@ pub(super) fn run(
     let (since, until) = period.times(zone)?;
     let query = Query { since: Some(since), until: Some(until), ..Query::default() };
     let more = json!({ "sample": period.code(), "n": args.n, "seed": args.seed });
-    let Some(access) = Granted::ask(directory, config, "sample", &query, more, &args.reason)? else {
-        return Ok(USAGE);
-    };
-    let mut shown = 0;
-    let mut print = || {
-        let key = log.key(&format!("sample {} {}", period.code(), args.seed))?;
-        let mask = Mask::new(
-            Profile::Pseudonym,
-            &[],
-            &[],
-            Some(Pseudonyms { key, organisation: &config.organisation }),
-        );
-        let (mut chosen, all, faults) = log.sample(&query, args.n.into(), &args.seed);
+    let request = Request::new("sample", query, args.reason.stated()).with(more);
+    let code = context.read(&request, |session, context| {
+        let key = session.key(&format!("sample {} {}", period.code(), args.seed))?;
+        let own = Pseudonyms { key, organisation: &context.config.organisation };
+        let mask = Mask::new(Profile::Pseudonym, &[], &[], Some(own));
+        let (mut chosen, all) = session.sample(args.n.into(), &args.seed);
         for found in &mut chosen {
             mask.apply(found);
         }
-        shown = chosen.len() as u64;
-        if json {
+        let out = &mut *context.out;
+        if context.json {
             for found in &chosen {
                 writeln!(out, "{}", serde_json::to_string(&Line::new(found, zone))?)?;
             }
         } else {
-            let rows: Vec<Vec<String>> = chosen.iter().map(|found| cells(found, config)).collect();
-            write_table(out, terminal, &HEAD, &rows)?;
-            writeln!(out, "{shown} of {all} mails in {}, seed {}", period.code(), visible(&args.seed))?;
+            let rows: Vec<Vec<String>> = chosen.iter().map(|found| cells(found, context.config)).collect();
+            write_table(out, context.terminal, &HEAD, &rows)?;
+            let (shown, seed) = (chosen.len(), visible(&args.seed));
+            writeln!(out, "{shown} of {all} mails in {}, seed {seed}", period.code())?;
         }
-        Ok(faults)
-    };
-    let result = print();
-    access.end(shown, result)
+        Ok(())
+    });
+    code.map(|(code, _)| code)
 }
 
 fn cells(found: &Found, config: &Config) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use rusqlite::Transaction;
 
-use super::{Access, ConfigChange, Ended, Kind, Reader, TABLES, VERSION, append};
+use super::{Access, ConfigChange, Ended, Kind, Reader, TABLES, Unix, VERSION, Via, append};
 use crate::merkle::{Salt, Tree};
 use crate::store::tree;
 
@@ -29,7 +29,10 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         while let Some(row) = rows.next()? {
             let access = Access {
                 time: jiff::Timestamp::UNIX_EPOCH,
-                reader: Reader { uid: row.get(1)?, user: row.get(2)?, login: row.get(3)? },
+                reader: Reader::of_unix(
+                    Via::CommandLine,
+                    Unix { uid: row.get(1)?, user: row.get(2)?, login: row.get(3)? },
+                ),
                 verb: row.get(4)?,
                 query: row.get(5)?,
                 purpose: row.get(6)?,
@@ -48,7 +51,7 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         }
     }
     let change = ConfigChange {
-        reader: Reader::of_this_process(),
+        reader: Reader::of_this_process(Via::CommandLine),
         event: "access log taken over from the version before, which did not prove its entries".to_owned(),
         config: String::new(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),

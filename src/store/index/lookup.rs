@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use super::pages::{self, Pages, damaged};
 use super::segment::{self, Builder, HEADER_OCTETS, Kind, MAGIC, ROWS, SECTIONS};
 use crate::record::Outcome;
-use crate::store::search::Query;
+use crate::store::query::Query;
 
 /// Sections, by their place in the header: keys, starts, rows; a text has its octets and ends before these two.
 const TERMS: usize = 0;

@@ -12,8 +12,8 @@ use rusqlite::Row;
 
 use super::pages;
 use crate::limits;
+use crate::store::query::{Party, folded};
 use crate::store::row::{self, at as column};
-use crate::store::search::{Party, folded};
 
 /// Records of a full segment: as many as a row's two octets can tell apart.
 pub(super) const ROWS: i64 = 1 << 16;

@@ -29,7 +29,7 @@ pub struct Listed {
 
 /// Everything in the outbox of the last [`crate::limits::OUTBOX_DAYS`], in the order in which it came. Works beside a running
 /// writer, and changes nothing.
-pub fn list(directory: &Path, now: Timestamp) -> Result<Vec<Listed>, ReadError> {
+pub(in crate::store) fn list(directory: &Path, now: Timestamp) -> Result<Vec<Listed>, ReadError> {
     let mut all: Vec<Listed> = Vec::new();
     let mut places = HashMap::new();
     for month in months(directory, now)? {

@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use rusqlite::types::Type;
 
-use super::{Log, Open, Query, open};
+use super::{Log, Open, open};
 use crate::limits;
 use crate::record::FindingRow;
+use crate::store::query::Query;
 use crate::store::{OpenError, ReadError, row, schema};
 
 /// The version of the files that have findings.
@@ -23,7 +24,7 @@ pub struct Finding {
 impl Log {
     /// Gives every finding of a rule in mail that came before `until` to `each`, in order. A file that cannot be read
     /// is passed over and told of.
-    pub fn findings(
+    pub(in crate::store) fn findings(
         &self,
         rule: &str,
         until: Option<Timestamp>,

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Needle, Party, Query};
 use crate::address::Address;
 use crate::record::Outcome;
+use crate::store::query::{Needle, Party, Query};
 
 impl Query {
     /// The query in this JSON, as [`serde`] wrote it; what else stands there is left. `None` where a part of it is

@@ -4,15 +4,21 @@ use std::collections::BinaryHeap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Found, Log, Open, Query, open, times};
+use super::{Found, Log, Open, open};
 use crate::limits;
 use crate::record::RecordId;
+use crate::store::query::{Query, times};
 use crate::store::{OpenError, ReadError};
 
 impl Log {
     /// The `count` records of the query's period whose hash with the seed is the smallest, in the order of the log; how
     /// many there are to choose from; and what could not be read.
-    pub fn sample(&self, query: &Query, count: usize, seed: &str) -> (Vec<Found>, u64, Vec<OpenError>) {
+    pub(in crate::store) fn sample(
+        &self,
+        query: &Query,
+        count: usize,
+        seed: &str,
+    ) -> (Vec<Found>, u64, Vec<OpenError>) {
         let mut faults = Vec::new();
         let mut chosen: BinaryHeap<([u8; 16], RecordKey)> = BinaryHeap::new();
         let mut all = 0;

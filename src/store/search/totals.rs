@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 
 use super::findings::SINCE_VERSION as FINDINGS_SINCE;
-use super::{Log, Open, Query, open, times};
+use super::{Log, Open, open};
 use crate::limits;
 use crate::store::outbox::SINCE_VERSION as OUTBOX_SINCE;
+use crate::store::query::{Query, times};
 use crate::store::{OpenError, ReadError, schema};
 
 /// Milliseconds of a slot: the zones of the world differ from UTC by whole ones, so each lies within one day of any.
@@ -64,7 +65,7 @@ pub struct Found {
 
 impl Log {
     /// The totals of the mail that came in a period. A file that cannot be read is passed over and told of.
-    pub fn totals(&self, query: &Query) -> (Totals, Vec<OpenError>) {
+    pub(in crate::store) fn totals(&self, query: &Query) -> (Totals, Vec<OpenError>) {
         let mut totals = Totals::default();
         let mut faults = Vec::new();
         for month in &self.months {

@@ -97,13 +97,9 @@ async fn an_old_month_is_looked_at_too_and_a_search_passes_over_it() {
     store.close().await;
     OpenOptions::new().write(true).open(old).unwrap().set_len(40_960).unwrap();
     assert!(matches!(Store::open(directory.path(), "gw1"), Err(OpenError::Damaged { .. })));
-    let mut found = Vec::new();
-    let keep = |record: Found| {
-        found.push(record.record.subject);
-        Ok::<(), ()>(())
-    };
-    let faults = Log::open(directory.path()).unwrap().search(&Query::default(), keep).unwrap();
-    assert!(matches!(faults.as_slice(), [OpenError::Damaged { .. }]), "{faults:?}");
+    let (found, left_out) = read(directory.path(), &Query::default()).unwrap();
+    assert!(matches!(left_out.as_slice(), [OpenError::Damaged { .. }]), "{left_out:?}");
+    let found: Vec<String> = found.into_iter().map(|found| found.record.subject).collect();
     assert_eq!(found, ["September"]);
 }
 
@@ -202,6 +198,8 @@ fn a_directory_that_cannot_be_used_is_named() {
     // `/proc` refuses even root.
     let refused = Store::open(Path::new("/proc/postvakt"), "gw1").unwrap_err().to_string();
     assert!(refused.starts_with("/proc/postvakt: the store's directory cannot be used"), "{refused}");
-    let missing = Log::open(tempfile::tempdir().unwrap().path()).unwrap_err().to_string();
+    let nothing = tempfile::tempdir().unwrap();
+    let missing = read(nothing.path(), &Query::default()).unwrap_err().to_string();
+    assert_eq!(fs::read_dir(&nothing).unwrap().count(), 0, "nothing is made there");
     assert!(missing.contains("there is no log here"), "{missing}");
 }

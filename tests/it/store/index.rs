@@ -7,7 +7,7 @@ use std::time::Duration;
 use postvakt::address::Address;
 use postvakt::store::index;
 use postvakt::store::month::Month;
-use postvakt::store::search::{Needle, Party};
+use postvakt::store::query::{Needle, Party};
 use postvakt::store::verify::{Verdict, verify};
 
 use super::*;

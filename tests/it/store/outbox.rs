@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use postvakt::record::{OutboxKind, OutboxRow};
-use postvakt::store::outbox::{Change, Event, Listed, State, list};
+use postvakt::store::outbox::{Change, Event, Listed, State};
 
 use super::*;
 
@@ -34,7 +34,7 @@ async fn note(store: &Store, key: u8, change: Change, reply: &str) {
 }
 
 fn listed(directory: &Path, at: &str) -> Vec<Listed> {
-    list(directory, at.parse().unwrap()).unwrap()
+    super::listed(directory, at.parse().unwrap())
 }
 
 #[tokio::test]

@@ -56,14 +56,14 @@ impl Open {
         let id = self.store.commit(entry("after")).await.unwrap();
         assert!(self.store.is_well());
         self.store.close().await;
+        let report = verify(std::slice::from_ref(&self.path), &[], None);
+        assert_eq!(report.verdict(), Verdict::Whole, "{report:?}");
         let found = all(&self.path);
         assert!(found.iter().zip(1..).all(|(found, seq)| found.id.seq == seq), "no gaps: {found:?}");
         assert_eq!(found.last().map(|found| found.id.seq), Some(id.seq));
         let subjects: Vec<_> = found.iter().map(|found| found.record.subject.as_str()).collect();
         let subjects: Vec<_> = subjects.into_iter().filter(|subject| *subject != "refused").collect();
         assert_eq!(subjects, [confirmed, &["after"]].concat());
-        let report = verify(std::slice::from_ref(&self.path), &[], None);
-        assert_eq!(report.verdict(), Verdict::Whole, "{report:?}");
     }
 }
 

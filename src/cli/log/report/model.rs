@@ -268,10 +268,7 @@ fn by_verb(accesses: &[Done]) -> Vec<Accesses> {
 }
 
 fn readers(accesses: &[Done]) -> u64 {
-    let name = |done: &Done| {
-        let reader = &done.access.reader;
-        if reader.login.is_empty() { reader.user.clone() } else { reader.login.clone() }
-    };
+    let name = |done: &Done| done.access.reader.subject.clone();
     let mut names: Vec<String> = accesses.iter().map(name).collect();
     names.sort_unstable();
     names.dedup();

@@ -1,0 +1,234 @@
+//! Queries: which records somebody asks for, and whether an address or a text is what they mean.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::address::{Address, Domain};
+use crate::record::{Outcome, Record, RecordId};
+
+/// What is searched for; every part that is given must hold.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(default)]
+pub struct Query {
+    /// Not before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Before this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// The envelope sender.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sender: Option<Party>,
+    /// One of the envelope recipients.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<Party>,
+    /// Somewhere in the subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Needle>,
+    /// Somewhere in the name of an attachment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attachment: Option<Needle>,
+    /// What became of the mail.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Outcome>,
+    /// A rule that found something, whether it acted or observed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// The record itself.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub record: Option<RecordId>,
+    /// The MTA's queue id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue_id: Option<String>,
+    /// Message-ID, with angle brackets or without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// Somewhere in what SPF, DKIM and DMARC say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<Needle>,
+    /// A person by any of their addresses, as envelope sender, recipient or author.
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
+    pub person: Vec<Address>,
+    /// Every record is read, whatever side files say.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub scan: bool,
+}
+
+/// Who is searched for. There is no search for a part of an address: it would name a person without saying so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Party {
+    /// `<>`, the null sender.
+    Null,
+    /// `@exempelby.se`: everybody at this domain, and nobody at those below it.
+    Domain(Domain),
+    /// One address.
+    Address(Address),
+}
+
+/// Text that is searched for without regard to case; `å` is found however it is composed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needle {
+    text: String,
+    folded: String,
+}
+
+/// The query's times in milliseconds. A record is as old as its millisecond says.
+pub(super) fn times(query: &Query) -> (i64, i64) {
+    let since = query.since.map_or(i64::MIN, Timestamp::as_millisecond);
+    (since, query.until.map_or(i64::MAX, Timestamp::as_millisecond))
+}
+
+impl Party {
+    /// The party that `text` names.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let text = text.trim();
+        if text.is_empty() || text == "<>" {
+            return Ok(Self::Null);
+        }
+        match text.strip_prefix('@') {
+            Some(domain) if !domain.is_empty() && !domain.contains('@') => {
+                Ok(Self::Domain(Domain::new(domain)))
+            }
+            Some(_) => Err("not a domain; write @exempelby.se"),
+            None => Address::parse(text).map(Self::Address).ok_or("write a whole address, @domain, or <>"),
+        }
+    }
+
+    /// Whether whoever this names is among those whom that one does.
+    pub fn covers(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Domain(domain), Self::Address(address)) => {
+                address.domain().is_some_and(|own| own == *domain)
+            }
+            _ => self == other,
+        }
+    }
+
+    /// Whether the address in a record is this party's.
+    pub fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Null => text == "<>",
+            Self::Domain(domain) => {
+                text.rsplit_once('@').is_some_and(|(_, own)| own.eq_ignore_ascii_case(domain.as_str()))
+            }
+            Self::Address(address) => is_address(address, text),
+        }
+    }
+}
+
+/// Whether the text of a record is this address.
+pub(super) fn is_address(address: &Address, text: &str) -> bool {
+    text.eq_ignore_ascii_case(address.key()) || (!text.is_ascii() && text.to_lowercase() == address.key())
+}
+
+impl Serialize for Party {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_str("<>"),
+            Self::Domain(domain) => serializer.collect_str(&format_args!("@{domain}")),
+            Self::Address(address) => serializer.serialize_str(address.as_str()),
+        }
+    }
+}
+
+impl Needle {
+    /// Text to be looked for.
+    pub fn new(text: &str) -> Self {
+        Self { text: text.into(), folded: folded(text).into_owned() }
+    }
+
+    /// The form in which it is looked for.
+    pub(super) fn folded(&self) -> &str {
+        &self.folded
+    }
+
+    pub(super) fn is_in(&self, text: &str) -> bool {
+        folded(text).contains(&self.folded)
+    }
+}
+
+impl Serialize for Needle {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
+    }
+}
+
+/// Lower case, and composed.
+pub(super) fn folded(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    let lower = text.to_lowercase();
+    match composed(&lower) {
+        Cow::Borrowed(_) => Cow::Owned(lower),
+        Cow::Owned(composed) => Cow::Owned(composed),
+    }
+}
+
+/// The letters of the Nordic languages as one character each: a Mac writes `å` in a file's name as two.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\u{300}', '\u{301}', '\u{308}', '\u{30A}']) {
+        return Cow::Borrowed(text);
+    }
+    let letters = [
+        ("a\u{30A}", "å"),
+        ("a\u{308}", "ä"),
+        ("o\u{308}", "ö"),
+        ("u\u{308}", "ü"),
+        ("e\u{301}", "é"),
+        ("a\u{300}", "à"),
+        ("A\u{30A}", "Å"),
+        ("A\u{308}", "Ä"),
+        ("O\u{308}", "Ö"),
+        ("U\u{308}", "Ü"),
+        ("E\u{301}", "É"),
+        ("A\u{300}", "À"),
+    ];
+    Cow::Owned(letters.iter().fold(text.to_owned(), |text, (two, one)| text.replace(two, one)))
+}
+
+#[expect(clippy::ref_option, reason = "serde's way to call it")]
+fn as_text<S: serde::Serializer>(id: &Option<RecordId>, serializer: S) -> Result<S::Ok, S::Error> {
+    match id {
+        Some(id) => serializer.collect_str(id),
+        None => serializer.serialize_none(),
+    }
+}
+
+fn as_texts<S: serde::Serializer>(addresses: &[Address], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(addresses.iter().map(Address::as_str))
+}
+
+impl Record {
+    /// Whether the address is one of its parties: envelope sender, recipient, or author.
+    pub fn is_party(&self, address: &Address) -> bool {
+        let parties = self.recipients.iter().map(String::as_str).chain([self.sender.as_str()]);
+        parties.chain(self.header_from.split(", ")).any(|party| is_address(address, party))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parties() {
+        let is = |party: &str, text: &str| Party::parse(party).unwrap().is(text);
+        assert!(is("Anna@Exempelby.se", "anna@exempelby.se") && is("åsa@exempelby.se", "Åsa@exempelby.se"));
+        assert!(!is("anna@exempelby.se", "johanna@exempelby.se"));
+        assert!(is("@exempelby.se", "anna@Exempelby.se") && !is("@exempelby.se", "anna@skola.exempelby.se"));
+        assert!(is("<>", "<>") && !is("<>", "anna@exempelby.se"));
+        assert!(Party::parse("@").is_err() && Party::parse("anna@").is_err());
+    }
+
+    #[test]
+    fn swedish_letters_are_found_in_any_case_and_composition() {
+        for text in ["Ansökan om BYGGLOV", "ansökan", "ANSÖKAN", "Anso\u{308}kan.pdf", "ANSO\u{308}KAN"] {
+            assert!(Needle::new("ansökan").is_in(text), "{text}");
+            assert!(Needle::new("ANSO\u{308}KAN").is_in(text), "{text}");
+        }
+        assert!(!Needle::new("ansökan").is_in("ansokan"));
+    }
+}
