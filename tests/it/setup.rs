@@ -139,7 +139,7 @@ fn a_socket_that_a_chroot_hides_is_refused_and_one_in_the_queue_directory_is_nam
             let path = home.join("unix.toml");
             let listen = text.lines().position(|line| line.starts_with("listen")).unwrap();
             let kept = text.lines().enumerate().filter(|(at, _)| *at != listen && *at != listen + 1);
-            let kept = kept.map(|(_, line)| format!("{line}\n")).collect::<String>();
+            let kept = kept.map(|(_, line)| line).collect::<Vec<_>>().join("\n");
             let listen = format!("[server]\nlisten = [\"unix:{}\"]", socket.display());
             fs::write(&path, kept.replace("[server]", &listen)).unwrap();
             path
