@@ -20,6 +20,7 @@ use postvakt::rules::{Rule, Spec, credentials, sensitive_data};
 use postvakt::scan::fold::Folded;
 use postvakt::scan::terms::{Terms, shipped};
 use postvakt::scan::{self, credentials as secrets};
+use postvakt::settings::defaults::Defaults;
 use postvakt::settings::files::NoFiles;
 use postvakt::settings::report::Report;
 use postvakt::settings::{Settings, Table};
@@ -103,7 +104,10 @@ fn main() {
 
 fn rule(spec: &Spec) -> Box<dyn Rule> {
     let report = Report::new("", "", &NoFiles);
-    Settings::read(&Table::default(), "", &report, |section| (spec.make)(spec.id, section)).unwrap()
+    Settings::read(&Table::default(), &Defaults::of(spec.keys), "", &report, |section| {
+        (spec.make)(spec.id, section)
+    })
+    .unwrap()
 }
 
 /// Seconds for one call, in the best round: noise only ever adds.

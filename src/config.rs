@@ -1,4 +1,4 @@
-//! The config in force: parsed, checked, immutable. Whoever holds a [`Config`] holds one without mistakes.
+//! The active config: parsed, checked, immutable. A [`Config`] has no errors.
 //!
 //! Reading order: `load` (the file's bytes; the only file here that touches the world), `raw` (TOML to
 //! [`crate::settings`]), `check` (what the tables mean), `listen`, `notices`,
@@ -32,7 +32,6 @@ use jiff::tz::TimeZone;
 
 use crate::address::Address;
 use crate::facts::Needs;
-use crate::limits;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
@@ -132,9 +131,10 @@ pub struct Heads {
     pub key: Option<PathBuf>,
 }
 
-impl Default for Heads {
-    fn default() -> Self {
-        Self { every: limits::HEADS_EVERY, file: None, syslog: None, mail: None, key: None }
+impl Heads {
+    /// Signed that often, and copied nowhere.
+    pub fn signed_every(every: Duration) -> Self {
+        Self { every, file: None, syslog: None, mail: None, key: None }
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::SignedDuration;
 pub const FRAME_OCTETS: usize = 65_536;
 /// Octets of all header fields of one message. Postfix's own `header_size_limit` is 102,400 for each one.
 pub const HEADER_OCTETS: usize = 1 << 20;
-/// Header fields of one message; more is an attack on whoever counts them.
+/// Header fields of one message; more is an attack on programs that count them.
 pub const HEADER_FIELDS: usize = 5_000;
 /// Octets of a message that are kept for reading. Postfix accepts 10,240,000 by default, municipalities up to 50 MB;
 /// what is above is counted, not kept, and the facts say so.
@@ -63,7 +63,7 @@ pub const QUIET_TIME: Duration = Duration::from_secs(5);
 pub const WRITE_TIME: Duration = Duration::from_secs(30);
 /// Until a verdict; Postfix waits 300 s (`milter_content_timeout`) for each frame.
 pub const VERDICT_TIME: Duration = Duration::from_mins(4);
-/// Until there is room for a large message among those in flight; then it is put off, so that the room it holds
+/// Until there is memory for a large message among those in flight; then it is deferred, so that the room it holds
 /// itself is free for another. Well below the MTA's patience for one frame.
 pub const IN_FLIGHT_TIME: Duration = Duration::from_mins(1);
 /// Between two progress frames while the verdict is late.
@@ -212,18 +212,10 @@ pub const ARC_FIELDS: usize = 150;
 /// signature is left out, a chain with a longer field fails.
 pub const SIGNATURE_OCTETS: usize = 8 << 10;
 
-/// Until a scanner has answered, where the config does not say. rspamd gives up after 8 s by itself.
-pub const SCAN_TIME: Duration = Duration::from_secs(10);
 /// Until a scanner has answered, at the most: a third of the verdict's time, and all scanners work at once.
 pub const SCAN_TIME_AT_MOST: Duration = Duration::from_secs(80);
 /// Until a scanner has taken the connection.
 pub const SCAN_CONNECT_TIME: Duration = Duration::from_secs(2);
-/// Octets of the largest message that rspamd and clamd are shown, where the config does not say: clamd's own
-/// `StreamMaxLength` in Debian. A larger one is not scanned, and its mail says so.
-pub const SCAN_OCTETS: u64 = 25_000_000;
-/// Octets of the largest message that spamd is shown, where the config does not say: it takes seconds for each MB,
-/// and spamc itself stops at 500 KiB.
-pub const SPAMASSASSIN_OCTETS: u64 = 2_000_000;
 /// Octets of a scanner's answer.
 pub const SCAN_ANSWER_OCTETS: usize = 1 << 20;
 /// Octets of the name that a scanner has for what it found.
@@ -238,7 +230,7 @@ pub const LINK_TEXT_OCTETS: usize = 2 << 10;
 pub const VOLUME_MINUTES: u32 = 24 * 60;
 /// The same as a time.
 pub const VOLUME_WINDOW: Duration = Duration::from_hours(24);
-/// Senders with each whom they wrote to in that time; about 30 octets each. Above it nobody more is counted.
+/// Senders with each whom they wrote to in that time; about 30 octets each. Above it no further sender is counted.
 pub const VOLUME_PAIRS: usize = 1_000_000;
 /// Authors that are remembered; about 20 octets each. Above it the oldest thirty days are forgotten.
 pub const CONTACTS: usize = 2_000_000;
@@ -246,9 +238,7 @@ pub const CONTACTS: usize = 2_000_000;
 pub const CONTACTS_OF_ONE_MAIL: usize = 100;
 /// Periods of thirty days for which an author is remembered: two years.
 pub const CONTACT_PERIODS: i64 = 25;
-/// How old the memory of authors must be before anyone counts as new, where the config does not say.
-pub const CONTACT_LEARNING: Duration = Duration::from_hours(14 * 24);
-/// The same, at the most.
+/// How old the memory of authors must be before anyone counts as new, at the most.
 pub const CONTACT_LEARNING_AT_MOST: Duration = Duration::from_hours(365 * 24);
 /// Failures in a row after which a scanner is not asked for a while.
 pub const SCAN_FAILURES: u32 = 5;
@@ -420,14 +410,10 @@ pub const WAL_OCTETS: i64 = 64 << 20;
 pub const CHECK_OCTETS: u64 = 4 << 30;
 /// Between two checks that the log is in its place and can be written, and of its free space; also while no mail comes.
 pub const STORE_LOOK: Duration = Duration::from_secs(10);
-/// Between two tree heads, where the config does not say.
-pub const HEADS_EVERY: Duration = Duration::from_mins(5);
 /// Between two tree heads at the most.
 pub const HEADS_LONGEST: Duration = Duration::from_hours(24);
 /// Between two looks at whether a tree head is due; none is wanted more often.
 pub const HEADS_LOOK: Duration = Duration::from_mins(1);
-/// Between two letters with the newest heads, where the config does not say: a mailbox that gets one a day is read.
-pub const HEADS_MAIL_EVERY: Duration = Duration::from_hours(24);
 /// Between two letters with the newest heads at the most.
 pub const HEADS_MAIL_LONGEST: Duration = Duration::from_hours(7 * 24);
 /// Records after which a tree head is signed before its time: in a flood, no more than these are without one.
@@ -449,9 +435,9 @@ pub const VERIFY_RECORDS: usize = 10_000;
 pub const SEARCH_RECORDS: i64 = 10_000;
 /// Octets of found records that a search holds before it hands them on.
 pub const SEARCH_OCTETS: usize = 16 << 20;
-/// Records of a segment that a side file may name; where it names more, reading all of them in order is quicker.
+/// Records of a segment that a index file may name; where it names more, reading all of them in order is quicker.
 pub const SEARCH_NAMED: usize = 16_384;
-/// Octets of records that a segment of a side file is made of, above which it says nothing and its records are read:
+/// Octets of records that a segment of a index file is made of, above which it says nothing and its records are read:
 /// 65,536 usual ones have 20 MiB.
 pub const INDEX_OCTETS: usize = 256 << 20;
 /// Until the access log is free: another search holds it for the time of one fsync.

@@ -1,11 +1,12 @@
-//! Settings: one table of the config as its reader sees it. Whoever reads asks for keys by name; what is missing, of
-//! the wrong kind, refused or never asked for becomes a problem at its place, and reading goes on.
+//! Settings: one table of the config as its reader sees it. A reader asks for keys by name. A key that is missing, of
+//! the wrong kind, refused or unknown becomes a problem at its place, and reading goes on.
 //!
 //! This is all that a rule knows of the config: no file, no TOML. A reader never stops at the first problem, and a
 //! config with any problem is not used, so after one a reader may go on with `None` or with a default.
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod defaults;
 pub mod files;
 pub mod parse;
 pub mod problem;
@@ -14,6 +15,7 @@ pub mod report;
 use jiff::civil::Date;
 
 use crate::limits;
+use defaults::Defaults;
 use files::NamedFile;
 use parse::{nearest, shown_key};
 use problem::Fault;
@@ -134,16 +136,25 @@ pub enum Fallback {
     Required,
     /// Nothing: what the key would switch on is off.
     Off,
-    /// This value.
-    Value(&'static str),
-    /// A value of this machine; the example has the key as a comment.
+    /// A text, without its quotes.
+    Text(&'static str),
+    /// A list of texts.
+    Texts(&'static [&'static str]),
+    /// A whole number.
+    Number(u32),
+    /// `true` or `false`.
+    Flag(bool),
+    /// What this says: a value of this machine, or one that depends on others. The example has the key as a comment.
     Found(&'static str),
 }
+
+static EMPTY: Table = Table { at: 0, entries: Vec::new() };
 
 /// A reader of one table.
 #[derive(Debug)]
 pub struct Settings<'a> {
     table: &'a Table,
+    defaults: &'a Defaults,
     path: String,
     report: &'a Report<'a>,
     asked: Vec<&'static str>,
@@ -156,12 +167,14 @@ impl<'a> Settings<'a> {
     /// Reads a table; keys that `read` did not ask for are problems.
     pub fn read<T>(
         table: &'a Table,
+        defaults: &'a Defaults,
         path: &str,
         report: &'a Report<'a>,
         read: impl FnOnce(&mut Self) -> T,
     ) -> T {
         let mut settings = Self {
             table,
+            defaults,
             path: path.to_owned(),
             report,
             asked: Vec::new(),
@@ -188,7 +201,8 @@ impl<'a> Settings<'a> {
         self.report.line(self.table.at)
     }
 
-    /// The value under `key`, if there is one and `parse` takes it.
+    /// The value under `key`, or its default, if there is one and `parse` takes it. A key with a documented default
+    /// is `None` only after a problem.
     pub fn optional<T>(
         &mut self,
         key: &'static str,
@@ -251,13 +265,28 @@ impl<'a> Settings<'a> {
     /// [`Self::accept`].
     pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.asked.push(key);
-        self.table.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+        let set =
+            |table: &'a Table| table.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
+        set(self.table).or_else(|| set(&self.defaults.values))
     }
 
     /// Reads the table under `key`, if there is one.
     pub fn table<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Settings<'a>) -> T) -> Option<T> {
         let value = self.value(key)?;
         self.nested(key, value, read)
+    }
+
+    /// Reads the table under `key`, or the defaults of its keys where it is absent. `None` only after a problem.
+    pub fn table_or_defaults<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&mut Settings<'a>) -> T,
+    ) -> Option<T> {
+        if self.names(key) {
+            return self.table(key, read);
+        }
+        self.asked.push(key);
+        Some(Settings::read(&EMPTY, self.defaults.table(key), &self.path_of(key), self.report, read))
     }
 
     /// Reads the table under `key`; without it `right` says what to write.
@@ -280,7 +309,7 @@ impl<'a> Settings<'a> {
     ) -> Option<T> {
         let path = self.path_of(key);
         if let Kind::Table(table) = &value.kind {
-            return Some(Settings::read(table, &path, self.report, read));
+            return Some(Settings::read(table, self.defaults.table(key), &path, self.report, read));
         }
         let fault =
             Fault::new(format!("is {}, not a table", value.kind.word()), format!("write it as [{path}]"));
@@ -332,8 +361,8 @@ impl<'a> Settings<'a> {
             Kind::List(values) if values.len() <= limits::CONFIG_LIST => return Some(values),
             Kind::List(values) => {
                 let problem =
-                    format!("has {} values, and can have {} at the most", values.len(), limits::CONFIG_LIST);
-                Fault::new(problem, "join what belongs together")
+                    format!("has {} values, more than the maximum of {}", values.len(), limits::CONFIG_LIST);
+                Fault::new(problem, "combine some of them")
             }
             Kind::Text(_)
             | Kind::Date(_)
@@ -341,7 +370,7 @@ impl<'a> Settings<'a> {
             | Kind::Table(_)
             | Kind::Number(_)
             | Kind::Other(_) => {
-                Fault::new(format!("is {}, not a list", value.kind.word()), "put it in brackets: [ … ]")
+                Fault::new(format!("is {}, not a list", value.kind.word()), "write it in brackets: [ … ]")
             }
         };
         self.wrong(key, value.at, fault);
@@ -360,9 +389,9 @@ impl<'a> Settings<'a> {
             if self.asked.iter().all(|asked| *asked != entry.key) {
                 let right = match nearest(&entry.key, self.asked.iter().copied()) {
                     Some(key) => format!("did you mean `{key}`?"),
-                    None => format!("there are: {}", self.asked.join(", ")),
+                    None => format!("valid keys: {}", self.asked.join(", ")),
                 };
-                self.wrong(&shown_key(&entry.key), entry.at, Fault::new("is not a key of this table", right));
+                self.wrong(&shown_key(&entry.key), entry.at, Fault::new("unknown key", right));
             }
         }
     }

@@ -77,26 +77,26 @@ impl Entry<'_> {
     }
 }
 
-/// Why a record was not confirmed. The mail is put off (451 4.3.0), whatever the reason.
+/// Why a record was not confirmed. The mail is deferred (451 4.3.0), whatever the reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// The transaction failed: the disk is full, or worse. Nothing of it counts.
-    #[error("the log cannot be written: {0}")]
+    #[error("cannot write the log: {0}")]
     Failed(Arc<str>),
-    /// [`limits::COMMIT_TIME`] is over. The record may still be stored: the log then tells of a mail that was put off.
+    /// [`limits::COMMIT_TIME`] is over. The record may still be stored: the log then has a record of a deferred mail.
     #[error("the log is too slow: no confirmation within {} s", limits::COMMIT_TIME.as_secs())]
     Late,
     /// The store is closed or being closed.
     #[error("the log is closed")]
     Closed,
     /// The writer's thread has ended by a fault of this program.
-    #[error("the log's writer has died; restart postvakt")]
+    #[error("the log's writer thread has ended; restart postvakt")]
     WriterDied,
 }
 
 /// Why something could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: the log cannot be read: {source}", path.display())]
+#[error("{}: cannot read the log: {source}", path.display())]
 pub struct ReadError {
     /// The file.
     pub path: PathBuf,
@@ -136,7 +136,7 @@ impl Store {
 
     /// [`Store::open`] with a clock.
     pub fn open_at(directory: &Path, node: &str, clock: Clock) -> Result<Self, OpenError> {
-        Self::open_with(directory, node, Heads::default(), clock)
+        Self::open_with(directory, node, Heads::signed_every(limits::HEADS_LOOK), clock)
     }
 
     /// [`Store::open`] with a clock and with what is set about tree heads.
@@ -375,7 +375,7 @@ fn make_directory(directory: &Path) -> Result<(), OpenError> {
         .map_err(|source| OpenError::Directory { path: directory.into(), source })?;
     if about.permissions().mode() & 0o077 != 0 {
         let directory = directory.display();
-        tracing::warn!(%directory, "others may enter the log's directory; its mode should be 0700");
+        tracing::warn!(%directory, "other users can enter the log's directory; its mode should be 0700");
     }
     Ok(())
 }

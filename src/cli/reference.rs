@@ -2,7 +2,9 @@
 
 use std::io::{self, Write as _};
 
+use crate::config::reference::{self, Documented};
 use crate::rules::{self, Spec};
+use crate::settings::{Fallback, Key};
 
 use super::{USAGE, YES, print_table};
 
@@ -11,7 +13,7 @@ pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
         rules::ALL.iter().copied().filter(|spec| id.is_none_or(|id| id == spec.id)).collect();
     if chosen.is_empty() {
         let known: Vec<&str> = rules::ALL.iter().map(|spec| spec.id).collect();
-        eprintln!("postvakt: there is no rule {:?}; there are: {}", id.unwrap_or_default(), known.join(", "));
+        eprintln!("postvakt: unknown rule {:?}; known rules: {}", id.unwrap_or_default(), known.join(", "));
         return Ok(USAGE);
     }
     let mut out = io::stdout().lock();
@@ -37,9 +39,28 @@ pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
     Ok(YES)
 }
 
-/// One rule's page, as `docs/rules.md` has it too.
+/// The page of one rule, as in `docs/rules.md`: what the rule says of itself, and its settings with their defaults.
 fn page(spec: &Spec) -> String {
-    format!("# {}\n\n{}\n\n{}", spec.id, spec.summary, spec.page)
+    let before_references = spec.page.find("\n## References").unwrap_or(spec.page.len());
+    let (page, references) = spec.page.split_at(before_references);
+    format!("# {}\n\n{}\n\n{page}\n{}{references}", spec.id, spec.summary, settings(spec))
+}
+
+/// The keys of the rule's sections, as a list.
+fn settings(spec: &Spec) -> String {
+    let section = |table: &Documented| {
+        let keys: String = table.keys.iter().map(setting).collect();
+        format!("`{}`\n\n{keys}\n", table.header)
+    };
+    reference::of_rule(spec).iter().map(section).collect()
+}
+
+fn setting(key: &Key) -> String {
+    let default = match key.default {
+        Fallback::Required => "Required.".to_owned(),
+        default => format!("Default: {default}."),
+    };
+    format!("- `{}` ({}). {} {default}\n", key.name, key.kind, key.meaning)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
     Config, Disclosure, ListenAddress, ParseContext, Server, Store, listen, notices, policies, records,
-    services,
+    reference, services,
 };
 use crate::address::DomainPattern;
 use crate::facts::Needs;
@@ -22,15 +22,11 @@ use crate::settings::problem::Fault;
 use crate::settings::report::Report;
 use crate::settings::{Settings, Table, Value, parse};
 
-/// The zone where the config names none.
-const TIME_ZONE: &str = "Europe/Stockholm";
-/// This host's own programs, where the config names no network.
-const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
-
 /// The config in these tables; the report has what is wrong. `None` only after a problem. Hash and warnings are
 /// not known here.
 pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> Option<Config> {
-    Settings::read(table, "", report, |root| {
+    let defaults = reference::defaults();
+    Settings::read(table, &defaults, "", report, |root| {
         let organisation =
             root.required_table("organisation", "write [organisation] with name and domains", organisation);
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
@@ -48,7 +44,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let organisation = organisation.flatten().map(|organisation| {
             Arc::new(Organisation { authserv_id, upstream, trusted_sealers, ..organisation })
         });
-        let disclosure = root.table("disclosure", disclosure).unwrap_or_default();
+        let disclosure = root.table_or_defaults("disclosure", disclosure).unwrap_or_default();
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let sends = root.names("smtp");
@@ -63,15 +59,15 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             && rules.iter().any(|(rule, _)| rule.needs().virus_scan)
         {
             let fault = Fault::new(
-                "has no scanner to ask, and would never find anything",
-                "write [scanners.clamav] with address, or mode = \"off\"",
+                "no scanner is configured, so the rule would never find anything",
+                "add [scanners.clamav] with address, or set mode = \"off\"",
             );
             root.wrong("rules.virus", table.at, fault);
         }
         let (store, rules) = (store??, rules.unwrap_or_default());
         let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
         let needs = rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()));
-        warn_of_the_unasked(root, table, needs, &scanners);
+        warn_of_the_unused(root, table, needs, &scanners);
         Some(Config {
             organisation: organisation?,
             time_zone: time_zone?,
@@ -91,21 +87,26 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
     })
 }
 
-/// Warns of what stands in the config and is never asked. No mistake: a rule may be off for a while.
-fn warn_of_the_unasked(root: &Settings<'_>, table: &Table, needs: Needs, scanners: &Scanners) {
-    let unasked = "is asked by no rule: no mail is shown to it";
-    let spam = "write [rules.spam], or take the scanner out";
-    let virus = "write [rules.virus] with mode, or take the scanner out";
+/// Warns of settings that have no effect. They are no error: a rule may be off for a while.
+fn warn_of_the_unused(root: &Settings<'_>, table: &Table, needs: Needs, scanners: &Scanners) {
+    let unasked = "is not used by any enabled rule";
+    let spam = "enable [rules.spam], or remove the scanner";
+    let virus = "enable [rules.virus], or remove the scanner";
     for (key, asked, problem, right) in [
         ("scanners.rspamd", needs.spam_scan, unasked, spam),
         ("scanners.spamassassin", needs.spam_scan, unasked, spam),
         ("scanners.clamav", needs.virus_scan, unasked, virus),
-        ("dns", needs.authentication, "is asked nothing: no mail is authenticated", "write [authentication]"),
+        (
+            "dns",
+            needs.authentication,
+            "is not used, because no mail is authenticated",
+            "add [authentication]",
+        ),
         (
             "rules.spam.doubt",
             scanners.rspamd.is_some(),
-            "is about rspamd's doubt, and there is no rspamd",
-            "write [scanners.rspamd] with address, or take it out",
+            "has no effect without rspamd",
+            "add [scanners.rspamd] with address, or remove the key",
         ),
     ] {
         if let Some(at) = table.place(key).filter(|_| !asked) {
@@ -120,8 +121,7 @@ fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) 
     let domains = domains(section);
     let routing_domains = routing_domains(section);
     let internal_networks = networks(section);
-    let zone = section.optional("time_zone", time_zone);
-    let zone = zone.or_else(|| TimeZoneDatabase::bundled().get(TIME_ZONE).ok()).unwrap_or(TimeZone::UTC);
+    let zone = section.optional("time_zone", time_zone).unwrap_or(TimeZone::UTC);
     let organisation = name.zip(domains).map(|(name, domains)| Organisation {
         name,
         domains,
@@ -132,7 +132,7 @@ fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) 
     (organisation, zone)
 }
 
-/// `None` where a domain is wrong: then nobody can say what is inside, and nothing is measured by it.
+/// `None` if a domain is wrong: then inside and outside are unknown, and nothing is checked against them.
 fn domains(section: &mut Settings<'_>) -> Option<Vec<DomainPattern>> {
     let mut all = Some(Vec::new());
     for value in section.required_list("domains", "write domains = [\"exempelby.se\"]")? {
@@ -140,7 +140,10 @@ fn domains(section: &mut Settings<'_>) -> Option<Vec<DomainPattern>> {
         if let Some(DomainPattern::Below(below)) = &domain
             && !below.as_str().contains('.')
         {
-            let fault = Fault::new(format!("*.{below} is a whole top-level domain"), "name your own domains");
+            let fault = Fault::new(
+                format!("*.{below} matches a whole top-level domain"),
+                "list only your own domains",
+            );
             section.warn("domains", value.at, fault);
         }
         all = all.zip(domain).map(|(mut all, domain)| {
@@ -165,8 +168,8 @@ fn routing_domain(value: &Value) -> Result<DomainPattern, Fault> {
         DomainPattern::Below(name)
             if ["onmicrosoft.com", "mail.onmicrosoft.com"].contains(&name.as_str()) =>
         {
-            let problem = format!("*.{name} is every tenant of Microsoft 365");
-            Err(Fault::new(problem, "name your own tenant, as exempelbykommun.onmicrosoft.com"))
+            let problem = format!("*.{name} matches every tenant of Microsoft 365");
+            Err(Fault::new(problem, "name your own tenant, such as exempelbykommun.onmicrosoft.com"))
         }
         DomainPattern::Exact(_) | DomainPattern::Below(_) => Ok(pattern),
     }
@@ -182,18 +185,15 @@ fn domain(value: &Value) -> Result<DomainPattern, Fault> {
 }
 
 fn networks(section: &mut Settings<'_>) -> Vec<IpNet> {
-    let Some(values) = section.list("internal_networks") else {
-        return LOOPBACK.iter().filter_map(|text| text.parse().ok()).collect();
-    };
     let mut networks = Vec::new();
-    for value in values {
+    for value in section.list("internal_networks").unwrap_or_default() {
         let Some(network) = section.accept("internal_networks", value.at, parse::network(value)) else {
             continue;
         };
         if network.prefix_len() == 0 {
             let fault = Fault::new(
-                format!("{network} is the whole internet: all mail would come from inside"),
-                "name your own networks",
+                format!("{network} is the whole internet, so all mail would count as sent from inside"),
+                "list only your own networks",
             );
             section.warn("internal_networks", value.at, fault);
         }
@@ -235,7 +235,7 @@ fn server(section: &mut Settings<'_>, host: &str) -> Option<Server> {
         if octets < limits::MEMORY_OCTETS_LEAST {
             let least = limits::MEMORY_OCTETS_LEAST >> 20;
             return Err(Fault::new(
-                "is too little for large messages",
+                "is too small for large messages",
                 format!("write at least \"{least} MiB\""),
             ));
         }
@@ -249,10 +249,10 @@ fn node(value: &Value) -> Result<String, Fault> {
     if is_node(given) {
         return Ok(given.to_owned());
     }
-    let problem = format!("{} cannot stand in a record's id", parse::shown(given));
+    let problem = format!("{} is not a valid node name", parse::shown(given));
     Err(Fault::new(
         problem,
-        format!("write at most {} letters, digits and `-`, as \"gw1\"", limits::NODE_OCTETS),
+        format!("write at most {} letters, digits and `-`, such as \"gw1\"", limits::NODE_OCTETS),
     ))
 }
 
@@ -276,22 +276,22 @@ fn store(
     section.optional("on_failure", |value| match parse::text(value)? {
         "tempfail" => Ok(()),
         other => Err(Fault::new(
-            format!("{} does not exist: accepted without a record the mail would leave no trace, refused it would be lost", parse::shown(other)),
-            "write \"tempfail\": the client keeps the mail and tries again",
+            format!("invalid value {}: an accepted mail without a record would leave no trace, and a rejected one would be lost", parse::shown(other)),
+            "write \"tempfail\": the sending server keeps the mail and tries again",
         )),
     });
-    let heads = section.table("heads", |s| records::heads(s, sends, notices)).unwrap_or_default();
+    let heads = section.table_or_defaults("heads", |s| records::heads(s, sends, notices)).flatten();
     let nested = section.optional("attachments", |value| match parse::text(value)? {
         "nested" => Ok(true),
         "outer" => Ok(false),
         other => Err(Fault::new(
-            format!("{} does not exist", parse::shown(other)),
-            "write \"nested\" for the names inside archives too, or \"outer\" for those of the message alone",
+            format!("invalid value {}", parse::shown(other)),
+            "write \"nested\" to include names inside archives, or \"outer\"",
         )),
     });
     let retention = records::periods(section);
     let minimise = section.table("minimise", records::minimise).flatten();
-    directory.map(|directory| Store { directory, heads, nested: nested.unwrap_or(true), retention, minimise })
+    Some(Store { directory: directory?, heads: heads?, nested: nested?, retention, minimise })
 }
 
 fn disclosure(section: &mut Settings<'_>) -> Disclosure {
@@ -301,7 +301,8 @@ fn disclosure(section: &mut Settings<'_>) -> Disclosure {
         if given.chars().count() >= 2 {
             return Ok(given.to_owned());
         }
-        let problem = format!("{} would be masked in nearly every subject", parse::shown(given));
+        let problem =
+            format!("{} is so short that it would be masked in nearly every subject", parse::shown(given));
         Err(Fault::new(problem, "write words of at least two letters"))
     };
     Disclosure {

@@ -17,7 +17,7 @@ pub(super) fn sockets(server: &mut Settings<'_>) -> Option<Vec<Listen>> {
     for value in server.required_list("listen", "write listen = [\"unix:/run/postvakt/milter.sock\"]")? {
         let Some(socket) = socket(server, value) else { continue };
         if sockets.iter().any(|other| other.address == socket.address) {
-            let fault = Fault::new(format!("{} stands here twice", socket.address), "name each socket once");
+            let fault = Fault::new(format!("{} is listed twice", socket.address), "list each socket once");
             server.wrong("listen", value.at, fault);
         }
         sockets.push(socket);
@@ -40,8 +40,10 @@ fn socket<'a>(server: &mut Settings<'a>, value: &'a Value) -> Option<Listen> {
         }
     }?;
     if matches!(found.address, ListenAddress::Inet(inet) if inet.port() == 0) {
-        let fault =
-            Fault::new("port 0 is any free port, which no MTA can be told", "write a port from 1 to 65535");
+        let fault = Fault::new(
+            "port 0 selects a random port, which the MTA cannot know",
+            "write a port from 1 to 65535",
+        );
         server.warn("listen", value.at, fault);
     }
     Some(found)
@@ -62,7 +64,7 @@ fn address(value: &Value) -> Result<ListenAddress, Fault> {
 
 fn unix(given: &str, path: &str) -> Result<ListenAddress, Fault> {
     if !path.starts_with('/') {
-        let right = "write the whole path, as unix:/run/postvakt/milter.sock";
+        let right = "write an absolute path, such as unix:/run/postvakt/milter.sock";
         return Err(Fault::new(format!("{} has no absolute path", parse::shown(given)), right));
     }
     if path.ends_with('/') {
@@ -73,11 +75,11 @@ fn unix(given: &str, path: &str) -> Result<ListenAddress, Fault> {
     }
     if path.len() > limits::SOCKET_PATH_OCTETS {
         let problem = format!(
-            "the path has {} octets, and a socket's has {} at the most",
+            "the path has {} bytes, more than the {} that a socket path may have",
             path.len(),
             limits::SOCKET_PATH_OCTETS
         );
-        return Err(Fault::new(problem, "choose a shorter one, as unix:/run/postvakt/milter.sock"));
+        return Err(Fault::new(problem, "choose a shorter one, such as unix:/run/postvakt/milter.sock"));
     }
     Ok(ListenAddress::Unix(PathBuf::from(path)))
 }
@@ -86,7 +88,7 @@ fn inet(given: &str, rest: &str) -> Result<ListenAddress, Fault> {
     parse::socket_address(rest).map(ListenAddress::Inet).map_err(|problem| {
         let right = match postfix_order(rest) {
             Some(address) => format!("write inet:{address}"),
-            None => "write inet:IP:port, as inet:127.0.0.1:8891 or inet:[::1]:8891".to_owned(),
+            None => "write inet:IP:port, such as inet:127.0.0.1:8891 or inet:[::1]:8891".to_owned(),
         };
         Fault::new(format!("{} {problem}", parse::shown(given)), right)
     })
@@ -99,7 +101,7 @@ fn unknown(given: &str) -> Fault {
         Some(("tcp" | "tcp4" | "tcp6" | "inet6", rest)) => {
             match parse::socket_address(rest.trim_start_matches('/')).ok().or_else(|| postfix_order(rest)) {
                 Some(address) => format!("write inet:{address}"),
-                None => "write inet:IP:port, as inet:127.0.0.1:8891".to_owned(),
+                None => "write inet:IP:port, such as inet:127.0.0.1:8891".to_owned(),
             }
         }
         _ if given.starts_with('/') => format!("write unix:{given}"),

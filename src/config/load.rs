@@ -16,19 +16,19 @@ use crate::settings::problem::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// It is not there.
-    #[error("there is no such file")]
+    #[error("no such file")]
     Missing,
     /// This user may not read it.
-    #[error("this user may not read it")]
+    #[error("permission denied")]
     Denied,
     /// It is something else than a file.
-    #[error("it is not a file")]
+    #[error("not a regular file")]
     NotAFile,
     /// It is larger than [`limits::CONFIG_OCTETS`].
-    #[error("it is larger than {} octets", limits::CONFIG_OCTETS)]
+    #[error("larger than {} bytes", limits::CONFIG_OCTETS)]
     TooLarge,
     /// The system says why.
-    #[error("it cannot be read ({0})")]
+    #[error("cannot be read ({0})")]
     Io(std::io::Error),
 }
 
@@ -37,10 +37,12 @@ impl Unreadable {
     fn suggestion(&self) -> &'static str {
         match self {
             Self::Missing => "name the file with --config; config/postvakt.toml is an example",
-            Self::Denied => "let the user that runs postvakt read it, as with `chgrp postvakt` and mode 0640",
+            Self::Denied => {
+                "make it readable for the user that runs postvakt: `chgrp postvakt` and mode 0640"
+            }
             Self::NotAFile => "name a file with --config",
-            Self::TooLarge => "no config needs as much; name the right file with --config",
-            Self::Io(_) => "mend that, or name another file with --config",
+            Self::TooLarge => "check that --config names the right file",
+            Self::Io(_) => "fix that, or name another file with --config",
         }
     }
 }
@@ -74,7 +76,7 @@ pub struct ConfigDir(pub PathBuf);
 
 impl Files for ConfigDir {
     fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        let right = "name a file that is there and that the user who runs postvakt may read";
+        let right = "name an existing file that the user who runs postvakt can read";
         read(&self.0.join(name)).map_err(|error| Fault::new(format!("{name}: {error}"), right))
     }
 }

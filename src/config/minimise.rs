@@ -23,7 +23,7 @@ pub struct Minimise {
 /// Mailboxes that a setting is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Covered {
-    /// `*`: all, and mail that is nobody's.
+    /// `*`: all mailboxes, and mail without a party inside.
     Everybody,
     /// `@exempelby.se`.
     Domain(Domain),
@@ -32,7 +32,7 @@ pub enum Covered {
 }
 
 impl Covered {
-    /// Whether the address is among them; `None` is mail that has nobody inside.
+    /// Whether the address is among them; `None` is mail without a party inside.
     pub fn covers(&self, address: Option<&Address>) -> bool {
         match self {
             Self::Everybody => true,

@@ -2,8 +2,6 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::time::Duration;
-
 use jiff::tz::TimeZone;
 
 use super::Smtp;
@@ -15,29 +13,21 @@ use crate::settings::problem::Fault;
 use crate::settings::{Settings, parse};
 use crate::templates::{Occasion, Template, Texts};
 
-const RETRY: Duration = Duration::from_secs(30);
-const MAX_AGE: Duration = Duration::from_hours(3 * 24);
-const TIMEOUT: Duration = Duration::from_mins(1);
-
 /// `[smtp]`.
 pub(super) fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
-    let submit = section.required("submit", "write submit = \"127.0.0.1:10026\", or leave [smtp] out", |value| {
-        let address = parse::socket(value)?;
-        if address.ip().to_canonical().is_loopback() && address.port() != 0 {
-            return Ok(address);
-        }
-        let problem = format!("{address} is not a port of this host's loopback, and receipts would be open to whoever is between");
-        Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
-    });
+    let submit =
+        section.required("submit", "write submit = \"127.0.0.1:10026\", or remove [smtp]", |value| {
+            let address = parse::socket(value)?;
+            if address.ip().to_canonical().is_loopback() && address.port() != 0 {
+                return Ok(address);
+            }
+            let problem = format!("{address} is not a loopback address with a port");
+            Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
+        });
     let retry = section.optional("retry", parse::duration_up_to(limits::COURIER_PAUSE));
     let max_age = section.optional("max_age", parse::duration_up_to(limits::OUTBOX_AGE));
     let timeout = section.optional("timeout", parse::duration_up_to(limits::COURIER_TIME));
-    Some(Smtp {
-        submit: submit?,
-        retry: retry.unwrap_or(RETRY),
-        max_age: max_age.unwrap_or(MAX_AGE),
-        timeout: timeout.unwrap_or(TIMEOUT),
-    })
+    Some(Smtp { submit: submit?, retry: retry?, max_age: max_age?, timeout: timeout? })
 }
 
 /// `[notices]`, and what else all notices have in common; `None` where nothing is sent.
@@ -51,8 +41,8 @@ pub(super) fn notice_settings(
     let (from, texts) = root
         .table("notices", |section| {
             if !sends {
-                let right = "write [smtp] with submit too, or take [notices] out";
-                section.wrong_here(Fault::new("has nothing to send them by", right));
+                let right = "add [smtp] with submit, or remove [notices]";
+                section.wrong_here(Fault::new("requires [smtp]", right));
             }
             notices(section, organisation)
         })
@@ -66,7 +56,7 @@ fn notices(section: &mut Settings<'_>, organisation: Option<&Organisation>) -> (
         let address = parse::address(value)?;
         match organisation {
             Some(organisation) if !organisation.keeps(&address) => Err(Fault::new(
-                format!("{address} is outside: nobody there may speak for the organisation"),
+                format!("{address} is outside, and notices speak for the organisation"),
                 "write an address in one of organisation.domains",
             )),
             Some(_) | None => Ok(address),

@@ -20,9 +20,6 @@ use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 use crate::templates::Occasion;
 
-/// What the subject of spam begins with, where the config does not say (Västerås' guidelines 2.7).
-const SPAM_TAG: &str = "[…SPAM?...]";
-
 type Configured = (Box<dyn Rule>, RulePolicy);
 
 /// `[rules]`: the rules that are not off, in the order of the file.
@@ -58,10 +55,10 @@ fn no_such_rule(id: &str) -> Fault {
         .collect();
     let there_are = there_are.join(", ");
     let right = match parse::nearest(id, rules::ALL.iter().map(|spec| spec.id)) {
-        Some(near) => format!("did you mean `{near}`? There are: {there_are}"),
-        None => format!("there are: {there_are}"),
+        Some(near) => format!("did you mean `{near}`? Known rules: {there_are}"),
+        None => format!("known rules: {there_are}"),
     };
-    Fault::new("this version has no such rule", right)
+    Fault::new("unknown rule", right)
 }
 
 /// `[rules.<id>.<name>]`, as many as there are.
@@ -69,9 +66,8 @@ fn named(section: &mut Settings<'_>, spec: &Spec, ground: RuleContext<'_>) -> Ve
     let entries = section.entries();
     if entries.len() > limits::CUSTOM_RULES {
         let most = limits::CUSTOM_RULES;
-        let problem =
-            format!("has {} rules, and at most {most} can be asked about every mail", entries.len());
-        section.wrong_here(Fault::new(problem, "put what belongs together into one rule"));
+        let problem = format!("has {} rules, more than the maximum of {most}", entries.len());
+        section.wrong_here(Fault::new(problem, "combine some of them"));
     }
     let mut all = Vec::new();
     for entry in entries {
@@ -79,7 +75,8 @@ fn named(section: &mut Settings<'_>, spec: &Spec, ground: RuleContext<'_>) -> Ve
             let id = format!("{}.{}", spec.id, entry.key);
             all.extend(section.nested(&entry.key, &entry.value, |s| rule(s, spec, &id, ground)).flatten());
         } else {
-            let fault = Fault::new("is not a name for a rule", "write letters, digits and `-`, as no-exe");
+            let fault =
+                Fault::new("is not a valid rule name", "write letters, digits and `-`, such as no-exe");
             section.wrong(&parse::shown_key(&entry.key), entry.at, fault);
         }
     }
@@ -96,8 +93,8 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
     let right = "write mode = \"observe\" to see what the rule would do, then \"enforce\"";
     let word = parse::one_of(&Mode::ALL, Mode::as_str);
     let mode = match spec.menu {
-        // Nothing that these can do keeps a mail from anybody: whoever writes their section wants it done.
-        ActionSet::Spam | ActionSet::Receipt => section.optional("mode", word).or(Some(Mode::Enforce)),
+        // These rules stop no mail, so their mode has a default.
+        ActionSet::Spam | ActionSet::Receipt => section.optional("mode", word),
         ActionSet::Forward
         | ActionSet::Content
         | ActionSet::Sensitive
@@ -110,9 +107,9 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
         section.ask_for_nothing();
     }
     let ground = RuleContext { sends: ground.sends || off, ..ground };
-    // Whoever may only mark has nothing to say about what nobody knows.
+    // A rule that can only mark has no `on_unknown`.
     let on_unknown = match spec.menu {
-        ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => None,
+        ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => Some(OnUnknown::Accept),
         ActionSet::Forward
         | ActionSet::Content
         | ActionSet::Virus
@@ -121,57 +118,49 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
             section.optional("on_unknown", parse::one_of(&OnUnknown::ALL, OnUnknown::as_str))
         }
     };
-    let otherwise = if spec.menu == ActionSet::Virus { OnUnknown::Tempfail } else { OnUnknown::default() };
     let actions = match spec.menu {
         ActionSet::Forward => forward(section, ground),
         ActionSet::Content => content(section),
         ActionSet::Virus => virus(section),
         ActionSet::Sender(occasion) => sender(section, occasion),
-        ActionSet::Mark => mark(section, ground, Label::Suspicious, None),
-        ActionSet::Spam => mark(section, ground, Label::Spam, Some(SPAM_TAG)),
+        ActionSet::Mark => Some(mark(section, ground, Label::Suspicious)),
+        ActionSet::Spam => Some(mark(section, ground, Label::Spam)),
         ActionSet::Receipt => receipts::receipts(section, ground),
         ActionSet::Sensitive => sensitive::policy(section, ground),
     };
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };
-    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown.unwrap_or(otherwise), actions, place };
+    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown?, actions: actions?, place };
     if policy.mode == Mode::Off { None } else { Some((rule?, policy)) }
 }
 
-fn content(section: &mut Settings<'_>) -> Actions {
+fn content(section: &mut Settings<'_>) -> Option<Actions> {
     let action = section.optional("action", parse::one_of(&ContentAction::ALL, ContentAction::as_str));
-    Actions::Content(action.unwrap_or_default())
+    action.map(Actions::Content)
 }
 
-fn virus(section: &mut Settings<'_>) -> Actions {
+fn virus(section: &mut Settings<'_>) -> Option<Actions> {
     let action = section.optional("action", parse::one_of(&VirusAction::ALL, VirusAction::as_str));
-    Actions::Virus(action.unwrap_or_default())
+    action.map(Actions::Virus)
 }
 
-fn sender(section: &mut Settings<'_>, occasion: Occasion) -> Actions {
+fn sender(section: &mut Settings<'_>, occasion: Occasion) -> Option<Actions> {
     let action = section.optional("action", parse::one_of(&SenderAction::ALL, SenderAction::as_str));
     let notify = section.optional("notify", parse::one_of(&TellSender::ALL, TellSender::as_str));
-    Actions::Sender(SenderPolicy {
-        action: action.unwrap_or_default(),
-        notify: notify.unwrap_or_default(),
-        occasion,
-    })
+    Some(Actions::Sender(SenderPolicy { action: action?, notify: notify?, occasion }))
 }
 
-fn mark(
-    section: &mut Settings<'_>,
-    ground: RuleContext<'_>,
-    label: Label,
-    otherwise: Option<&str>,
-) -> Actions {
-    let subject_tag = section.optional("subject_tag", tag).or_else(|| otherwise.map(str::to_owned));
+fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> Actions {
+    let subject_tag = section.optional("subject_tag", tag);
     let mut headers_only = Vec::new();
     for value in section.list("headers_only").unwrap_or_default() {
         headers_only.extend(section.accept("headers_only", value.at, insiders(value, ground)));
     }
-    if otherwise.is_none() && section.names("headers_only") && !section.names("subject_tag") {
-        let fault =
-            Fault::new("has headers_only and no subject_tag: every subject is kept", "take headers_only out");
+    if subject_tag.is_none() && section.names("headers_only") && !section.names("subject_tag") {
+        let fault = Fault::new(
+            "headers_only has no effect without subject_tag",
+            "add subject_tag, or remove headers_only",
+        );
         section.wrong_here(fault);
     }
     Actions::Mark(MarkPolicy { label, subject_tag, headers_only })
@@ -187,29 +176,30 @@ fn tag(value: &Value) -> Result<String, Fault> {
     let most = limits::SUBJECT_TAG_CHARACTERS;
     let problem =
         format!("{} is longer than {most} characters, or looks like an encoded word", parse::shown(given));
-    Err(Fault::new(problem, format!("write a short word in brackets, as \"{SPAM_TAG}\"")))
+    Err(Fault::new(problem, format!("write a short word in brackets, such as \"[SPAM?]\"")))
 }
 
 /// A mailbox inside, or `@domain` for all of a domain inside.
 fn insiders(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
     let Some(name) = parse::text(value)?.strip_prefix('@') else {
-        return inside(value, ground, "no mail from outside comes for it").map(Target::Address);
+        return inside(value, ground, "only mailboxes inside receive inbound mail").map(Target::Address);
     };
     let domain = Domain::new(name);
     if ground.organisation.is_none_or(|organisation| organisation.owns_domain(&domain)) {
         return Ok(Target::Domain(domain));
     }
-    let problem = format!("@{domain} is outside: no mail from outside comes for it");
+    let problem = format!("@{domain} is outside: only mailboxes inside receive inbound mail");
     Err(Fault::new(problem, "write a mailbox or an @domain in one of organisation.domains"))
 }
 
-fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Actions {
-    let others = response(section, Response::default());
+fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Actions> {
+    let others = response(section, None);
     let private = section.table("private", |private| response(private, others)).unwrap_or(others);
-    let to = |value: &Value| inside(value, ground, "a mail that is rerouted must stay inside");
-    let reroutes = [others, private].iter().any(|response| response.action == ForwardAction::Reroute);
+    let to = |value: &Value| inside(value, ground, "rerouted mail must stay inside");
+    let reroutes =
+        [others, private].iter().flatten().any(|response| response.action == ForwardAction::Reroute);
     let reroute_to = if reroutes {
-        let right = "action = \"reroute\" needs it: write reroute_to = \"registrator@exempelby.se\"";
+        let right = "action = \"reroute\" requires it: write reroute_to = \"registrator@exempelby.se\"";
         section.required("reroute_to", right, to)
     } else {
         section.optional("reroute_to", to)
@@ -223,21 +213,23 @@ fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Actions {
     for value in section.list("exceptions").unwrap_or_default() {
         exceptions.extend(section.nested("exceptions", value, |s| exception(s, ground)).flatten());
     }
-    Actions::Forward(ForwardPolicy {
-        private,
-        others,
+    Some(Actions::Forward(ForwardPolicy {
+        private: private?,
+        others: others?,
         private_domains: private_domains.unwrap_or_else(shipped_private_domains),
         reroute_to,
         exceptions,
-        notify: notify.unwrap_or_default(),
-    })
+        notify: notify?,
+    }))
 }
 
 /// What a table says of one kind of target, and what holds where it says nothing.
-fn response(section: &mut Settings<'_>, otherwise: Response) -> Response {
+fn response(section: &mut Settings<'_>, otherwise: Option<Response>) -> Option<Response> {
     let action = section.optional("action", parse::one_of(&ForwardAction::ALL, ForwardAction::as_str));
     let strong = section.optional("strong", parse::one_of(&OnLikely::ALL, OnLikely::as_str));
-    Response { action: action.unwrap_or(otherwise.action), strong: strong.unwrap_or(otherwise.strong) }
+    let action = action.or(otherwise.map(|otherwise| otherwise.action));
+    let strong = strong.or(otherwise.map(|otherwise| otherwise.strong));
+    Some(Response { action: action?, strong: strong? })
 }
 
 /// The list that comes with the program; a test reads it.
@@ -253,15 +245,12 @@ fn exception(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Exce
         .required("to", "write to = \"arkiv@leverantor.se\", or \"@leverantor.se\"", |v| outside(v, ground));
     let decision = section.required(
         "decision",
-        "an exception holds by a decision and names it: write decision = \"KS 2026/123\"",
+        "an exception requires a decision: write decision = \"KS 2026/123\"",
         |value| parse::text(value).map(str::to_owned),
     );
     let approved_by = section.optional("approved_by", |value| parse::text(value).map(str::to_owned));
-    let until = section.required(
-        "until",
-        "an exception without an end is never looked at again: write until = 2027-06-30",
-        parse::date,
-    );
+    let until =
+        section.required("until", "an exception requires an end date: write until = 2027-06-30", parse::date);
     let exception = Exception {
         mailbox: mailbox?,
         to: to?,
@@ -277,12 +266,11 @@ fn exception(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Exce
 fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
     let Exception { mailbox, decision, until, .. } = exception;
     if *until < today {
-        let problem =
-            format!("the exception for {mailbox} ended on {until} and no longer holds (decision {decision})");
-        section.warn_here(Fault::new(problem, "take it out, or renew it by a new decision"));
+        let problem = format!("the exception for {mailbox} ended on {until} (decision {decision})");
+        section.warn_here(Fault::new(problem, "remove it, or renew it by a new decision"));
     } else if exception.ends_soon(today) {
         let problem = format!("the exception for {mailbox} ends on {until} (decision {decision})");
-        section.warn_here(Fault::new(problem, "take it out then, or renew it by a new decision"));
+        section.warn_here(Fault::new(problem, "remove it then, or renew it by a new decision"));
     }
 }
 
@@ -305,8 +293,8 @@ fn outside(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
     });
     if owned {
         let given = parse::text(value).unwrap_or_default();
-        let problem = format!("{given} is inside, and a forward that stays inside needs no exception");
-        return Err(Fault::new(problem, "take the exception out, or write the external address"));
+        let problem = format!("{given} is inside, and forwards inside need no exception");
+        return Err(Fault::new(problem, "remove the exception, or write an external address"));
     }
     Ok(target)
 }

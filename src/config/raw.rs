@@ -30,7 +30,7 @@ pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problems> {
     let byte = rest.first().copied().unwrap_or_default();
     let report = Report::new(file, report_text, &NoFiles);
     let fault = Fault::new(
-        format!("octet 0x{byte:02X} is not UTF-8"),
+        format!("byte 0x{byte:02X} is not UTF-8"),
         "save the file in UTF-8, not in Latin-1 or UTF-16",
     );
     report.syntax(report_text.len(), fault);
@@ -72,9 +72,11 @@ fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Repo
     for error in errors {
         let at = start(error, text);
         if any_endless && (endless(error) || error.message().contains("array")) {
-            let right = "write `]` or the closing quotes where it ends";
-            report
-                .syntax(at, Fault::new("not TOML: a list or text that begins before this has no end", right));
+            let right = "add `]` or the closing quotes";
+            report.syntax(
+                at,
+                Fault::new("not TOML: a list or text that begins before this is not closed", right),
+            );
             return ControlFlow::Break(());
         }
         if broken.insert(report.line(at)) {
@@ -116,8 +118,7 @@ pub fn hash(bytes: &[u8], named: &[u8]) -> String {
 
 /// A part of the config is missing and no problem was reported: a fault of this program.
 pub fn unexplained(file: &str) -> Problems {
-    let fault =
-        Fault::new("it could not be read, and postvakt does not know why", "report this fault of postvakt");
+    let fault = Fault::new("could not be read, for an unknown reason", "report this as a bug in postvakt");
     Problems::of_file(file, fault)
 }
 
@@ -135,14 +136,14 @@ fn fault(message: &str, rest: &str) -> Fault {
             return Fault::new("not TOML: a key without a value", "write one after `=`");
         }
         // Its guess at what a bare word was meant to be.
-        return Fault::new("not TOML: text without quotes", "write text in quotes, as \"text\"");
+        return Fault::new("not TOML: text without quotes", "write text in quotes, such as \"text\"");
     }
     if what.contains("recurs") {
         return Fault::new("not TOML: nested too deeply", "no setting needs more than four levels");
     }
     let right = match expected {
         "" | "nothing" if what == "duplicate key" => "keep one of the two".to_owned(),
-        "" | "nothing" => "https://toml.io says how values are written".to_owned(),
+        "" | "nothing" => "see https://toml.io for the syntax of values".to_owned(),
         expected => format!("expected {expected}"),
     };
     Fault::new(format!("not TOML: {what}"), right)
@@ -165,11 +166,11 @@ fn value(from: &DeValue<'_>, at: usize) -> Value {
     let kind = match from {
         DeValue::String(text) => Kind::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_or(Kind::Other("a number without end"), Kind::Number),
+            .map_or(Kind::Other("a number that is too large"), Kind::Number),
         DeValue::Float(_) => Kind::Other("a fraction"),
         DeValue::Boolean(flag) => Kind::Flag(*flag),
         DeValue::Datetime(when) => match (when.date, when.time) {
-            (Some(date), None) => day(date).map_or(Kind::Other("a day that no calendar has"), Kind::Date),
+            (Some(date), None) => day(date).map_or(Kind::Other("an invalid date"), Kind::Date),
             _ => Kind::Other("a time"),
         },
         DeValue::Array(items) => {

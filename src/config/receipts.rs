@@ -3,7 +3,6 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::context::{RuleContext, inside};
 use crate::address::DomainSet;
@@ -14,25 +13,22 @@ use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 use crate::templates::{Occasion, Template};
 
-const DELAY: Duration = Duration::from_secs(10);
-
 /// What the section says beside what the rule itself reads.
-pub(super) fn receipts(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Actions {
+pub(super) fn receipts(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Actions> {
     let delay = section.optional("delay", parse::duration_up_to(limits::OUTBOX_FOLD_TIME));
     let echo_subject = section.optional("echo_subject", parse::flag);
     let authorities = section.file("authorities", |file| {
         DomainSet::parse(&file.text)
             .map_err(|(line, wrong)| file.fault(line, wrong, "write one domain on each line"))
     });
-    let usual = RateLimits::default();
-    let mut rates = |key, usual| ceiling(section, key).unwrap_or(usual);
+    let mut rates = |key| ceiling(section, key).unwrap_or_default();
     let ceilings = RateLimits {
-        sender: rates("per_sender", usual.sender),
-        authority: rates("per_authority", usual.authority),
+        sender: rates("per_sender"),
+        authority: rates("per_authority"),
         authorities: authorities.unwrap_or_else(shipped_authorities),
-        domain: rates("per_domain", usual.domain),
-        mailbox: rates("per_mailbox", usual.mailbox),
-        total: rates("in_all", usual.total),
+        domain: rates("per_domain"),
+        mailbox: rates("per_mailbox"),
+        total: rates("in_all"),
     };
     let right = "write [[rules.receipt.mailboxes]] with address and template";
     let mut mailboxes: Vec<Arc<Mailbox>> = Vec::new();
@@ -41,21 +37,16 @@ pub(super) fn receipts(section: &mut Settings<'_>, ground: RuleContext<'_>) -> A
             continue;
         };
         if mailboxes.iter().any(|known| known.address == mailbox.address) {
-            let fault = Fault::new(format!("{} is named twice", mailbox.address), "keep one of the two");
+            let fault = Fault::new(format!("{} is listed twice", mailbox.address), "keep one of the two");
             section.wrong("mailboxes", value.at, fault);
         }
         mailboxes.push(Arc::new(mailbox));
     }
     if !ground.sends {
-        let right = "write [smtp] with submit = \"127.0.0.1:10026\"";
-        section.wrong_here(Fault::new("has receipts to send, and no [smtp] to send them by", right));
+        let right = "add [smtp] with submit = \"127.0.0.1:10026\"";
+        section.wrong_here(Fault::new("requires [smtp]", right));
     }
-    Actions::Receipt(ReceiptPolicy {
-        mailboxes,
-        delay: delay.unwrap_or(DELAY),
-        echo_subject: echo_subject.unwrap_or(false),
-        ceilings,
-    })
+    Some(Actions::Receipt(ReceiptPolicy { mailboxes, delay: delay?, echo_subject: echo_subject?, ceilings }))
 }
 
 /// The list that comes with the program; a test reads it.
@@ -93,5 +84,5 @@ fn rate(value: &Value) -> Result<Rate, Fault> {
         return Ok(Rate { count, per });
     }
     let right = format!("write a number from 1 to {}", limits::LEDGER_RECEIPTS);
-    Err(Fault::new(format!("{} is too many or none", parse::shown(given)), right))
+    Err(Fault::new(format!("{} is out of range", parse::shown(given)), right))
 }

@@ -16,7 +16,7 @@ pub(super) fn heads(
     section: &mut Settings<'_>,
     sends: bool,
     notices: Option<(&NoticeSettings, &Organisation)>,
-) -> Heads {
+) -> Option<Heads> {
     let every = section.optional("every", |value| {
         let every = parse::duration_up_to(limits::HEADS_LONGEST)(value)?;
         if every >= limits::HEADS_LOOK {
@@ -30,24 +30,24 @@ pub(super) fn heads(
         if sends {
             return parse::address(value);
         }
-        Err(Fault::new("has nothing to send it by", "write [smtp] with submit too"))
+        Err(Fault::new("requires [smtp]", "add [smtp] with submit"))
     });
-    let addressed = section.names("mail");
+    let (addressed, named) = (section.names("mail"), section.names("mail_every"));
     let mail_every = section.optional("mail_every", |value| {
         let every = parse::duration_up_to(limits::HEADS_MAIL_LONGEST)(value)?;
-        if addressed {
+        if addressed || !named {
             return Ok(every);
         }
-        Err(Fault::new("is about a letter that goes to nobody", "write mail = \"arkiv@exempelby.se\" too"))
+        Err(Fault::new("requires mail", "add mail = \"arkiv@exempelby.se\""))
     });
-    let mail = to.zip(notices).map(|(to, (notices, organisation))| HeadMail {
+    let mail = to.zip(mail_every).zip(notices).map(|((to, every), (notices, organisation))| HeadMail {
         to,
-        every: mail_every.unwrap_or(limits::HEADS_MAIL_EVERY),
+        every,
         notices: notices.clone(),
         organisation: organisation.name.clone(),
     });
     let key = section.optional("key", parse::absolute);
-    Heads { every: every.unwrap_or(limits::HEADS_EVERY), file, syslog, mail, key }
+    Some(Heads { every: every?, file, syslog, mail, key })
 }
 
 /// `[[store.retention]]`.
@@ -72,12 +72,11 @@ pub(super) fn minimise(section: &mut Settings<'_>) -> Option<Minimise> {
     let hash = section.optional("keep", |value| match parse::text(value)? {
         "nothing" => Ok(false),
         "hash" => Ok(true),
-        other => Err(Fault::new(
-            format!("{} is none of the words for it", parse::shown(other)),
-            "write \"nothing\" or \"hash\"",
-        )),
+        other => {
+            Err(Fault::new(format!("invalid value {}", parse::shown(other)), "write \"nothing\" or \"hash\""))
+        }
     });
-    Some(Minimise { mailboxes: mailboxes?, hash: hash.unwrap_or_default() })
+    Some(Minimise { mailboxes: mailboxes?, hash: hash? })
 }
 
 /// `None` where one of them is wrong: a setting that is about fewer mailboxes than were named is worse than none.

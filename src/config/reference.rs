@@ -17,6 +17,7 @@ use sensitive::SENSITIVE;
 use services::{MARK, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, ActionSet, Section, Spec};
+use crate::settings::defaults::Defaults;
 use crate::settings::{Fallback, Key};
 
 /// One table of the config, as it is documented.
@@ -48,8 +49,17 @@ pub fn tables() -> Vec<Documented> {
     all
 }
 
+/// The documented default of every key, as tables of the config.
+pub fn defaults() -> Defaults {
+    let mut defaults = Defaults::default();
+    for table in tables() {
+        defaults.insert(table.header.trim_matches(['[', ']']), Defaults::of(&table.keys));
+    }
+    defaults
+}
+
 /// The section of a rule, and the tables in it.
-fn of_rule(spec: &Spec) -> Vec<Documented> {
+pub fn of_rule(spec: &Spec) -> Vec<Documented> {
     let (path, example) = match spec.section {
         Section::One => (format!("rules.{}", spec.id), format!("rules.{}", spec.id)),
         Section::Named(name) => (format!("rules.{}.<name>", spec.id), format!("rules.{}.{name}", spec.id)),
@@ -68,11 +78,9 @@ fn of_rule(spec: &Spec) -> Vec<Documented> {
     let mode = match spec.menu {
         ActionSet::Forward | ActionSet::Content | ActionSet::Sensitive => MODE,
         ActionSet::Virus | ActionSet::Mark | ActionSet::Sender(_) => Key { example: "\"observe\"", ..MODE },
-        ActionSet::Spam | ActionSet::Receipt => Key {
-            default: Fallback::Value("\"enforce\""),
-            why: "It keeps no mail from anybody: whoever writes the section wants it done.",
-            ..MODE
-        },
+        ActionSet::Spam | ActionSet::Receipt => {
+            Key { default: Fallback::Text("enforce"), why: "This rule never stops mail.", ..MODE }
+        }
     };
     let of_unknown: &[Key] = match spec.menu {
         ActionSet::Forward | ActionSet::Content | ActionSet::Receipt | ActionSet::Sensitive => &[ON_UNKNOWN],
@@ -100,29 +108,51 @@ const INTRODUCTION: &str = "\
 <!-- Made from the program by `UPDATE_GOLDEN=1 cargo test --test it config`; a test holds it current. -->
 # Configuration
 
-Postvakt reads one file in [TOML](https://toml.io), UTF-8, 4 MiB at the most. `config/postvakt.toml` is a complete
-example. A key that is not in this reference is an error and never ignored, and so is a rule that this version does
-not have.
+Postvakt reads one file in [TOML](https://toml.io): UTF-8, at most 4 MiB. The default path is
+`/etc/postvakt/postvakt.toml`. `config/postvakt.toml` is a complete example with every key.
 
-`postvakt check --config F` prints `F: valid` and exits 0, or prints everything that is wrong and exits 78: one line
-for each problem, in the order of the file, as
+The smallest useful config names the organisation, the sockets and the log, and enables one rule:
 
-```text
-postvakt.toml:3:1: organisation.domians: is not a key of this table; did you mean `domains`?
+```toml
+[organisation]
+name = \"Exempelby kommun\"
+domains = [\"exempelby.se\"]
+
+[server]
+listen = [\"unix:/run/postvakt/milter.sock\"]
+
+[store]
+directory = \"/var/lib/postvakt\"
+
+[rules.auto-forward]
+mode = \"observe\"
 ```
 
-that is file, line, column (in characters), key, what is wrong, and what would be right. With `--json` it prints an
-array of objects with `file`, `line`, `column`, `key`, `problem`, `suggestion` and `severity`. Warnings, such as an
-exception that has ended, do not make a config invalid. A running server reads the file again on SIGHUP; it keeps the
-old config when the new one is not valid, and says so.
+`postvakt check --config F` validates a file. It prints `F: valid` and exits with 0, or prints every error, one per line
+in the order of the file, and exits with 78:
 
-Sizes are a number with its unit: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers of 1024). Time spans are a
-number with its unit too: s, min, h, d. Dates are written without quotes. Patterns are regular expressions (<https://docs.rs/regex/latest/regex/#syntax>) that may match
-anywhere in the value; they are best written in single quotes, where a backslash is a backslash. A compiled pattern
-takes 1 MiB at the most.
+```text
+postvakt.toml:3:1: organisation.domians: unknown key; did you mean `domains`?
+```
 
-A key that names a file takes its name from the directory of the config, unless it begins with `/`. Such a file is
-UTF-8, 4 MiB at the most, read and checked with the config, and part of the hash that every record has.
+A line has the file, line and column, the key, what is wrong, and what would be right. `--json` prints an array of
+objects with `file`, `line`, `column`, `key`, `problem`, `suggestion` and `severity`. An unknown key or rule is always an
+error. Warnings, for example about an exception that has ended, do not make a config invalid.
+
+A running server reads its file again on SIGHUP. If the new file is invalid, the server logs the errors and keeps the old
+config.
+
+## Values
+
+- **Sizes** are a number and a unit in quotes: `\"10 MB\"`. Units: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers
+  of 1024).
+- **Time spans** are a number and a unit in quotes: `\"30 s\"`. Units: s, min, h, d.
+- **Rates** are a count per hour or day: `[\"5/h\", \"20/d\"]`.
+- **Dates** are written without quotes: `2027-06-30`.
+- **Patterns** are [regular expressions](https://docs.rs/regex/latest/regex/#syntax). They may match anywhere in the value.
+  Write them in single quotes, where a backslash needs no escape. A compiled pattern may take at most 1 MiB.
+- **Files** are named relative to the directory of the config, or by an absolute path. They are UTF-8, at most 4 MiB,
+  checked together with the config, and included in the config's hash that each record carries.
 ";
 
 /// `docs/configuration.md`.
@@ -141,13 +171,13 @@ pub fn markdown() -> String {
 }
 
 fn write_keys(out: &mut String, keys: &[Key]) {
-    out.push_str("| key | value | without it | meaning | reason for the default | example |\n|---|---|---|---|---|---|\n");
+    out.push_str("| key | value | default | meaning | reason | example |\n|---|---|---|---|---|---|\n");
     for key in keys {
         let without = match key.default {
-            Fallback::Required => "an error".to_owned(),
-            Fallback::Off => "off".to_owned(),
-            Fallback::Value(value) => format!("`{value}`"),
-            Fallback::Found(how) => how.to_owned(),
+            Fallback::Required | Fallback::Off | Fallback::Found(_) => key.default.to_string(),
+            Fallback::Text(_) | Fallback::Texts(_) | Fallback::Number(_) | Fallback::Flag(_) => {
+                format!("`{}`", key.default)
+            }
         };
         let cells = [
             &*format!("`{}`", key.name),
@@ -185,8 +215,10 @@ pub fn example() -> String {
 fn write_key(out: &mut String, key: &Key) {
     let (off, without) = match key.default {
         Fallback::Required | Fallback::Off => ("", String::new()),
-        Fallback::Value(value) => ("", format!(" Without it: {value}.")),
-        Fallback::Found(how) => ("# ", format!(" Without it: {how}.")),
+        Fallback::Found(how) => ("# ", format!(" Default: {how}.")),
+        Fallback::Text(_) | Fallback::Texts(_) | Fallback::Number(_) | Fallback::Flag(_) => {
+            ("", format!(" Default: {}.", key.default))
+        }
     };
     write_comment(out, &format!("{}{without}", key.meaning));
     for inner in key.keys {

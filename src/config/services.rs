@@ -100,7 +100,7 @@ fn authserv_id(section: &mut Settings<'_>) -> Option<String> {
         if parse::is_domain(&id) {
             return Ok(id);
         }
-        let problem = format!("{} is not a host's name", parse::shown(given));
+        let problem = format!("{} is not a host name", parse::shown(given));
         Err(Fault::new(problem, "write it as \"mx.exempelby.se\""))
     })
 }
@@ -135,18 +135,10 @@ fn scanner(section: &mut Settings<'_>, kind: Kind) -> Option<Scanner> {
         if (1..=most).contains(&size) {
             return Ok(size);
         }
-        let problem = format!("{size} octets is not from 1 to the {most} that are kept of a message");
-        Err(Fault::new(problem, "write what the scanner itself takes, as \"25 MB\""))
+        let problem = format!("{size} bytes is out of range (1 to {most})");
+        Err(Fault::new(problem, "write the scanner's own limit, such as \"25 MB\""))
     });
-    let usual = match kind {
-        Kind::Rspamd | Kind::ClamAv => limits::SCAN_OCTETS,
-        Kind::SpamAssassin => limits::SPAMASSASSIN_OCTETS,
-    };
-    Some(Scanner {
-        address: address?,
-        deadline: deadline.unwrap_or(limits::SCAN_TIME),
-        size_at_most: size_at_most.unwrap_or(usual),
-    })
+    Some(Scanner { address: address?, deadline: deadline?, size_at_most: size_at_most? })
 }
 
 fn endpoint(value: &Value) -> Result<Endpoint, Fault> {
@@ -156,7 +148,7 @@ fn endpoint(value: &Value) -> Result<Endpoint, Fault> {
             Ok(Endpoint::Unix(path.into()))
         }
         Some(path) => {
-            let problem = format!("{} is not the whole path of a socket", parse::shown(path));
+            let problem = format!("{} is not the absolute path of a socket", parse::shown(path));
             Err(Fault::new(problem, "write it as \"unix:/run/clamav/clamd.ctl\""))
         }
         None => parse::socket(value).map(Endpoint::Inet),
@@ -172,16 +164,13 @@ fn upstream(section: &mut Settings<'_>, inside: &[IpNet]) -> Vec<IpNet> {
         let overlaps = |network: &&IpNet| network.contains(&client) || client.contains(*network);
         if let Some(network) = inside.iter().find(overlaps) {
             let problem = format!(
-                "{client} is also in organisation.internal_networks ({network}): what it brings for people inside counts as \
-                 mail from outside, and what it brings for people outside as mail that leaves"
+                "{client} is also in organisation.internal_networks ({network}): its mail to people inside is \
+                 inbound, and its mail to people outside is outbound"
             );
             section.warn(
                 "clients",
                 value.at,
-                Fault::new(
-                    problem,
-                    "name the filter's hosts alone, and none that people's own mail comes from",
-                ),
+                Fault::new(problem, "list only the filter's hosts, and no hosts that send your users' mail"),
             );
         }
         clients.push(client);

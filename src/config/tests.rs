@@ -46,7 +46,10 @@ fn domains_of_exchange_are_inside_and_are_no_ones_but_the_tenants() {
     assert!(organisation.owns(&Address::parse("anna@exempelbykommun.onmicrosoft.com").unwrap()));
     assert!(!organisation.owns(&Address::parse("anna@annan.onmicrosoft.com").unwrap()));
     let problem = with("routing_domains = [\"*.onmicrosoft.com\"]").unwrap_err().to_string();
-    assert!(problem.contains("organisation.routing_domains: *.onmicrosoft.com is every tenant"), "{problem}");
+    assert!(
+        problem.contains("organisation.routing_domains: *.onmicrosoft.com matches every tenant"),
+        "{problem}"
+    );
     let problem = with("routing_domains = [\"anna@exempelby.se\"]").unwrap_err().to_string();
     assert!(problem.contains("is not a domain"), "{problem}");
 }
@@ -67,7 +70,7 @@ fn a_filter_that_stands_inside_is_warned_of() {
     }
     let route = VALID.to_owned()
         + "[rules.auto-forward]\nmode = \"enforce\"\naction = \"reroute\"\nreroute_to = \"a%gmail.com@exempelby.se\"\n";
-    assert!(said(route.as_bytes()).contains("is outside: a mail that is rerouted must stay inside"));
+    assert!(said(route.as_bytes()).contains("is outside: rerouted mail must stay inside"));
 }
 
 #[test]
@@ -166,11 +169,7 @@ fn a_file_is_read_checked_and_part_of_the_hash() {
     assert_eq!((strong("x@gmail.com"), strong("x@example.com")), (OnLikely::Record, OnLikely::Record));
     let said = |files: &dyn Files| forward(keys, files).unwrap_err().to_string();
     let at = "F:12:19: rules.auto-forward.private_domains: ";
-    assert!(
-        said(&NoFiles).starts_with(&format!("{at}own.txt: there is no such file; ")),
-        "{}",
-        said(&NoFiles)
-    );
+    assert!(said(&NoFiles).starts_with(&format!("{at}own.txt: no such file; ")), "{}", said(&NoFiles));
     let wrong = said(&One("own.txt", b"example.org\nx@example.org\n"));
     assert!(wrong.starts_with(&format!("{at}own.txt:2: not a domain; ")), "{wrong}");
     assert!(said(&One("own.txt", b"\xFF")).starts_with(&format!("{at}own.txt is not UTF-8; ")));
@@ -227,15 +226,15 @@ fn bytes_that_are_not_text() {
     let latin1 = [b"# Exempelby\nname = \"\xC3\xA5\xE4\"\n", VALID.as_bytes()].concat();
     assert_eq!(
         said(&latin1),
-        "F:2:10: octet 0xE4 is not UTF-8; save the file in UTF-8, not in Latin-1 or UTF-16"
+        "F:2:10: byte 0xE4 is not UTF-8; save the file in UTF-8, not in Latin-1 or UTF-16"
     );
     let utf16: Vec<u8> = "\u{feff}[a]".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    assert!(said(&utf16).starts_with("F:1:1: octet 0xFF is not UTF-8"));
+    assert!(said(&utf16).starts_with("F:1:1: byte 0xFF is not UTF-8"));
     assert!(said(format!("{VALID}\0").as_bytes()).contains("F:10:1: not TOML"));
     let hidden = VALID.replace("Exempelby kommun", "a\\u0000b");
     assert_eq!(
         said(hidden.as_bytes()),
-        "F:2:8: organisation.name: \"a\u{fffd}b\" has a control character; write one line of plain text"
+        "F:2:8: organisation.name: \"a\u{fffd}b\" contains a control character; write one line of plain text"
     );
 }
 
@@ -263,13 +262,14 @@ fn depth_and_size_have_limits() {
         VALID.replace("domains = [", &format!("domains = [{}", "\"x.se\", ".repeat(limits::CONFIG_LIST)));
     assert!(
         said(many.as_bytes())
-            .contains("organisation.domains: has 1001 values, and can have 1000 at the most")
+            .contains("organisation.domains: has 1001 values, more than the maximum of 1000")
     );
     let rule = |n| format!("[rules.custom.r{n}]\nmode = 'off'\nwhen = {{ subject = 'x' }}\n");
     let rules: String = (0..=limits::CUSTOM_RULES).map(rule).collect();
     assert!(
-        said(format!("{VALID}{rules}").as_bytes()).contains("rules.custom: has 201 rules, and at most 200")
+        said(format!("{VALID}{rules}").as_bytes())
+            .contains("rules.custom: has 201 rules, more than the maximum of 200")
     );
     let one_line = format!("x = [{}]", "3, ".repeat(600_000));
-    assert!(said(one_line.as_bytes()).contains("F:1:1: x: is not a key of this table"));
+    assert!(said(one_line.as_bytes()).contains("F:1:1: x: unknown key"));
 }

@@ -54,9 +54,21 @@ fn ceilings(sender: &[(u32, Per)], total: &[(u32, Per)]) -> RateLimits {
     }
 }
 
+fn usual() -> RateLimits {
+    let rates = |hour, day| vec![Rate { count: hour, per: Per::Hour }, Rate { count: day, per: Per::Day }];
+    RateLimits {
+        sender: rates(5, 20),
+        authority: rates(60, 500),
+        domain: rates(200, 1_000),
+        mailbox: rates(1_000, 5_000),
+        total: rates(2_000, 10_000),
+        ..RateLimits::default()
+    }
+}
+
 #[test]
 fn two_programs_face_to_face_come_to_an_end_and_others_are_answered() {
-    let (limiter, usual) = (ReceiptLimiter::default(), RateLimits::default());
+    let (limiter, usual) = (ReceiptLimiter::default(), usual());
     let answered =
         (0..500).filter(|n| admit(&limiter, &usual, "robot@example.org", i64::from(*n) / 60, *n).is_empty());
     assert_eq!(answered.count(), 5, "new Message-IDs for eight minutes");
@@ -73,8 +85,7 @@ fn two_programs_face_to_face_come_to_an_end_and_others_are_answered() {
 #[test]
 fn an_authority_has_more_and_comes_to_an_end_too() {
     let board = DomainSet::parse("board.example").unwrap();
-    let (limiter, usual) =
-        (ReceiptLimiter::default(), RateLimits { authorities: board, ..RateLimits::default() });
+    let (limiter, usual) = (ReceiptLimiter::default(), RateLimits { authorities: board, ..usual() });
     let count = |sender: &str, first: u32| {
         (first..first + 500)
             .filter(|n| admit(&limiter, &usual, sender, i64::from(n % 50), *n).is_empty())
@@ -89,7 +100,7 @@ fn an_authority_has_more_and_comes_to_an_end_too() {
 
 #[test]
 fn an_author_behind_many_senders_is_one() {
-    let (limiter, usual) = (ReceiptLimiter::default(), RateLimits::default());
+    let (limiter, usual) = (ReceiptLimiter::default(), usual());
     let admitted = (0..100_u32).filter(|n| {
         let sender = format!("{}@crm.example", ["anna", "bo", "cilla", "doris"][*n as usize % 4]);
         let facts = from_outside(&sender, "registrator@exempelby.se", "From: Support <support@crm.example>");
@@ -102,7 +113,7 @@ fn an_author_behind_many_senders_is_one() {
 
 #[test]
 fn one_mail_that_comes_again_is_counted_once() {
-    let (limiter, usual) = (ReceiptLimiter::default(), RateLimits::default());
+    let (limiter, usual) = (ReceiptLimiter::default(), usual());
     for _ in 0..100 {
         assert_eq!(admit(&limiter, &usual, "x@example.org", 0, 7), "");
     }

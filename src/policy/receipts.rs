@@ -37,14 +37,14 @@ pub struct ReceiptPolicy {
 pub struct Mailbox {
     /// Its address.
     pub address: Address,
-    /// What people call it; the organisation's name where nobody says.
+    /// What people call it. Default: the organisation's name.
     pub name: Option<String>,
     /// The text of its receipts.
     pub template: Template,
 }
 
 /// How many receipts there may be, each in any hour or any day.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RateLimits {
     /// For one sender.
     pub sender: Vec<Rate>,
@@ -58,21 +58,6 @@ pub struct RateLimits {
     pub mailbox: Vec<Rate>,
     /// In all; above it the breaker opens.
     pub total: Vec<Rate>,
-}
-
-impl Default for RateLimits {
-    fn default() -> Self {
-        let rates =
-            |hour, day| vec![Rate { count: hour, per: Per::Hour }, Rate { count: day, per: Per::Day }];
-        Self {
-            sender: rates(5, 20),
-            authority: rates(60, 500),
-            authorities: DomainSet::default(),
-            domain: rates(200, 1_000),
-            mailbox: rates(1_000, 5_000),
-            total: rates(2_000, 10_000),
-        }
-    }
 }
 
 impl RateLimits {

@@ -15,7 +15,7 @@ const ALIKE: [(char, char); 5] = [('i', 'l'), ('ĸ', 'k'), ('ƅ', 'b'), ('χ', '
 /// Two letters that look like one.
 const ALIKE_IN_PAIRS: [(&str, &str); 2] = [("vv", "w"), ("cl", "d")];
 
-/// What each letter of a plain name looks like, in two letters at most, filled up with hyphens, which nobody looks at.
+/// What each letter of a plain name looks like, in two letters at most, filled up with hyphens, which people overlook.
 static PLAIN: LazyLock<[[u8; 2]; 128]> = LazyLock::new(|| {
     let mut looks = [[b'-'; 2]; 128];
     for (letter, look) in (0..).zip(&mut looks) {

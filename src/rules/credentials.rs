@@ -13,7 +13,7 @@ use crate::scan::credentials::{self, Secret};
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "credentials",
-    summary: "Passwords, codes, private keys and tokens in the clear; the password beside the file that it opens.",
+    summary: "Passwords, codes, private keys and tokens in the clear, and passwords sent beside the file they open.",
     page: PAGE,
     menu: ActionSet::Sensitive,
     section: Section::One,
@@ -23,27 +23,29 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-A word for a password and the value that follows it (`Lösenordet till filen är …`, `password: …`, `pwd=…`), a PIN or a
-one-time code with its digits, the code of a door or alarm (`portkod`, `larmkod`, `koden till porten`), keys of cloud
-services (`AccountKey=`, `aws_secret_access_key =`), a user's name with a password in a URL, private keys (PEM, OpenSSH,
-PuTTY), and tokens that their makers gave a fixed beginning (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others, JSON Web
-Tokens). What only holds a value's place is none: asterisks, `<ditt lösenord>`, `skickas separat`, a link to where
-passwords are changed. A value of several kinds of characters, or alone on its line, is *strong*; one that may be a word
-is *medium*.
+- A word for a password with its value (`Lösenordet till filen är …`, `password: …`, `pwd=…`), and a PIN or one-time code
+  with its digits.
+- The code of a door or an alarm (`portkod`, `larmkod`, `koden till porten`).
+- Keys of cloud services (`AccountKey=`, `aws_secret_access_key =`), and a user name with a password in a URL.
+- Private keys (PEM, OpenSSH, PuTTY).
+- Tokens with a fixed prefix (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others), and JSON Web Tokens.
 
-A password or code beside an attachment that is encrypted with one voids the encryption: the mail counts as *serious*,
-for nobody knows what is inside. Else a *strong* credential is *considerable*, a *medium* one *moderate*. Beside such an
-attachment every `kod` and `nyckel` with a value counts.
+Placeholders do not count: asterisks, `<ditt lösenord>`, `skickas separat`, a link to a page where passwords are changed.
+A value with several kinds of characters, or alone on its line, is *strong*. A value that may be a word is *medium*.
+
+A *strong* credential is of class *considerable*, a *medium* one *moderate*. A password or code beside an attachment that
+is encrypted with a password makes the encryption worthless; the mail is then of class *serious*, because the content of
+the attachment is unknown. ConfigDir such an attachment, every `kod` and `nyckel` with a value counts.
 
 ## Why it matters
-A password that was mailed is known to everyone on the way and to everyone who ever reads either mailbox.
+A mailed password is known to everyone on the way and to everyone who ever reads either mailbox.
 
 ## What it misses
-A password that no word announces, or in an image. A password that follows in a mail of its own: each mail is judged
-alone. Words of other languages than Swedish and English.
+Passwords that no word announces, and passwords in images. A password that follows in a separate mail: each mail is
+judged alone. Words in languages other than Swedish and English.
 
 ## Settings
-As those of `sensitive-data`: `action`, `class`, `inbound`, `secure_alternative`, `tls_routes`, `notify`, `copy_to`.
+They are the same as those of `sensitive-data`.
 
 ## References
 Gislaved's guidelines 5.2 (passwords are not sent over insecure channels); RFC 7468 (PEM), RFC 7519 (JSON Web Tokens).

@@ -16,7 +16,7 @@ use crate::settings::problem::Fault;
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "custom",
-    summary: "A rule of your own: conditions on addresses, headers, subject, text, attachments and size.",
+    summary: "Your own rule: conditions on addresses, headers, subject, text, attachments and size.",
     page: PAGE,
     menu: ActionSet::Content,
     section: Section::Named("no-exe"),
@@ -26,26 +26,23 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail for which every condition under `when` holds. A condition may name several values, and one of them is enough.
-The conditions on attachments (`attachment_name`, `attachment_type`, `attachment_size_above`) must hold of one and the
-same attachment, wherever in the message it is nested. The grade is *strong*.
+Mail that meets every condition under `when`. A condition may have several values; one of them is enough. The conditions on
+attachments (`attachment_name`, `attachment_type`, `attachment_size_above`) must all be met by the same attachment,
+however deeply it is nested. The grade is *strong*.
 
 ## Why it matters
-Each organisation has rules that no program knows beforehand: a kind of file that a virus came in last week, a system
-that must not write to the outside, a newsletter that fills the registrar's mailbox.
+Every organisation has rules of its own: a file type that brought a virus last week, a system that must not write to
+addresses outside, a newsletter that fills the registrar's mailbox.
 
 ## What it misses
-What the conditions do not say. A pattern on names sees the name that the sender gave, not what the file is. A pattern
-on text sees text that can be read: not an image of it, not an encrypted part. Where a limit keeps a condition from
-being answered (a message too large, nested too deeply, with too many parts) and no other condition fails, the rule
-says that it could not tell, and `on_unknown` decides.
+A pattern on names sees the name that the sender gave, not what the file is. A pattern on text sees readable text, not
+images or encrypted parts. If a limit keeps a condition from being checked (a message too large, nested too deeply, with
+too many parts) and no other condition fails, the result is *unknown* and `on_unknown` applies.
 
 ## Settings
-`when` has at least one of `direction`, `sender`, `recipient`, `subject`, `text`, `attachment_name`,
-`attachment_type`, `header`, `size_above`, `attachment_size_above`; `docs/configuration.md` has each. Patterns are
-regular expressions that may match anywhere in the value: `^` and `$` tie them to its ends, `(?i)` makes them blind to
-case. Those on addresses are always blind to case, and the null sender is written `<>`. A rule with `recipient`
-concerns the recipients that match, every other rule the whole mail.
+`when` has at least one condition. Patterns are regular expressions that may match anywhere in the value: `^` and `$` anchor
+them, `(?i)` ignores case. Patterns on addresses always ignore case, and the null sender is `<>`. A rule with `recipient`
+applies to the recipients that match, every other rule to the whole mail.
 
 ## References
 RFC 5322 §2.2 (header fields); RFC 2183 §2.3 (names of attachments); the syntax of patterns:
@@ -64,7 +61,7 @@ fn make(id: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let conditions = section.required_table("when", right, |when| {
         let conditions = condition::read(when);
         if when.is_empty() {
-            when.wrong_here(Fault::new("has no condition, and would hold for every mail", right));
+            when.wrong_here(Fault::new("has no condition, so the rule would match every mail", right));
         }
         conditions
     })?;

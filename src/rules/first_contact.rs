@@ -1,4 +1,4 @@
-//! `first-contact`: an author from whom nobody here had mail before.
+//! `first-contact`: an author who is new to the organisation.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -14,7 +14,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "first-contact",
-    summary: "An author outside from whom nobody here had mail before.",
+    summary: "Inbound mail from an author who is new to the organisation.",
     page: PAGE,
     menu: ActionSet::Mark,
     section: Section::One,
@@ -24,22 +24,20 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from outside whose author, the address in From, is nobody from whom mail was let in within the last two years, and
-nobody that was written to from here. A colleague's mail counts: the question is whether anybody here knows him. The
-grade is *strong*.
+Inbound mail from an author (From address) from whom no mail was accepted in the last two years, and to whom no mail was
+sent from here. Mail to or from any colleague counts: an author is known if anyone here knows them. The grade is *strong*.
 
 ## Why it matters
-Whoever pretends to be a colleague, a bank or a supplier usually writes for the first time from that address.
+A person who pretends to be a colleague, a bank or a supplier usually writes for the first time from that address.
 
 ## What it misses
-An author whose address is forged: whether From can be believed is the business of DMARC. The memory is this node's
-own; it is stored with the records, and outlives a restart. Until it is as old as `learning` the rule says that it could
-not tell.
+Authors whose address is forged: DMARC decides whether From can be trusted. Each node has a memory of its own, which is
+stored with the records and survives a restart. Until the memory is as old as `learning`, the result is *unknown*.
 
 ## Settings
-`learning`: how old the memory must be. Every citizen writes for the first time once, so a tag before the subject would
-stand before most of what citizens write: header fields are enough for most. `recipient` keeps the rule to those to
-whom strangers seldom write, such as whoever pays invoices.
+Every citizen writes for the first time once, so a `subject_tag` would mark most mail from citizens. Header fields are
+enough for most organisations. `recipient` limits the rule to mailboxes that strangers seldom write to, such as those of
+people who pay invoices.
 
 ## References
 Gislaved's guidelines 6.1 (unknown senders).
@@ -48,11 +46,11 @@ Gislaved's guidelines 6.1 (unknown senders).
 const KEYS: &[Key] = &[
     Key {
         name: "learning",
-        kind: "time, at most 365 d; \"0 d\" for none",
-        default: Fallback::Value("\"14 d\""),
+        kind: "time span, at most 365 d; \"0 d\" for none",
+        default: Fallback::Text("14 d"),
         example: "\"14 d\"",
-        meaning: "How long authors must have been remembered before anyone counts as new.",
-        why: "On the first day everyone is new.",
+        meaning: "How old the memory of authors must be before an author counts as new.",
+        why: "On the first day, every author is new.",
         keys: &[],
     },
     Key {
@@ -60,8 +58,8 @@ const KEYS: &[Key] = &[
         kind: "pattern",
         default: Fallback::Off,
         example: "'^(ekonomi|lon)@'",
-        meaning: "Only mail to a recipient that it matches is looked at. Authors are remembered whomever they write to.",
-        why: "To most mailboxes of an authority everybody may write.",
+        meaning: "Check only mail to a recipient that matches. Authors are remembered from all mail.",
+        why: "Most mailboxes of an authority are open to everyone.",
         keys: &[],
     },
 ];
@@ -73,14 +71,12 @@ pub struct FirstContact {
     recipient: Option<Patterns>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let learning =
         section.optional("learning", parse::duration_or_none_up_to(limits::CONTACT_LEARNING_AT_MOST));
-    let learning = learning.unwrap_or(limits::CONTACT_LEARNING);
     let recipient = section.value("recipient");
     Some(Box::new(FirstContact {
-        learning: SignedDuration::try_from(learning).unwrap_or(SignedDuration::MAX),
+        learning: SignedDuration::try_from(learning?).unwrap_or(SignedDuration::MAX),
         recipient: recipient.map(|value| Patterns::read(section, "recipient", value, Case::Same)),
     }))
 }

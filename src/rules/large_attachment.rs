@@ -1,4 +1,4 @@
-//! `large-attachment`: mail that leaves with more than a mail should carry.
+//! `large-attachment`: outbound mail with very large attachments.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -13,7 +13,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "large-attachment",
-    summary: "Mail that leaves with attachments larger than a mail should carry.",
+    summary: "Outbound mail with very large attachments.",
     page: PAGE,
     menu: ActionSet::Sender(Occasion::LargeAttachment),
     section: Section::One,
@@ -23,18 +23,16 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail that leaves and whose attachments, after their encoding is undone, are larger than `above` taken together. The
-grade is *certain*.
+Outbound mail whose attachments are larger than `above` in total, after decoding. The grade is *certain*.
 
 ## Why it matters
-The receiver may refuse it, hours later; and mail is not where large files belong.
+The receiving server may reject the mail hours later, and mail is not a place for large files.
 
 ## What it misses
-Links to files elsewhere, which are what is asked for instead.
+Links to files elsewhere. They are what people should use instead.
 
 ## Settings
-`above`: octets of all attachments. `action`: `mark` (the default) or `hold`. The sender is told, unless `notify` says
-`nobody`: once a day, and of each mail that is held, for he takes it for sent.
+The sender is told once a day, and of each mail that is held.
 
 ## References
 Piteå's guidelines 3.9.
@@ -43,15 +41,12 @@ Piteå's guidelines 3.9.
 const KEYS: &[Key] = &[Key {
     name: "above",
     kind: "size",
-    default: Fallback::Value("\"20 MB\""),
+    default: Fallback::Text("20 MB"),
     example: "\"20 MB\"",
-    meaning: "Attachments that are larger than this, taken together, are too large.",
-    why: "With its encoding such a mail is near what others take at all.",
+    meaning: "Limit for the total size of the attachments. A mail above it is found.",
+    why: "With its encoding, such a mail is close to what other servers accept.",
     keys: &[],
 }];
-
-/// The size where the config does not say.
-const ABOVE: u64 = 20_000_000;
 
 /// The rule.
 #[derive(Clone, Copy, Debug)]
@@ -59,9 +54,8 @@ pub struct LargeAttachment {
     above: u64,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
-    Some(Box::new(LargeAttachment { above: section.optional("above", parse::size).unwrap_or(ABOVE) }))
+    Some(Box::new(LargeAttachment { above: section.optional("above", parse::size)? }))
 }
 
 impl Rule for LargeAttachment {

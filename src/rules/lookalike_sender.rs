@@ -1,4 +1,4 @@
-//! `lookalike-sender`: a sender outside who looks like one inside.
+//! `lookalike-sender`: a sender outside who imitates one inside.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -19,7 +19,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "lookalike-sender",
-    summary: "A sender outside who looks like one inside.",
+    summary: "Inbound mail from a sender who imitates a colleague or a domain of the organisation.",
     page: PAGE,
     menu: ActionSet::Mark,
     section: Section::One,
@@ -29,27 +29,27 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from outside whose From is of a foreign domain, and
+Inbound mail with a domain in From that is not the organisation's, and one of these signs:
 
-- `own-address-in-name`: its display name shows one of the organisation's addresses or domains,
-- `colleague`: its display name is one of `names`,
-- `looks-like`: its domain cannot be told from one of the organisation's at a glance (`exempe1by.se`, `exernpelby.se`,
-  letters of other alphabets),
-- `near-miss`: its domain is one letter away from one of the organisation's, two where that is long,
-- `own-domain-inside`: one of the organisation's domains stands inside it (`exempelby.se.example.org`).
+- `own-address-in-name`: the display name shows one of the organisation's addresses or domains.
+- `colleague`: the display name is one of `names`.
+- `looks-like`: the domain looks the same as one of the organisation's at a glance (`exempe1by.se`, `exernpelby.se`,
+  letters of other alphabets).
+- `near-miss`: the domain differs from one of the organisation's by one letter, or by two if it is long.
+- `own-domain-inside`: the domain contains one of the organisation's domains (`exempelby.se.example.org`).
 
-The grade is *strong*. `reply-to-elsewhere`: answers go to another domain than the one in From. Alone it is *weak*, for
-newsletters do that too, and has no effect.
+The grade is *strong*. `reply-to-elsewhere`: replies go to another domain than the one in From. Alone it is *weak* and has
+no effect, because newsletters do it too.
 
 ## Why it matters
-People look at the name and not at the address. Whoever asks for a payment or a password writes as the chief does.
+People look at the name and not at the address. Fraudulent requests for payments or passwords use a manager's name.
 
 ## What it misses
-A name that is not in `names`, and a foreign domain that looks like nothing here. Mail in which From is one of the
-organisation's own domains is the business of DMARC and of `spam`.
+Names that are not in `names`, and domains that do not resemble the organisation's. Mail with one of the organisation's own
+domains in From is checked by DMARC and by the rule `spam`.
 
 ## Settings
-`names`: display names that only colleagues have. `allowed`: foreign domains that may look so.
+`names` and `allowed` adapt the rule to the organisation.
 
 ## References
 Unicode TR 39 (confusables). Gislaved's guidelines 6.1.
@@ -61,8 +61,8 @@ const KEYS: &[Key] = &[
         kind: "list of text",
         default: Fallback::Off,
         example: "[\"Kommundirektören\"]",
-        meaning: "Display names that only colleagues have; compared without regard to case and order of words.",
-        why: "Only the organisation knows whose name would be misused.",
+        meaning: "Display names that only colleagues have. Case and word order do not matter.",
+        why: "Only you know whose names would be misused.",
         keys: &[],
     },
     Key {
@@ -70,8 +70,8 @@ const KEYS: &[Key] = &[
         kind: "list of domains",
         default: Fallback::Off,
         example: "[\"exempelbo.se\"]",
-        meaning: "Foreign domains that may look like the organisation's own; \"*.example.org\" is every domain below.",
-        why: "A neighbour may have such a name.",
+        meaning: "Domains that may resemble the organisation's own. \"*.example.org\" matches every subdomain.",
+        why: "A neighbouring municipality may have such a name.",
         keys: &[],
     },
 ];

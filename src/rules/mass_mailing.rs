@@ -1,4 +1,4 @@
-//! `mass-mailing`: one person inside writes to very many.
+//! `mass-mailing`: one sender inside writes to very many people.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -12,7 +12,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "mass-mailing",
-    summary: "One sender inside who writes to very many people inside.",
+    summary: "Mail from one sender inside to very many people inside.",
     page: PAGE,
     menu: ActionSet::Sender(Occasion::MassMailing),
     section: Section::One,
@@ -22,19 +22,19 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from an address inside, by which that sender has written to `recipients` people inside or more within `window`,
-this mail's recipients included; whoever got several is one. In one mail or in many small ones: from the mail on that
-reaches the number, each is found. The grade is *strong*. Posts of the organisation's own lists are left alone.
+Mail from a sender inside who has written to at least `recipients` different people inside within `window`, in one mail or
+in many small ones. This mail's recipients count too. From the mail that reaches the number on, each mail is found. The
+grade is *strong*. Posts of the organisation's own lists are ignored.
 
 ## Why it matters
-Mail to everybody keeps everybody from work, and a stolen account begins with it.
+Mail to everyone interrupts everyone's work, and the abuse of a stolen account begins with it.
 
 ## What it misses
-A list counts as one recipient, for it is expanded behind the gateway. What was counted is forgotten by a restart, and
-each node counts by itself.
+A mailing list counts as one recipient, because it is expanded behind the gateway. The count is lost at a restart, and each
+node counts separately.
 
 ## Settings
-`action`: `mark` (the default) or `hold`. The sender is told, once a day, unless `notify` says `nobody`.
+The sender is told at most once a day.
 
 ## References
 Piteå's guidelines 3.9.
@@ -44,19 +44,19 @@ const KEYS: &[Key] = &[
     Key {
         name: "recipients",
         kind: "number, 2 to 100000",
-        default: Fallback::Value("100"),
+        default: Fallback::Number(100),
         example: "100",
-        meaning: "How many people inside are very many.",
-        why: "More than a department, fewer than a school.",
+        meaning: "Number of people inside from which on the mail is found.",
+        why: "It is more than a department and less than a school.",
         keys: &[],
     },
     Key {
         name: "window",
-        kind: "time, at most 24 h",
-        default: Fallback::Value("\"1 h\""),
+        kind: "time span, at most 24 h",
+        default: Fallback::Text("1 h"),
         example: "\"1 h\"",
-        meaning: "Within what time.",
-        why: "Long enough for a mail merge that is sent one by one.",
+        meaning: "Period in which recipients are counted.",
+        why: "It covers a mail merge that is sent one by one.",
         keys: &[],
     },
 ];
@@ -68,12 +68,11 @@ pub struct MassMailing {
     minutes: u32,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let recipients = section.optional("recipients", parse::number(2, 100_000));
     let window = section.optional("window", parse::duration_up_to(limits::VOLUME_WINDOW));
-    let minutes = window.and_then(|window| u32::try_from(window.as_secs().div_ceil(60)).ok());
-    Some(Box::new(MassMailing { recipients: recipients.unwrap_or(100), minutes: minutes.unwrap_or(60) }))
+    let minutes = u32::try_from(window?.as_secs().div_ceil(60)).ok();
+    Some(Box::new(MassMailing { recipients: recipients?, minutes: minutes? }))
 }
 
 impl Rule for MassMailing {

@@ -1,6 +1,6 @@
 //! `receipt`: whether the sender of a mail may be answered by a program.
 //!
-//! A receipt goes to whoever the envelope names. Sent to a forged address it strikes somebody who wrote nothing, and
+//! A receipt goes to the envelope sender. Sent to a forged address it reaches a person who wrote nothing, and
 //! sent to another program it may come back for ever. So every sign of either is enough to say nothing, and the record
 //! says which it was.
 
@@ -19,7 +19,7 @@ use super::{ActionSet, Finding, Rule, Section, Spec};
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "receipt",
-    summary: "A receipt for every mail from outside to a function mailbox.",
+    summary: "Receipts for inbound mail to function mailboxes.",
     page: PAGE,
     menu: ActionSet::Receipt,
     section: Section::One,
@@ -29,51 +29,51 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from outside to one of the mailboxes that it names, whose sender is to be told that it arrived. Each mail is
-answered once for each mailbox, however often it comes: the mailbox, the Message-ID and the author are its name
-(without a Message-ID: sender, From, Date and Subject). The rule has no findings; what became of the receipt stands in the
-record's column `receipt`, with the reason where none is sent:
+Inbound mail to one of its mailboxes. The sender gets a receipt: one for each mail and mailbox, however often the same mail
+arrives. Two mails are the same if mailbox, Message-ID and author are the same (without a Message-ID: sender, From, Date
+and Subject). The rule has no findings. The log column `receipt` says what happened; if no receipt is sent, it has one of
+these reasons:
 
-| reason | because |
+| reason | meaning |
 |---|---|
-| `null-sender`, `odd-sender` | nobody can be answered, or not at that address |
+| `null-sender`, `odd-sender` | the mail has no sender that can be answered |
 | `own-address` | the envelope sender or From is inside, though the mail came from outside |
-| `daemon` | a program's address: mailer-daemon, postmaster, noreply, owner-…, …-request, bounces … |
-| `auto-submitted` | Auto-Submitted says anything but `no` (RFC 3834), in any of its fields |
+| `daemon` | the address of a program: mailer-daemon, postmaster, noreply, owner-…, …-request, bounces … |
+| `auto-submitted` | an Auto-Submitted field says anything but `no` (RFC 3834) |
 | `response-suppress` | X-Auto-Response-Suppress has one of the words in `heed_suppress` |
 | `precedence` | Precedence or X-Precedence is bulk, junk, list or auto_reply |
 | `list` | a field of a mailing list (List-Id, List-Unsubscribe … , Mailing-List) |
-| `loop` | X-Loop or its kin, or our own loop field: an answer to an answer |
+| `loop` | X-Loop or a similar field, or our own loop field: a reply to a reply |
 | `machine` | a field that only programs write (X-Autoreply, X-Autorespond, X-FC-MachineGenerated …) |
-| `report` | a bounce, a delivery report, a read receipt |
-| `automatic-subject` | a subject that only programs write (`Autosvar:`, `Out of Office:`, `Undeliverable:` …); one that people write too (`Frånvaro:`, `Auto:`) in an answer, or with X-Auto-Response-Suppress |
-| `reply-to-receipt` | it answers one of our receipts, or has the reference of one in its subject: that case has its receipt |
-| `spam`, `virus`, `held`, `deferred`, `rejected` | what became of the mail itself |
-| `unauthenticated` | nobody vouches for the sender: it may be forged |
-| `authentication-unavailable` | that could not be found out |
-| `ceiling-sender`, `ceiling-domain`, `ceiling-mailbox`, `ceiling-total` | so many were sent already |
-| `breaker` | so many were sent in all that something is wrong; see `docs/receipts.md` |
-| `queue-full` | too many wait to be sent |
-| `unwritten` | no text could be written for it; the journal says why |
+| `report` | a bounce, a delivery report or a read receipt |
+| `automatic-subject` | a subject that only programs write (`Autosvar:`, `Out of Office:`, `Undeliverable:` …), or one that people write too (`Frånvaro:`, `Auto:`) in a reply or with X-Auto-Response-Suppress |
+| `reply-to-receipt` | the mail answers one of our receipts or has its reference in the subject; that case has its receipt |
+| `spam`, `virus`, `held`, `deferred`, `rejected` | the mail itself was marked or stopped |
+| `unauthenticated` | the sender may be forged: SPF, DKIM and DMARC do not confirm it |
+| `authentication-unavailable` | the check of SPF, DKIM and DMARC could not be completed |
+| `ceiling-sender`, `ceiling-domain`, `ceiling-mailbox`, `ceiling-total` | a limit was reached |
+| `breaker` | the limit of all receipts was exceeded; see `docs/receipts.md` |
+| `queue-full` | too many receipts wait to be sent |
+| `unwritten` | the text could not be written; the program's log says why |
 
-`repeated` in the place of `queued` is a mail that came before: its receipt was sent then, or given up.
+`repeated` in the place of `queued` means that the same mail came before; its receipt was sent or cancelled then.
 
-A sender is vouched for when the domain in From is (DMARC passes; without a DMARC record, SPF or a signature of that
-domain does) and the envelope sender's is too, for that is where the receipt goes: SPF passes for it, a good signature
-is of it, or DMARC passes for it.
+A sender is authenticated if both the domain in From and the domain of the envelope sender, where the receipt goes, are
+confirmed. For From, DMARC passes; without a DMARC record, SPF or a DKIM signature of that domain passes. For the envelope
+sender, SPF passes, a valid DKIM signature is of its domain, or DMARC passes for it.
 
 ## Why it matters
-Who writes to an authority must be able to rely on the mail having arrived; and an authority must not be the one that
-sends strangers answers to mail they never wrote.
+A person who writes to an authority must be able to trust that the mail arrived. An authority must not send replies to
+people who never wrote to it.
 
 ## What it misses
-A program that gives no sign of being one is answered, until a ceiling stops it. A mail that a person releases from
-the hold queue gets no receipt. Two mails of one author with the same Message-ID count as one. A reference that
-another gateway has given, or one that is older than the outbox, is not known.
+A program that shows no sign of being one gets receipts until a limit stops it. A mail that is released from the hold queue
+gets no receipt. Two mails of one author with the same Message-ID count as one. References from another gateway, and
+references older than the outbox, are not recognised.
 
 ## Settings
-`mailboxes` name the function mailboxes, each with its text. `on_unknown` says what becomes of a mail whose sender could
-not be authenticated for the moment: `accept` lets it pass without a receipt, `tempfail` has the client bring it again.
+`on_unknown` applies if the sender cannot be authenticated at the moment: `accept` lets the mail pass without a receipt,
+`tempfail` makes the sending server try again.
 
 ## References
 RFC 3834 (automatic responses), RFC 5230 §4.6 (whom not to answer), RFC 2919 and 2369 (lists), RFC 6522 (reports),
@@ -84,19 +84,19 @@ const KEYS: &[Key] = &[
     Key {
         name: "require_authentication",
         kind: "true, false",
-        default: Fallback::Value("true"),
+        default: Fallback::Flag(true),
         example: "true",
-        meaning: "Whether a sender must be vouched for to get a receipt.",
-        why: "An answer to a forged sender strikes somebody who wrote nothing.",
+        meaning: "Whether only senders that SPF, DKIM or DMARC confirm get a receipt.",
+        why: "A receipt to a forged sender goes to somebody who wrote nothing.",
         keys: &[],
     },
     Key {
         name: "heed_suppress",
         kind: "list of All, AutoReply, OOF, DR, RN, NRN",
-        default: Fallback::Value("[\"All\", \"AutoReply\"]"),
+        default: Fallback::Texts(&["All", "AutoReply"]),
         example: "[\"All\", \"AutoReply\"]",
-        meaning: "The words in X-Auto-Response-Suppress that ask for no receipt.",
-        why: "These two mean answers such as a receipt; some organisations put the others on everything that people write.",
+        meaning: "Words in X-Auto-Response-Suppress that suppress the receipt.",
+        why: "These two mean replies such as a receipt. Some organisations put the other words on all their mail.",
         keys: &[],
     },
 ];
@@ -209,17 +209,13 @@ pub struct Receipt {
     heed: Vec<Suppress>,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the type of every rule's")]
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let require = section.optional("require_authentication", parse::flag);
     let heed = section.list("heed_suppress").map(|values| {
         let word = parse::one_of(&Suppress::ALL, Suppress::as_str);
         values.iter().filter_map(|value| section.accept("heed_suppress", value.at, word(value))).collect()
     });
-    Some(Box::new(Receipt {
-        require_authentication: require.unwrap_or(true),
-        heed: heed.unwrap_or_else(|| vec![Suppress::All, Suppress::AutoReply]),
-    }))
+    Some(Box::new(Receipt { require_authentication: require?, heed: heed? }))
 }
 
 impl Rule for Receipt {
@@ -243,7 +239,7 @@ impl Rule for Receipt {
     }
 }
 
-/// Why nobody vouches for the sender.
+/// Why the sender is not authenticated.
 fn unauthenticated(facts: &Facts) -> Option<Suppression> {
     let authentication = match &facts.authentication {
         Fact::Known(authentication) => authentication,

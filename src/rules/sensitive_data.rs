@@ -20,7 +20,7 @@ use settings::Vocabulary;
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "sensitive-data",
-    summary: "Sensitive personal data in the clear: identity numbers, and health, social services and the like near them.",
+    summary: "Sensitive personal data in the clear: identity numbers, and words on health, social services and the like near them.",
     page: PAGE,
     menu: ActionSet::Sensitive,
     section: Section::One,
@@ -31,44 +31,46 @@ pub static SPEC: Spec = Spec {
 const PAGE: &str = "\
 ## What it finds
 Numbers: `personnummer`, `samordningsnummer`, `interimsnummer` (T-numbers), `reservnummer` (of the regions, and the
-national format), `bank` (accounts and IBAN), `card`, `passport`, `bankgiro`, `plusgiro`, `organisationsnummer`, in
-every form in which people write them: twelve digits or ten, with a dash, a plus sign, a blank, a typeset dash, digits
-of full width, hidden characters, over a line's end. A number needs a real day, a right check digit and nothing that
-makes it a piece of something longer. Twelve digits or a separator make it *strong*, ten digits alone *medium*. A word
-such as `personnummer` or `född`, the heading of its column or list, or the number before it in a row makes any form
-strong, also those that need one: `81-12-28 9874`, `811228.9874`, day and last four in two cells, `sista fyra 9874`, a
-letter for a digit. A word such as `OCR` or `faktura` that touches it makes ten digits *weak*, which is never reported,
-and a number with a separator or twelve digits *medium*. The neighbours' numbers (`henkilotunnus`, `fodselsnummer`, `cpr`)
-and those of asylum seekers' cards (`lma`) are looked for where `classes` gives them a class.
+national format), `bank` (accounts and IBAN), `card`, `passport`, `bankgiro`, `plusgiro` and `organisationsnummer`, in
+every form in which people write them: twelve or ten digits, with a dash, a plus sign, a space, a typographic dash,
+full-width digits, hidden characters, or across a line break. A number needs a real date, a correct check digit and no
+neighbouring characters that make it part of something longer.
 
-Categories near them: `health`, `social`, `union`, `religion`, `ethnicity`, `sexuality`, `politics`, `biometrics`,
-`crime`, `protected`, `school`, by lists of terms with points. Terms alone are never a finding: three points (five where
-the number is *medium*) must stand within 600 octets of a person's number, in the same table, or in the subject or the
-names of attachments beside it. One exception: words for protected identity beside an address of a home.
+- *strong*: twelve digits or a separator. Any form is strong beside a word such as `personnummer` or `född`, under such a
+  heading of its column or list, or behind such a number in the same row. Some forms count only there: `81-12-28 9874`,
+  `811228.9874`, the date and the last four digits in two cells, `sista fyra 9874`, a letter for a digit.
+- *medium*: ten digits alone. A number with a separator or twelve digits is *medium* if a word such as `OCR` or
+  `faktura` touches it.
+- *weak*, which is never reported: ten digits that such a word touches.
 
-The class of the mail is that of the most sensitive thing found: `serious` for a category near a number and for a list
-of ten persons or more (`bulk_persons`); `considerable` for a number that is strong; `moderate` for one that is *medium*.
+Numbers of the neighbouring countries (`henkilotunnus`, `fodselsnummer`, `cpr`) and of asylum seekers' cards (`lma`) are
+looked for only if `classes` gives them a class.
 
-Everything is looked through that can be read: subject, names, body, attachments and what is inside them, and what mail
-programs pass over. What is encrypted is left alone, its name is not. What cannot be read is reported as unknown.
+Categories near a number: `health`, `social`, `union`, `religion`, `ethnicity`, `sexuality`, `politics`, `biometrics`,
+`crime`, `protected` and `school`. Each has a list of terms with points. A category is found if terms with three points
+(five if the number is *medium*) occur within 600 bytes of a person's number, in the same table, or in the subject or the
+attachment names beside it. Terms alone are no finding, with one exception: words for protected identity beside a home
+address.
+
+The class of the mail is that of the most sensitive thing found. `serious`: a category near a number, or a list of
+`bulk_persons` persons or more. `considerable`: a *strong* number. `moderate`: a *medium* number.
+
+Everything that can be read is searched: subject, names, body, attachments and their contents, and parts that mail
+programs do not show. Encrypted parts are not searched, but their names are. A part that cannot be read makes the finding
+*unknown*.
 
 ## Why it matters
-Whoever sends sensitive personal data by ordinary mail breaks GDPR article 32, also between colleagues and also where
-the way is encrypted: the supervisory authority wants the data itself encrypted, so that none but the recipient reads it.
+Sending sensitive personal data by ordinary mail breaks GDPR article 32, also between colleagues and also over an
+encrypted connection. The supervisory authority requires the data itself to be encrypted, so that only the recipient can
+read it.
 
 ## What it misses
-Data about a person who is named and not numbered. What is drawn and not written: scans, photographs. Terms that no list
-has, and people in whose mail they mean something else. Ten digits alone are as likely an invoice's as a person's, and
-are only *medium*. A recent day with four digits is as likely a case's.
+Data about a person who is named but not numbered. Images: scans and photographs. Terms that no list contains, and
+organisations in whose mail a listed term means something else. Ten digits alone belong to an invoice as often as to a
+person, and a recent date with four digits belongs to a case as often, so they are only *medium*.
 
 ## Settings
-`action` for all classes, and under `class` another one for `moderate`, `considerable` and `serious`, with a
-`subject_tag`. `inbound`: mail from outside is marked at the most, unless this says `act`: a citizen who writes about
-their own affairs must not be turned away. `secure_alternative` is what a refusal names. `tls_routes` are domains to
-which mail of class `considerable` may go, since the admin has pinned encryption for them; never what is serious.
-`notify` and `copy_to` tell the sender and a function mailbox of what was stopped, never the data. `classes` sets the
-class of each kind and category, `bulk_persons` is how many persons make a list, `terms` adds to the lists, `without_terms` takes away, `own_numbers` and `own_texts`
-are the organisation's own.
+`class` sets another action for `moderate`, `considerable` or `serious` data, and a `subject_tag`.
 
 ## References
 GDPR articles 9, 10 and 32; OSL (2009:400) 21:3, 22:1, 25:1, 26:1; IMY DI-2021-4355, DI-2019-9457, DI-2021-5595;

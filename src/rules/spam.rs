@@ -1,4 +1,4 @@
-//! `spam`: what scanners say, and who vouches for the sender, weighed together.
+//! `spam`: the results of scanners and of sender authentication, weighed together.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -15,7 +15,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "spam",
-    summary: "Spam from outside: marked, never stopped.",
+    summary: "Inbound spam. It is marked, never stopped.",
     page: PAGE,
     menu: ActionSet::Spam,
     section: Section::One,
@@ -25,37 +25,36 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from outside that is more likely spam than not, by what is known of it together. What is said of DMARC and SPF
-needs `[authentication]` in the config.
+Inbound mail that is more likely spam than not. Each sign below counts for a part of a whole; from one whole on, the mail
+is spam. A scanner can reach that alone, or several weaker signs together. The grade is *strong*. The signs from DMARC and
+SPF require `[authentication]`.
 
-
-- `rspamd`, `spamassassin`, `upstream`: the points of each scanner under `[scanners]`, as a part of the points from
-  which on it is spam to that scanner; the highest part counts. A scanner that says spam is one whole.
-- `dmarc-reject`, `dmarc-quarantine`: the domain in From disowns the mail, and no trusted sealer explains it: half of a
-  whole. A chain of forwarders (ARC) explains it where it holds and one of `trusted_sealers` states in it that the domain
-  vouched for the mail, and nobody but such sealers handed it on after that.
-- `own-domain`: people see one of the organisation's own domains as the author's, and nothing vouches for it: half. It may
-  stand in From however it is written there (one of several authors, a second From, a group, an address in a local part,
-  encoded, without its quotes or brackets) or in Sender. `dmarc-reject` and `dmarc-quarantine` are asked of it too.
-- `spf-fail`: the host may not send for the domain of the envelope sender, or `helo-fail`: it may not go by the name that
-  it gives in HELO; and no signature of the domain in From holds, and no trusted sealer explains it: three tenths.
-
-From one whole on it is spam: a scanner alone, or several signs that are each too little. The grade is *strong*.
+- `rspamd`, `spamassassin`, `upstream`: the score of each scanner under `[scanners]`, divided by the score from which
+  that scanner calls a mail spam. Only the highest part counts. If a scanner says spam, the part is one whole.
+- `dmarc-reject`, `dmarc-quarantine`: the mail fails the DMARC policy of the domain in From. This counts half. It is
+  ignored if the ARC chain is valid, a domain in `trusted_sealers` states in it that DMARC passed, and only trusted
+  sealers handled the mail after that.
+- `own-domain`: the mail shows an address in one of the organisation's own domains as its author, and authentication does
+  not confirm it. This counts half. The address may stand in Sender or anywhere in From: among several authors, in a
+  second From field, in a group, in a local part, encoded, or without quotes or brackets. `dmarc-reject` and
+  `dmarc-quarantine` check it too.
+- `spf-fail`: SPF does not allow the host to send for the domain of the envelope sender. `helo-fail`: SPF does not allow
+  it to use its HELO name. One of them counts three tenths, unless a DKIM signature of the domain in From is valid or a
+  trusted sealer explains the failure.
 
 ## Why it matters
-Spam may be a public record: it is marked so that people see what it is, and a mail program can sort it away. Nothing
-is refused, held or thrown away for it, and there is no setting that could do that.
+Spam may be a public record. It is marked, so that people see what it is and mail programs can sort it. It is never
+rejected, held or discarded, and no setting can change that.
 
 ## What it misses
-What no scanner knows. Where no scanner answered, the mail passes with `X-Postvakt-Spam-Check: not-scanned;
-reason=…`, and never with a word that could be taken for *clean*; of several scanners one is enough. A forged address of
-the organisation's own where its own DNS does not answer. Of DKIM signatures the first ten count.
+Spam that no scanner knows. If no scanner answers, the mail passes with the header field `X-Postvakt-Spam-Check:
+not-scanned; reason=…`; one of several scanners is enough. A forged address in one of the organisation's domains, if the
+organisation's own DNS does not answer. Only the first ten DKIM signatures of a mail are checked.
 
 ## Settings
-The mark is `X-Spam-Flag: YES`, `X-Spam-Status` and `X-Spam-Level`, and `subject_tag` before the subject, whose old
-value is kept in `X-Postvakt-Original-Subject`. A subject that has the tag, also behind `SV:` and the like, keeps it
-once. For `headers_only` mailboxes the subject stays as it is. `doubt` says what follows when rspamd would put a mail
-off (`greylist`, `soft reject`). Copies of these fields from outside are always taken away.
+Spam gets the header fields `X-Spam-Flag: YES`, `X-Spam-Status` and `X-Spam-Level`, and `subject_tag` before its subject.
+`X-Postvakt-Original-Subject` keeps the old subject. A subject that already has the tag, also behind `SV:` and the like,
+gets no second one. Inbound copies of these header fields are always removed.
 
 ## References
 RFC 7208 (SPF), RFC 6376 (DKIM), RFC 9989 (DMARC), RFC 8617 (ARC), RFC 2047 §5 (encoded words in a subject). Västerås'
@@ -65,10 +64,10 @@ guidelines 2.7, Piteå's 3.9.
 const KEYS: &[Key] = &[Key {
     name: "doubt",
     kind: "pass, mark",
-    default: Fallback::Value("\"pass\""),
+    default: Fallback::Text("pass"),
     example: "\"pass\"",
-    meaning: "What becomes of a mail that rspamd would put off to see whether it comes again.",
-    why: "The slightest doubt lets a mail through.",
+    meaning: "What happens to a mail that rspamd would defer (`greylist`, `soft reject`). `pass`: nothing. `mark`: it is marked as spam.",
+    why: "A mail in doubt should pass.",
     keys: &[],
 }];
 
@@ -100,10 +99,9 @@ impl Doubt {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "other rules may be wrong")]
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let doubt = section.optional("doubt", parse::one_of(&Doubt::ALL, Doubt::as_str));
-    Some(Box::new(Spam { doubt: doubt.unwrap_or_default() }))
+    Some(Box::new(Spam { doubt: doubt? }))
 }
 
 impl Rule for Spam {
@@ -136,7 +134,7 @@ impl Rule for Spam {
     }
 }
 
-/// Why nobody looked, where nobody did.
+/// Why no scanner answered, if none did.
 fn unscanned(facts: &Facts) -> Option<Cause> {
     if answers(facts).next().is_some() {
         return None;

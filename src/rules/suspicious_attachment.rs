@@ -14,7 +14,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "suspicious-attachment",
-    summary: "Attachments from outside that are not what they say, or that run when they are opened.",
+    summary: "Inbound attachments that run when opened, or that are not what they claim to be.",
     page: PAGE,
     menu: ActionSet::Mark,
     section: Section::One,
@@ -24,28 +24,29 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-In mail from outside, in an attachment or in an archive that is one:
+In inbound mail, in an attachment or in an archive:
 
-- `executable`: a program, a script or a shortcut, by its content or by its name. Every name that it is given counts, and
-  each as Windows and other programs read it: without dots and blanks at the end and `::$DATA`, up to a NUL (`␀` in the
-  log), with dots of other widths,
-- `double-extension`: a program that has the ending of a document before its own (`faktura.pdf.exe`),
-- `hidden-extension`: a name that is written from right to left, or whose ending stands behind a row of blanks,
-- `type-mismatch`: it calls itself a document or a picture by name or declared type, and is a web page, an archive, an
-  Office document or a program,
-- `macros`: an Office document that carries macros.
+- `executable`: a program, a script or a shortcut, by content or by name. Every name that the mail gives the file counts,
+  read as Windows and other programs read it: without dots and spaces at the end and without `::$DATA`, up to a NUL (`␀`
+  in the log), with dots of other widths.
+- `double-extension`: a program with the extension of a document before its own (`faktura.pdf.exe`).
+- `hidden-extension`: a name that is written from right to left, or whose extension follows a row of spaces.
+- `type-mismatch`: the name or the declared type says document or picture, but the content is a web page, an archive, an
+  Office document or a program.
+- `macros`: an Office document with macros.
+- `encrypted-from-unknown`: an encrypted attachment, which cannot be checked, from a sender who is unknown here and whom
+  authentication does not confirm. Requires `[authentication]`.
 
-The grade is *strong*. `encrypted-from-unknown`, *strong* too: nobody can look into it, and nothing vouches for a
-sender that nobody here knows (with `[authentication]` in the config).
+The grade is *strong*.
 
 ## Why it matters
-What runs when it is opened does so with the rights of whoever opens it.
+A program that starts when it is opened runs with the rights of the person who opened it.
 
 ## What it misses
-What nobody can read, and what a limit kept from being read. Documents that harm without macros.
+Attachments that cannot be read, or that a limit left unread. Documents that do harm without macros.
 
 ## Settings
-None but those of every rule that marks. Mark the subject only once the log shows that what is found deserves it.
+Set a `subject_tag` only after the log has shown that the findings deserve it.
 
 ## References
 Gislaved's and Piteå's guidelines on suspicious attachments.
@@ -217,7 +218,7 @@ fn is_other(attachment: &Attachment, ending: &str) -> bool {
     [named, declared].into_iter().flatten().any(|(_, kinds)| !kinds.contains(&attachment.kind))
 }
 
-/// Whether nobody here had mail from the sender, and nothing vouches for it.
+/// Whether the sender is new here, and SPF, DKIM and DMARC do not confirm it.
 fn is_unknown(facts: &Facts) -> bool {
     let vouched = match &facts.authentication {
         Fact::Known(found) => found.vouched(),

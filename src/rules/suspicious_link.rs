@@ -1,4 +1,4 @@
-//! `suspicious-link`: links that lead elsewhere than they show.
+//! `suspicious-link`: links that do not lead where they seem to.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -15,7 +15,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "suspicious-link",
-    summary: "Links in mail from outside that lead elsewhere than they show.",
+    summary: "Links in inbound mail that do not lead where they seem to.",
     page: PAGE,
     menu: ActionSet::Mark,
     section: Section::One,
@@ -25,24 +25,24 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-In the HTML text of mail from outside a link
+In the HTML text of inbound mail, a link with one of these signs:
 
-- `other-target`: that shows one domain and leads to another,
-- `mixed-script`: whose domain has letters of several alphabets in one label,
-- `looks-like-own`: whose domain cannot be told from one of the organisation's at a glance,
-- `disguised`: before whose host something stands that can be taken for it (`https://www.example.org@example.net/`).
+- `other-target`: it shows one domain and leads to another.
+- `mixed-script`: its domain mixes letters of several alphabets in one label.
+- `looks-like-own`: its domain looks the same as one of the organisation's at a glance.
+- `disguised`: the part before its host can be mistaken for the host (`https://www.example.org@example.net/`).
 
-The grade is *strong*. Where `other-target` is all there is, and the sender's domain vouches for the mail, the grade is
-*weak*, and has no effect (with `[authentication]` in the config): newsletters count who follows their links, and lead through the counter.
+The grade is *strong*. If `other-target` is the only sign and authentication confirms the sender's domain, the grade is
+*weak* and has no effect, because newsletters count clicks that way. This requires `[authentication]`.
 
 ## Why it matters
 People read the text of a link and not its target.
 
 ## What it misses
-Links without a domain in their text, pictures, attachments; and a target that itself leads on.
+Links without a domain in their text, pictures, attachments, and targets that redirect.
 
 ## Settings
-None but those of every rule that marks.
+The rule has only the settings of every rule that marks.
 
 ## References
 RFC 3986 §7.6 (semantic attacks), Unicode TR 39. Gislaved's guidelines 6.1.

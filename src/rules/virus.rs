@@ -1,4 +1,4 @@
-//! `virus`: what the virus scanner knows.
+//! `virus`: viruses that the scanner found.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -10,7 +10,7 @@ use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "virus",
-    summary: "Viruses, by ClamAV: mail from everywhere to everywhere.",
+    summary: "Viruses, found by ClamAV, in mail of every direction.",
     page: PAGE,
     menu: ActionSet::Virus,
     section: Section::One,
@@ -20,20 +20,20 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-What ClamAV (`[scanners.clamav]`) knows by name, in mail of every direction. The name is the evidence, and the grade
-is *certain*. A suspicion (`Heuristics.…`: encrypted, macros, a limit; `PUA.…`) is not a virus: its grade is *weak*,
-and it is a line in the log.
+Viruses that ClamAV (`[scanners.clamav]`) knows by name, in mail of every direction. The name is the evidence, and the
+grade is *certain*. A suspicion of ClamAV (`Heuristics.…`: encrypted, macros, a limit; `PUA.…`) is not a virus: its grade
+is *weak*, and it is only logged.
 
 ## Why it matters
-A virus that is let through is opened by someone. One that is thrown away is a record that nobody can show any more;
-so it waits in the queue for a person, or is refused, and the sender hears of it.
+A virus that passes is opened by someone. A virus that is discarded is a record that can no longer be shown. The mail
+therefore waits for review, or is rejected so that its sender is told.
 
 ## What it misses
-What ClamAV does not know yet; what is encrypted; what is larger than `size_at_most`. When ClamAV did not look at all
-of a message the rule could not tell, and `on_unknown` says what follows: by default the client tries again later.
+Viruses that ClamAV does not know yet, encrypted files, and messages larger than `size_at_most`. If ClamAV did not scan
+all of a message, `on_unknown` applies.
 
 ## Settings
-`action`: `hold` (the default) or `reject`. A bounce is held and not refused, for nobody would hear of it.
+A bounce with a virus is held and never rejected, because a rejected bounce reaches no one.
 
 ## References
 clamd(8), `INSTREAM`; RFC 5321 §6.1 (a bounce is not answered).

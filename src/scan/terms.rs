@@ -128,12 +128,12 @@ fn term(line: &str) -> Result<Term, String> {
     let (Some(category), Some(weight), Some(mode), Some(text), None) =
         (fields.next(), fields.next(), fields.next(), fields.next(), fields.next())
     else {
-        return Err("has not four fields with tabs between: category, weight, mode, term".into());
+        return Err("is not four fields separated by tabs: category, weight, mode, term".into());
     };
     let category = Category::ALL
         .into_iter()
         .find(|known| known.as_str() == category)
-        .ok_or_else(|| format!("there is no category \"{category}\""))?;
+        .ok_or_else(|| format!("unknown category \"{category}\""))?;
     let weight = match weight {
         "1" => 1,
         "2" => 2,
@@ -150,7 +150,7 @@ fn term(line: &str) -> Result<Term, String> {
         (_, None) => return Err("the mode is not w, p, i or x".into()),
     };
     let folded = fold::term(text.trim()).filter(|folded| folded.len() > 1);
-    let text = folded.ok_or("the term is too short, or has a character that cannot be looked for")?;
+    let text = folded.ok_or("the term is too short, or contains an unsupported character")?;
     Ok(Term { category, weight, mode, text })
 }
 
@@ -192,7 +192,7 @@ struct Needle {
 
 /// Why terms cannot be looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the terms are too many to be looked for at once")]
+#[error("there are too many terms")]
 pub struct TooMany;
 
 impl Terms {

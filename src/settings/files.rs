@@ -1,4 +1,4 @@
-//! Files that a config names: texts too long to stand in it. Who reads a config brings the way to read them, so that
+//! Files that a config names: texts too long to stand in it. The caller supplies the way to read them, so that
 //! reading it stays pure, and its hash covers them.
 
 #![deny(clippy::disallowed_methods)]
@@ -20,7 +20,7 @@ pub struct NoFiles;
 
 impl Files for NoFiles {
     fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        Err(Fault::new(format!("{name}: there is no such file"), "name a file that is there"))
+        Err(Fault::new(format!("{name}: no such file"), "name an existing file"))
     }
 }
 

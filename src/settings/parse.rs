@@ -21,11 +21,11 @@ pub fn text(value: &Value) -> Result<&str, Fault> {
         return Err(Fault::new(format!("is {}, not text", value.kind.word()), "write it in quotes"));
     };
     if text.trim().is_empty() {
-        return Err(Fault::new("is empty", "write something, or leave the key out where it may be absent"));
+        return Err(Fault::new("is empty", "write a value, or remove the key if it is optional"));
     }
     if text.chars().any(char::is_control) {
         return Err(Fault::new(
-            format!("{} has a control character", shown(text)),
+            format!("{} contains a control character", shown(text)),
             "write one line of plain text",
         ));
     }
@@ -38,8 +38,8 @@ pub fn absolute(value: &Value) -> Result<PathBuf, Fault> {
     if given.starts_with('/') {
         return Ok(PathBuf::from(given));
     }
-    let problem = format!("{} depends on where postvakt is started", shown(given));
-    Err(Fault::new(problem, "write the whole path, as \"/var/lib/postvakt\""))
+    let problem = format!("{} is a relative path", shown(given));
+    Err(Fault::new(problem, "write an absolute path, such as \"/var/lib/postvakt\""))
 }
 
 /// One of `all`, by its word.
@@ -49,10 +49,10 @@ pub fn one_of<T: Copy>(all: &[T], word: fn(T) -> &'static str) -> impl Fn(&Value
         all.iter().copied().find(|item| word(*item) == given).ok_or_else(|| {
             let words: Vec<&str> = all.iter().map(|item| word(*item)).collect();
             let right = match nearest(given, words.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"? There are: {}", words.join(", ")),
-                None => format!("there are: {}", words.join(", ")),
+                Some(near) => format!("did you mean \"{near}\"? Expected one of: {}", words.join(", ")),
+                None => format!("expected one of: {}", words.join(", ")),
             };
-            Fault::new(format!("{} is none of the words for it", shown(given)), right)
+            Fault::new(format!("invalid value {}", shown(given)), right)
         })
     }
 }
@@ -70,7 +70,7 @@ pub fn flag(value: &Value) -> Result<bool, Fault> {
 
 /// A day.
 pub fn date(value: &Value) -> Result<Date, Fault> {
-    let right = "write a day without quotes, as 2027-06-30";
+    let right = "write a day without quotes, such as 2027-06-30";
     match &value.kind {
         Kind::Date(date) => Ok(*date),
         Kind::Text(text) => Err(Fault::new(format!("{} is text, not a date", shown(text)), right)),
@@ -82,9 +82,9 @@ pub fn date(value: &Value) -> Result<Date, Fault> {
 
 /// A number of octets with its unit: `10 MB`, `512 KiB`.
 pub fn size(value: &Value) -> Result<u64, Fault> {
-    let right = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), as \"10 MB\"";
+    let right = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), such as \"10 MB\"";
     if !matches!(value.kind, Kind::Text(_)) {
-        return Err(Fault::new(format!("is {}, not a size with its unit", value.kind.word()), right));
+        return Err(Fault::new(format!("is {}, not a size with a unit", value.kind.word()), right));
     }
     let given = text(value)?;
     let wrong = || Fault::new(format!("{} is not a size", shown(given)), right);
@@ -109,9 +109,9 @@ pub fn duration(value: &Value) -> Result<Duration, Fault> {
 
 /// A time span of at least so many seconds.
 fn span(value: &Value, least: u64) -> Result<Duration, Fault> {
-    let right = "write a number and a unit (s, min, h, d), as \"30 s\"";
+    let right = "write a number and a unit (s, min, h, d), such as \"30 s\"";
     if !matches!(value.kind, Kind::Text(_)) {
-        return Err(Fault::new(format!("is {}, not a time span with its unit", value.kind.word()), right));
+        return Err(Fault::new(format!("is {}, not a time span with a unit", value.kind.word()), right));
     }
     let given = text(value)?;
     let wrong = || Fault::new(format!("{} is not a time span", shown(given)), right);
@@ -145,7 +145,7 @@ fn span_up_to(least: u64, most: Duration) -> impl Fn(&Value) -> Result<Duration,
         }
         let most = most.as_secs();
         Err(Fault::new(
-            format!("{} s is longer than {most} s", given.as_secs()),
+            format!("{} s exceeds the maximum of {most} s", given.as_secs()),
             format!("write at most \"{most} s\""),
         ))
     }
@@ -159,7 +159,7 @@ pub fn number(least: u32, most: u32) -> impl Fn(&Value) -> Result<u32, Fault> {
             return Err(Fault::new(format!("is {}, not a whole number", value.kind.word()), right));
         };
         let fits = u32::try_from(number).ok().filter(|number| (least..=most).contains(number));
-        fits.ok_or_else(|| Fault::new(format!("{number} is too little or too much"), right))
+        fits.ok_or_else(|| Fault::new(format!("{number} is out of range"), right))
     }
 }
 
@@ -176,7 +176,7 @@ pub fn network(value: &Value) -> Result<IpNet, Fault> {
     match given.parse::<IpNet>() {
         Ok(network) if network.addr() == network.network() => Ok(network),
         Ok(network) => Err(Fault::new(
-            format!("{shown} is an address in a network"),
+            format!("{shown} is an address, not a network"),
             format!(
                 "write {} for the network, or {} for the address",
                 network.trunc(),
@@ -185,7 +185,7 @@ pub fn network(value: &Value) -> Result<IpNet, Fault> {
         )),
         Err(_) => Err(Fault::new(
             format!("{shown} is not a network"),
-            "write address/length, as 10.0.0.0/8 or 2001:db8::/32",
+            "write address/length, such as 10.0.0.0/8 or 2001:db8::/32",
         )),
     }
 }
@@ -218,7 +218,10 @@ pub fn is_domain(name: &str) -> bool {
 pub fn socket(value: &Value) -> Result<SocketAddr, Fault> {
     let given = text(value)?;
     socket_address(given).map_err(|problem| {
-        Fault::new(format!("{} {problem}", shown(given)), "write an IP address and a port, as 127.0.0.1:9891")
+        Fault::new(
+            format!("{} {problem}", shown(given)),
+            "write an IP address and a port, such as 127.0.0.1:9891",
+        )
     })
 }
 
@@ -236,7 +239,7 @@ pub fn socket_address(given: &str) -> Result<SocketAddr, &'static str> {
         Some((host, _)) if host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() => {
             Err("has no port from 1 to 65535")
         }
-        Some(_) => Err("has a name where an IP address is needed, and names are not looked up"),
+        Some(_) => Err("has a host name, which Postvakt does not resolve"),
         None => Err("has no port"),
     }
 }

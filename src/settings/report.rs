@@ -119,7 +119,7 @@ impl<'a> Report<'a> {
         notes.truncate(limits::CONFIG_PROBLEMS);
         let mut problems: Vec<Problem> = notes.into_iter().map(|note| self.placed(note)).collect();
         if left_out > 0 {
-            let more = Fault::new(format!("and {left_out} more problems"), "mend these first");
+            let more = Fault::new(format!("and {left_out} more problems"), "fix these first");
             problems.extend(Problems::of_file(self.file, more).0);
         }
         if any { Err(Problems(problems)) } else { Ok(problems) }

@@ -147,7 +147,7 @@ fn every_accepted_key_is_documented() {
     let Problems(problems) = parse(&every_key("zzzzzzzzzzzz = 1"), "F").unwrap_err();
     let mut accepted: Vec<Vec<&str>> = problems
         .iter()
-        .map(|problem| problem.suggestion.strip_prefix("there are: ").unwrap().split(", ").collect())
+        .map(|problem| problem.suggestion.strip_prefix("valid keys: ").unwrap().split(", ").collect())
         .collect();
     for keys in documented.iter_mut().chain(&mut accepted) {
         keys.sort_unstable();
@@ -155,6 +155,48 @@ fn every_accepted_key_is_documented() {
     documented.sort();
     accepted.sort();
     assert_eq!(documented, accepted);
+}
+
+/// The key as a line of a config, if it is required, if its default is to be written, or for keys below it. Without
+/// `mail` there may be no `mail_every`.
+fn line(key: &Key, defaults: bool) -> Option<String> {
+    if key.default.value().is_some() {
+        return defaults.then(|| format!("{} = {}", key.name, key.default));
+    }
+    let inner: Vec<String> = key.keys.iter().filter_map(|key| line(key, defaults)).collect();
+    let needed = key.default == Fallback::Required || key.name == "mail";
+    let value = match inner.join(", ") {
+        inner if inner.is_empty() && !needed => return None,
+        _ if key.keys.is_empty() || key.name == "listen" || key.name == "when" => key.example.to_owned(),
+        inner if key.example.starts_with('[') => format!("[{{ {inner} }}]"),
+        inner => format!("{{ {inner} }}"),
+    };
+    Some(format!("{} = {value}", key.name))
+}
+
+#[test]
+fn an_absent_key_has_its_documented_default() {
+    let config = |defaults: bool| {
+        let mut text = String::new();
+        for table in reference::tables() {
+            writeln!(text, "{}", table.example).unwrap();
+            // A line for each key, so that places in the file are the same.
+            for key in &table.keys {
+                writeln!(text, "{}", line(key, defaults).unwrap_or_default()).unwrap();
+            }
+        }
+        let config = parse(&text, "F").unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.rules.len(), postvakt::rules::ALL.len());
+        // Sets are shown in any order.
+        let shown = format!("{:?}", Config { hash: String::new(), ..config });
+        let mut words: Vec<String> = shown.split([' ', ',', '{', '}', '[', ']']).map(str::to_owned).collect();
+        words.sort_unstable();
+        words
+    };
+    let (absent, written) = (config(false), config(true));
+    let differing: Vec<_> =
+        absent.iter().zip(&written).filter(|(absent, written)| absent != written).take(5).collect();
+    assert!(absent == written, "{differing:?}");
 }
 
 #[test]
@@ -206,13 +248,10 @@ fn files_that_cannot_be_read() {
     let (code, _, err) = check(&missing, false);
     assert_eq!(code, CONFIG);
     assert!(
-        err.starts_with(&format!(
-            "{}: there is no such file; name the file with --config",
-            missing.display()
-        )),
+        err.starts_with(&format!("{}: no such file; name the file with --config", missing.display())),
         "{err}"
     );
-    assert!(check(directory.path(), false).2.contains(": it is not a file; "));
+    assert!(check(directory.path(), false).2.contains(": not a regular file; "));
     fs::write(&missing, "#".repeat((4 << 20) + 1)).unwrap();
-    assert!(check(&missing, false).2.contains(": it is larger than 4194304 octets; "));
+    assert!(check(&missing, false).2.contains(": larger than 4194304 bytes; "));
 }

@@ -130,7 +130,7 @@ fn a_letter_and_the_systems_log_prove_what_the_log_was() {
 fn forge(directory: &Path, id: &RecordId, key: &Path) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let heads = Heads { key: Some(key.to_owned()), ..Heads::default() };
+        let heads = Heads { key: Some(key.to_owned()), ..Heads::signed_every(Duration::from_mins(5)) };
         let store = Store::open_with(directory, &id.node, heads, std::sync::Arc::new(jiff::Timestamp::now));
         let store = store.unwrap();
         for subject in ["Inget", "Komplettering"] {
@@ -148,7 +148,11 @@ fn entry(subject: &str) -> Entry<'static> {
 async fn a_systems_log_that_takes_nothing_keeps_no_record_waiting() {
     let directory = tempfile::tempdir().unwrap();
     let (path, socket) = (directory.path().join("store"), directory.path().join("log.socket"));
-    let heads = Heads { every: Duration::from_millis(50), syslog: Some(socket.clone()), ..Heads::default() };
+    let heads = Heads {
+        every: Duration::from_millis(50),
+        syslog: Some(socket.clone()),
+        ..Heads::signed_every(Duration::from_mins(5))
+    };
     let clock = std::sync::Arc::new(jiff::Timestamp::now);
     let store = Store::open_with(&path, "gw1", heads, clock).unwrap();
     let failed = || METRICS.head_copies.with_label_values(&["syslog", "failed"]).get();

@@ -9,9 +9,9 @@ pub(super) const SENSITIVE: &[Key] = &[
     Key {
         name: "action",
         kind: "mark, hold, reject",
-        default: Fallback::Value("\"mark\""),
+        default: Fallback::Text("mark"),
         example: "\"mark\"",
-        meaning: "What becomes of a mail with considerable or serious data: it passes with a header, waits in the queue for a person, or is refused.",
+        meaning: "Action for mail with considerable or serious data. `mark`: the mail passes with a header field. `hold`: the mail waits in Postfix's hold queue. `reject`: the mail is rejected with 550.",
         why: "A mark loses nothing and delays nothing.",
         keys: &[],
     },
@@ -20,16 +20,16 @@ pub(super) const SENSITIVE: &[Key] = &[
         kind: "table",
         default: Fallback::Off,
         example: "{ serious = { action = \"hold\" } }",
-        meaning: "What is otherwise for a class of data; it may also be written as tables, [rules.sensitive-data.class.serious].",
-        why: "Without it the action is the same for considerable and serious data, and moderate data is a line in the log.",
+        meaning: "Other actions for one class of data. It can also be written as tables, such as [rules.sensitive-data.class.serious].",
+        why: "By default, considerable and serious data get the same action, and moderate data is only logged.",
         keys: CLASSES,
     },
     Key {
         name: "inbound",
         kind: "record, mark, act",
-        default: Fallback::Value("\"mark\""),
+        default: Fallback::Text("mark"),
         example: "\"mark\"",
-        meaning: "What becomes of mail from outside: a line in the log, a header at the most, or the same as of other mail.",
+        meaning: "The strictest action for inbound mail. `record`: log only. `mark`: a header field. `act`: the same as for other mail.",
         why: "A citizen who writes about their own affairs must not be turned away.",
         keys: &[],
     },
@@ -38,8 +38,8 @@ pub(super) const SENSITIVE: &[Key] = &[
         kind: "text",
         default: Fallback::Off,
         example: "\"https://exempelby.se/saker-post\"",
-        meaning: "What a refusal and a notice tell people to use instead: a name, or the address of a page.",
-        why: "Without it a refusal says to encrypt, or to use the organisation's secure channel.",
+        meaning: "What rejections and notices tell people to use instead: a name, or the address of a page.",
+        why: "By default, they say to encrypt the mail or to use the organisation's secure channel.",
         keys: &[],
     },
     Key {
@@ -47,17 +47,17 @@ pub(super) const SENSITIVE: &[Key] = &[
         kind: "list of domains",
         default: Fallback::Off,
         example: "[\"regionen.example\"]",
-        meaning: "Domains on the way to which the MTA is set to encrypt and to check with whom: mail of class considerable may go there, with a header, if all its recipients are there. Never what is serious.",
-        why: "Whether a route is pinned stands in the MTA's config, and nobody here can see it.",
+        meaning: "Domains for which the MTA enforces TLS and verifies the receiving server. Mail of class considerable may go there with a header field, if all its recipients are in these domains. Mail of class serious may not.",
+        why: "TLS settings are part of the MTA's config, which Postvakt cannot see.",
         keys: &[],
     },
     Key {
         name: "notify",
         kind: "sender, nobody",
-        default: Fallback::Value("\"sender\""),
+        default: Fallback::Text("sender"),
         example: "\"sender\"",
-        meaning: "Who is told that a mail was held: its sender, where that is a mailbox inside and there is an [smtp]. A refusal tells by itself.",
-        why: "A mail that is held in silence looks like one that arrived.",
+        meaning: "Who is told that a mail was held. `sender`: its sender, if that is a mailbox inside. `nobody`: log only. Requires [smtp]. If the mail is rejected, the bounce tells them.",
+        why: "A mail that is held silently looks delivered.",
         keys: &[],
     },
     Key {
@@ -65,14 +65,14 @@ pub(super) const SENSITIVE: &[Key] = &[
         kind: "mailbox inside",
         default: Fallback::Off,
         example: "\"dataskydd@exempelby.se\"",
-        meaning: "A mailbox that is told of every mail that was held or refused: from whom, to whom, of what class and kinds; never the data. It needs [smtp].",
-        why: "Only the organisation knows whose task it is.",
+        meaning: "Mailbox that is told of every mail that was held or rejected: sender, recipients, class and kinds of data, never the data itself. Requires [smtp].",
+        why: "Only you know whose task this is.",
         keys: &[],
     },
 ];
 
 const CLASSES: &[Key] = &[
-    class("moderate", "that it is a line in the log"),
+    Key { keys: MODERATE, ..class("moderate", "action \"accept\"") },
     class("considerable", "the rule's action"),
     class("serious", "the rule's action"),
 ];
@@ -83,29 +83,32 @@ const fn class(name: &'static str, without: &'static str) -> Key {
         kind: "table",
         default: Fallback::Found(without),
         example: "{ action = \"mark\", subject_tag = \"[KÄNSLIGT]\" }",
-        meaning: "`action` is accept (a line in the log), mark, hold or reject; `subject_tag` is put before the subject of what is marked or held.",
-        why: "One rule for all is the plainest.",
+        meaning: "`action` is `accept` (log only), `mark`, `hold` or `reject`. `subject_tag` is put before the subject of marked and held mail.",
+        why: "One action for all classes is simplest.",
         keys: CLASS,
     }
 }
 
-const CLASS: &[Key] = &[
-    Key {
-        name: "action",
-        kind: "accept, mark, hold, reject",
-        default: Fallback::Found("that of the rule"),
-        example: "\"hold\"",
-        meaning: "What becomes of a mail with data of this class.",
-        why: "One rule for all is the plainest.",
-        keys: &[],
-    },
-    Key {
-        name: "subject_tag",
-        kind: "text",
-        default: Fallback::Off,
-        example: "\"[KÄNSLIGT]\"",
-        meaning: "What is put before the subject.",
-        why: "A changed subject is seen by everyone, also outside.",
-        keys: &[],
-    },
-];
+const MODERATE: &[Key] = &[Key { default: Fallback::Text("accept"), ..ACTION }, SUBJECT_TAG];
+
+const CLASS: &[Key] = &[ACTION, SUBJECT_TAG];
+
+const ACTION: Key = Key {
+    name: "action",
+    kind: "accept, mark, hold, reject",
+    default: Fallback::Found("that of the rule"),
+    example: "\"hold\"",
+    meaning: "Action for mail with data of this class.",
+    why: "One action for all classes is simplest.",
+    keys: &[],
+};
+
+const SUBJECT_TAG: Key = Key {
+    name: "subject_tag",
+    kind: "text",
+    default: Fallback::Off,
+    example: "\"[KÄNSLIGT]\"",
+    meaning: "Text put before the subject.",
+    why: "Everyone sees a changed subject, also outside.",
+    keys: &[],
+};

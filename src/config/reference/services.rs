@@ -9,15 +9,15 @@ use crate::settings::{Fallback, Key};
 pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
     (
         "[authentication]",
-        "Who vouches for mail from outside: SPF, DKIM, DMARC and ARC. With this table it is asked for every such mail, and Authentication-Results says what came of it; without it, only where a rule cannot do without.",
+        "SPF, DKIM, DMARC and ARC for inbound mail. If this table exists, all inbound mail is checked and gets an Authentication-Results field. Otherwise mail is checked only if a rule requires it.",
         &[
             Key {
                 name: "authserv_id",
                 kind: "host name",
                 default: Fallback::Found("the host's name"),
                 example: "\"mx.exempelby.se\"",
-                meaning: "The name under which this gateway states what it checked (RFC 8601). Fields from outside in this name are taken away. Nodes that stand side by side have the same.",
-                why: "It is the name by which the world knows the gateway.",
+                meaning: "Name of this gateway in Authentication-Results (RFC 8601). Inbound fields that already carry this name are removed. All your gateways should use the same name.",
+                why: "Other hosts know the gateway by this name.",
                 keys: &[],
             },
             Key {
@@ -25,74 +25,70 @@ pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
                 kind: "list of domains",
                 default: Fallback::Off,
                 example: "[\"lists.example.org\"]",
-                meaning: "Domains that hand mail on and seal it with ARC, such as mailing lists, whose word is taken: where one of them states that the domain in From vouched for the mail as it came there, nobody holds it against the mail that it no longer does. \"*.example.org\" is every domain below.",
-                why: "Anybody can seal. A chain that holds proves who says something, not that it is true.",
+                meaning: "Domains whose ARC seals are trusted, such as mailing lists. A DMARC failure is ignored if a trusted ARC sealer reports that DMARC passed when it received the message. \"*.example.org\" matches every subdomain.",
+                why: "Anyone can seal. A valid chain proves who made a statement, not that it is true.",
                 keys: &[],
             },
         ],
     ),
     (
         "[dns]",
-        "Whom the questions of authentication go to. The whole table may be absent; then the system's resolvers are asked.",
+        "DNS resolvers for SPF, DKIM, DMARC and ARC. Optional. Default: the system's resolvers.",
         &[Key {
             name: "servers",
             kind: "list of IP or IP:port",
             default: Fallback::Required,
             example: "[\"127.0.0.1:53\"]",
-            meaning: "Resolvers, best one on this host.",
-            why: "A table that names none says nothing.",
+            meaning: "Resolvers. A resolver on this host is best.",
+            why: "A table without servers means nothing.",
             keys: &[],
         }],
     ),
     (
         "[scanners.rspamd]",
-        "rspamd, for the rule spam: its normal worker. The table may be absent.",
+        "rspamd's normal worker, used by the rule `spam`. Optional.",
         &[ADDRESS_RSPAMD, DEADLINE, SIZE],
     ),
     (
         "[scanners.spamassassin]",
-        "SpamAssassin's spamd, for the rule spam. The table may be absent.",
+        "SpamAssassin's spamd, used by the rule `spam`. Optional.",
         &[
-            Key {
-                example: "\"127.0.0.1:783\"",
-                meaning: "Where spamd listens: IP:port, or unix:/path.",
-                ..ADDRESS_RSPAMD
-            },
+            Key { example: "\"127.0.0.1:783\"", meaning: "Where spamd listens.", ..ADDRESS_RSPAMD },
             DEADLINE,
             Key {
-                default: Fallback::Value("\"2 MB\""),
+                default: Fallback::Text("2 MB"),
                 example: "\"2 MB\"",
-                why: "spamd takes seconds for each MB, and spam is small.",
+                why: "spamd needs seconds for each MB, and spam is small.",
                 ..SIZE
             },
         ],
     ),
     (
         "[scanners.clamav]",
-        "ClamAV's clamd, for the rule virus. The table may be absent where that rule is off.",
+        "ClamAV's clamd. Required if the rule `virus` is enabled.",
         &[
             Key {
                 example: "\"unix:/run/clamav/clamd.ctl\"",
-                meaning: "Where clamd listens: IP:port, or unix:/path.",
+                meaning: "Where clamd listens.",
                 ..ADDRESS_RSPAMD
             },
             DEADLINE,
             Key {
-                meaning: "Messages that are larger are not scanned, and the rule could not tell. clamd's own StreamMaxLength must be as large.",
+                meaning: "Size limit. Larger messages are not scanned; `on_unknown` decides about them. StreamMaxLength in clamd.conf must be at least as large.",
                 ..SIZE
             },
         ],
     ),
     (
         "[scanners.upstream]",
-        "A spam filter of the organisation's own that mail passes before it comes here. The table may be absent.",
+        "Your own spam filter in front of this gateway. Optional.",
         &[Key {
             name: "clients",
             kind: "list of networks",
             default: Fallback::Required,
             example: "[\"198.51.100.25/32\"]",
-            meaning: "The hosts of that filter. X-Spam-Status, X-Spam-Flag and X-Spam from them are believed, and kept; SPF is not asked, for it would judge the filter. What they bring for people inside comes from outside, also where they stand in organisation.internal_networks.",
-            why: "Whoever is believed must be named.",
+            meaning: "Hosts of that filter. Their X-Spam-Status, X-Spam-Flag and X-Spam fields are trusted and kept. Their mail gets no SPF check, since SPF would judge the filter. Their mail to people inside is inbound, even if they are listed in organisation.internal_networks.",
+            why: "Only named hosts are trusted.",
             keys: &[],
         }],
     ),
@@ -103,28 +99,28 @@ const ADDRESS_RSPAMD: Key = Key {
     kind: "IP:port or unix:/path",
     default: Fallback::Required,
     example: "\"127.0.0.1:11333\"",
-    meaning: "Where rspamd listens: IP:port, or unix:/path.",
-    why: "There is no scanner without one.",
+    meaning: "Where rspamd listens.",
+    why: "A scanner needs an address.",
     keys: &[],
 };
 
 const DEADLINE: Key = Key {
     name: "deadline",
-    kind: "time, at most 80 s",
-    default: Fallback::Value("\"10 s\""),
+    kind: "time span, at most 80 s",
+    default: Fallback::Text("10 s"),
     example: "\"10 s\"",
-    meaning: "Until an answer is no longer waited for. All scanners work at once.",
-    why: "Above the scanner's own patience, far below the MTA's.",
+    meaning: "Timeout. All scanners run at the same time.",
+    why: "It is longer than the scanner's own timeout and much shorter than the MTA's.",
     keys: &[],
 };
 
 const SIZE: Key = Key {
     name: "size_at_most",
     kind: "size",
-    default: Fallback::Value("\"25 MB\""),
+    default: Fallback::Text("25 MB"),
     example: "\"25 MB\"",
-    meaning: "Messages that are larger are not scanned, and say so.",
-    why: "What clamd takes as it comes from Debian.",
+    meaning: "Size limit. Larger messages are not scanned, and a header field says so.",
+    why: "It is clamd's limit in Debian.",
     keys: &[],
 };
 
@@ -132,19 +128,19 @@ const SIZE: Key = Key {
 pub(super) const VIRUS: &[Key] = &[Key {
     name: "action",
     kind: "hold, reject",
-    default: Fallback::Value("\"hold\""),
+    default: Fallback::Text("hold"),
     example: "\"hold\"",
-    meaning: "What becomes of a mail with a virus in it: it waits in the queue for a person, or is refused.",
-    why: "A held mail can still be refused, and shown.",
+    meaning: "Action on a virus. `hold`: the mail waits in Postfix's hold queue. `reject`: the mail is rejected with 550.",
+    why: "A held mail can be examined, and still be rejected.",
     keys: &[],
 }];
 
 /// Of rules with the menu `Virus`.
 pub(super) const ON_UNKNOWN_VIRUS: Key = Key {
-    default: Fallback::Value("\"tempfail\""),
+    default: Fallback::Text("tempfail"),
     example: "\"tempfail\"",
-    meaning: "What becomes of a mail that the scanner did not look at, or not at all of it.",
-    why: "The client keeps the mail and tries again; a virus that nobody looked for would be opened.",
+    meaning: "Action if a mail was not scanned, or not completely. `accept`: the mail passes. `hold`: the mail waits in Postfix's hold queue. `tempfail`: the mail is deferred with 451.",
+    why: "The sending server keeps the mail and tries again. An unscanned virus would be opened.",
     ..ON_UNKNOWN
 };
 
@@ -153,19 +149,19 @@ pub(super) const SENDER: &[Key] = &[
     Key {
         name: "action",
         kind: "mark, hold",
-        default: Fallback::Value("\"mark\""),
+        default: Fallback::Text("mark"),
         example: "\"mark\"",
-        meaning: "What becomes of such a mail: it passes with a header, or waits in the queue for a person.",
-        why: "Whoever is told can do otherwise the next time.",
+        meaning: "Action on a match. `mark`: the mail passes with a header field. `hold`: the mail waits in Postfix's hold queue.",
+        why: "A sender who is told can do better next time.",
         keys: &[],
     },
     Key {
         name: "notify",
         kind: "sender, nobody",
-        default: Fallback::Value("\"sender\""),
+        default: Fallback::Text("sender"),
         example: "\"sender\"",
-        meaning: "Who is told, if there is an [smtp] to send it by.",
-        why: "A rule that nobody hears of changes nothing.",
+        meaning: "Who is told. `sender`: the sender. `nobody`: log only. Requires [smtp].",
+        why: "A rule that tells no one changes nothing.",
         keys: &[],
     },
 ];
@@ -177,12 +173,12 @@ pub(super) const MARK: &[Key] = &[
         kind: "text, at most 40 characters",
         default: Fallback::Off,
         example: "\"[MISSTÄNKT]\"",
-        meaning: "What the subject of such a mail begins with; without it header fields alone mark it.",
-        why: "A changed subject is seen by everyone, and no longer covered by the sender's signature.",
+        meaning: "Text put before the subject. By default, only header fields mark the mail.",
+        why: "Everyone sees a changed subject, and the sender's signature no longer covers it.",
         keys: &[],
     },
     Key {
-        meaning: "Mailboxes whose mail keeps its subject and is marked by header fields alone. A mail to several keeps it where one of them is among these. It needs subject_tag.",
+        meaning: "Mailboxes whose mail keeps its subject and is marked by header fields only. A mail to several recipients keeps its subject if one of them is listed. Requires `subject_tag`.",
         ..HEADERS_ONLY
     },
 ];
@@ -192,10 +188,10 @@ pub(super) const SPAM: &[Key] = &[
     Key {
         name: "subject_tag",
         kind: "text, at most 40 characters",
-        default: Fallback::Value("\"[…SPAM?...]\""),
+        default: Fallback::Text("[…SPAM?...]"),
         example: "\"[…SPAM?...]\"",
-        meaning: "What the subject of such a mail begins with.",
-        why: "Västerås' guidelines have just this.",
+        meaning: "Text put before the subject of spam.",
+        why: "Västerås' guidelines use exactly this tag.",
         keys: &[],
     },
     HEADERS_ONLY,
@@ -206,7 +202,7 @@ const HEADERS_ONLY: Key = Key {
     kind: "list of mailboxes or @domains inside",
     default: Fallback::Off,
     example: "[\"it@exempelby.se\"]",
-    meaning: "Mailboxes whose mail keeps its subject and is marked by header fields alone. A mail to several keeps it where one of them is among these.",
-    why: "Most people see nothing of a mail but its subject.",
+    meaning: "Mailboxes whose mail keeps its subject and is marked by header fields only. A mail to several recipients keeps its subject if one of them is listed.",
+    why: "Most people see only the subject of a mail.",
     keys: &[],
 };

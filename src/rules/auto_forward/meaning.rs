@@ -42,7 +42,7 @@ fn of_ours(trace: &Trace, mailbox: &Address, facts: &Facts) -> Option<Confidence
     }
 }
 
-/// What a trace means that names nobody, or nobody inside.
+/// What a trace means that names no mailbox, or none inside.
 fn of_anyone(trace: &Trace, facts: &Facts) -> Option<Confidence> {
     let innocent = || innocent::by_other_means(facts);
     match trace.mechanism {

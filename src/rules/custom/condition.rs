@@ -18,42 +18,37 @@ pub(super) const SECTION_KEYS: &[Key] = &[Key {
     kind: "table",
     default: Fallback::Required,
     example: "{ direction = \"inbound\", attachment_name = '(?i)\\.(exe|scr|js)$' }",
-    meaning: "What must be true of the mail: every condition in it.",
-    why: "A rule without a condition would hold for every mail.",
+    meaning: "Conditions on the mail. All of them must be met.",
+    why: "A rule without conditions would match every mail.",
     keys: WHEN_KEYS,
 }];
 
 const WHEN_KEYS: &[Key] = &[
-    when("direction", "inbound, outbound, internal", "\"inbound\"", "Which way the mail goes."),
+    when("direction", "inbound, outbound, internal", "\"inbound\"", "Direction of the mail."),
     when("sender", "pattern", "'@example\\.org$'", "The envelope sender; `<>` for bounces."),
     when(
         "recipient",
         "pattern",
         "'^registrator@'",
-        "Any envelope recipient; the rule then concerns those that match.",
+        "Any envelope recipient. The rule then applies to the recipients that match.",
     ),
     when("subject", "pattern", "'(?i)faktura'", "The decoded subject."),
-    when("text", "pattern", "'(?i)lösenord'", "Any decoded text part, up to 1 MiB of text in all."),
+    when("text", "pattern", "'(?i)lösenord'", "Any decoded text part, up to 1 MiB of text in total."),
     when(
         "header",
         "table of patterns",
         "{ \"X-Mailer\" = 'MassMail' }",
-        "Any header field of that name, unfolded, its encoded words as they are.",
+        "Any header field of that name, unfolded; encoded words are not decoded.",
     ),
-    when("size_above", "size", "\"10 MB\"", "The message is larger than this, as it is transferred."),
+    when("size_above", "size", "\"10 MB\"", "The message is larger than this, as transferred."),
     when("attachment_name", "pattern", "'(?i)\\.(exe|scr|js)$'", "The decoded name of an attachment."),
     when(
         "attachment_type",
         "pattern",
         "'^application/zip$'",
-        "The declared media type of an attachment, lower case, without parameters.",
+        "The declared media type of an attachment, in lower case and without parameters.",
     ),
-    when(
-        "attachment_size_above",
-        "size",
-        "\"10 MB\"",
-        "An attachment is larger than this, after its encoding is undone.",
-    ),
+    when("attachment_size_above", "size", "\"10 MB\"", "An attachment is larger than this, after decoding."),
 ];
 
 const fn when(name: &'static str, kind: &'static str, example: &'static str, meaning: &'static str) -> Key {
@@ -63,7 +58,7 @@ const fn when(name: &'static str, kind: &'static str, example: &'static str, mea
         default: Fallback::Off,
         example,
         meaning,
-        why: "A condition that is absent is not asked.",
+        why: "An absent condition is not checked.",
         keys: &[],
     }
 }
@@ -130,8 +125,9 @@ fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
     let value = when.value("direction")?;
     let values = value.one_or_more();
     if values.is_empty() {
-        let right = format!("write {}, or leave it out", Direction::ALL.map(Direction::as_str).join(" or "));
-        when.wrong("direction", value.at, Fault::new("is empty, and no mail goes nowhere", right));
+        let right =
+            format!("write {}, or remove the key", Direction::ALL.map(Direction::as_str).join(" or "));
+        when.wrong("direction", value.at, Fault::new("is empty", right));
     }
     Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
 }
@@ -143,14 +139,14 @@ fn patterns(when: &mut Settings<'_>, key: &'static str, case: Case) -> Option<Pa
 fn headers(header: &mut Settings<'_>) -> Vec<Condition> {
     let entries = header.entries();
     if entries.is_empty() {
-        header.wrong_here(Fault::new("names no header field", "write header = { \"X-Mailer\" = 'pattern' }"));
+        header.wrong_here(Fault::new("is empty", "write header = { \"X-Mailer\" = 'pattern' }"));
     }
     let field = |entry: &Entry| {
         let (name, key) = (&entry.key, parse::shown_key(&entry.key));
         // RFC 5322 §2.2: printable ASCII but the colon.
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_graphic() && b != b':') {
-            let right = "write it without colon and spaces, as \"X-Mailer\"";
-            header.wrong(&key, entry.at, Fault::new("is not the name of a header field", right));
+            let right = "write it without colon and spaces, such as \"X-Mailer\"";
+            header.wrong(&key, entry.at, Fault::new("is not a valid header field name", right));
         }
         Condition::Header {
             name: name.clone(),
@@ -304,7 +300,7 @@ impl AttachmentIs {
     }
 }
 
-/// Whether there may be attachments inside this one that nobody could see.
+/// Whether there may be attachments inside this one that could not be read.
 fn hides_others(attachment: &Attachment) -> bool {
     let unread = matches!(
         attachment.state,

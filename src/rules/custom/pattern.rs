@@ -17,11 +17,11 @@ impl Patterns {
     pub(in crate::rules) fn read(settings: &Settings<'_>, key: &str, value: &Value, case: Case) -> Self {
         let values = value.one_or_more();
         if values.is_empty() || values.len() > limits::PATTERNS {
-            let problem = format!("has {} patterns, and can have 1 to {}", values.len(), limits::PATTERNS);
+            let problem = format!("has {} patterns, but must have 1 to {}", values.len(), limits::PATTERNS);
             settings.wrong(
                 key,
                 value.at,
-                Fault::new(problem, "join alternatives in one pattern, as '(a|b)'"),
+                Fault::new(problem, "combine alternatives in one pattern, such as '(a|b)'"),
             );
             return Self(Vec::new());
         }
@@ -56,7 +56,7 @@ fn compile(value: &Value, case: Case) -> Result<Regex, Fault> {
 fn fault(given: &str, error: &Error) -> Fault {
     let shown = parse::shown(given);
     if let Error::CompiledTooBig(limit) = error {
-        let problem = format!("{shown} takes more than {limit} octets when compiled");
+        let problem = format!("{shown} takes more than {limit} bytes when compiled");
         return Fault::new(problem, "write a simpler pattern: repetitions such as {1000} cost the most");
     }
     // Before the last line there is a drawing of the place.
@@ -65,7 +65,7 @@ fn fault(given: &str, error: &Error) -> Fault {
     let right = if given.starts_with('*') {
         "write a regular expression, where `.*` is anything and `\\.` a dot"
     } else {
-        "write a regular expression in single quotes, as '(?i)\\.exe$'"
+        "write a regular expression in single quotes, such as '(?i)\\.exe$'"
     };
     Fault::new(format!("{shown} is not a pattern: {}", last.strip_prefix("error: ").unwrap_or(last)), right)
 }

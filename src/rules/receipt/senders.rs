@@ -1,4 +1,4 @@
-//! Whom not to answer, by address: nobody, ourselves, and programs (RFC 5230 §4.6).
+//! Which senders get no receipt, by address: the null sender, ourselves, and programs (RFC 5230 §4.6).
 
 #![deny(clippy::disallowed_methods)]
 

@@ -253,7 +253,7 @@ fn nobody_is_answered_for_whom_nobody_vouches() {
             known((Pass, "service.example.net", false), Some((Pass, own, true)), (Pass, own)),
             "",
         ),
-        // A forged sender: SPF fails, DMARC says so, or there is none.
+        // A forged sender: SPF fails, DMARC fails, or there is no DMARC record.
         ("victim@example.org", known((Fail, own, true), None, (Fail, own)), "unauthenticated"),
         ("victim@example.org", known((SoftFail, own, true), None, (Nothing, own)), "unauthenticated"),
         ("victim@example.org", known((Nothing, own, false), None, (Nothing, own)), "unauthenticated"),

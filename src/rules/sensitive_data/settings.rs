@@ -19,30 +19,28 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "classes",
         kind: "table of classes",
-        default: Fallback::Found(
-            "considerable for what is a person's, bank, card and passport; none for bankgiro, plusgiro, organisationsnummer, address and the numbers of the neighbours (henkilotunnus, fodselsnummer, cpr, lma); serious for every category",
-        ),
+        default: Fallback::Found("the class of each is listed below"),
         example: "{ bank = \"moderate\", school = \"considerable\" }",
-        meaning: "The class of each kind of number and each category: none, moderate, considerable or serious.",
-        why: "Identity numbers and bank data do considerable harm; what articles 9 and 10 name, and what is secret at social services and schools, does serious harm.",
+        meaning: "Class of each kind of number and of each category.",
+        why: "Identity numbers and bank data do considerable harm. Data that GDPR articles 9 and 10 name, and data that is secret in social services and schools, does serious harm.",
         keys: CLASSES,
     },
     Key {
         name: "bulk_persons",
         kind: "number, 2 to 10000",
-        default: Fallback::Value("10"),
+        default: Fallback::Number(10),
         example: "10",
-        meaning: "How many different persons, by numbers that are surely theirs, make a mail a list of people, which is serious without any other word.",
-        why: "A household and a small group stay below it; a register does not.",
+        meaning: "Number of different persons, by *strong* numbers, that make a mail a list of people, which is of class serious.",
+        why: "A household or a small group stays below it, a register does not.",
         keys: &[],
     },
     Key {
         name: "terms",
         kind: "file",
-        default: Fallback::Found("the lists that come with the program, and no more"),
+        default: Fallback::Found("only the lists that come with Postvakt"),
         example: "\"terms/health.tsv\"",
-        meaning: "More terms, one on each line: category, weight (1 to 3), mode (w, p, i, x) and term, with tabs between, as in config/terms of the program.",
-        why: "The lists that come with the program know no names of an organisation's own units and forms.",
+        meaning: "File with additional terms, one per line: category, weight (1 to 3), mode (w, p, i, x) and term, separated by tabs, as in config/terms.",
+        why: "The lists that come with Postvakt do not know the names of your units and forms.",
         keys: &[],
     },
     Key {
@@ -50,8 +48,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: "list of terms",
         default: Fallback::Off,
         example: "[\"vision\"]",
-        meaning: "Terms of the lists that shall not count.",
-        why: "A word may mean something else in an organisation than it does elsewhere.",
+        meaning: "Terms of the lists that do not count.",
+        why: "A word may have another meaning in your organisation.",
         keys: &[],
     },
     Key {
@@ -59,8 +57,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: "list of numbers",
         default: Fallback::Off,
         example: "[\"212000-0142\"]",
-        meaning: "Numbers that are never a finding: the organisation's own bank accounts, IBAN, organisationsnummer; test numbers that it uses.",
-        why: "They stand in every letter that it writes.",
+        meaning: "Numbers that are never a finding: your own bank accounts, IBAN and organisationsnummer, and test numbers that you use.",
+        why: "They occur in all your mail.",
         keys: &[],
     },
     Key {
@@ -68,8 +66,8 @@ pub(super) const KEYS: &[Key] = &[
         kind: "file",
         default: Fallback::Found("none"),
         example: "\"own-texts.txt\"",
-        meaning: "Texts that the organisation puts under its mail, one on each line; terms and numbers in them do not count. Lines that begin with # are not read.",
-        why: "A standard footer may name social services, and says nothing of a person.",
+        meaning: "File with standard texts such as footers, one per line. Terms and numbers in them do not count. Lines that begin with # are comments.",
+        why: "A footer that names social services says nothing about a person.",
         keys: &[],
     },
 ];
@@ -107,9 +105,9 @@ const fn class(name: &'static str, default: &'static str) -> Key {
     Key {
         name,
         kind: "none, moderate, considerable, serious",
-        default: Fallback::Value(default),
+        default: Fallback::Text(default),
         example: "\"serious\"",
-        meaning: "Its class.",
+        meaning: "Class of this kind of data.",
         why: "See docs/sensitive-data.md.",
         keys: &[],
     }
@@ -172,7 +170,7 @@ fn follow(bytes: &[u8], words: &[&[u8]], at: usize) -> Option<usize> {
 
 /// Reads the keys.
 pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
-    let classes = section.table("classes", classes).unwrap_or_else(shipped_classes);
+    let classes = section.table_or_defaults("classes", classes);
     let bulk_persons = section.optional("bulk_persons", parse::number(2, 10_000));
     let more = section.file("terms", |file| {
         terms::parse(&file.text)
@@ -185,12 +183,12 @@ pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
     let terms = match Terms::new(all.chain(more.unwrap_or_default()).collect()) {
         Ok(terms) => terms,
         Err(error) => {
-            section.wrong_here(Fault::new(error.to_string(), "take terms out of the file"));
+            section.wrong_here(Fault::new(error.to_string(), "remove terms from the file"));
             return None;
         }
     };
-    let (kinds, categories) = classes;
-    let bulk_persons = bulk_persons.and_then(|persons| usize::try_from(persons).ok()).unwrap_or(10);
+    let (kinds, categories) = classes?;
+    let bulk_persons = usize::try_from(bulk_persons?).ok()?;
     let own_texts = own_texts.unwrap_or_default();
     Some(Vocabulary { kinds, categories, bulk_persons, terms, own_numbers, own_texts })
 }
@@ -198,44 +196,11 @@ pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
 type Classes = (HashMap<Kind, Sensitivity>, BTreeMap<Category, Sensitivity>);
 
 fn classes(table: &mut Settings<'_>) -> Classes {
-    let (mut kinds, mut categories) = shipped_classes();
-    for kind in Kind::ALL {
-        if let Some(class) =
-            table.optional(kind.as_str(), parse::one_of(&Sensitivity::ALL, Sensitivity::as_str))
-        {
-            kinds.insert(kind, class);
-        }
-    }
-    for category in Category::ALL {
-        if let Some(class) =
-            table.optional(category.as_str(), parse::one_of(&Sensitivity::ALL, Sensitivity::as_str))
-        {
-            categories.insert(category, class);
-        }
-    }
-    (kinds, categories)
-}
-
-fn shipped_classes() -> Classes {
-    let class = |kind: Kind| match kind {
-        Kind::Personal
-        | Kind::Coordination
-        | Kind::Interim
-        | Kind::Reserve
-        | Kind::Bank
-        | Kind::Card
-        | Kind::Passport => Sensitivity::Considerable,
-        Kind::Bankgiro
-        | Kind::Plusgiro
-        | Kind::Organisation
-        | Kind::Address
-        | Kind::Finnish
-        | Kind::Norwegian
-        | Kind::Danish
-        | Kind::Lma => Sensitivity::None,
-    };
-    let kinds = Kind::ALL.into_iter().map(|kind| (kind, class(kind))).collect();
-    (kinds, Category::ALL.into_iter().map(|category| (category, Sensitivity::Serious)).collect())
+    let mut class = |key| table.optional(key, parse::one_of(&Sensitivity::ALL, Sensitivity::as_str));
+    let kinds = Kind::ALL.into_iter().filter_map(|kind| Some((kind, class(kind.as_str())?))).collect();
+    let categories =
+        Category::ALL.into_iter().filter_map(|category| Some((category, class(category.as_str())?)));
+    (kinds, categories.collect())
 }
 
 /// Terms that shall not count, folded; one that no list has is a mistake.
@@ -245,8 +210,8 @@ fn without(section: &mut Settings<'_>) -> HashSet<Vec<u8>> {
     for value in section.list("without_terms").unwrap_or_default() {
         let term = parse::text(value).and_then(|text| {
             fold::term(text).filter(|term| known.contains(term)).ok_or_else(|| {
-                let problem = format!("{} is no term of the lists", parse::shown(text));
-                Fault::new(problem, "write it as it stands in config/terms, without the *")
+                let problem = format!("{} is not in the term lists", parse::shown(text));
+                Fault::new(problem, "write it as in config/terms, without the *")
             })
         });
         without.extend(section.accept("without_terms", value.at, term));
@@ -263,7 +228,7 @@ fn own_numbers(section: &mut Settings<'_>) -> HashSet<u64> {
                 Ok(scan::keys(text))
             } else {
                 let problem = format!("{} is not a number", parse::shown(text));
-                Err(Fault::new(problem, "write it as it stands in letters, as \"212000-0142\""))
+                Err(Fault::new(problem, "write it as in mail, such as \"212000-0142\""))
             }
         });
         own.extend(section.accept("own_numbers", value.at, number).unwrap_or_default());

@@ -4,6 +4,7 @@ use super::*;
 use crate::documents::{Reason, Scheme};
 use crate::facts::passage::{Passage, Place};
 use crate::facts::testing::from_inside;
+use crate::settings::defaults::Defaults;
 use crate::settings::files::Files;
 use crate::settings::problem::Fault;
 use crate::settings::report::Report;
@@ -55,8 +56,8 @@ fn table(key: &str, value: Of) -> Table {
 /// The rule with a section of these keys, if nothing is wrong with them.
 fn configured(table: &Table) -> Option<Box<dyn Rule>> {
     let report = Report::new("postvakt.toml", "", &TestFiles);
-    let rule =
-        Settings::read(table, "rules.sensitive-data", &report, |section| (SPEC.make)(SPEC.id, section));
+    let defaults = Defaults::of(SPEC.keys);
+    let rule = Settings::read(table, &defaults, SPEC.id, &report, |section| (SPEC.make)(SPEC.id, section));
     report.finish().ok().and(rule)
 }
 
@@ -221,7 +222,7 @@ fn the_organisation_sets_what_counts() {
     assert_eq!(self::class(couple), Sensitivity::Considerable);
     assert_eq!(class("bulk_persons", Of::Number(2), couple), Sensitivity::Serious);
     assert_eq!(class("bulk_persons", Of::Number(3), couple), Sensitivity::Considerable);
-    // One person is none, however often they are named.
+    // One person is no list, however often they are named.
     assert_eq!(class("bulk_persons", Of::Number(2), "811228-9874, 19811228-9874"), Sensitivity::Considerable);
     for (key, wrong) in [
         ("bulk_persons", Of::Number(1)),

@@ -1,6 +1,7 @@
 //! `postvakt log`: what is found, what is refused, what is written, and that each access leaves its record.
 
 use std::fs;
+use std::time::Duration;
 
 use clap::Parser as _;
 use jiff::tz::TimeZone;
@@ -34,7 +35,7 @@ pub(super) fn config(directory: &Path) -> Config {
         server: config::Server { node: "gw1".into(), listen: Vec::new(), metrics: None, memory: None },
         store: config::Store {
             directory: directory.into(),
-            heads: config::Heads::default(),
+            heads: config::Heads::signed_every(Duration::from_mins(5)),
             nested: true,
             retention: Vec::new(),
             minimise: None,

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
 use postvakt::config::Heads;
 use postvakt::record::FindingRow;
@@ -18,7 +19,8 @@ async fn store(path: &Path, copy: Option<&Path>) {
             second(if round < 3 { "2026-08-21T00:00:00Z" } else { "2026-09-02T00:00:00Z" }) + round * 600,
             Ordering::SeqCst,
         );
-        let heads = Heads { file: copy.map(Path::to_path_buf), ..Heads::default() };
+        let heads =
+            Heads { file: copy.map(Path::to_path_buf), ..Heads::signed_every(Duration::from_mins(5)) };
         let store = Store::open_with(path, "gw1", heads, clock.clone()).unwrap();
         for n in 0..10 {
             let findings = if n % 5 == 0 { vec![found()] } else { Vec::new() };
@@ -224,7 +226,7 @@ async fn an_older_copy_begins_a_new_epoch_and_signs_no_fork() {
     store(&path, Some(&copy)).await;
     let backup = directory.path().join("backup");
     copy_of(&path, &backup);
-    let heads = || Heads { file: Some(copy.clone()), ..Heads::default() };
+    let heads = || Heads { file: Some(copy.clone()), ..Heads::signed_every(Duration::from_mins(5)) };
     let (_, clock) = clock("2026-09-03T00:00:00Z");
     let store = Store::open_with(&path, "gw1", heads(), clock.clone()).unwrap();
     for n in 0..5 {

@@ -40,7 +40,7 @@ fn what_comes_back_was_ours() {
         assert_eq!(newsletter(sender, "", &["anna@exempelby.se"]), "", "{sender}");
     }
     assert_eq!(newsletter("<info@exempelby.se>", "", &["info@exempelby.se"]), "");
-    // Whoever got it from outside sends it on.
+    // A recipient of the mail from outside forwards it.
     assert_eq!(newsletter("<anna@exempelby.se>", "", &["anna@exempelby.se"]), "certain message-id");
     let came_in = "Received: by mail.exempelby.se (Postfix); Mon, 2 Mar 2026 09:15:01 +0100\n\
                    Received: from a (a [192.0.2.10]) by mx.exempelby.se (Postfix) for <alla@exempelby.se>; Mon";
@@ -85,7 +85,7 @@ fn whose_forward_it_is() {
     assert_eq!(found(citizen, out, of_anna, &["info@exempelby.se"]), anna);
     assert_eq!(found("<>", out, of_anna, &[]), anna);
     assert_eq!(found(citizen, out, "X-Sieve-Redirected-From: anna", &["anna+x@exempelby.se"]), "anna");
-    // Nobody knows.
+    // It is not certain.
     assert_eq!(found("<bodil@exempelby.se>", "bodil@exempelby.se", handled, &[]), "");
     assert_eq!(
         found(citizen, out, "", &["anna@exempelby.se", "bodil@exempelby.se"]),
