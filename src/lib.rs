@@ -10,6 +10,7 @@ pub mod work;
 pub mod metrics;
 pub mod text;
 pub mod texts;
+pub mod swedish;
 pub mod address;
 pub mod organisation;
 pub mod reply;

@@ -110,6 +110,8 @@ impl Occasion {
                 ("action", "held"),
                 ("class", "serious"),
                 ("kinds", "personnummer (2), health (1)"),
+                ("class_sv", "allvarlig"),
+                ("kinds_sv", "personnummer (2), hälsa (1)"),
                 ("queue_id", "4ABCDE12345"),
                 ("secure_alternative", "https://exempelby.se/saker-post"),
             ],
@@ -169,7 +171,7 @@ impl Template {
             if let Err(Unrendered { line, problem }) = template.render(&fields) {
                 let names: Vec<&str> = occasion.sample().iter().map(|(name, _)| *name).collect();
                 let right = format!(
-                    "mend that line; {} has the fields organisation, {}",
+                    "fix that line; {} has the fields organisation, {}",
                     occasion.as_str(),
                     names.join(", ")
                 );
@@ -215,7 +217,7 @@ impl Template {
             .map_err(|error| wrong(&error))?;
         split(&text).ok_or_else(|| Unrendered {
             line: 1,
-            problem: "the text does not begin with `Subject: …` and an empty line".to_owned(),
+            problem: "the text must begin with `Subject: …` and an empty line".to_owned(),
         })
     }
 }

@@ -110,7 +110,7 @@ fn only_marks(policy: &RulePolicy) -> bool {
 
 pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {
     if let Actions::Mark(marks) = &policy.actions {
-        // Whoever may only mark cannot stop a mail for what nobody knows either.
+        // A rule that can only mark cannot stop a mail whose check was not completed either.
         let steps = match marks.label {
             Label::Spam => vec![Step::Mark(Mark::NotScanned(cause))],
             Label::Suspicious => Vec::new(),
@@ -235,7 +235,7 @@ fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
     let mark = Step::Mark(Mark::Suspicious(rule.to_owned()));
     match action {
         ContentAction::Mark => Outcome::new(Verdict::Mark, vec![mark]),
-        // A refused bounce is lost: nobody is told of it (RFC 5321 §6.1). It waits for a person instead.
+        // A rejected bounce reaches no one (RFC 5321 §6.1). It is held for review instead.
         ContentAction::Reject if facts.sender.address().is_some() => {
             Outcome::new(Verdict::Reject, vec![Step::Reject(Refusal::Content)])
         }
@@ -245,7 +245,7 @@ fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
     }
 }
 
-/// What follows from a virus; a suspicion, which is none, is a line in the log.
+/// What follows from a virus; a suspicion is only logged.
 fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outcome {
     match action {
         _ if found.grade == Confidence::Weak => Outcome::default(),
@@ -314,7 +314,7 @@ fn marks(rule: &str, policy: &MarkPolicy, found: &Match, facts: &Facts) -> Vec<M
     std::iter::once(label).chain(tag.map(|tag| Mark::SubjectTag(tag.to_owned()))).collect()
 }
 
-/// Whether the exception is for that target of whoever forwards.
+/// Whether the exception covers that target of the forwarding mailbox.
 fn fits(exception: &Exception, found: &Match, target: &Address, facts: &Facts) -> bool {
     let own = |mailbox: &Address| facts.is_same_mailbox(mailbox, &exception.mailbox);
     found.mailboxes.iter().any(own) && exception.to.matches(target)
@@ -382,7 +382,7 @@ impl Stop<'_> {
                 steps.push(Step::Reject(Refusal::Forward));
                 ForwardOutcome::Refused
             }
-            // A colleague's own words are nobody else's business.
+            // The mail that a colleague wrote themselves is not shown to third parties.
             (ForwardAction::Reject, Some(_)) if !outsider && self.facts.sender_inside() => self.hold(steps),
             (ForwardAction::RemoveRecipient | ForwardAction::Reject, Some(to)) => self.reroute(to, steps),
             (

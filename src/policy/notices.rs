@@ -98,7 +98,7 @@ pub(super) fn ended(exception: &Exception, facts: &Facts) -> Option<Step> {
 
 /// Who is told of a forward.
 enum Owner<'a> {
-    /// Whoever forwards: the target is theirs.
+    /// The forwarder, who knows the target.
     Forwarder(&'a Address),
     /// Whom the message came for, where nothing tells who of those that read it there sends it on: it may be a group's
     /// address, and nobody in it may learn of a colleague's private mailbox.
@@ -115,7 +115,7 @@ fn owner<'a>(found: &'a Match, facts: &Facts) -> Option<Owner<'a>> {
     Some(if sends || facts.is_named(mailbox) { Owner::Forwarder(mailbox) } else { Owner::Group(mailbox) })
 }
 
-/// Whether the envelope sender is the forwarder, by a trace or by the memory: then a bounce tells nobody else.
+/// Whether the envelope sender is the forwarder, by a trace or by the memory: then a bounce tells no third party.
 pub(super) fn sent_by_forwarder(found: &Match, facts: &Facts) -> bool {
     let (Some(sender), [mailbox]) = (facts.forwarder(), found.mailboxes.as_slice()) else { return false };
     facts.is_same_mailbox(&sender, mailbox) && (facts.is_named(&sender) || facts.is_remembered_for(&sender))

@@ -14,6 +14,7 @@ use crate::address::{Address, DomainPattern};
 use crate::facts::Facts;
 use crate::mail::Direction;
 use crate::rules::{Match, Sensitivity};
+use crate::swedish;
 use crate::templates::{Fields, Occasion};
 use crate::verdict::Verdict;
 
@@ -208,7 +209,7 @@ pub(super) fn decide(
 }
 
 /// Who is told that the mail was stopped: what kinds of data, never the data, and no subject, for it may have some.
-/// The targets of somebody else's forward are not named, and who wrote to nobody else is not told.
+/// The targets of another mailbox's forward are not named; a sender who wrote only to such targets is not told.
 fn notices(
     policy: &SensitivePolicy,
     found: &Match,
@@ -226,7 +227,9 @@ fn notices(
         ("recipients", recipients.join(", ")),
         ("action", if verdict == Verdict::Hold { "held" } else { "refused" }.to_owned()),
         ("class", found.evidence.class().as_str().to_owned()),
-        ("kinds", listed(found.evidence.counts())),
+        ("kinds", listed(found.evidence.counts(), |kind| kind)),
+        ("class_sv", swedish::class(found.evidence.class().as_str()).to_owned()),
+        ("kinds_sv", listed(found.evidence.counts(), swedish::kind)),
         ("queue_id", facts.queue_id.clone().unwrap_or_default()),
         ("secure_alternative", policy.secure_alternative.clone().unwrap_or_default()),
     ];
@@ -242,9 +245,9 @@ fn notices(
     to_sender.into_iter().chain(copy).collect()
 }
 
-/// `personnummer (2), health (1)`.
-fn listed(counts: &[(&'static str, usize)]) -> String {
-    counts.iter().map(|(kind, count)| format!("{kind} ({count})")).collect::<Vec<_>>().join(", ")
+/// `personnummer (2), health (1)`, each kind by its name.
+fn listed(counts: &[(&'static str, usize)], name: fn(&'static str) -> &'static str) -> String {
+    counts.iter().map(|(kind, count)| format!("{} ({count})", name(kind))).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

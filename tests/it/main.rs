@@ -36,5 +36,6 @@ mod sensitive;
 mod setup;
 mod store;
 mod storm;
+mod swedish;
 mod tidy;
 mod worker;

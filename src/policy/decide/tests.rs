@@ -107,7 +107,7 @@ fn the_action_and_the_envelope_sender_decide() {
             "remove I add registrator@exempelby.se",
         ),
         (ForwardAction::RemoveRecipient, None, citizen, mixed, Verdict::Mark, "remove I"),
-        // Nobody would be left: never dropped.
+        // No recipient would be left: the mail is never dropped.
         (ForwardAction::RemoveRecipient, None, citizen, one, Verdict::Hold, "hold"),
         (
             ForwardAction::RemoveRecipient,
@@ -319,7 +319,7 @@ fn private_mail_and_other_organisations_are_told_apart() {
     // One goes and the other stays.
     let strong = decided(&facts, &policy, found(Confidence::Strong, &[0, 1]));
     assert_eq!(strong, (Verdict::Mark, "remove 0".to_owned()));
-    // Nobody would be left.
+    // No recipient would be left.
     let certain = decided(&facts, &policy, found(Confidence::Certain, &[0, 1]));
     assert_eq!(certain, (Verdict::Hold, "hold".to_owned()));
     // The strictest of both: the mail is one.

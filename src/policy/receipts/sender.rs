@@ -71,7 +71,7 @@ fn folded(address: &Address) -> String {
             break;
         }
     }
-    // A tag (RFC 5233); one that stands first is none.
+    // A tag (RFC 5233); a separator at the beginning starts no tag.
     let untagged = match local.split_once('+') {
         Some((mailbox, _)) if !mailbox.is_empty() => mailbox,
         _ => &local,

@@ -112,7 +112,7 @@ fn a_case_has_one_key_however_often_it_comes() {
         assert_ne!(key("x@example.org", bare), key("x@example.org", &other));
     }
     assert_ne!(key("x@example.org", bare), key("y@example.org", bare));
-    // Two citizens whose programs give the same Message-ID, and one whose From nobody can read.
+    // Two citizens whose programs give the same Message-ID, and one whose From cannot be parsed.
     let id = "Message-ID: <1@localhost>";
     let of = |from: &str| key("x@example.org", &format!("From: {from}\n{id}"));
     assert_ne!(of("x@example.org"), of("y@example.org"));

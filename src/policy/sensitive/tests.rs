@@ -122,6 +122,8 @@ fn those_whom_it_concerns_are_told_of_kinds_and_never_of_data() {
     let fields = told(ClassAction::Hold, sender, OWN).remove(0).2;
     let value = |name: &str| fields.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
     assert_eq!(value("kinds").as_deref(), Some("personnummer (2), health (1)"));
+    assert_eq!(value("kinds_sv").as_deref(), Some("personnummer (2), hälsa (1)"));
+    assert_eq!(value("class_sv").as_deref(), Some("allvarlig"));
     assert_eq!((value("class").as_deref(), value("action").as_deref()), (Some("serious"), Some("held")));
 }
 

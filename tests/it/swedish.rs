@@ -1,0 +1,75 @@
+//! Swedish texts: every id that people read has a Swedish name, and no notice shows an id in its Swedish part.
+
+use postvakt::rules::{self, Section};
+use postvakt::scan::Kind;
+use postvakt::scan::fold::Folded;
+use postvakt::scan::terms::{Category, Terms, shipped};
+use postvakt::swedish;
+use postvakt::templates::{Occasion, Template};
+
+/// Ids that are Swedish words themselves.
+const SWEDISH: [&str; 8] = [
+    "personnummer",
+    "samordningsnummer",
+    "interimsnummer",
+    "reservnummer",
+    "bankgiro",
+    "plusgiro",
+    "organisationsnummer",
+    "religion",
+];
+
+#[test]
+fn every_id_has_a_swedish_name() {
+    let kinds = Kind::ALL.map(Kind::as_str);
+    let secrets = ["password", "code", "private key", "token"];
+    let terms = Terms::new(shipped()).unwrap();
+    for id in kinds.into_iter().chain(Category::ALL.map(Category::as_str)).chain(secrets) {
+        let name = swedish::kind(id);
+        assert!(name != id || SWEDISH.contains(&id), "{id}");
+        // A mail that quotes a notice is not found because of it.
+        assert_eq!(terms.find(Folded::new(name).bytes()).count(), 0, "{name}");
+    }
+    for class in ["none", "moderate", "considerable", "serious"] {
+        assert_ne!(swedish::class(class), class);
+    }
+    for spec in rules::ALL {
+        let id = match spec.section {
+            Section::One => spec.id.to_owned(),
+            Section::Named(name) => format!("{}.{name}", spec.id),
+        };
+        assert_ne!(swedish::rule(&id), id);
+    }
+}
+
+#[test]
+fn the_swedish_part_of_a_notice_has_no_english_ids() {
+    for occasion in Occasion::NOTICES {
+        let fields = [
+            "organisation",
+            "mailbox",
+            "target",
+            "reroute_to",
+            "forwarder",
+            "decision",
+            "until",
+            "subject",
+            "sender",
+            "recipients",
+            "queue_id",
+            "secure_alternative",
+            "node",
+            "date",
+            "time",
+        ];
+        let mut fields: Vec<(&str, String)> = fields.map(|name| (name, name.to_uppercase())).to_vec();
+        let ids = [("action", "held"), ("class", "serious"), ("kinds", "health (1)")];
+        fields.extend(ids.map(|(name, id)| (name, id.to_owned())));
+        fields.push(("class_sv", swedish::class("serious").to_owned()));
+        fields.push(("kinds_sv", format!("{} (1)", swedish::kind("health"))));
+        let text = Template::shipped(occasion).render(&fields).unwrap();
+        let (in_swedish, in_english) = text.body.split_once("\n--\nIn English\n").unwrap();
+        let said = format!("{}\n{in_swedish}", text.subject);
+        assert!(!in_english.is_empty() && ids.iter().all(|(_, id)| !said.contains(id)), "{said}");
+    }
+}
