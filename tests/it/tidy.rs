@@ -341,3 +341,31 @@ fn nothing_can_discard_mail() {
     }
     fail_with(&problems);
 }
+
+#[test]
+fn every_decision_has_its_number_and_a_status() {
+    let folder = Path::new(ROOT).join("docs/decisions");
+    let mut problems = Vec::new();
+    for entry in fs::read_dir(&folder).unwrap() {
+        let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+        let text = fs::read_to_string(folder.join(&name)).unwrap();
+        let mut lines = text.lines();
+        let numbered = name.split_once('-').is_some_and(|(number, _)| {
+            lines.next().is_some_and(|title| title.starts_with(&format!("# {number}: ")))
+        });
+        let status = lines.nth(1).and_then(|line| line.strip_prefix("Status: ")).unwrap_or_default();
+        let known = match status.strip_prefix("superseded by ") {
+            Some(link) => {
+                let file = link.split_once("](").map_or("", |(_, rest)| rest.trim_end_matches(')'));
+                folder.join(file).is_file()
+            }
+            None => status.starts_with("accepted"),
+        };
+        if !numbered || !known {
+            problems.push(format!(
+                "docs/decisions/{name}: its first line is `# NNN: title`, its third a `Status:`"
+            ));
+        }
+    }
+    fail_with(&problems);
+}
