@@ -1,4 +1,4 @@
-//! Search at scale: latencies over a log of millions, what its side files cost, warm and cold.
+//! Search at scale: latencies over a log of millions, what its index files cost, warm and cold.
 //!
 //! `cargo bench --bench search -- DIR [RECORDS]`: the log in DIR is made if there is none (10,000,000 records, 12 GB)
 //! and stays there, for other measurements too.
@@ -45,7 +45,7 @@ fn main() {
         files.map(|file| file.metadata().unwrap().len()).sum::<u64>()
     };
     println!(
-        "octets per record: {} in month files, {} in side files",
+        "octets per record: {} in month files, {} in index files",
         octets(".db") / records,
         octets(".idx") / records
     );
@@ -55,7 +55,7 @@ fn main() {
     }
 }
 
-/// Makes the log, and waits until its side files are complete.
+/// Makes the log, and waits until its index files are complete.
 #[tokio::main]
 async fn make(directory: &Path, records: u64) {
     let begun = Instant::now();
@@ -123,7 +123,7 @@ fn queries(records: u64) -> Vec<(String, Query)> {
         ),
         ("rule, 2.5 % of all", Query { rule: Some("auto-forward".into()), ..all() }),
         (
-            "every record, without side files",
+            "every record, without index files",
             Query { subject: Some(Needle::new("finns inte")), scan: true, ..all() },
         ),
     ];

@@ -74,7 +74,7 @@ impl Answer {
         Self { edits: Vec::new(), refusal: None }
     }
 
-    /// Refuses the message; edits to a refused message would be lost, so there are none.
+    /// Rejects the message, without edits: edits to a rejected message would be lost.
     pub fn refuse(reply: SmtpReply) -> Self {
         Self { edits: Vec::new(), refusal: Some(reply) }
     }

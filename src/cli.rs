@@ -36,7 +36,7 @@ pub const CONFIG: u8 = 78;
 /// Where the config is, unless said otherwise.
 pub const CONFIG_FILE: &str = "/etc/postvakt/postvakt.toml";
 
-/// A mail-gateway policy filter: a milter that enforces the organisation's e-mail rules and logs every message.
+/// Mail-gateway policy filter: a milter that enforces an organisation's e-mail rules and logs every message.
 #[derive(Debug, Parser)]
 #[command(name = "postvakt", version, max_term_width = 110)]
 pub struct Cli {
@@ -48,46 +48,46 @@ pub struct Cli {
 enum Command {
     /// Run the milter.
     Serve {
-        /// The config file.
+        /// Config file.
         #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
         config: PathBuf,
-        /// Write the operational log as JSON lines.
+        /// Write log lines as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Show what it does: the real server, a store of its own, and sample mail through the wire. Needs nothing.
+    /// Run the real server with sample mail and show what it decides. Needs no config and no Postfix.
     Demo(demo::Args),
-    /// Say everything that is wrong with a config.
+    /// Validate a config file and report all errors.
     Check {
-        /// The config file.
+        /// Config file.
         #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
         config: PathBuf,
-        /// As JSON: an array of problems and warnings.
+        /// Print a JSON array of errors and warnings.
         #[arg(long)]
         json: bool,
     },
-    /// Show facts, findings, verdict and edits for mail in files, and do nothing.
+    /// Show facts, findings, verdict and edits for messages in files. Changes nothing.
     Explain(explain::Args),
-    /// Show what a config would decide about stored mail, and where that differs from another config; do nothing.
+    /// Show what a config would decide about stored mail, and where another config differs. Changes nothing.
     Replay(replay::Args),
     /// List the rules, or print the reference of one.
     Rules {
-        /// The rule.
+        /// Id of the rule.
         id: Option<String>,
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Read the log.
+    /// Search, export and verify the log. Every access is logged.
     Log(Box<log::Args>),
-    /// Read documents for the program that started this one.
+    /// Read documents on behalf of the server.
     #[command(hide = true, name = pool::COMMAND)]
     Worker,
-    /// List forwards that no milter can see: aliases, .forward files, BCC and transport maps of a Postfix.
+    /// List forwards that a milter cannot see: aliases, .forward files, BCC and transport maps of Postfix.
     PostfixAudit(audit::Args),
-    /// Connect Postfix to the milter: show what changes in main.cf and master.cf, apply it, or undo it.
+    /// Connect Postfix to the milter: show the changes of main.cf and master.cf, apply them, or undo them.
     PostfixSetup(setup::Args),
-    /// Look at the outbox, and have receipts sent again or not at all.
+    /// List queued receipts and notices; retry or cancel them.
     Receipts(receipts::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]

@@ -1,4 +1,4 @@
-//! The courier: takes letters from the outbox to the MTA, until each is sent, refused, too old or cancelled.
+//! The courier: delivers receipts and notices from the outbox to the MTA, until each is sent, refused, too old or cancelled.
 //!
 //! Contract: what came of a try is on the disk before anything else is done with the letter, and that the server took it
 //! is marked the moment its reply is read. So no letter is sent twice but for one reason: the connection, the process or
@@ -27,7 +27,7 @@ use crate::store::{CommitError, Store};
 use requests::Request;
 use smtp::{Failure, Session};
 
-/// How letters are handed over, as the config in force says; `None` where it says nothing.
+/// How letters are handed over, as the config active says; `None` where it says nothing.
 pub type SmtpSettingsSource = Arc<dyn Fn() -> Option<Smtp> + Send + Sync>;
 
 /// What all sessions share.
@@ -77,7 +77,7 @@ pub async fn run(store: Store, directory: PathBuf, way: SmtpSettingsSource, mut 
     while let Some(ended) = tasks.join_next().await {
         if let Err(error) = ended {
             METRICS.panics.inc();
-            tracing::error!(%error, "a part of the courier has ended; letters wait for a restart");
+            tracing::error!(%error, "the courier has stopped; receipts and notices wait for a restart");
         }
     }
 }
@@ -92,13 +92,13 @@ impl Courier {
             Err(error) => return unmarked(&error),
         };
         for lease in taken {
-            let reply = "taken by the server; the program ended before this was written down".to_owned();
+            let reply = "accepted by the server; the program ended before this was recorded".to_owned();
             let event = Event { key: lease.key, at: self.store.now(), change: Change::Sent, reply };
             if self.written(event).await {
                 METRICS.letters.with_label_values(&[lease.kind.as_str(), "sent"]).inc();
                 tracing::info!(
                     kind = lease.kind.as_str(),
-                    "a letter was taken just before the program ended"
+                    "a receipt or notice was accepted just before the program ended"
                 );
             }
         }
@@ -149,13 +149,13 @@ impl Courier {
         let row = match self.read(lease).await {
             Ok(row) => row,
             Err(error) => {
-                tracing::error!(error, "a letter cannot be read from the log; it is tried again");
+                tracing::error!(error, "cannot read a receipt or notice from the log; will retry");
                 self.store.outbox().release(&lease.key);
                 return self.leave_alone();
             }
         };
         if self.store.now() > lease.until {
-            let reply = "too old: it was not possible to send it in time".to_owned();
+            let reply = "too old: delivery was not possible in time".to_owned();
             return self.note(lease, &row, Change::Failed, reply).await;
         }
         let result = self.hand_over(&row, smtp, session).await;
@@ -176,7 +176,7 @@ impl Courier {
             }
             Err(Failure::Unreachable(what)) => {
                 if self.pause().failures == 0 {
-                    tracing::warn!(what, "letters cannot be handed over; they wait");
+                    tracing::warn!(what, "cannot deliver receipts and notices; they wait");
                 }
                 self.store.outbox().release(&lease.key);
                 self.leave_alone();
@@ -226,10 +226,14 @@ impl Courier {
     async fn note(&self, lease: Lease, row: &OutboxRow, change: Change, reply: String) {
         let (kind, reference) = (lease.kind.as_str(), &row.reference);
         match change {
-            Change::Failed => tracing::error!(reference, kind, reply, "a letter is given up"),
-            Change::Again(_) => tracing::warn!(reference, kind, reply, "a letter is tried again later"),
+            Change::Failed => {
+                tracing::error!(reference, kind, reply, "a receipt or notice has failed for good")
+            }
+            Change::Again(_) => {
+                tracing::warn!(reference, kind, reply, "a receipt or notice was not delivered; will retry")
+            }
             Change::Sent | Change::Cancel | Change::Retry => {
-                tracing::debug!(reference, kind, "a letter is sent");
+                tracing::debug!(reference, kind, "a receipt or notice was sent");
             }
         }
         let event = Event { key: lease.key, at: self.store.now(), change, reply };
@@ -266,8 +270,8 @@ impl Courier {
                         self.apply(path, key, request).await;
                     }
                 }
-                Ok(Err(error)) => tracing::debug!(%error, "the requests for the outbox cannot be read"),
-                Err(error) => tracing::error!(%error, "the requests for the outbox cannot be read"),
+                Ok(Err(error)) => tracing::debug!(%error, "cannot read the requests for the outbox"),
+                Err(error) => tracing::error!(%error, "cannot read the requests for the outbox"),
             }
             tokio::select! {
                 _ = stop.wait_for(|stopping| *stopping) => return,
@@ -286,7 +290,7 @@ impl Courier {
             && let Err(error) =
                 tokio::task::spawn_blocking(move || std::fs::remove_file(path)).await.unwrap_or(Ok(()))
         {
-            tracing::warn!(%error, "a request for the outbox stays after it was carried out");
+            tracing::warn!(%error, "cannot remove a request for the outbox after it was carried out");
         }
     }
 
@@ -309,7 +313,7 @@ impl Courier {
 /// The log's disk is full or fails; the letters that are being sent just now might go twice.
 fn unmarked(error: &dyn std::fmt::Display) {
     METRICS.letters_unmarked.inc();
-    tracing::error!(%error, "letters cannot be marked as sent beside the log: killed now, the program sends them again");
+    tracing::error!(%error, "cannot write the sent-marker file: notices may be sent twice if the process is killed now");
 }
 
 /// The pause after a try that failed: twice as long each time, up to an hour, and a quarter more or less, so that

@@ -1,4 +1,4 @@
-//! The daemon: start, reload, drain. Loud at the start, where somebody is watching; unmoved later.
+//! The daemon: start, reload, drain. Errors at the start are fatal, because an admin is watching; later ones are not.
 
 pub mod clock;
 mod memory;
@@ -35,7 +35,7 @@ pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
     let handed = HandedOver::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
-        // Before the sockets are open, so that no signal finds nobody listening.
+        // Before the sockets are open, so that no signal is missed.
         let mut reload = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -51,7 +51,7 @@ pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
         }
         service::stopping();
         if tokio::time::timeout(limits::STOP_TIME, daemon.stop()).await.is_err() {
-            tracing::error!("the store was not closed in time; all confirmed records are on disk");
+            tracing::error!("timeout while closing the log; all confirmed records are on disk");
         }
         Ok(())
     });
@@ -78,8 +78,8 @@ impl Daemon {
         let heads = config.store.heads.clone();
         let clock = Arc::new(jiff::Timestamp::now);
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
-        let mut sources = Sources::of(&store, config.needs, workers)
-            .context("the memory of seen messages cannot be read")?;
+        let mut sources =
+            Sources::of(&store, config.needs, workers).context("cannot read the memory of seen messages")?;
         let memory = config.server.memory.unwrap_or_else(memory::share);
         sources.room = Room::of(memory);
         let listen = config.server.listen.iter();
@@ -90,7 +90,7 @@ impl Daemon {
         };
         handed.is_taken()?;
         courier::requests::prepare(&config.store.directory)
-            .with_context(|| format!("{}: cannot be written", config.store.directory.display()))?;
+            .with_context(|| format!("{}: cannot write", config.store.directory.display()))?;
         announce(&config);
         note_config(&store, &config.store.directory, "started", &config.hash);
         let directory = config.store.directory.clone();
@@ -103,12 +103,12 @@ impl Daemon {
         let way = pipeline.clone();
         let way: courier::SmtpSettingsSource = Arc::new(move || way.config.load().smtp.clone());
         let courier = courier::start(pipeline.store.clone(), directory, way, stop.clone())
-            .context("the courier does not start")?;
+            .context("cannot start the courier")?;
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
         }
         let stopped = async move {
-            // An error is a daemon that is gone: nobody will tell us any more.
+            // An error means that the daemon is gone, and no stop can be announced any more.
             let _ = stop.wait_for(|stopping| *stopping).await;
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::within(memory));
@@ -127,7 +127,7 @@ impl Daemon {
                 for problem in problems.to_string().lines() {
                     tracing::error!("{problem}");
                 }
-                tracing::error!("the config has mistakes; the old one stays in force");
+                tracing::error!("the new config is invalid; the old config stays active");
                 self.note("refused");
             }
         }
@@ -139,7 +139,7 @@ impl Daemon {
         let places = |config: &Config| (config.store.directory.clone(), config.store.heads.clone());
         if config.server != old.server || places(&config) != places(&old) {
             tracing::warn!(
-                "[server], [store] directory and [store.heads] take effect at the next start only; the rest is taken now"
+                "changes to [server], [store] directory and [store.heads] take effect at the next start; all others are active now"
             );
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
@@ -158,23 +158,23 @@ impl Daemon {
 
     /// Takes no new connection, lets mail under way come to its end, and closes the store.
     pub async fn stop(self) {
-        tracing::info!("stopping: no new connections; mail under way is finished");
+        tracing::info!("stopping: no new connections; mail in progress is finished");
         let letters_by = Instant::now() + limits::LAST_LETTER_TIME;
-        // The receivers live as long as the tasks; with none of them left there is nobody to tell.
+        // The receivers live as long as the tasks; an error means that all of them have ended.
         let _ = self.stopping.send(true);
         if let Err(error) = self.serving.await {
-            tracing::error!(%error, "the listeners did not end well");
+            tracing::error!(%error, "the listeners did not stop cleanly");
         }
         // A letter under way has a little time: cut off, it might go twice.
         if timeout_at(letters_by, self.courier).await.is_err() {
-            tracing::warn!("a letter under way was cut off; it goes again after the next start");
+            tracing::warn!("a delivery was interrupted; it is repeated after the next start");
         }
         self.exceptions.abort();
         self.clock.abort();
         self.look.abort();
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
-        tracing::info!("stopped; every record is on the disk");
+        tracing::info!("stopped; all records are on disk");
     }
 }
 
@@ -199,11 +199,11 @@ fn announce(config: &Config) {
         config = config.hash,
         rules = config.rules.len(),
         store = %config.store.directory.display(),
-        "in force"
+        "config active"
     );
 }
 
-/// Writes into the access log which config is in force: whoever changes the rules changes what the log will say.
+/// Writes the active config into the access log, because a change of the rules changes what the log says.
 fn note_config(store: &Store, directory: &Path, event: &str, hash: &str) {
     let change = ConfigChange {
         reader: Reader::of_this_process(Via::Daemon),
@@ -217,7 +217,7 @@ fn note_config(store: &Store, directory: &Path, event: &str, hash: &str) {
         Ok(_) => store.sign(),
         Err(error) => {
             METRICS.access_unwritten.inc();
-            tracing::error!(%error, "the access log does not say which config is in force");
+            tracing::error!(%error, "cannot write the active config to the access log");
         }
     }
 }
@@ -243,7 +243,7 @@ async fn announce_exceptions(pipeline: Arc<Pipeline>) {
             let (place, mailbox) = (exception.place.to_string(), exception.mailbox.to_string());
             let (decision, until) = (&*exception.decision, exception.until.to_string());
             if exception.until < today {
-                tracing::warn!(place, mailbox, decision, until, "an exception has ended and no longer holds");
+                tracing::warn!(place, mailbox, decision, until, "an exception has ended");
             } else if exception.ends_soon(today) {
                 tracing::warn!(place, mailbox, decision, until, "an exception ends soon");
             }
@@ -264,6 +264,6 @@ fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "the limit on open files stays as it is");
+        tracing::warn!(%error, "cannot raise the limit on open files");
     }
 }

@@ -24,7 +24,7 @@ use crate::rules::{Confidence, Evidence, Finding, Match, spam};
 use crate::verdict::Verdict;
 use crate::{limits, rules, text, texts};
 
-/// Header fields whose names begin so are ours, and nobody else may write them.
+/// Header fields with this prefix are ours, and only this program may write them.
 const OWN_PREFIX: &str = "X-Postvakt-";
 /// The field that has the record's id.
 const ID: &str = "X-Postvakt-Id";
@@ -115,7 +115,7 @@ pub fn incomplete(facts: &Facts, why: Incomplete, config_hash: &str) -> Record {
     }
 }
 
-/// The record of a mail that could not be read for a fault of this program; it is put off.
+/// The record of a mail that could not be processed because of an internal error; it is deferred.
 pub fn unread(mail: &Mail, config_hash: &str) -> Record {
     Record {
         time: mail.arrived,

@@ -67,7 +67,7 @@ pub enum Cause {
     Limit,
     /// The DNS did not answer.
     Dns,
-    /// Whoever was to be asked cannot be reached.
+    /// The service cannot be reached.
     Unreachable,
     /// It failed several times in a row, and is not asked for a while.
     Paused,
@@ -378,7 +378,7 @@ pub struct Contact {
     pub known: bool,
     /// Whether that was noted so lately that it need not be noted again.
     pub fresh: bool,
-    /// Since when authors are remembered: before that nobody is known.
+    /// Since when authors are remembered; no earlier author is known.
     pub since: Timestamp,
 }
 

@@ -209,7 +209,7 @@ impl Window {
             }
             self.open = false;
             METRICS.receipts_breaker.set(0);
-            tracing::warn!("receipts are sent again: there are few enough within the hour and the day");
+            tracing::warn!("receipts are sent again: the count has fallen to half of the limit");
         }
         let full = |subject: &&Subject| {
             subject
@@ -228,7 +228,7 @@ impl Window {
             self.open = true;
             METRICS.receipts_breaker.set(1);
             tracing::error!(
-                "too many receipts in all: none are sent until there are half as many; look for a loop or an attack"
+                "limit of all receipts exceeded; no receipts are sent until the count has fallen to half. Check for a mail loop or an attack"
             );
             return;
         }
@@ -239,7 +239,7 @@ impl Window {
             tracing::warn!(
                 ceiling,
                 queue_id,
-                "a ceiling for receipts is reached; a program may be answering them"
+                "a limit of receipts is reached; a program may be answering them"
             );
         }
     }

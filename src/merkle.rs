@@ -1,7 +1,7 @@
 //! The Merkle tree of RFC 6962 §2.1, kept as its frontier, and the salted commitments that its leaves are made of.
 //!
 //! A leaf is the hash over one commitment for each field of a record. A field that is masked or deleted is replaced by
-//! its commitment: the leaf stays what it was, and nobody can guess the value, because the salt is gone with it.
+//! its commitment: the leaf stays what it was, and the value cannot be guessed, because the salt is gone with it.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -94,7 +94,7 @@ impl Tree {
 }
 
 /// The parts of a tree of `size` leaves that hold none of `wanted` (numbers of leaves, from 0, ascending), in order.
-/// With the roots of these parts whoever has the wanted leaves can compute the root of the whole.
+/// With the roots of these parts and the wanted leaves, the root of the whole can be computed.
 pub fn others(size: u64, wanted: &[u64]) -> Vec<Range<u64>> {
     let mut found = Vec::new();
     if size > 0 {

@@ -54,11 +54,11 @@ pub struct Note {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's sentence says it")]
 pub enum NoteError {
-    #[error("it is not signed with this key")]
+    #[error("not signed with this key")]
     NotSigned,
-    #[error("its signature is wrong")]
+    #[error("invalid signature")]
     WrongSignature,
-    #[error("its text is not that of a tree head")]
+    #[error("not the text of a tree head")]
     NotAHead,
 }
 

@@ -32,7 +32,7 @@ const LOG_NEEDS: Needs = Needs { body: true, ..Needs::NONE };
 
 /// Everything that judges mail; shared by all connections.
 pub struct Pipeline {
-    /// The config in force; a reload swaps it, and each mail keeps the one it began with.
+    /// The active config; a reload swaps it, and each mail keeps the one it began with.
     pub config: ArcSwap<Config>,
     /// The log.
     pub store: Store,
@@ -73,10 +73,7 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
     METRICS.message_cpu_seconds.observe(facts.work.spent().as_secs_f64());
     if facts.work.was_cut() {
         METRICS.limits_exceeded.with_label_values(&["mail_cpu"]).inc();
-        tracing::warn!(
-            queue_id = facts.queue_id,
-            "a mail took more processor time than it may; the rest was not read"
-        );
+        tracing::warn!(queue_id = facts.queue_id, "CPU limit of a mail reached; the rest was not read");
     }
     caught(|| {
         let rules = config.rules.iter().map(|(rule, policy)| (&**rule, policy));
@@ -89,7 +86,7 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
     .map(|decision| Assessment { facts, decision })
 }
 
-/// What is done for one mail that takes time: counted, in its turn, and ended when nobody waits for it any more.
+/// Long work for one mail: counted, in its turn, and stopped when the client has given up.
 struct Effort<'a> {
     work: Arc<Work>,
     share: Share,
@@ -116,7 +113,7 @@ impl<'a> Effort<'a> {
         let turn = self.turns.turn(self.share).await;
         let work = self.work.clone();
         let doing = tokio::task::spawn_blocking(move || {
-            // The core is in use until the thread is done with it, also where nobody waits any more.
+            // The core is in use until the thread is done, also if the client has given up.
             let _turn = turn;
             caught(|| work.step(step))
         });
@@ -197,7 +194,7 @@ impl Pipeline {
             Ok(id) => id,
             Err(error) => {
                 self.sources.limiter.forget(&decision.receipts);
-                tracing::error!(%error, queue_id = facts.queue_id, "the record cannot be stored; the mail is put off");
+                tracing::error!(%error, queue_id = facts.queue_id, "cannot store the record; the mail is deferred");
                 return effects::not_stored();
             }
         };
@@ -271,10 +268,14 @@ fn written(
     let outgoing = notices::outgoing(facts, decision, settings, less);
     for fault in outgoing.faults {
         METRICS.letter_faults.inc();
-        tracing::error!(queue_id = facts.queue_id, fault, "a letter could not be written as the config says");
+        tracing::error!(
+            queue_id = facts.queue_id,
+            fault,
+            "cannot write a receipt or notice from its template"
+        );
     }
     let mut rows = outgoing.rows;
-    // Receipts have been told already; a notice has nobody who waits for it.
+    // Receipts were reported before; no client waits for a notice.
     if rows.iter().any(|row| row.kind == OutboxKind::Notice) && !store.outbox().has_room() {
         let before = rows.len();
         rows.retain(|row| row.kind == OutboxKind::Receipt);

@@ -1,12 +1,11 @@
-//! Every sentence that a person outside the program reads in an SMTP reply: Swedish first, English second. None
-//! names what was found.
+//! The sentences of all SMTP replies: Swedish first, English second. They never name what was found.
 
 #![deny(clippy::disallowed_methods)]
 
 /// The record could not be stored.
 pub const STORE_FAILED: &str = "Meddelandet kan inte loggas just nu, försök igen senare (The message cannot be logged now, try again later)";
-/// A fault of this program.
-pub const INTERNAL_ERROR: &str = "Tillfälligt fel i e-postfiltret, försök igen senare (Temporary fault in the mail filter, try again later)";
+/// An error in this program.
+pub const INTERNAL_ERROR: &str = "Tillfälligt fel i e-postfiltret, försök igen senare (Temporary error in the mail filter, try again later)";
 /// No verdict in time.
 pub const VERDICT_LATE: &str = "E-postfiltret hann inte bli klart, försök igen senare (The mail filter ran out of time, try again later)";
 /// The MTA sent something out of order.
@@ -22,31 +21,31 @@ pub const FORWARD_REFUSED: &str = "Automatisk vidarebefordran till extern adress
      (Automatic forwarding to an external address is not allowed)";
 /// A rule of the organisation's own refused the mail.
 pub const POLICY_REFUSED: &str = "Meddelandet följer inte organisationens regler för e-post \
-     (The message is against the organisation's e-mail rules)";
-/// The virus scanner knows what is in it.
+     (The message violates the organisation's e-mail rules)";
+/// The virus scanner found a virus.
 pub const VIRUS_REFUSED: &str = "Meddelandet innehåller skadlig kod (The message contains malicious code)";
 /// Over `limits::FORGED_FIELDS`.
 pub const FORGED_REFUSED: &str = "Brevhuvudet innehåller för många fält som är reserverade för e-postfiltret \
      (Too many header fields reserved for the mail filter)";
-/// A fact that a rule needs could not be had, and the config says to wait.
+/// A check could not be completed, and `on_unknown` says `tempfail`.
 pub const UNKNOWN_DEFERRED: &str = "Meddelandet kan inte kontrolleras just nu, försök igen senare (The message cannot be checked now, try again later)";
 /// The MTA does not allow an edit without which the mail must not pass.
 pub const EDIT_NOT_GRANTED: &str = "Meddelandet kan inte hanteras just nu, försök igen senare (The message cannot be handled now, try again later)";
-/// An address that is none.
+/// An invalid address.
 pub const ADDRESS_INVALID: &str = "Adressen går inte att tolka (The address cannot be read)";
 /// Over `limits::IN_FLIGHT_OCTETS` for too long.
 pub const BUSY: &str =
     "E-postfiltret är överlastat, försök igen senare (The mail filter is overloaded, try again later)";
 
-/// A rule refused sensitive data, and says what to use instead where the organisation has said it.
+/// A rule rejects sensitive data. The alternative is the organisation's `secure_alternative`.
 pub fn sensitive_refused(alternative: Option<&str>) -> String {
     match alternative {
         Some(alternative) => format!(
-            "Meddelandet har uppgifter som inte får skickas med vanlig e-post. Använd {alternative} \
-             (The message has data that must not go by ordinary e-mail. Use {alternative})"
+            "Meddelandet innehåller uppgifter som inte får skickas med vanlig e-post. Använd {alternative} \
+             (The message contains data that must not be sent by ordinary e-mail. Use {alternative})"
         ),
-        None => "Meddelandet har uppgifter som inte får skickas med vanlig e-post. Kryptera dem, eller använd \
-                 organisationens säkra kanal (The message has data that must not go by ordinary e-mail. Encrypt it, \
+        None => "Meddelandet innehåller uppgifter som inte får skickas med vanlig e-post. Kryptera dem, eller använd \
+                 organisationens säkra kanal (The message contains data that must not be sent by ordinary e-mail. Encrypt it, \
                  or use the organisation's secure channel)"
             .to_owned(),
     }

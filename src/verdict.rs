@@ -1,5 +1,5 @@
 //! Verdicts: what becomes of a mail, in one order, so that several combine with `max` and the order of rules cannot
-//! matter. There is none that discards.
+//! matter. No verdict discards.
 
 #![deny(clippy::disallowed_methods)]
 

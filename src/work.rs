@@ -1,4 +1,4 @@
-//! Work: the processor time that one mail may cost, counted while it is spent, and stopped when nobody waits for it.
+//! Work: the CPU time that one mail may cost, counted while it is spent, and stopped when the client has given up.
 //!
 //! Whatever goes through much of a mail asks [`Work::goes_on`] on its way, and ends early with what it has when the
 //! answer is no. The clock is the shell's: this module is given one.
@@ -39,7 +39,7 @@ impl Work {
         }
     }
 
-    /// Work that nobody measures.
+    /// Work without a limit.
     pub fn unmeasured() -> Self {
         Self::new(|| Duration::ZERO, limits::MAIL_CPU_TIME)
     }
@@ -68,7 +68,7 @@ impl Work {
         self.allowed.saturating_sub(self.spent())
     }
 
-    /// Nobody waits for the answer any more.
+    /// The client has given up.
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
     }

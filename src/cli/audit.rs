@@ -1,4 +1,4 @@
-//! `postvakt postfix-audit`: forwards that no milter can see, read from Postfix' own maps.
+//! `postvakt postfix-audit`: forwards that no milter can see, read from Postfix's own maps.
 //!
 //! Postfix shows a milter the recipients before alias expansion, and what `local(8)` sends on passes none: so an alias
 //! on the gateway, a `.forward` or a BCC map leads outside without a trace. What cannot be listed (LDAP, SQL) is said,
@@ -22,13 +22,13 @@ use walk::{Audit, Finding, Kind};
 /// `postfix-audit`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config file: its domains and `*.domains` are inside.
+    /// Config file. Addresses in its domains are inside.
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// Postfix' config directory. Without it: that of the installed Postfix.
+    /// Postfix's config directory. Default: that of the installed Postfix.
     #[arg(long, value_name = "D")]
     config_dir: Option<PathBuf>,
-    /// One JSON object for each finding.
+    /// Print one JSON object for each finding.
     #[arg(long)]
     json: bool,
 }
@@ -73,7 +73,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
 }
 
 /// A map that could not be read leaves the question open, and that is no "yes". A setting that follows routes leads
-/// nowhere by itself, and whoever uses one is seen.
+/// nowhere by itself, and mail that uses one is seen.
 fn verdict(audit: &Audit) -> u8 {
     let any = |kind: Kind| audit.findings.iter().any(|finding| finding.kind == kind);
     if any(Kind::External) || any(Kind::Command) || any(Kind::Unlisted) {

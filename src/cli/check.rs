@@ -1,4 +1,4 @@
-//! `postvakt check`: says whether a config is valid, and everything that is wrong with it.
+//! `postvakt check`: validates a config and reports all errors.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -32,10 +32,10 @@ use mta::{Heard, Mta};
 /// `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Keep config and store in this directory, to look at them afterwards.
+    /// Keep the config and the log in this directory.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// One JSON object for each mail, and nothing else.
+    /// Print one JSON object for each mail, and nothing else.
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `postvakt explain`: what would become of a mail, and why. It goes the way of the wire, and does nothing.
+//! `postvakt explain`: what the server would decide about a mail, and why. It uses the same code, and changes nothing.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,15 +29,15 @@ use super::transaction::Transaction;
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config file.
+    /// Config file.
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
     #[command(flatten)]
     transaction: Transaction,
-    /// One JSON object for each file.
+    /// Print one JSON object for each file.
     #[arg(long)]
     json: bool,
-    /// Messages. They are judged in this order and remembered, so a forward may follow the mail that it forwards.
+    /// Messages, assessed in this order. Each is remembered, so a forward can follow the mail that it forwards.
     #[arg(required = true, value_name = "FILE.eml")]
     files: Vec<PathBuf>,
 }
@@ -127,13 +127,13 @@ impl Explained {
         writeln!(out, "  from      {}", facts.sender)?;
         writeln!(out, "  to        {}", recipients.join(", "))?;
         writeln!(out, "  subject   {}", facts.header.subject.as_deref().unwrap_or("(none)"))?;
-        writeln!(out, "  size      {} octets", facts.size)?;
+        writeln!(out, "  size      {} bytes", facts.size)?;
         for attachment in &facts.attachments {
             let name = if attachment.name.is_empty() { "(no name)" } else { &attachment.name };
             let (path, media_type, size) = (&attachment.path, &attachment.media_type, attachment.size);
             writeln!(
                 out,
-                "  part      {path}  {name}  {media_type}, {size} octets, {}",
+                "  part      {path}  {name}  {media_type}, {size} bytes, {}",
                 attachment.state.as_str()
             )?;
         }

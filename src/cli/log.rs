@@ -34,13 +34,13 @@ use table::Table;
 /// `postvakt log`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config file.
+    /// Config file.
     #[arg(long, global = true, value_name = "F", default_value = "/etc/postvakt/postvakt.toml")]
     pub config: PathBuf,
-    /// Read the store in this directory, a copy say, instead of the config's.
+    /// Directory of the log, for example a copy. Default: the config's.
     #[arg(long, global = true, value_name = "DIR")]
     store: Option<PathBuf>,
-    /// Print JSON lines.
+    /// Print JSON Lines.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -49,49 +49,49 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum LogCommand {
-    /// Show the records that fit.
+    /// Search the records.
     Search {
         #[command(flatten)]
         query: QueryArgs,
         #[command(flatten)]
         reason: Reason,
     },
-    /// Write the records that fit to a file, with a manifest beside it.
+    /// Export matching records to a file, with a manifest.
     Export(export::Args),
-    /// Show what the log tells as a whole.
+    /// Reports on forwarders, months and quarters.
     Report {
         #[command(subcommand)]
         report: Report,
     },
-    /// Choose some mails of a quarter by a seed, and show them under pseudonyms.
+    /// Show a random sample of a quarter's mail under pseudonyms.
     Sample(sample::Args),
-    /// Show what the log has of one person, with others masked, and when it was looked at.
+    /// Extract all records about one person (other people masked), and when they were accessed.
     SubjectExtract(extract::Args),
-    /// Say whether the log is as it was signed: 0 whole, 1 tampered, 2 incomplete. Nothing is written.
+    /// Verify the log against its signed tree heads: 0 whole, 1 tampered, 2 incomplete. Changes nothing.
     Verify(verify::Args),
-    /// Say whether an exported file holds what the log held: 0 yes, 1 changed, 2 not covered by a signed head.
+    /// Verify an exported file: 0 unchanged, 1 changed, 2 not covered by a signed head.
     VerifyExport(verify_export::Args),
-    /// Register decisions by which the log may be read, show and close them.
+    /// Register, list and close decisions that permit access to the log.
     Decision {
         #[command(subcommand)]
         command: register::DecisionCommand,
     },
-    /// Keep records from retention, show and release what is kept.
+    /// Place, list and release legal holds, which exempt records from deletion.
     Hold {
         #[command(subcommand)]
         command: register::HoldCommand,
     },
-    /// Show what is due to go by the decided periods, and let it go.
+    /// Show which records are due for deletion, and delete them (irreversible).
     Retention {
         #[command(subcommand)]
         command: retention::Command,
     },
-    /// Show who read the log, what, when and why.
+    /// Show who accessed the log, what, when and why.
     Access {
-        /// Not before this time.
+        /// Start of the period.
         #[arg(long, value_name = "T")]
         since: Option<String>,
-        /// Before this time; a day counts as a whole.
+        /// End of the period. A date includes that whole day.
         #[arg(long, value_name = "T")]
         until: Option<String>,
         #[command(flatten)]
@@ -101,66 +101,66 @@ enum LogCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum Report {
-    /// Whose mail is forwarded to which domain, by what, since when, and what is new.
+    /// List forwards: mailbox, target domain, mechanism, first date, and which are new.
     Forwarders {
-        /// Not before this time; what was found first in this period is new. Without it: 30 days before the end.
+        /// Start of the period. Forwards first found in the period are new. Default: 30 days before the end.
         #[arg(long, value_name = "T")]
         since: Option<String>,
-        /// Before this time; a day counts as a whole.
+        /// End of the period. A date includes that whole day.
         #[arg(long, value_name = "T")]
         until: Option<String>,
-        /// The least grade that is listed. What is weak is mostly mail that people forward by hand.
+        /// Lowest grade to list. Weak findings are mostly mail that people forward by hand.
         #[arg(long, value_name = "G", default_value = "strong", value_parser = one_of(&Confidence::ALL.map(Confidence::as_str)))]
         grade: String,
         #[command(flatten)]
         reason: Reason,
     },
-    /// What a month held: mail, verdicts, findings, receipts, accesses, and whether the log is whole.
+    /// Report of a month: mail, verdicts, findings, receipts, accesses and verification of the log.
     Month(report::Args),
-    /// What a quarter held.
+    /// Report of a quarter.
     Quarter(report::Args),
 }
 
 /// What is searched for.
 #[derive(Debug, clap::Args)]
 struct QueryArgs {
-    /// Not before this time: RFC 3339, or 2026-08-21, or "2026-08-21 13:05" in the organisation's zone.
+    /// Start of the period: RFC 3339, 2026-08-21, or "2026-08-21 13:05" in the organisation's time zone.
     #[arg(long, value_name = "T")]
     since: Option<String>,
-    /// Before this time; a day counts as a whole.
+    /// End of the period. A date includes that whole day.
     #[arg(long, value_name = "T")]
     until: Option<String>,
-    /// The envelope sender: a whole address, @domain, or <> for bounces.
+    /// Envelope sender: a whole address, @domain, or <> for bounces.
     #[arg(long, value_name = "A", value_parser = Party::parse)]
     sender: Option<Party>,
-    /// An envelope recipient: a whole address or @domain.
+    /// Envelope recipient: a whole address or @domain.
     #[arg(long, value_name = "A", value_parser = Party::parse)]
     recipient: Option<Party>,
-    /// Text in the subject, upper or lower case.
+    /// Text in the subject, in any case.
     #[arg(long, value_name = "TEXT")]
     subject: Option<String>,
-    /// Text in the name of an attachment, upper or lower case.
+    /// Text in the name of an attachment, in any case.
     #[arg(long, value_name = "TEXT")]
     attachment: Option<String>,
-    /// What became of the mail.
+    /// Verdict on the mail.
     #[arg(long, value_name = "V", value_parser = one_of(&Outcome::ALL.map(Outcome::as_str)))]
     verdict: Option<String>,
-    /// A rule that found something, whether it acted or observed.
+    /// Rule with a finding, in enforce or observe mode.
     #[arg(long, value_name = "ID")]
     rule: Option<String>,
-    /// The record with this id, as in X-Postvakt-Id.
+    /// Record id, as in X-Postvakt-Id.
     #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RecordId>())]
     record: Option<RecordId>,
-    /// The MTA's queue id.
+    /// Queue id of the MTA.
     #[arg(long, value_name = "Q")]
     queue_id: Option<String>,
-    /// Message-ID, with its angle brackets or without.
+    /// Message-ID, with or without angle brackets.
     #[arg(long, value_name = "ID")]
     message_id: Option<String>,
-    /// Text in what SPF, DKIM and DMARC say of the mail, as dmarc=fail.
+    /// Text in the results of SPF, DKIM and DMARC, such as dmarc=fail.
     #[arg(long, value_name = "TEXT")]
     authentication: Option<String>,
-    /// Read every record, also where a side file says which ones may fit.
+    /// Read every record instead of using index files.
     #[arg(long)]
     scan: bool,
 }
@@ -168,10 +168,10 @@ struct QueryArgs {
 /// Why the log is read.
 #[derive(Debug, Default, clap::Args)]
 struct Reason {
-    /// Why the log is read.
+    /// Purpose of the access.
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
-    /// The decision by which it is read; needed where a person inside is named.
+    /// Reference of the decision that permits the access. Required if the query names a person inside.
     #[arg(long, value_name = "REF")]
     decision: Option<String>,
 }
@@ -193,7 +193,7 @@ pub fn run_offline(args: &Args) -> anyhow::Result<u8> {
     match &args.command {
         LogCommand::Verify(verify) => verify.run(args.store.as_deref(), None, args.json, out),
         LogCommand::VerifyExport(export) => verify_export::run(export, args.json, out),
-        _ => bail!("this needs a config"),
+        _ => bail!("this command requires a config"),
     }
 }
 
@@ -345,7 +345,7 @@ fn told<T>(read: Read<T>) -> (u8, Option<T>) {
         }
         Read::Given { value, left_out, .. } => {
             for file in &left_out {
-                eprintln!("postvakt: left out: {file}");
+                eprintln!("postvakt: skipped: {file}");
             }
             (if left_out.is_empty() { YES } else { NO }, Some(value))
         }

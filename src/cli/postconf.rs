@@ -1,4 +1,4 @@
-//! Postfix' parameters, as `postconf` tells them.
+//! Postfix's parameters, as `postconf` tells them.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ impl Postconf {
         split(self.get(name))
     }
 
-    /// A command of Postfix' for this instance.
+    /// A command of Postfix's for this instance.
     pub(super) fn command(&self, name: &str) -> Command {
         let mut command = Command::new(name);
         if let Some(directory) = &self.config_dir {

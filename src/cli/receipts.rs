@@ -1,4 +1,4 @@
-//! `postvakt receipts`: the outbox, for people. It works beside a running program: it reads, and asks for the rest.
+//! `postvakt receipts`: lists and manages the outbox. It reads the log itself, and asks the running server for changes.
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
@@ -22,10 +22,10 @@ use crate::store::session::{self, Gate, Read, Reason, Session};
 /// `receipts`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config file.
+    /// Config file.
     #[arg(long, global = true, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// Print JSON lines.
+    /// Print JSON Lines.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -34,25 +34,25 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// List receipts and notices of the last 31 days, the oldest first.
+    /// List receipts and notices of the last 31 days, oldest first.
     List {
-        /// Only those in this state.
+        /// Show only this state.
         #[arg(long, value_name = "STATE", value_parser = ["pending", "sent", "failed", "cancelled"])]
         state: Option<String>,
     },
-    /// Show what was written, to whom, and what happened to it.
+    /// Show the text of a receipt or notice, its recipient, and what happened to it.
     Show {
-        /// The reference, as PV-2026-7K3M9Q, or the beginning of the key.
+        /// Reference, such as PV-2026-7K3M9Q, or the beginning of the key.
         id: String,
     },
-    /// Have it sent now, also one that failed or was cancelled; one that was sent stays sent.
+    /// Send a receipt or notice now, even if it failed or was cancelled. A sent one is not sent again.
     Retry {
-        /// The reference, or the beginning of the key.
+        /// Reference, or the beginning of the key.
         id: String,
     },
-    /// Have it not sent, if it still waits.
+    /// Cancel a receipt or notice that is still waiting.
     Cancel {
-        /// The reference, or the beginning of the key.
+        /// Reference, or the beginning of the key.
         id: String,
     },
 }
@@ -100,7 +100,7 @@ fn within(
 ) -> anyhow::Result<u8> {
     let directory = &config.store.directory;
     if !directory.join("lock").exists() {
-        bail!("{}: there is no store here; `postvakt serve` makes it", directory.display());
+        bail!("{}: no log here; `postvakt serve` creates it", directory.display());
     }
     let reason = Reason { purpose: "operation of the outbox".to_owned(), decision: String::new() };
     let request = session::Request::new(verb, Query::default(), reason).with(json!({ "id": id }));
@@ -121,9 +121,7 @@ fn find(session: &mut Session, id: &str) -> anyhow::Result<Vec<Listed>> {
     let found: Vec<Listed> =
         all.into_iter().filter(|listed| by_reference(listed) || by_key(listed)).collect();
     if found.is_empty() {
-        eprintln!(
-            "postvakt: nothing in the outbox is called {id}; `postvakt receipts list` shows what there is"
-        );
+        eprintln!("postvakt: {id} is not in the outbox; `postvakt receipts list` shows its content");
     }
     session.count(found.len() as u64);
     Ok(found)
@@ -163,7 +161,7 @@ fn ask(
             let asked = json!({ "asked": request.as_str(), "waits": waits, "letter": to_json(&now) });
             writeln!(out, "{asked}")?;
         } else if waits {
-            writeln!(out, "{reference}: postvakt is not running; it does so when it starts")?;
+            writeln!(out, "{reference}: postvakt is not running; it will do this at its next start")?;
         } else {
             writeln!(out, "{reference}: {}", now.state.as_str())?;
         }

@@ -24,17 +24,17 @@ const COMPARED: [&str; 7] = ["verdict", "class", "findings", "edits", "recipient
 /// `replay`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config to try.
+    /// Config to try.
     #[arg(long, value_name = "NEW", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// The config to compare it with. Without it every decision of the new one is shown.
+    /// Config to compare with. Default: none, and every decision of the new config is shown.
     #[arg(long, value_name = "OLD")]
     pub against: Option<PathBuf>,
-    /// One JSON object for each mail: that of `explain`, and with --against what the old config said.
+    /// Print one JSON object for each mail: that of `explain`, and with --against also the old config's decision.
     #[arg(long)]
     json: bool,
-    /// Messages, mbox files, and folders of them. They are judged in this order and remembered, so a forward may
-    /// follow the mail that it forwards.
+    /// Messages, mbox files, and directories of them, assessed in this order. Each mail is remembered, so a forward
+    /// can follow the mail that it forwards.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -95,7 +95,7 @@ impl Replay {
             (Ok(new), Ok(old)) => (new, old),
             (Err(error), _) | (_, Err(error)) => {
                 self.counts.unjudged += 1;
-                eprintln!("postvakt: {name}: {error:#}; this mail is left out");
+                eprintln!("postvakt: {name}: {error:#}; this mail is skipped");
                 return Ok(());
             }
         };

@@ -1,6 +1,6 @@
-//! `postvakt postfix-setup`: puts the milter into Postfix' config, shows what that changes, and takes it out again.
+//! `postvakt postfix-setup`: puts the milter into Postfix's config, shows what that changes, and takes it out again.
 //!
-//! Postfix' own `postconf` edits copies of `main.cf` and `master.cf`; what is shown is the difference, and what is
+//! Postfix's own `postconf` edits copies of `main.cf` and `master.cf`; what is shown is the difference, and what is
 //! applied is the copy. `postfix check` has the last word: where it objects, the files are put back.
 
 mod files;
@@ -19,19 +19,19 @@ use plan::Plan;
 /// `postfix-setup`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The config file: its `server.listen` and `smtp.submit` are what Postfix is connected to.
+    /// Config file. Postfix is connected to its `server.listen` and `smtp.submit`.
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// Postfix' config directory. Default: that of the installed Postfix.
+    /// Postfix's config directory. Default: that of the installed Postfix.
     #[arg(long, value_name = "D")]
     config_dir: Option<PathBuf>,
-    /// Change the files, check them with `postfix check`, and reload a running Postfix.
+    /// Change the files, check them with `postfix check`, and reload Postfix if it is running.
     #[arg(long, conflicts_with = "undo")]
     apply: bool,
-    /// Take out what --apply put in.
+    /// Remove the changes that --apply made.
     #[arg(long)]
     undo: bool,
-    /// As JSON: the changes and the notes.
+    /// Print the changes and notes as JSON.
     #[arg(long)]
     json: bool,
 }

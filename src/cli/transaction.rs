@@ -17,19 +17,20 @@ use crate::organisation::Organisation;
 /// What is known of a transaction.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Transaction {
-    /// The envelope sender; `<>` for the null sender. Without it: Return-Path, else From.
+    /// Envelope sender; `<>` for the null sender. Default: Return-Path, else From.
     #[arg(long, value_name = "A")]
     from: Option<String>,
-    /// An envelope recipient; may be repeated. Without it: To and Cc, else Delivered-To.
+    /// Envelope recipient; may be repeated. Default: To and Cc, else Delivered-To.
     #[arg(long, value_name = "B")]
     rcpt: Vec<String>,
-    /// The client's address. Without it: a host inside if the sender is inside or a recipient outside.
+    /// IP address of the client. Default: a host inside if the sender is inside or a recipient is outside, else a
+    /// host outside.
     #[arg(long, value_name = "IP")]
     client: Option<IpAddr>,
-    /// The authenticated user.
+    /// Authenticated user (SASL).
     #[arg(long, value_name = "USER")]
     auth: Option<String>,
-    /// When the mail comes (RFC 3339); exceptions depend on it. Without it: now.
+    /// Time of arrival (RFC 3339), which exceptions depend on. Default: now.
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
 }
@@ -48,7 +49,7 @@ impl Transaction {
         let header = extract::extract(&mail, &config.organisation, Needs::default()).header;
         let recipients = self.recipients(&header);
         if recipients.is_empty() {
-            bail!("nobody is named in To, Cc or Delivered-To; say --rcpt");
+            bail!("no recipient in To, Cc or Delivered-To; use --rcpt");
         }
         mail.envelope.sender = self.sender(&header);
         if self.client.is_none() {
@@ -81,7 +82,7 @@ impl Transaction {
     }
 }
 
-/// Where nobody says which client it was: a gateway takes mail for others from its own hosts only.
+/// The client if none is given: a gateway takes mail for other domains from its own hosts only.
 fn likely_client(sender: &ReversePath, recipients: &[Address], organisation: &Organisation) -> IpAddr {
     let outside = IpAddr::from([192, 0, 2, 1]); // TEST-NET-1 (RFC 5737)
     let from_inside = sender.address().is_some_and(|sender| organisation.owns(sender))

@@ -1,4 +1,4 @@
-//! An SMTP client (RFC 5321) for one server that is near, and for letters of our own: one recipient, the null sender.
+//! An SMTP client (RFC 5321) for one server that is near, and for notices of our own: one recipient, the null sender.
 //!
 //! Contract: a failure says whether the letter may have been taken. Before the final dot it never was; after it, without
 //! a reply, nobody knows. Every wait has an end, and a reply that has none is a failure.
@@ -66,7 +66,7 @@ impl Session {
         let stream = match timeout(patience, TcpStream::connect(server)).await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Err(unreachable(error.to_string())),
-            Err(_) => return Err(unreachable("no connection in time".to_owned())),
+            Err(_) => return Err(unreachable("timeout while connecting".to_owned())),
         };
         // Small commands wait for no others; failing, they are only slower.
         let _ = stream.set_nodelay(true);
@@ -92,7 +92,7 @@ impl Session {
     pub(super) async fn send(&mut self, recipient: &str, message: &str) -> Result<String, Failure> {
         let written = |b: u8| b.is_ascii_control() || matches!(b, b' ' | b'<' | b'>');
         if recipient.is_empty() || recipient.bytes().any(written) {
-            return Err(Failure::Refused("the recipient is no address that can be written".to_owned()));
+            return Err(Failure::Refused("the recipient is not a valid address".to_owned()));
         }
         let international = !recipient.is_ascii() || !message.is_ascii();
         if international && !self.smtputf8 {
@@ -131,14 +131,14 @@ impl Session {
         match timeout(self.patience, self.stream.get_mut().write_all(bytes)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the server reads nothing".to_owned()),
+            Err(_) => Err("timeout while sending".to_owned()),
         }
     }
 
     async fn reply(&mut self) -> Result<Reply, String> {
         match timeout(self.patience, read_reply(&mut self.stream)).await {
             Ok(reply) => reply,
-            Err(_) => Err("no reply in time".to_owned()),
+            Err(_) => Err("timeout while waiting for a reply".to_owned()),
         }
     }
 }
@@ -152,7 +152,7 @@ async fn read_reply(stream: &mut BufReader<TcpStream>) -> Result<Reply, String> 
         let mut limited = (&mut *stream).take(left);
         let octets = limited.read_until(b'\n', &mut line).await.map_err(|error| error.to_string())?;
         if octets == 0 || line.last() != Some(&b'\n') {
-            let ended = if octets as u64 == left { "a reply without end" } else { "the connection ended" };
+            let ended = if octets as u64 == left { "the reply is too long" } else { "connection closed" };
             return Err(ended.to_owned());
         }
         left -= octets as u64;
@@ -160,7 +160,7 @@ async fn read_reply(stream: &mut BufReader<TcpStream>) -> Result<Reply, String> 
         let line = line.trim_end();
         let code = line.get(..3).filter(|code| code.bytes().all(|b| b.is_ascii_digit()));
         let Some(code) = code.and_then(|code| code.parse().ok()) else {
-            return Err(format!("not a reply: {}", line.escape_debug()));
+            return Err(format!("not an SMTP reply: {}", line.escape_debug()));
         };
         if !text.is_empty() {
             text.push('\n');

@@ -1,6 +1,6 @@
-//! The clock: that somebody set it is an entry of the access log, for every time in the log is by it.
+//! The clock: a change of it is an entry of the access log, because every time in the log depends on it.
 //!
-//! A clock that nobody can set runs beside it; where the two move apart by more than time services do, that is a step.
+//! A monotonic clock, which cannot be set, runs beside it; where the two move apart by more than time services do, that is a step.
 //! What happened while the daemon stood still is known where the clock is before the newest tree head.
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::metrics::METRICS;
 use crate::store::access::{AccessLog, ClockStep, Kind, Reader, Via};
 use crate::store::{Clock, Store};
 
-/// A clock that nobody can set, since some moment.
+/// A clock that cannot be set, since some moment.
 pub type Steady = Arc<dyn Fn() -> Duration + Send + Sync>;
 
 /// Looks at the clock.
@@ -60,7 +60,7 @@ impl Watch {
                 Ok(watch) => self = watch,
                 Err(error) => {
                     METRICS.panics.inc();
-                    return tracing::error!(%error, "the clock is no longer looked at");
+                    return tracing::error!(%error, "the system clock is no longer monitored");
                 }
             }
         }
@@ -82,7 +82,7 @@ impl Watch {
         let step = found.duration_since(expected);
         let direction = if step.is_negative() { "back" } else { "forward" };
         METRICS.clock_steps.with_label_values(&[direction]).inc();
-        tracing::warn!(%expected, %found, daemon, "the clock was set; times in the log go by it");
+        tracing::warn!(%expected, %found, daemon, "the system clock was changed; times in the log follow it");
         let step = ClockStep {
             reader: Reader::of_this_process(Via::Daemon),
             expected,
@@ -94,7 +94,7 @@ impl Watch {
             Ok(_) => self.store.sign(),
             Err(error) => {
                 METRICS.access_unwritten.inc();
-                tracing::error!(%error, "the access log does not tell that the clock was set");
+                tracing::error!(%error, "cannot write a change of the clock to the access log");
             }
         }
     }

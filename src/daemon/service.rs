@@ -40,7 +40,7 @@ async fn beat(every: Duration, say: impl Fn()) {
 
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd was not told");
+        tracing::warn!(%error, "cannot notify systemd");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The port for machines: `/metrics` for Prometheus, `/livez` and `/readyz` for whoever starts and stops us.
+//! The port for machines: `/metrics` for Prometheus, `/livez` and `/readyz` for service managers.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -66,7 +66,7 @@ async fn answer_one(stream: TcpStream, pipeline: Arc<Pipeline>) {
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = connection.await {
-        tracing::debug!(%error, "a request for metrics failed");
+        tracing::debug!(%error, "an HTTP request for metrics failed");
     }
 }
 

@@ -1,5 +1,5 @@
-//! RAR: names, and whether their content is encrypted. What is packed cannot be unpacked by anything free; what is
-//! only stored is read.
+//! RAR: names, whether their content is encrypted, and files that are stored without packing. Packed files are not
+//! unpacked.
 
 #![deny(clippy::disallowed_methods)]
 

@@ -94,7 +94,7 @@ fn property(name: &str, value: &str) -> String {
     }
 }
 
-/// Whether a field from outside says something in our name, or in nobody's: then it is taken away. What others say in
+/// Whether a field from outside has our authserv-id or none: then it is removed. What others say in
 /// their own names stays, and so does everything that ARC seals.
 pub(super) fn is_forged(field: &Field, own: &str) -> bool {
     let is = |name: &str| field.name.eq_ignore_ascii_case(name);
@@ -110,7 +110,7 @@ fn is_own(id: &str, own: &str) -> bool {
     Domain::new(host) == Domain::new(own)
 }
 
-/// The name at the beginning of Authentication-Results (RFC 8601 §2.2), unquoted; `None` where there is none.
+/// The authserv-id of Authentication-Results (RFC 8601 §2.2), unquoted; `None` if it is missing.
 fn authserv_id(value: &str) -> Option<String> {
     let (id, rest) = word(skip(value)?)?;
     let rest = skip(rest)?;

@@ -62,7 +62,7 @@ fn more_forged_fields_than_are_taken_out_are_refused() {
     let edits = answer(&facts, &envelope, &decision, &id()).edits;
     let deleted = edits.iter().filter(|edit| matches!(edit, Edit::DeleteHeader { .. })).count();
     assert_eq!(deleted, limits::FORGED_FIELDS);
-    // From inside too: nobody else may write them, and a mail that passed here has one.
+    // From inside too: only this program may write them, and a mail that passed here has one.
     for client in ["192.0.2.1", "10.1.2.3"] {
         let (facts, envelope) = forging(limits::FORGED_FIELDS + 1, client);
         let mut decision = hold();

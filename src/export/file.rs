@@ -19,7 +19,7 @@ pub struct NewFile {
     hash: Sha256,
 }
 
-/// What an exported file is, so that whoever receives it can tell.
+/// What an exported file is, for its receiver.
 #[derive(Debug, Serialize)]
 #[expect(missing_docs, reason = "docs/log.md explains each to people")]
 pub struct Manifest<'a> {
@@ -65,7 +65,10 @@ impl NewFile {
     /// Begins the file; an existing one is refused unless `force`.
     pub fn create(path: &Path, force: bool) -> io::Result<Self> {
         if !force && path.try_exists()? {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists; --force replaces it"));
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "the file exists; use --force to replace it",
+            ));
         }
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.part", std::process::id()));

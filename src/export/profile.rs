@@ -24,7 +24,7 @@ pub const MASKED: &str = "[maskerat]";
 pub enum Profile {
     /// The organisation itself: everything.
     Internal,
-    /// Whoever asks for a public record: identity numbers and configured words are masked, with a list for review.
+    /// For a request for public records: identity numbers and configured words are masked, with a list for review.
     Disclose,
     /// Statistics and follow-up: no address, subject, name of an attachment or id tells of whom it is.
     Pseudonym,
@@ -120,7 +120,7 @@ impl<'a> Mask<'a> {
         if self.numbers {
             parts.extend(scan::of_persons(text, day).into_iter().map(|(range, kind)| match kind {
                 Some(kind) => (range, kind.as_str().to_owned(), true),
-                None => (range, "like a personnummer, with another check digit".to_owned(), false),
+                None => (range, "like a personnummer, with a wrong check digit".to_owned(), false),
             }));
         }
         for (number, word) in (1..).zip(self.words) {
@@ -181,7 +181,7 @@ pub struct Pseudonyms<'a> {
 }
 
 impl Pseudonyms<'_> {
-    /// The pseudonym of an address; `<>` is nobody's.
+    /// The pseudonym of an address; `<>` stays as it is.
     pub fn of(&self, address: &str) -> String {
         let Some(address) = Address::parse(address) else { return address.to_owned() };
         let own = format!("p-{}", self.hash("address", address.key()));
@@ -273,7 +273,7 @@ mod tests {
         let marks = mask.apply(&mut one);
         assert_eq!(one.record.subject, "[maskerat] [personnummer], ärende [maskerat], 850709-9806");
         let told: Vec<(&str, bool)> = marks.iter().map(|mark| (mark.what.as_str(), mark.masked)).collect();
-        let lookalike = "like a personnummer, with another check digit";
+        let lookalike = "like a personnummer, with a wrong check digit";
         assert_eq!(told, [("word 1", true), ("personnummer", true), ("word 2", true), (lookalike, false)]);
         let mut same = found("850709-9805");
         assert_eq!(Mask::new(Profile::Internal, &[], &words, None).apply(&mut same), []);

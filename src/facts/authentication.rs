@@ -144,7 +144,7 @@ pub struct Dmarc {
     pub result: Outcome,
     /// What the domain asks for mail that fails.
     pub policy: Policy,
-    /// The domain in From; absent where there is none, or several.
+    /// The domain in From; absent if there is none, or several.
     pub domain: Option<Domain>,
 }
 

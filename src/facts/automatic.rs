@@ -66,7 +66,7 @@ impl Header {
         self.has_any(&LIST)
     }
 
-    /// Whether Precedence says that nobody wrote it to one person. Other words (`normal`, `first-class`,
+    /// Whether Precedence says that the mail was not written to one person. Other words (`normal`, `first-class`,
     /// `special-delivery`) say nothing about who wrote it.
     pub fn is_bulk(&self) -> bool {
         let words = ["bulk", "junk", "list", "auto_reply", "auto-reply"];

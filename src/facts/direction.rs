@@ -57,7 +57,7 @@ fn is_inside(client: &Client, organisation: &Organisation, leaves: bool) -> bool
 }
 
 /// Daemon names that begin with one of these, in any case, are those of services for mail from inside:
-/// `ORIGINATING` is the name of amavis' and Postfix' examples, the others those of `master.cf` services.
+/// `ORIGINATING` is the name of amavis' and Postfix's examples, the others those of `master.cf` services.
 fn is_originating(name: &str) -> bool {
     ["originating", "submission", "outbound"]
         .iter()

@@ -58,12 +58,12 @@ pub enum Mechanism {
     AutoForwarded,
     /// `X-MailFwdBy`: small programs.
     MailFwdBy,
-    /// `X-Postvakt-Loop`: a letter of our own. Those to people inside are `auto-generated`, and never leave by
+    /// `X-Postvakt-Loop`: a notice of our own. Those to people inside are `auto-generated`, and never leave by
     /// themselves.
     OwnNotice,
     /// `Resent-From`: a redirect, by a rule or by a person.
     Resent,
-    /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix' `local(8)`, which then
+    /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix's `local(8)`, which then
     /// follows aliases and `.forward`.
     Delivered,
     /// `Received` by a host inside from a client outside, below the last hop: it came in, and now goes out.

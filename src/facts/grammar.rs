@@ -62,7 +62,7 @@ impl Reader {
             match token {
                 Token::Mark('<') => {
                     let end = after.iter().position(|token| matches!(token, Token::Mark('<' | '>')));
-                    // A bracket that opens another, or never ends, is none.
+                    // A bracket that opens another, or is never closed, does not count.
                     let Some((inner, [Token::Mark('>'), behind @ ..])) =
                         end.and_then(|end| after.split_at_checked(end))
                     else {
@@ -182,7 +182,7 @@ fn specs(tokens: &[Token<'_>]) -> Vec<Address> {
     if found.is_empty() { unnamed.into_iter().collect() } else { found }
 }
 
-/// The local part that ends before an `@`; empty where there is none.
+/// The local part that ends before an `@`; empty if it is missing.
 fn local(before: &[Token<'_>]) -> String {
     let leftwards = before.iter().rev().skip_while(|token| token.is_at());
     let (words, _) = run(leftwards, |word, next| word.ends_with('.') || next.starts_with('.'));

@@ -16,7 +16,7 @@ use crate::limits;
 /// A keyed hash that a message is remembered by.
 pub type Key = [u8; 16];
 
-/// What tells messages of one Message-ID apart: a hash of From, and one of Date, which is nought where there is none.
+/// What tells messages of one Message-ID apart: a hash of From, and one of Date, which is nought if there is none.
 pub type Fingerprint = [u8; 8];
 
 /// The hash of an attachment: of its size, its beginning and its end.
@@ -31,7 +31,7 @@ pub struct IdentityKey(Hmac<Sha256>);
 pub enum By {
     /// Its Message-ID, with From or Date.
     MessageId,
-    /// A DKIM signature: whoever redirects a message keeps it, and no two messages have the same.
+    /// A DKIM signature: a redirect keeps it, and no two messages have the same.
     Signature,
     /// Date, From and Subject.
     Origin,

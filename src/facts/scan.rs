@@ -8,7 +8,7 @@ use super::{Cause, Fact, Header};
 /// What all scanners say.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scans {
-    /// Those that look for spam; empty where there are none or no rule needs them.
+    /// The spam scanners' results; empty if no scanner is configured or no rule needs one.
     pub spam: Vec<SpamScan>,
     /// What the virus scanner says.
     pub virus: Fact<VirusScan>,

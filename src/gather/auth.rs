@@ -41,7 +41,7 @@ impl Resolver {
             return Ok(resolver.clone());
         }
         let made = Arc::new(resolver(dns).map_err(|error| {
-            tracing::error!(%error, "no resolver: name one under [dns]; mail passes unauthenticated");
+            tracing::error!(%error, "no DNS resolver; mail passes unauthenticated. Configure [dns]");
             Cause::Dns
         })?);
         *current = Some((dns.clone(), made.clone()));
@@ -93,7 +93,7 @@ pub async fn authenticate(
         Ok(Ok(result)) => result,
         Ok(Err(_)) => {
             METRICS.panics.inc();
-            tracing::error!(queue_id = facts.queue_id, "a fault while a mail was authenticated");
+            tracing::error!(queue_id = facts.queue_id, "internal error while authenticating a mail");
             Err(Cause::Fault)
         }
         Err(_) => {

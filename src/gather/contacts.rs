@@ -32,7 +32,7 @@ impl Contacts {
         let damaged = store.contacts(|key, at| known.add(&key, at))?;
         if damaged > 0 {
             METRICS.memory_damaged.with_label_values(&["contacts"]).inc_by(damaged);
-            tracing::warn!(damaged, "the log says in damaged rows who is known here; those are forgotten");
+            tracing::warn!(damaged, "damaged rows in the memory of authors are ignored");
         }
         Ok(Self(Mutex::new(known)))
     }

@@ -102,9 +102,9 @@ async fn ask<T, F: Future<Output = Result<T, Cause>>>(
         match breaker.settle(!failed, Instant::now()) {
             breaker::Change::None => {}
             breaker::Change::Opened => {
-                tracing::error!(scanner = name, "the scanner is out of order, and is not asked for a while");
+                tracing::error!(scanner = name, "scanner unavailable; skipped for 10 s");
             }
-            breaker::Change::Closed => tracing::info!(scanner = name, "the scanner answers again"),
+            breaker::Change::Closed => tracing::info!(scanner = name, "scanner available again"),
         }
         answer
     } else {
@@ -133,7 +133,7 @@ async fn connect(scanner: &Scanner) -> Result<Box<dyn Connection>, Cause> {
     match timeout(limits::SCAN_CONNECT_TIME, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
-            tracing::warn!(%error, address = ?scanner.address, "a scanner cannot be reached");
+            tracing::warn!(%error, address = ?scanner.address, "cannot reach a scanner");
             Err(Cause::Unreachable)
         }
         Err(_) => Err(Cause::Unreachable),

@@ -67,7 +67,7 @@ impl SeenCache {
         })?;
         if damaged > 0 {
             METRICS.memory_damaged.with_label_values(&["seen"]).inc_by(damaged);
-            tracing::warn!(damaged, "what the log has of some seen messages is damaged; they are forgotten");
+            tracing::warn!(damaged, "damaged rows in the memory of seen messages are ignored");
         }
         Ok(memory)
     }
@@ -148,7 +148,7 @@ impl SeenStore for SeenCache {
         let found = match tokio::time::timeout(limits::SEEN_TIME, tokio::task::spawn_blocking(search)).await {
             Ok(Ok(Ok(found))) => found,
             Ok(Ok(Err(error))) => {
-                tracing::error!(%error, "the memory of seen messages cannot be read");
+                tracing::error!(%error, "cannot read the memory of seen messages");
                 return Err(Cause::Store);
             }
             Ok(Err(_)) => return Err(Cause::Store),
@@ -178,7 +178,7 @@ fn gathered<E: Display>(
             Ok(None) => break,
             Err(error) => {
                 METRICS.memory_damaged.with_label_values(&["seen"]).inc();
-                tracing::warn!(%error, seq, "for whom a seen message came before cannot be read");
+                tracing::warn!(%error, seq, "cannot read the recipients of a seen message");
                 break;
             }
         };

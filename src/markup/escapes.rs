@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 /// The text with its escapes undone: those of JSON where it is JSON, else only characters by their number, for of
-/// `\n` nobody knows whether it is a path.
+/// `\n` it may as well be a path.
 pub(crate) fn unescape(text: &str) -> Cow<'_, str> {
     let json = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with(['{', '[']);
     let any = if json { text.contains('\\') } else { memmem::find(text.as_bytes(), b"\\u").is_some() };

@@ -113,7 +113,7 @@ impl Text {
     fn read(&mut self, page: &str, comments: bool) {
         let mut style = false;
         for token in tokens::html(page) {
-            // More is not kept, and whoever keeps it says so.
+            // More is not kept; the caller reports that.
             if self.out.len() + self.aside.len() > limits::TEXT_OCTETS {
                 return;
             }

@@ -151,7 +151,7 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// Where the `>` of a tag is, from after its `<`; one in a quoted value is none.
+/// Where the `>` of a tag is, from after its `<`; one in a quoted value does not count.
 fn end_of_tag(rest: &str) -> Option<usize> {
     let bytes = rest.as_bytes();
     let mut quote = None;

@@ -80,14 +80,14 @@ pub struct Offer {
     pub protocol: u32,
 }
 
-/// A command that cannot be read. Whoever sent it speaks something else, so it ends the connection.
+/// A command that cannot be parsed. The client speaks another protocol, so the connection ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum CommandError {
     /// No such command.
-    #[error("an unknown command 0x{0:02x}")]
+    #[error("unknown command 0x{0:02x}")]
     Unknown(u8),
     /// Its payload is not what the command has.
-    #[error("a malformed {} command", char::from(*.0))]
+    #[error("malformed {} command", char::from(*.0))]
     Malformed(u8),
 }
 

@@ -116,15 +116,15 @@ where
 enum Broken {
     #[error("the MTA sent {0}")]
     Fault(#[from] Fault),
-    #[error("the MTA did not negotiate in time")]
+    #[error("timeout: the MTA did not negotiate")]
     NegotiationLate,
-    #[error("a frame did not come to its end in time")]
+    #[error("timeout: the MTA did not complete a frame")]
     FrameLate,
-    #[error("the MTA was silent for too long")]
+    #[error("timeout: the MTA sent nothing")]
     Idle,
-    #[error("the MTA did not read its replies in time")]
+    #[error("timeout: the MTA did not read its replies")]
     WriteLate,
-    #[error("the connection ended within a frame")]
+    #[error("connection closed within a frame")]
     CutOff,
     #[error("reading failed: {0}")]
     Read(io::Error),
@@ -351,7 +351,7 @@ where
     }
 
     /// A large message needs room among those in flight. While there is none nothing is read, so that the MTA waits;
-    /// after a time the mail is put off, and the room that it had itself is another's.
+    /// after a time the mail is deferred, and its own memory is freed for others.
     async fn make_room(&mut self) -> Result<(), Broken> {
         let octets = self.session.transaction().map_or(0, |open| open.octets());
         let held = self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits);
@@ -375,7 +375,11 @@ where
             (Some(room), None) => self.held = Some(room),
             (None, _) => {
                 if let Some(open) = self.session.transaction() {
-                    tracing::warn!(queue_id = open.queue_id, octets, "no room for a large message");
+                    tracing::warn!(
+                        queue_id = open.queue_id,
+                        octets,
+                        "memory limit reached; a large message is deferred"
+                    );
                     open.give_up(Refusal::Busy);
                 }
                 self.held = None;
@@ -398,7 +402,7 @@ where
         }
         self.flush().await.inspect_err(|_| {
             METRICS.verdicts_undelivered.inc();
-            tracing::warn!(queue_id, "the MTA no longer waited for the verdict");
+            tracing::warn!(queue_id, "the MTA did not wait for the verdict; it defers the mail");
         })
     }
 
@@ -456,7 +460,7 @@ where
 /// Ready when the program has come that far with stopping.
 async fn reaches(mut phase: watch::Receiver<Phase>, wanted: Phase) {
     if phase.wait_for(|phase| *phase >= wanted).await.is_err() {
-        // Nobody is left who could stop us.
+        // The sender is gone, so no stop can be announced any more.
         pending::<()>().await;
     }
 }

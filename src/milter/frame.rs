@@ -24,10 +24,10 @@ pub struct Frame<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum FrameError {
     /// Not even a command byte.
-    #[error("a frame of length 0")]
+    #[error("frame of length 0")]
     Empty,
     /// More than [`limits::FRAME_OCTETS`].
-    #[error("a frame of {length} octets, where {max} are allowed{hint}", max = limits::FRAME_OCTETS)]
+    #[error("frame of {length} bytes, more than the maximum of {max}{hint}", max = limits::FRAME_OCTETS)]
     TooLong {
         /// The announced length.
         length: u32,
@@ -52,9 +52,9 @@ pub enum Hint {
 impl fmt::Display for Hint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http => f.write_str("; somebody speaks HTTP to the milter port"),
-            Self::Tls => f.write_str("; somebody speaks TLS to the milter port"),
-            Self::Smtp => f.write_str("; somebody speaks SMTP to the milter port"),
+            Self::Http => f.write_str("; the client speaks HTTP"),
+            Self::Tls => f.write_str("; the client speaks TLS"),
+            Self::Smtp => f.write_str("; the client speaks SMTP"),
             Self::None => Ok(()),
         }
     }

@@ -67,13 +67,15 @@ pub enum BindError {
         address: ListenAddress,
     },
     /// Something that is no socket has the name.
-    #[error("{address}: there is a file of that name which is no socket; remove it, or choose another name")]
+    #[error(
+        "{address}: a file with this name exists that is not a socket; remove it, or choose another name"
+    )]
     NotASocket {
         /// Which.
         address: ListenAddress,
     },
     /// Somebody answers there.
-    #[error("{address}: another program listens there; is this one running already?")]
+    #[error("{address}: another program is listening there; is postvakt already running?")]
     InUse {
         /// Which.
         address: ListenAddress,
@@ -223,7 +225,7 @@ async fn accept<H: Handler>(
 ) {
     let mut phase = settings.phase.clone();
     let stopping = async move {
-        // Whoever announces is `serve`, which outlives this.
+        // The sender is `serve`, which outlives this.
         let _ = phase.wait_for(|phase| *phase >= Phase::Draining).await;
     };
     tokio::select! {
@@ -271,7 +273,7 @@ async fn permit(connections: &Arc<Semaphore>, address: &ListenAddress) -> Option
         Ok(permit) => Some(permit),
         Err(TryAcquireError::NoPermits) => {
             METRICS.limits_exceeded.with_label_values(&["connections"]).inc();
-            tracing::warn!(listener = %address, "as many connections as are allowed; further ones wait");
+            tracing::warn!(listener = %address, "connection limit reached; further connections wait");
             Arc::clone(connections).acquire_owned().await.ok()
         }
         Err(TryAcquireError::Closed) => None,
@@ -332,7 +334,7 @@ impl Drop for SocketFile {
         if inode(&self.path).is_ok_and(|inode| inode == self.inode)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket's file");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
         }
     }
 }
@@ -386,7 +388,7 @@ fn bind_unix(path: &Path) -> Result<Socket, Failed> {
     Ok(Socket::Unix(listener, Some(SocketFile::at(path)?)))
 }
 
-/// A process that was killed leaves its socket's file behind; nobody answers there.
+/// A killed process leaves its socket file behind, on which no process listens.
 fn remove_stale(path: &Path) -> Result<(), Failed> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

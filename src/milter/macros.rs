@@ -119,7 +119,7 @@ fn without_braces(name: &[u8]) -> &[u8] {
 fn kept(value: &[u8]) -> Option<String> {
     if value.len() > VALUE_OCTETS {
         METRICS.limits_exceeded.with_label_values(&["macro"]).inc();
-        tracing::warn!(octets = value.len(), "a macro is longer than {VALUE_OCTETS} octets and is left out");
+        tracing::warn!(octets = value.len(), "a macro longer than {VALUE_OCTETS} bytes is ignored");
         return None;
     }
     (!value.is_empty()).then(|| text::from_bytes(value).into_owned())

@@ -74,7 +74,7 @@ pub mod protocol {
         | NO_REPLY_END_OF_HEADER
         | NO_REPLY_BODY
         | LEADING_SPACE;
-    /// Asked for where nobody reads messages.
+    /// Requested if no rule needs the body.
     pub(super) const ENVELOPES_ONLY: u32 = NO_BODY | NO_HEADERS | NO_END_OF_HEADER;
     /// What a version before 6 can mean.
     pub(super) const OLD: u32 = 0x7f;
@@ -92,7 +92,7 @@ const SYMBOLS: [(u32, &[u8]); 5] = [
 
 /// The MTA speaks a protocol that is too old.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("protocol version {0}, where 2 to {VERSION} are spoken")]
+#[error("unsupported protocol version {0} (supported: 2 to {VERSION})")]
 pub struct VersionError(pub u32);
 
 /// What both sides agreed on.

@@ -74,7 +74,7 @@ impl OwedAnswer {
             answer.edits.iter().partition(|edit| self.agreed.grants(needs(edit)));
         for edit in &missing {
             METRICS.edits_not_granted.with_label_values(&[name(edit)]).inc();
-            tracing::warn!(edit = name(edit), "the MTA does not allow this edit; it is left out");
+            tracing::warn!(edit = name(edit), "the MTA does not allow this edit; it is skipped");
         }
         if missing.iter().any(|edit| !is_cosmetic(edit)) {
             let (class, basic) = (ReplyClass::Transient, Basic::Processing);

@@ -57,10 +57,10 @@ pub enum Fault {
     #[error(transparent)]
     Version(#[from] VersionError),
     /// A command came before negotiation.
-    #[error("a {} command before negotiation", char::from(*.0))]
+    #[error("{} command before negotiation", char::from(*.0))]
     NotNegotiated(u8),
     /// Negotiation came again in the midst of a session.
-    #[error("a second negotiation after the session began")]
+    #[error("second negotiation after the session began")]
     Renegotiated,
 }
 
@@ -195,7 +195,7 @@ impl Session {
             tracing::warn!(
                 offered = format_args!("{:#x}", offer.actions),
                 needed = format_args!("{:#x}", action::NEEDED),
-                "the MTA does not allow all edits; those that it does not allow cannot be made"
+                "the MTA does not allow all edits that Postvakt needs; those edits are skipped"
             );
         }
         agreed.write(out);
@@ -263,6 +263,6 @@ impl Session {
 }
 
 fn out_of_order() -> SmtpReply {
-    tracing::warn!("the MTA sent a command outside a transaction; it is refused");
+    tracing::warn!("the MTA sent a command outside a transaction; it is rejected");
     Refusal::OutOfOrder.reply()
 }

@@ -193,7 +193,7 @@ pub(crate) fn decode(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The encoded word at the beginning of the text, as it is written; none where there is none that can be decoded.
+/// The encoded word at the beginning of the text, as it is written; none if there is none that can be decoded.
 pub(crate) fn encoded(text: &str) -> Option<&str> {
     let (_, after) = Word::parse(text.starts_with("=?").then_some(text)?)?;
     text.get(..text.len() - after.len())

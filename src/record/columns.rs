@@ -56,10 +56,10 @@ pub enum Value {
     List(fn(&Record) -> &[String], fn(&mut Record) -> &mut Vec<String>),
 }
 
-/// What stands for a value where nobody shall know whose mail it is.
+/// What replaces a value if the export must not identify people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mask {
-    /// The value: it tells of nobody.
+    /// The value: it identifies no one.
     None,
     /// The pseudonym of an address, or of each in a list.
     Address,

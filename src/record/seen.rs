@@ -98,7 +98,7 @@ impl<'a> SeenRow<'a> {
         self.at
     }
 
-    /// How many addresses were left out. Whoever remembers the row counts it: nothing is counted where it is made.
+    /// How many addresses were left out. The memory counts it when it stores the row; nothing is counted here.
     pub fn left_out(&self) -> usize {
         self.left_out
     }

@@ -50,7 +50,7 @@ impl<'a> Shape<'a> {
         shape
     }
 
-    /// Digits of the run at that place; 0 where there is none.
+    /// Digits of the run at that place; 0 if there is none.
     pub(super) fn length(&self, place: usize) -> usize {
         let run = self.runs.get(place).filter(|_| place < self.count);
         run.map_or(0, |(start, end)| end - start)

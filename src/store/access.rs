@@ -44,13 +44,13 @@ const TABLES: &str = "
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's sentence says it")]
 pub enum AccessError {
-    #[error("{}: the access log cannot be made, so nothing is shown: {source}", path.display())]
+    #[error("{}: cannot create the access log, so nothing is shown: {source}", path.display())]
     Create { path: PathBuf, source: io::Error },
-    #[error("{}: the access log cannot be written, so nothing is shown: {source}", path.display())]
+    #[error("{}: cannot write the access log, so nothing is shown: {source}", path.display())]
     Write { path: PathBuf, source: rusqlite::Error },
-    #[error("{}: this is not an access log that this postvakt knows, so nothing is shown", path.display())]
+    #[error("{}: not an access log of this version, so nothing is shown", path.display())]
     Foreign { path: PathBuf },
-    #[error("the system gives no random octets, so nothing is shown: {0}")]
+    #[error("the system gives no random bytes, so nothing is shown: {0}")]
     Random(getrandom::Error),
 }
 
@@ -167,7 +167,7 @@ pub struct ConfigChange {
     pub reader: Reader,
     /// `started`, `reloaded`, `refused`.
     pub event: String,
-    /// The hash of the config in force after it.
+    /// The hash of the config active after it.
     pub config: String,
     /// The program's version.
     pub postvakt: String,
@@ -248,7 +248,7 @@ pub struct AccessLog {
 }
 
 impl AccessLog {
-    /// Opens the access log of the store in `directory`, and makes it where there is none.
+    /// Opens the access log of the store in `directory`, and creates it if it is missing.
     pub fn open(directory: &Path) -> Result<Self, AccessError> {
         let path = directory.join("access.db");
         make_file(directory, &path).map_err(|source| AccessError::Create { path: path.clone(), source })?;
@@ -444,7 +444,7 @@ pub(super) fn is_former(path: &Path) -> bool {
     schema::open_to_read_any(path).and_then(version).is_ok_and(|version| version == FORMER)
 }
 
-/// The tree of the access log in `directory`; `None` where nobody has read the log yet.
+/// The tree of the access log in `directory`; `None` if the log was never accessed.
 pub(super) fn tree(directory: &Path) -> rusqlite::Result<Option<Tree>> {
     match open_to_read(directory)? {
         Some(connection) => tree::read(&connection, tree::NOW).map(Some),

@@ -46,14 +46,14 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
         let small = schema::octets(&path).is_some_and(|octets| octets <= limits::CHECK_OCTETS);
         let thorough = months.last() == Some(month) && small;
         if months.last() == Some(month) && !small {
-            tracing::warn!(path = %path.display(), "too large to look through at the start; `PRAGMA quick_check` does it");
+            tracing::warn!(path = %path.display(), "too large to check at the start; run `PRAGMA quick_check`");
         }
         match schema::inspect(&path, thorough)? {
             Some(about) if about.node == node => newest = Some((*month, about)),
             Some(About { node: found, .. }) => {
                 return Err(OpenError::Node { path, found, wanted: node.into() });
             }
-            None => tracing::warn!(path = %path.display(), "an empty file of the log is taken for a new one"),
+            None => tracing::warn!(path = %path.display(), "an empty log file is treated as a new one"),
         }
     }
     let (written, head) = (read(directory)?, heads::newest(directory, settings, node));
@@ -77,7 +77,7 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
         return Ok(start);
     }
     let Some(tree) = own_tree(directory, month)? else {
-        announce(&start, "the newest file was written by an older postvakt, without a tree");
+        announce(&start, "the newest file was written by an older version, without a tree");
         return Ok(start);
     };
     if let Some((epoch, head)) = &head
@@ -86,7 +86,7 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
         METRICS.log_rollbacks.inc();
         announce(
             &start,
-            "the log is not what its newest tree head says: it was restored from an older copy, or changed",
+            "the log does not match its newest tree head: it was restored from an older copy, or changed",
         );
         return Ok(start);
     }
@@ -180,7 +180,7 @@ fn read(directory: &Path) -> Result<Option<(u32, Month)>, OpenError> {
         .and_then(|(epoch, month)| Some((epoch.parse().ok()?, Month::parse(month)?)));
     match parsed {
         Some(parsed) => Ok(Some(parsed)),
-        None => Err(OpenError::Damaged { path, what: "it should read like `1 2026-08`".into() }),
+        None => Err(OpenError::Damaged { path, what: "expected a line such as `1 2026-08`".into() }),
     }
 }
 

@@ -114,7 +114,7 @@ impl HeadSigner {
                 self.publish(&TreeHead { origin, size: tree.size(), root: tree.root(), time });
             }
             Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "no tree head of the access log can be signed"),
+            Err(error) => tracing::warn!(%error, "cannot sign a tree head of the access log"),
         }
     }
 
@@ -133,7 +133,7 @@ impl HeadSigner {
             }
             Err(error) => {
                 METRICS.heads.with_label_values(&["failed"]).inc();
-                tracing::error!(%error, "no tree head was signed: until one is, what is newer can be changed unseen");
+                tracing::error!(%error, "cannot sign a tree head; until one is signed, newer records can be changed unnoticed");
             }
         }
     }
@@ -155,7 +155,7 @@ fn identity(directory: &Path) -> io::Result<(u64, u64)> {
     fs::metadata(directory).map(|found| (found.dev(), found.ino()))
 }
 
-/// The node's key, which is made where there is none.
+/// The node's key, which is created if it is missing.
 pub fn signer(directory: &Path, settings: &Heads, node: &str) -> io::Result<Signer> {
     let path = key_path(directory, settings);
     let seed = match key::read(&path) {
@@ -202,7 +202,7 @@ pub(super) fn newest(directory: &Path, settings: &Heads, node: &str) -> Option<(
             Ok(octets) => String::from_utf8_lossy(&octets).into_owned(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "tree heads that cannot be read are not compared");
+                tracing::warn!(path = %path.display(), %error, "unreadable tree heads are not compared");
                 continue;
             }
         };
@@ -241,12 +241,12 @@ pub(super) fn covering(
     if known.as_ref().is_some_and(|(_, head)| head.size >= newest) {
         return known;
     }
-    // Whoever may not read the key gets what was signed before; the rest is said to be not covered.
+    // A user who may not read the key gets the heads signed before; the rest is reported as not covered.
     match super::proof::sign(directory, settings, node, epoch) {
         Ok(Some(signed)) => Some(signed),
         Ok(None) => known,
         Err(error) => {
-            tracing::warn!(%error, "no tree head can be signed for what is exported");
+            tracing::warn!(%error, "cannot sign a tree head for the export");
             known
         }
     }

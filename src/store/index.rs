@@ -1,4 +1,4 @@
-//! The side files of search, `log-2026-08.idx`: which records may be what is asked for, in segments of 65,536.
+//! The index files of search, `log-2026-08.idx`: which records may match, in segments of 65,536.
 //!
 //! Contract: they are derived. Nothing is lost with one but time, and nothing is shown because of one: each record that
 //! one names is read and looked at. Nothing is hidden by one either: what has changed on the disk is seen by its
@@ -31,7 +31,7 @@ use lookup::{Side, Unused};
 use segment::Builder;
 pub(super) use segment::bare;
 
-/// Removes the side file of a month. To be called when records of that month were changed or pruned, after the
+/// Removes the index file of a month. To be called when records of that month were changed or pruned, after the
 /// transaction: a segment that is being made just now is waited for and removed too. The daemon makes the file anew.
 pub fn forget(directory: &Path, month: Month) -> io::Result<()> {
     let _lock = lock(directory)?;
@@ -41,10 +41,10 @@ pub fn forget(directory: &Path, month: Month) -> io::Result<()> {
     }
 }
 
-/// What a side file's name ends with.
+/// What a index file's name ends with.
 pub(super) const EXTENSION: &str = "idx";
 
-/// The side file of a month.
+/// The index file of a month.
 fn path(directory: &Path, month: Month) -> PathBuf {
     month.path(directory).with_extension(EXTENSION)
 }
@@ -55,7 +55,7 @@ pub(super) fn is_due(before: u64, after: u64) -> bool {
     before / step != after / step
 }
 
-/// The thread that makes side files.
+/// The thread that makes index files.
 #[derive(Debug)]
 pub(super) struct Indexer {
     wake: SyncSender<()>,
@@ -64,7 +64,7 @@ pub(super) struct Indexer {
 }
 
 impl Indexer {
-    /// Begins, with whatever has no side file yet.
+    /// Begins, with whatever has no index file yet.
     pub(super) fn start(directory: &Path) -> io::Result<Self> {
         let (wake, waker) = sync_channel(1);
         let stop = Arc::new(AtomicBool::new(false));
@@ -87,7 +87,7 @@ impl Indexer {
         drop(self.wake);
         if self.thread.join().is_err() {
             tracing::error!(
-                "the thread that makes the log's side files has died; search is slower, nothing is lost"
+                "the thread that writes index files has ended; searches are slower, nothing is lost"
             );
         }
     }
@@ -117,7 +117,7 @@ impl Work {
                 let whole = if checked { Ok(()) } else { self.check(*month) };
                 if let Err(fault) = whole.and_then(|()| self.extend(*month, closed)) {
                     METRICS.index_segments.with_label_values(&["failed"]).inc();
-                    tracing::warn!(%month, %fault, "the log's side file cannot be made: search reads every record");
+                    tracing::warn!(%month, %fault, "cannot write an index file; searches read every record");
                 }
             }
             checked = true;
@@ -144,7 +144,7 @@ impl Work {
         }
         if let Some(unused) = unused {
             METRICS.index_segments.with_label_values(&["damaged"]).inc();
-            tracing::warn!(%month, "{unused}; it is made anew");
+            tracing::warn!(%month, "{unused}; it is created again");
             forget(&self.directory, month)?;
         }
         Ok(())
@@ -210,7 +210,7 @@ fn build(
     Ok(Some(builder))
 }
 
-/// Held by who changes a side file: the daemon, or who prunes.
+/// Held by who changes a index file: the daemon, or who prunes.
 fn lock(directory: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let file =

@@ -1,4 +1,4 @@
-//! Keys in files of their own: 32 random octets that nobody else may read.
+//! Keys in files: 32 random octets that only the owner may read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::schema::{OpenError, sync_directory};
 
-/// Reads a key; `None` where there is none. One that others may read is refused: it proves nothing any more. Its owner
+/// Reads a key; `None` if there is none. One that others may read is refused: it proves nothing any more. Its owner
 /// may read it, and its group where it is root's, as systemd and packages hand keys in.
 pub(super) fn read(path: &Path) -> Result<Option<[u8; 32]>, OpenError> {
     let io = |source| OpenError::Io { path: path.into(), source };
@@ -40,7 +40,7 @@ pub(super) fn make(path: &Path) -> Result<[u8; 32], OpenError> {
     Ok(key)
 }
 
-/// Writes a file that nobody else may read, whole or not at all.
+/// Writes a file that only the owner may read, whole or not at all.
 pub(super) fn write_whole(path: &Path, octets: &[u8]) -> io::Result<()> {
     let mut new = path.as_os_str().to_owned();
     new.push(".new");

@@ -190,7 +190,7 @@ impl Outbox {
         Ok(Self { index: Mutex::new(index), ..Self::default() })
     }
 
-    /// Takes the one that is due first, if any is. It is then nobody else's until [`Outbox::release`].
+    /// Takes the one that is due first, if any is. It is then reserved until [`Outbox::release`].
     pub fn take(&self, now: Timestamp) -> Option<Lease> {
         let mut index = self.index();
         let (due, key) = index.due.first().copied()?;
@@ -253,10 +253,10 @@ impl Outbox {
             if full {
                 tracing::error!(
                     letters,
-                    "the outbox is full: no receipts and notices are written until some are sent"
+                    "the outbox is full; no receipts and notices are written until some are sent"
                 );
             } else {
-                tracing::info!("the outbox has room again: receipts and notices are written");
+                tracing::info!("the outbox has space again; receipts and notices are written");
             }
         }
         !full

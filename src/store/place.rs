@@ -1,6 +1,6 @@
 //! The log's place: whether what is written to is what stands under its name.
 //!
-//! A file that is moved or removed while it is open takes everything that is written to it, and nobody will find it
+//! A file that is moved or removed while it is open takes everything that is written to it, and it cannot be found
 //! there. So each transaction looks before and after whether directory, lock, month file and write-ahead log are those
 //! that were opened. What is not in its place counts as not stored.
 

@@ -1,4 +1,4 @@
-//! Proofs: what an export needs so that whoever receives it can check each row with the public key alone.
+//! Proofs: what the receiver of an export needs to verify each row with the public key alone.
 //!
 //! For each exported record its salt and the values as they are stored, and at the end of each tree a signed head with
 //! the roots of the parts that were not exported. A value that is masked is replaced by its commitment.
@@ -35,7 +35,7 @@ pub struct Sealed {
 pub struct Proof {
     /// The tree.
     pub origin: String,
-    /// A signed head; none where nobody has signed one.
+    /// A signed head, if there is one.
     pub head: Option<Note>,
     /// The roots of the parts of the tree that hold none of the exported records.
     pub others: Vec<Hash>,
@@ -134,7 +134,7 @@ fn files(directory: &Path) -> Result<Vec<File>, OpenError> {
         };
         // What cannot be read is left out of the export, and told of there.
         files.extend(read().unwrap_or_else(|error: rusqlite::Error| {
-            tracing::warn!(path = %path.display(), %error, "nothing in this file can be proved");
+            tracing::warn!(path = %path.display(), %error, "cannot prove records of this file");
             None
         }));
     }

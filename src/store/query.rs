@@ -51,7 +51,7 @@ pub struct Query {
     /// A person by any of their addresses, as envelope sender, recipient or author.
     #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
     pub person: Vec<Address>,
-    /// Every record is read, whatever side files say.
+    /// Every record is read, whatever index files say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scan: bool,
 }

@@ -24,7 +24,7 @@ pub struct Decision {
     pub decided_on: Date,
     /// What for.
     pub purpose: String,
-    /// Whose mail it is about: addresses, or `@domain`. Nobody's where it is empty.
+    /// Whose mail it is about: addresses, or `@domain`. Empty for no person.
     pub persons: Vec<String>,
     /// The mail that it is about came not before this.
     pub since: Option<Timestamp>,
@@ -131,13 +131,15 @@ impl Decision {
             return Some(format!("the decision {reference:?} is closed"));
         }
         if self.valid_until < today {
-            return Some(format!("the decision {reference:?} held until {}", self.valid_until));
+            return Some(format!("the decision {reference:?} was valid until {}", self.valid_until));
         }
         let about = |person: &&Party| {
             self.persons.iter().any(|known| Party::parse(known).is_ok_and(|known| known.covers(person)))
         };
         if !persons.iter().all(about) {
-            return Some(format!("the decision {reference:?} is not about everybody whom the query names"));
+            return Some(format!(
+                "the decision {reference:?} does not cover every person whom the query names"
+            ));
         }
         let begins = self.since.is_none_or(|since| query.since.is_some_and(|from| from >= since));
         let ends = self.until.is_none_or(|until| query.until.is_some_and(|to| to <= until));
@@ -147,7 +149,7 @@ impl Decision {
         let end = |time: Option<Timestamp>| time.map_or("…".to_owned(), |time| time.to_string());
         let period = format!("{} to {}", end(self.since), end(self.until));
         Some(format!(
-            "the decision {reference:?} is about mail from {period}: say --since and --until within it"
+            "the decision {reference:?} covers mail from {period}; set --since and --until within it"
         ))
     }
 }
@@ -191,10 +193,10 @@ mod tests {
         let cases = [
             (&during, vec![&anna], "2026-09-30", None),
             (&during, vec![], "2026-09-30", None),
-            (&during, vec![&anna, &bo], "2026-09-30", Some("not about everybody")),
-            (&during, vec![&anna], "2026-10-01", Some("held until 2026-09-30")),
-            (&later, vec![&anna], "2026-09-01", Some("say --since and --until")),
-            (&Query::default(), vec![&anna], "2026-09-01", Some("say --since and --until")),
+            (&during, vec![&anna, &bo], "2026-09-30", Some("does not cover every person")),
+            (&during, vec![&anna], "2026-10-01", Some("valid until 2026-09-30")),
+            (&later, vec![&anna], "2026-09-01", Some("set --since and --until")),
+            (&Query::default(), vec![&anna], "2026-09-01", Some("set --since and --until")),
         ];
         for (query, persons, today, wanted) in cases {
             let said = decision().refuses(query, &persons, today.parse().unwrap(), false);

@@ -28,9 +28,9 @@ use crate::text::hex;
 pub enum RetentionError {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("another retention run is under way")]
+    #[error("another retention run is in progress")]
     Running,
-    #[error("{}: a reader is in the way, so the values are not yet gone from the file; run it again", path.display())]
+    #[error("{}: a reader blocks the file, so the values are not deleted yet; run it again", path.display())]
     Busy { path: PathBuf },
 }
 

@@ -75,7 +75,7 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     // Who is known here, by keyed hash; a row once in a while for each.
     "CREATE TABLE contact (id INTEGER PRIMARY KEY, key BLOB NOT NULL, at INTEGER NOT NULL) STRICT;",
     // What is remembered of a seen message, with its record: a table of its own is a page more in every commit. See
-    // `docs/decisions/055-seen-with-records.md`.
+    // `docs/decisions/073-seen-messages.md`.
     "ALTER TABLE record ADD COLUMN seen BLOB;",
     // The same table; but what is remembered no longer says what its record says, and older programs look for it there.
     "",
@@ -88,11 +88,11 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's sentence says it")]
 pub enum OpenError {
-    #[error("{}: the store's directory cannot be used: {source}", path.display())]
+    #[error("{}: cannot use the log's directory: {source}", path.display())]
     Directory { path: PathBuf, source: io::Error },
-    #[error("{}: there is no log here", path.display())]
+    #[error("{}: no log here", path.display())]
     Missing { path: PathBuf },
-    #[error("{}: the store is used by another process; one postvakt alone may write to it, stop the other one", path.display())]
+    #[error("{}: the log is used by another process; stop it, because only one postvakt may write to the log", path.display())]
     Locked { path: PathBuf },
     #[error("{}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
@@ -279,7 +279,7 @@ fn open_and_try(path: &Path, sql: &str) -> rusqlite::Result<Connection> {
     connection.busy_timeout(limits::COMMIT_TIME / 2)?;
     match connection.query_row(sql, [], |row| row.get::<_, i64>(0)) {
         Ok(_) => Ok(connection),
-        // A copy on a medium that cannot be written to, where SQLite cannot make its -shm: nobody else writes either.
+        // A copy on a medium that cannot be written to, where SQLite cannot make its -shm: no other process writes either.
         Err(error)
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
                 && octets(&wal(path)).unwrap_or(0) == 0 =>
@@ -299,7 +299,7 @@ pub fn sync_directory(directory: &Path) -> Result<(), OpenError> {
         .map_err(|source| OpenError::Directory { path: directory.into(), source })
 }
 
-/// Octets of a file; `None` where there is none.
+/// Octets of a file; `None` if there is none.
 pub fn octets(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().map(|metadata| metadata.len())
 }

@@ -1,6 +1,6 @@
 //! Search: records by what is known of them, in the order in which they were stored.
 //!
-//! Where a month has a side file, it names the records that may fit; where it has none, every record between the
+//! Where a month has a index file, it names the records that may fit; where it has none, every record between the
 //! times is read. Either way each record is looked at before it is given. A search reads in strides, each a short read
 //! transaction of its own, so that it never keeps the daemon from checkpointing.
 
@@ -96,7 +96,7 @@ struct Open<'a> {
     next: i64,
     last: i64,
     side: Option<(&'a Plan, Side)>,
-    /// What the side file names in the segment before `next`.
+    /// What the index file names in the segment before `next`.
     named: VecDeque<i64>,
     /// The last number of a segment of which every record is to be read.
     whole: i64,
@@ -104,7 +104,7 @@ struct Open<'a> {
     fault: Option<rusqlite::Error>,
 }
 
-/// Opens a month file where it may hold what is searched for, and its side file where that has something to say.
+/// Opens a month file where it may hold what is searched for, and its index file where that has something to say.
 fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option<Open<'a>>, OpenError> {
     let Some(about) = schema::inspect(path, false)? else { return Ok(None) };
     if let Some(id) = &query.record
@@ -115,7 +115,7 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
     let open = || {
         let connection = schema::open_to_read(path)?;
         let side = plan.and_then(|plan| Some((plan, side(path, &connection)?)));
-        // A side file knows the times of its segments; looking for them takes as long as there are records.
+        // A index file knows the times of its segments; looking for them takes as long as there are records.
         let range = match &query.record {
             None if side.is_some() => schema::ends(&connection)?,
             _ => range(&connection, query)?,
@@ -138,14 +138,14 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
     open().map_err(|source| ReadError { path: path.into(), source }.into())
 }
 
-/// The side file of a month file, if there is one that can be read.
+/// The index file of a month file, if there is one that can be read.
 fn side(path: &Path, connection: &Connection) -> Option<Side> {
     let path = path.with_extension(index::EXTENSION);
     match File::open(&path).and_then(|file| Side::read(file, connection)) {
         Ok(side) => Some(side),
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "not used; every record of the month is read");
+            tracing::warn!(path = %path.display(), %error, "index file not used; every record of the month is read");
             None
         }
     }
@@ -188,13 +188,13 @@ impl Open<'_> {
         } else if self.next > self.whole {
             self.ask();
         } else {
-            // Up to where the side file has something to say again.
+            // Up to where the index file has something to say again.
             self.next = self.read_all(query, end.min(self.whole))?;
         }
         Ok(())
     }
 
-    /// Asks the side file about the segment that begins here, or in which this is.
+    /// Asks the index file about the segment that begins here, or in which this is.
     fn ask(&mut self) {
         let Some((plan, side)) = &self.side else { return };
         let Some(segment) = side.segment(self.next) else {
@@ -212,7 +212,7 @@ impl Open<'_> {
             }
             Ok(_) => self.whole = to,
             Err(error) => {
-                tracing::warn!(%error, "a side file of the log cannot be read; every record is");
+                tracing::warn!(%error, "cannot read an index file; every record is read");
                 self.whole = to;
             }
         }

@@ -155,7 +155,7 @@ impl Gate<'_> {
     fn refusal(&self, request: &Request, register: &Register, now: Timestamp) -> Option<String> {
         let Request { verb, query, reason: Reason { purpose, decision }, .. } = request;
         if decision.is_empty() && purpose.is_empty() {
-            return Some("say why: --purpose TEXT, or --decision REF".to_owned());
+            return Some("a reason is required: --purpose TEXT, or --decision REF".to_owned());
         }
         let inside = |party: &&Party| match party {
             Party::Address(address) => self.organisation.owns(address),
@@ -167,11 +167,11 @@ impl Gate<'_> {
         if decision.is_empty() {
             let what = match (persons.as_slice(), *verb) {
                 ([_, ..], _) => "the query names a person inside",
-                ([], "subject-extract") => "an extract is of one person",
-                ([], "export") if register.is_used() => "an export takes the log away",
+                ([], "subject-extract") => "an extract is about one person",
+                ([], "export") if register.is_used() => "an export takes records out of the log",
                 ([], _) => return None,
             };
-            return Some(format!("{what}, and that takes a documented decision: --decision REF"));
+            return Some(format!("{what}, which requires a documented decision: --decision REF"));
         }
         let today = now.to_zoned(self.zone.clone()).date();
         if register.is_used() { register.refuses(decision, query, &persons, today) } else { None }

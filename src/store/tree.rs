@@ -28,7 +28,7 @@ pub(super) fn write(connection: &Connection, id: i64, tree: &Tree) -> rusqlite::
 
 /// Notes that a head is signed for this state.
 pub(super) fn note_head(connection: &Connection, time: Timestamp, tree: &Tree) -> rusqlite::Result<()> {
-    // Whoever has the file locked keeps mail waiting long enough without this.
+    // A lock on the file keeps mail waiting long enough without this.
     connection.busy_timeout(Duration::ZERO)?;
     let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO head VALUES (?1, ?2, ?3)")?;
     let noted = statement.execute((tree.size().cast_signed(), time.as_millisecond(), tree.octets()));

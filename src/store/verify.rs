@@ -105,7 +105,7 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
     let key = key.cloned().or_else(|| sources.key());
     let signed = key.as_ref().map(|key| sources.heads(key, &mut report.faults)).unwrap_or_default();
     if key.is_none() {
-        let what = "there is no public key (--key), so no head can be checked";
+        let what = "no public key (--key), so no head can be verified";
         report.faults.push(Fault::missing(&sources.name(), what));
     }
     // What cannot be read is told of where the access log itself is verified; it confirms nothing here.
@@ -134,7 +134,7 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
     }
     for (origin, heads) in &signed {
         if origin.ends_with("/access") && sources.whole && sources.access().is_none() {
-            let what = format!("heads tell of entries of {origin}, and there is no access log here");
+            let what = format!("there are heads of {origin}, but no access log here");
             report.faults.push(Fault::missing(&sources.name(), &what));
         }
         let node_and_epoch = origin.strip_prefix("postvakt/").and_then(|rest| rest.rsplit_once('/'));
@@ -143,7 +143,8 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         };
         let size = heads.keys().last().copied().unwrap_or_default();
         if size > 0 && !last.contains(&(node.to_owned(), epoch)) {
-            let what = format!("heads tell of {size} records of {origin}, and no file of it is here");
+            let what =
+                format!("there are heads of {origin} for {size} records, but none of its files is here");
             report.faults.push(Fault::missing(&sources.name(), &what));
         }
     }
@@ -193,7 +194,7 @@ impl<'a> Walk<'a> {
         let (connection, start, now, last) = match read() {
             Ok(Some(found)) => found,
             Ok(None) => {
-                let what = "it was written by an older postvakt, without a tree: nothing can be verified";
+                let what = "it was written by an older version, without a tree, and cannot be verified";
                 self.found.faults.push(Fault::missing(path, what));
                 return;
             }
@@ -210,8 +211,7 @@ impl<'a> Walk<'a> {
             self.found.faults.push(Fault::tampered(path, Some(name(about, self.expected)), &what));
             self.tree = None;
         } else if self.tree.as_ref().is_some_and(|tree| *tree != now) && !self.differs {
-            let what =
-                "the file's own tree is not that of its records: what it holds was put there by other hands";
+            let what = "the tree in the file is not that of its records: the file was changed";
             self.found.faults.push(Fault::tampered(path, Some(name(about, self.agreed + 1)), what));
             self.differs = true;
         }
@@ -398,7 +398,7 @@ fn access_log(path: &Path, signed: &BTreeMap<String, BTreeMap<u64, TreeHead>>) -
     walk.tree = Some(Tree::default());
     let named = |n: u64| format!("access {n}");
     if access::is_former(path) {
-        let what = "it was written by an older postvakt, without a tree: nothing can be verified. The next command \
+        let what = "it was written by an older version, without a tree, and cannot be verified. The next command \
                     that writes there takes it over";
         walk.found.faults.push(Fault::missing(path, what));
         return walk.found;

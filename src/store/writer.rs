@@ -2,7 +2,7 @@
 //!
 //! In come jobs from a bounded queue; whatever waits when a transaction ends is the next transaction. Each job is
 //! answered once, after its transaction is on the disk or has failed. A connection on which anything failed is never
-//! used again: a failed fsync is reported once, and nobody knows what the kernel still has.
+//! used again: a failed fsync is reported once, and what the kernel still has is unknown.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -60,7 +60,7 @@ pub(super) struct RecordWrite {
     pub(super) contacts: Vec<(Key, i64)>,
     /// Mails of our own.
     pub(super) outbox: Vec<OutboxRow>,
-    /// Who waits; nobody does for an incomplete mail.
+    /// The waiting mail; an incomplete mail does not wait.
     pub(super) waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
 }
 
@@ -104,7 +104,7 @@ pub(super) struct Writer {
     pub(super) failing: Arc<AtomicBool>,
     /// Held as long as this may write.
     pub(super) lock: File,
-    /// Makes side files; none when the log closes.
+    /// Makes index files; none when the log closes.
     pub(super) indexer: Option<Indexer>,
 }
 
@@ -157,7 +157,7 @@ impl Writer {
         // Said aloud, because a process that is being forked just now has the descriptor too. Failing, it goes with it.
         let _ = self.lock.unlock();
         for done in closing {
-            // Whoever asked may have stopped waiting.
+            // The mail may have stopped waiting.
             let _ = done.send(());
         }
     }
@@ -315,7 +315,7 @@ impl Writer {
         }
         let time = (self.clock)();
         if let Err(error) = tree::note_head(connection, time, &self.tree) {
-            tracing::warn!(%month, %error, "the tree head has to wait");
+            tracing::warn!(%month, %error, "cannot sign the tree head; will retry");
             return;
         }
         self.headed = Some(self.tree.size());
@@ -340,7 +340,7 @@ impl Writer {
         if let Some((month, connection)) = &self.file
             && let Err(error) = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
         {
-            tracing::warn!(%month, %error, "the log's checkpoint has to wait");
+            tracing::warn!(%month, %error, "cannot make a checkpoint of the log; will retry");
         }
     }
 
@@ -351,14 +351,14 @@ impl Writer {
         self.place.closed();
         if let Some((month, connection)) = self.file.take() {
             if let Err(error) = displaced {
-                return tracing::error!(%error, "the log is closed as it is");
+                return tracing::error!(%error, "cannot tidy up the log before closing it");
             }
             let close = || {
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
             };
             if let Err(error) = close() {
-                tracing::warn!(%month, %error, "the log keeps its -wal file; nothing is lost");
+                tracing::warn!(%month, %error, "the log keeps its -wal file; no records are lost");
             }
         }
     }
@@ -376,7 +376,7 @@ impl Writer {
         let failed_before = self.failing.swap(error.is_some(), Ordering::Relaxed);
         match error {
             Some(error) if !failed_before => {
-                tracing::error!(%error, "the log cannot be written: mail is put off until it can");
+                tracing::error!(%error, "cannot write the log; mail is deferred");
             }
             None if failed_before => tracing::info!("the log can be written again"),
             _ => {}
@@ -458,7 +458,7 @@ fn octets(job: &RecordWrite) -> usize {
 
 fn confirm(notes: &mut Vec<NoticeRequest>, result: &Result<(), CommitError>) {
     for (_, waiter) in notes.drain(..) {
-        // Whoever asked may have stopped waiting.
+        // The mail may have stopped waiting.
         let _ = waiter.send(result.clone());
     }
 }

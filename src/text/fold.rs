@@ -220,7 +220,7 @@ struct Fold {
 }
 
 impl Fold {
-    /// Takes some octets of text: many of ASCII, or one character that is none. `false` at the end.
+    /// Takes some octets of text: many of ASCII, or one character outside ASCII. `false` at the end.
     fn step(&mut self, text: &str) -> bool {
         let bytes = text.as_bytes();
         let Some(rest) = bytes.get(self.from..).filter(|rest| !rest.is_empty()) else { return false };

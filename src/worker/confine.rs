@@ -17,10 +17,10 @@ use crate::limits;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A limit could not be set.
-    #[error("a limit of the process cannot be set: {0}")]
+    #[error("cannot set a process limit: {0}")]
     Limit(#[from] rustix::io::Errno),
     /// The kernel or the machine has no filter of system calls.
-    #[error("system calls cannot be filtered: {0}")]
+    #[error("cannot filter system calls: {0}")]
     Filter(String),
 }
 

@@ -147,7 +147,7 @@ impl Workers {
             }
             Err(Ended::Broken(error)) => Err(worker.failure_of(&error).await),
             Err(Ended::Late(failure)) => {
-                tracing::warn!(octets = bytes.len(), %failure, "a document cannot be read; its worker is ended");
+                tracing::warn!(octets = bytes.len(), %failure, "cannot read a document; its worker is stopped");
                 worker.end().await;
                 Err(failure)
             }
@@ -173,7 +173,7 @@ impl Workers {
         }
         METRICS.workers_started.inc();
         Worker::start(self.program.as_os_str()).map_err(|error| {
-            tracing::error!(%error, program = %self.program.display(), "no worker can be started");
+            tracing::error!(%error, program = %self.program.display(), "cannot start a document worker");
             if is_want(&error) { Failure::Busy } else { Failure::Unavailable }
         })
     }
@@ -259,7 +259,7 @@ impl Worker {
     /// Kills it and waits until it is gone.
     async fn end(mut self) {
         if let Err(error) = self.process.kill().await {
-            tracing::error!(%error, "a worker cannot be ended");
+            tracing::error!(%error, "cannot stop a document worker");
         }
     }
 
@@ -278,7 +278,7 @@ impl Worker {
         let failure = classify_exit(status, &stderr);
         let status = status.map(|status| status.to_string());
         let place = place_of_panic(&stderr);
-        tracing::error!(%failure, %error, status, place, "a worker ended while it read a document");
+        tracing::error!(%failure, %error, status, place, "a document worker ended while reading a document");
         failure
     }
 }

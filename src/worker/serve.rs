@@ -1,4 +1,4 @@
-//! The worker's side: reads a document, says what is in it, and so on until nobody asks any more.
+//! The worker's side: reads a document, answers with its content, and continues until its input ends.
 
 use std::io::{self, Read, Write};
 

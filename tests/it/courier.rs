@@ -245,7 +245,7 @@ async fn what_was_taken_before_the_program_was_killed_does_not_go_again() {
     assert_eq!(sink.taken().len(), 1, "the third alone is sent");
     for (key, words) in [
         (first.key, "250 Ok"),
-        (second.key, "taken by the server; the program ended before this was written down"),
+        (second.key, "accepted by the server; the program ended before this was recorded"),
     ] {
         let listed = all.iter().find(|listed| listed.stored.row.key == key).unwrap();
         let history: Vec<_> = listed.history.iter().map(|(_, state, words)| (*state, &**words)).collect();

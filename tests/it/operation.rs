@@ -250,7 +250,7 @@ fn a_stop_during_work_on_a_text_is_clean() {
     filter.postvakt.signal(Signal::TERM);
     assert_eq!(filter.postvakt.ended().code(), Some(0), "{}", filter.postvakt.log);
     let log = filter.postvakt.log.text();
-    assert!(log.contains("stopped; every record is on the disk"), "{log}");
+    assert!(log.contains("stopped; all records are on disk"), "{log}");
     // It came to its end, or its client tries again; nothing is refused for a stop.
     if let Ok(heard) = sent.join().unwrap() {
         assert!(heard.reply.is_none_or(|reply| reply.starts_with('4')), "{log}");

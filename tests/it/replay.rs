@@ -91,7 +91,7 @@ fn what_cannot_be_judged_is_named_and_the_rest_goes_on() {
     let output = replay(&[], &new, &mails);
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8(output.stderr.clone()).unwrap();
-    assert!(errors.contains("0-nobody.eml: nobody is named in To, Cc or Delivered-To"), "{errors}");
+    assert!(errors.contains("0-nobody.eml: no recipient in To, Cc or Delivered-To"), "{errors}");
     assert!(text(&output).ends_with("3 mails\n"));
 
     fs::write(folder.path().join("bad"), "[organisation\n").unwrap();

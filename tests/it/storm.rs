@@ -113,8 +113,9 @@ fn explain(sink: &Sink, listed: &[Listed], kills: &[Kill], time: Duration) {
         times.values().map(|(said, unsaid)| if said.is_empty() { unsaid - 1 } else { *unsaid }).sum();
     // What the server said so late, on a busy machine, that nobody listened any more.
     let late = |id: &String| {
-        let unheard =
-            |(_, state, words): &(_, State, String)| *state == State::Pending && words == "no reply in time";
+        let unheard = |(_, state, words): &(_, State, String)| {
+            *state == State::Pending && words == "timeout while waiting for a reply"
+        };
         let own = |letter: &&Listed| letter.stored.row.message.contains(&format!("In-Reply-To: {id}\r\n"));
         listed.iter().find(own).is_some_and(|letter| letter.history.iter().any(unheard))
     };

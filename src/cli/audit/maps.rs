@@ -1,4 +1,4 @@
-//! Postfix' lookup tables, read entry by entry: from their source where there is one, so that each has its line, else
+//! Postfix's lookup tables, read entry by entry: from their source where there is one, so that each has its line, else
 //! from what `postmap -s` lists.
 
 use std::collections::HashMap;
@@ -63,7 +63,7 @@ pub(super) fn entries(table: &str, form: Form, postconf: &Postconf) -> Result<Ve
                 .iter()
                 .map(entry)
                 .collect::<Option<_>>()
-                .ok_or_else(|| Trouble::Unreadable("an entry without =".into()))
+                .ok_or_else(|| Trouble::Unreadable("an entry without `=`".into()))
         }
         "unionmap" | "pipemap" => {
             let inside = braced(name).ok_or_else(|| Trouble::Unreadable("no braces".into()))?;

@@ -16,7 +16,7 @@ use crate::organisation::Organisation;
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Audit {
-    /// In the order of Postfix' parameters.
+    /// In the order of Postfix's parameters.
     pub(super) findings: Vec<Finding>,
     /// Maps that were read.
     pub(super) maps: usize,
@@ -47,7 +47,7 @@ pub(super) enum Kind {
     External,
     /// Mail goes to a program or a file, which may send it anywhere.
     Command,
-    /// A map or a target that nobody can list.
+    /// A map or a target that cannot be listed.
     Unlisted,
     /// A map that is there and cannot be read.
     Unreadable,
@@ -266,7 +266,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What lets whoever may relay here reach the world by an address of this host's.
+    /// A setting that lets permitted clients reach other domains by an address of this host.
     fn settings(&mut self) {
         for (parameter, local) in ROUTES {
             if self.postconf.get(parameter).eq_ignore_ascii_case("yes") {

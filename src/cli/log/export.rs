@@ -29,21 +29,21 @@ pub(super) struct Args {
     query: QueryArgs,
     #[command(flatten)]
     reason: Reason,
-    /// The form of the file: csv and xlsx open in Excel, jsonl has the names of the Elastic Common Schema, html is
-    /// for reading and printing.
+    /// Format of the file: csv and xlsx open in Excel, jsonl uses the names of the Elastic Common Schema, html is for
+    /// reading and printing.
     #[arg(long, value_parser = one_of(&Format::ALL.map(Format::as_str)))]
     format: String,
-    /// The file.
+    /// Output file.
     #[arg(long, value_name = "F")]
     output: PathBuf,
     /// Replace the file if it exists.
     #[arg(long)]
     force: bool,
-    /// For whom it is: internal has everything, disclose masks identity numbers and the words of the config,
-    /// pseudonym tells of whom no record is.
+    /// Who the export is for. internal: unmasked; disclose: identity numbers and configured words masked; pseudonym: all
+    /// identifying fields pseudonymised.
     #[arg(long, value_name = "P", default_value = "internal", value_parser = one_of(&Profile::ALL.map(Profile::as_str)))]
     profile: String,
-    /// Mask these as well: personnummer, or whole columns by their names.
+    /// Mask more: personnummer, or whole columns by name.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     mask: Vec<String>,
 }
@@ -87,7 +87,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     let cut = number("cells_cut");
     if cut > 0 {
         eprintln!(
-            "postvakt: {cut} cells are too long for a workbook, and say how much is missing; csv has all of it"
+            "postvakt: {cut} cells are too long for a workbook and say how much is missing; csv has the full text"
         );
     }
     if context.json {
@@ -107,12 +107,12 @@ impl<'a> Export<'a> {
         for name in &args.mask {
             if name != NUMBERS && !profile::columns().any(|column| column.name == name) {
                 let all = profile::columns().map(|column| column.name).collect::<Vec<_>>().join(", ");
-                bail!("--mask {name}: write {NUMBERS}, or a column: {all}");
+                bail!("--mask {name}: expected {NUMBERS}, or a column: {all}");
             }
         }
         // Nobody has the key when the export is made: what it does not tell cannot be asked for later.
         let mut key = [0; 32];
-        getrandom::fill(&mut key).context("the system gives no random octets")?;
+        getrandom::fill(&mut key).context("the system gives no random bytes")?;
         let own = Pseudonyms { key, organisation: &config.organisation };
         let mask = Mask::new(profile, &args.mask, &config.disclosure.words, Some(own));
         Ok(Self { args, directory, config, format, profile, mask })

@@ -24,16 +24,16 @@ use crate::store::session::{Request, Session};
 /// Whose records, and where to.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The person's address; several, if they have aliases, with commas between.
+    /// Address of the person; several, separated by commas, if they have aliases.
     #[arg(value_name = "ADDRESS", value_delimiter = ',', required = true)]
     addresses: Vec<String>,
-    /// Not before this time.
+    /// Start of the period.
     #[arg(long, value_name = "T")]
     since: Option<String>,
-    /// Before this time; a day counts as a whole.
+    /// End of the period. A date includes that whole day.
     #[arg(long, value_name = "T")]
     until: Option<String>,
-    /// Write a page for the person into this file.
+    /// Write a page for the person to this file.
     #[arg(long, value_name = "F")]
     html: Option<PathBuf>,
     /// Replace the file if it exists.
@@ -56,7 +56,7 @@ pub(super) struct Look {
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let person = args.addresses.iter().map(|text| Address::parse(text).filter(|own| own.domain().is_some()));
     let person: Vec<Address> =
-        person.collect::<Option<_>>().context("write whole addresses, as anna@exempelby.se")?;
+        person.collect::<Option<_>>().context("write whole addresses, such as anna@exempelby.se")?;
     let asked = period(args.since.as_deref(), args.until.as_deref(), context.config)?;
     let query = Query { person: person.clone(), ..asked };
     let more = json!({ "html": args.html.as_ref().map(|path| path.display().to_string()) });

@@ -17,41 +17,41 @@ use crate::store::session::Request;
 /// What is done with decisions.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum DecisionCommand {
-    /// Register a decision by which the log may be read. From the first one on, no other counts.
+    /// Register a decision that permits access to the log. From the first one on, only registered decisions count.
     Add {
-        /// Its reference, as "KS 2026/123".
+        /// Reference, such as "KS 2026/123".
         #[arg(value_name = "REF")]
         reference: String,
-        /// Who took it.
+        /// Who took the decision.
         #[arg(long, value_name = "WHO")]
         by: String,
-        /// The day on which it was taken.
+        /// Date of the decision.
         #[arg(long, value_name = "DATE")]
         date: Date,
-        /// What for.
+        /// Purpose of the access.
         #[arg(long, value_name = "TEXT")]
         purpose: String,
-        /// Whose mail it is about: an address, or @domain. It allows to name nobody else.
+        /// Person whose mail may be accessed: an address, or @domain. Queries may name only these.
         #[arg(long, value_name = "A", value_parser = party)]
         person: Vec<String>,
-        /// The mail that it is about came not before this time.
+        /// Start of the period whose mail may be accessed.
         #[arg(long, value_name = "T")]
         since: Option<String>,
-        /// And before this time; a day counts as a whole.
+        /// End of the period. A date includes that whole day.
         #[arg(long, value_name = "T")]
         until: Option<String>,
-        /// The last day on which it holds.
+        /// Last day on which the decision is valid.
         #[arg(long, value_name = "DATE")]
         valid_until: Date,
     },
-    /// Show the decisions.
+    /// List the decisions.
     List {
         #[command(flatten)]
         reason: Reason,
     },
-    /// Say that a decision holds no longer.
+    /// Close a decision, so that it no longer permits access.
     Close {
-        /// Its reference.
+        /// Reference.
         #[arg(value_name = "REF")]
         reference: String,
     },
@@ -60,29 +60,29 @@ pub(super) enum DecisionCommand {
 /// What is done with holds.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum HoldCommand {
-    /// Keep records from retention, as from the moment a request for them is registered.
+    /// Exempt records from deletion, for example while a request for public records is handled.
     Add {
-        /// Its reference: the request, or the case.
+        /// Reference of the request or the case.
         #[arg(value_name = "REF")]
         reference: String,
-        /// Whose mail is kept: an address, or @domain. Without it: everybody's.
+        /// Person whose mail is kept: an address, or @domain. Default: all mail.
         #[arg(long, value_name = "A", value_parser = party)]
         party: Vec<String>,
-        /// Mail that came not before this time.
+        /// Start of the period.
         #[arg(long, value_name = "T")]
         since: Option<String>,
-        /// And before this time; a day counts as a whole.
+        /// End of the period. A date includes that whole day.
         #[arg(long, value_name = "T")]
         until: Option<String>,
     },
-    /// Show the holds.
+    /// List the legal holds.
     List {
         #[command(flatten)]
         reason: Reason,
     },
-    /// Let retention have them again.
+    /// Release a legal hold.
     Release {
-        /// Its reference.
+        /// Reference.
         #[arg(value_name = "REF")]
         reference: String,
     },
@@ -118,7 +118,7 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
             let reference = named(reference)?;
             let open = |known: &Registered| known.closed.is_none() && known.decision.reference == reference;
             if !Register::read(&log)?.decisions.iter().any(open) {
-                bail!("{reference}: no such decision is registered and open");
+                bail!("{reference}: no open decision with this reference is registered");
             }
             let close = Close { closed_by: reader, reference };
             let n = log.add(Kind::Close, now, &close)?;
@@ -155,7 +155,7 @@ pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::
             let mut log = AccessLog::open(directory)?;
             let reference = named(reference)?;
             if !Register::read(&log)?.holds.iter().any(|hold| hold.reference == reference) {
-                bail!("{reference}: there is no such hold");
+                bail!("{reference}: no such legal hold");
             }
             let release = Close { closed_by: reader, reference };
             let n = log.add(Kind::Release, now, &release)?;
@@ -171,7 +171,7 @@ pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::
 
 fn named(reference: &str) -> anyhow::Result<String> {
     let reference = reference.trim();
-    ensure!(!reference.is_empty(), "a reference is needed, as \"KS 2026/123\"");
+    ensure!(!reference.is_empty(), "a reference is required, such as \"KS 2026/123\"");
     Ok(reference.to_owned())
 }
 

@@ -21,10 +21,10 @@ use period::{Length, Period};
 /// Which period, and where the report goes.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The period: 2026-10 for a month, 2026Q3 for a quarter. Without it: the last one that is over.
+    /// Period: 2026-10 for a month, 2026Q3 for a quarter. Default: the last complete one.
     #[arg(value_name = "PERIOD")]
     period: Option<String>,
-    /// Write the report as a page into this file.
+    /// Write the report as a page to this file.
     #[arg(long, value_name = "F")]
     html: Option<PathBuf>,
     /// Replace the file if it exists.
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, length: Length, context: &mut Context<'_>) -> any
         None => Period::last(length, now, zone),
     };
     if args.html.is_none() && !context.json {
-        anyhow::bail!("say where to: --html F for a page, --json for the numbers");
+        anyhow::bail!("an output is required: --html F for a page, or --json for the numbers");
     }
     let query = |period: Period| {
         let (since, until) = period.times(zone)?;

@@ -20,17 +20,17 @@ use crate::store::session::{Reason, Request};
 /// What is done.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Show what is due, and change nothing.
+    /// Show which records are due for deletion. Changes nothing.
     Plan,
-    /// Take what is due by a decision of the config: values and salts go for good.
+    /// Delete the records that are due by a decision of the config (irreversible).
     Run {
-        /// The decision, as the config has it.
+        /// Reference of the decision, as in the config.
         #[arg(long, value_name = "REF")]
         decision: String,
-        /// Show what would go, and change nothing.
+        /// Show what would be deleted. Changes nothing.
         #[arg(long)]
         dry_run: bool,
-        /// Today's date: needed where the log has a gap that looks as if the clock had jumped.
+        /// Today's date. Required if a gap in the log looks like a jump of the clock.
         #[arg(long, value_name = "DATE")]
         today: Option<Date>,
     },
@@ -61,7 +61,7 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     }
     let right_day = *today == Some(now.to_zoned(config.time_zone.clone()).date());
     let refused = if config.store.retention.iter().all(|period| period.decision != decision.trim()) {
-        Some(format!("{decision:?} is not the decision of any [[store.retention]] in the config"))
+        Some(format!("no [[store.retention]] in the config has the decision {decision:?}"))
     } else {
         planned.jump.filter(|_| !right_day).map(|(from, to)| {
             format!(
@@ -79,7 +79,7 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     let (code, records) = told(gate.act(&request, refused, |session| {
         let n = log.add(Kind::Retention, now, &entry)?;
         let records =
-            run(directory, &planned, n, decision.trim(), &locks).context("retention is not complete")?;
+            run(directory, &planned, n, decision.trim(), &locks).context("the deletion is not complete")?;
         session.count(records);
         anyhow::Ok(records)
     })?);
@@ -88,7 +88,7 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     {
         writeln!(
             context.out,
-            "{records} records are gone; their leaves stay. Backups and exports still have them."
+            "{records} records deleted; their leaf hashes remain. Backups and exports still contain the records."
         )?;
     }
     Ok(code)
@@ -107,7 +107,7 @@ fn print(
     for month in &plan.months {
         for (period, due) in rules.periods.iter().zip(&month.by_period).filter(|(_, due)| **due > 0) {
             let days = period.keep.as_secs() / 86_400;
-            let then = if month.waits { "when the month is over, or the daemon is stopped" } else { "now" };
+            let then = if month.waits { "when the month is over, or the server is stopped" } else { "now" };
             let row = json!({
                 "month": month.month.to_string(), "authority": period.authority, "decision": period.decision,
                 "days": days, "due": due, "waits": month.waits,
@@ -135,10 +135,10 @@ fn print(
     let cells: Vec<Vec<String>> = rows.into_iter().map(|(_, cells)| cells).collect();
     write_table(out, false, &["MONTH", "AUTHORITY", "DECISION", "DAYS", "DUE", "GOES"], &cells)?;
     if held > 0 {
-        writeln!(out, "{held} more are due and held.")?;
+        writeln!(out, "{held} more are due, but under a legal hold.")?;
     }
     if undecided > 0 {
-        writeln!(out, "{undecided} have somebody inside for whom no period is decided, and stay.")?;
+        writeln!(out, "{undecided} are kept: a party inside has no retention period.")?;
     }
     Ok(())
 }

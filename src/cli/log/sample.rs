@@ -19,13 +19,13 @@ const HEAD: [&str; 8] =
 /// What is chosen from, and how.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The quarter, as 2026Q3. Without it: the last one that is over.
+    /// Quarter, such as 2026Q3. Default: the last complete one.
     #[arg(long, value_name = "Q")]
     quarter: Option<String>,
-    /// How many mails.
+    /// Number of mails.
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     n: u16,
-    /// What the choice depends on: a word that was settled before, so that nobody picked the mails.
+    /// Seed of the selection. Decide it in advance, so that the selection cannot be manipulated.
     #[arg(long, value_name = "S")]
     seed: String,
     #[command(flatten)]

@@ -16,13 +16,13 @@ use crate::store::verify::{Fault, Report, Verdict, verify};
 /// What is verified.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Copies of the tree heads, from another host.
+    /// File with copies of the tree heads from another host; may be repeated.
     #[arg(long, value_name = "F")]
     heads: Vec<PathBuf>,
-    /// The public key, or a file that has it. Without it: heads.pub beside the log.
+    /// Public key, or a file with it. Default: heads.pub beside the log.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Directories and files of a log, copies say. Without it: the config's store.
+    /// Directories and files of a log, for example copies. Default: the config's log.
     #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
 }

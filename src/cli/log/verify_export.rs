@@ -18,10 +18,10 @@ use crate::text::hex;
 /// What is checked.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The exported file; its manifest and proof are beside it.
+    /// Exported file, with its manifest and proof beside it.
     #[arg(value_name = "F")]
     file: PathBuf,
-    /// The public key, or a file that has it. Without it: that of the manifest, which proves only that all fits.
+    /// Public key, or a file with it. Default: the one in the manifest, which proves only that the files match.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
 }
@@ -42,21 +42,21 @@ pub(super) fn run(args: &Args, json: bool, out: &mut dyn Write) -> anyhow::Resul
         .with_context(|| proof_path.display().to_string())?;
     let sha256 = hash(&args.file)?;
     if sha256 != text("sha256") {
-        checked.faults.push("the file is not the one that its manifest tells of".to_owned());
+        checked.faults.push("the file does not match its manifest".to_owned());
     }
     if sha256 != checked.sha256 {
-        checked.faults.push("the file does not show what the proof says was exported".to_owned());
+        checked.faults.push("the file does not show the records of the proof".to_owned());
     }
     let rows = manifest.get("rows").and_then(Value::as_u64);
     if checked.faults.is_empty() && rows != Some(checked.proved + checked.unproved) {
-        checked.faults.push("the proof has not as many records as the manifest says".to_owned());
+        checked.faults.push("the number of records in the proof differs from the manifest".to_owned());
     }
     if json {
         writeln!(out, "{}", json!({ "file": args.file.display().to_string(), "checked": checked }))?;
     } else {
         writeln!(
             out,
-            "{}: {} records are proved, {} of them with masked values; {} are not covered by a signed head",
+            "{}: {} records proved, {} of them with masked values; {} not covered by a signed head",
             args.file.display(),
             checked.proved,
             checked.masked,

@@ -1,4 +1,4 @@
-//! The two files of Postfix' config: copies that `postconf` edits, backups, and the way back.
+//! The two files of Postfix's config: copies that `postconf` edits, backups, and the way back.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -281,7 +281,7 @@ fn edit(copy: &Path, arguments: &[&str]) -> anyhow::Result<()> {
     output(postconf(copy).args(arguments)).map(drop)
 }
 
-/// What a command of Postfix' prints; its complaint where it fails.
+/// What a command of Postfix's prints; its complaint where it fails.
 fn output(command: &mut Command) -> anyhow::Result<String> {
     let name = command.get_program().to_string_lossy().into_owned();
     let output = command

@@ -47,7 +47,7 @@ pub(super) struct Plan {
     pub(super) notes: Vec<String>,
 }
 
-/// What Postfix' config says today.
+/// What Postfix's config says today.
 pub(super) struct Postfix {
     /// What `main.cf` sets, as it stands there.
     pub(super) set: Vec<(String, String)>,
@@ -176,7 +176,7 @@ impl Plan {
         self.main(postfix, name, &value);
     }
 
-    /// Bounces and notices of Postfix' own are logged too.
+    /// Bounces and notices of Postfix's own are logged too.
     fn classes(&mut self, postfix: &Postfix) {
         let mut classes = split(postfix.effective("internal_mail_filter_classes"));
         let missing: Vec<&str> = ["bounce", "notify"]
@@ -282,7 +282,7 @@ fn milter(postfix: &Postfix, config: &Config) -> Result<String, String> {
     }
 }
 
-/// A Unix socket. A path below Postfix' queue directory is reached from inside a chroot and from outside; any other
+/// A Unix socket. A path below Postfix's queue directory is reached from inside a chroot and from outside; any other
 /// only from outside.
 fn unix(postfix: &Postfix, path: &Path) -> Result<String, String> {
     let queue = postfix.effective("queue_directory");

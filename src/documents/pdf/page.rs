@@ -89,7 +89,7 @@ impl<'f> Page<'f> {
     }
 }
 
-/// The pages in the order of the page tree; where there is none, whatever says that it is a page.
+/// The pages in the order of the page tree; if there is none, whatever says that it is a page.
 pub(super) fn all<'f>(file: &'f File<'_>) -> Vec<Page<'f>> {
     let mut pages = Vec::new();
     let root = file.inner(&file.trailer, "Root").and_then(|root| root.get("Pages"));

@@ -74,9 +74,7 @@ fn read(answer: &[u8]) -> Result<SpamScore, Cause> {
         "greylist" | "soft reject" => Opinion::Doubt,
         "add header" | "rewrite subject" | "reject" => Opinion::Spam,
         _ => {
-            tracing::warn!(
-                "rspamd has an action of its own that is not understood; the mail counts as not scanned"
-            );
+            tracing::warn!("unknown action from rspamd; the mail counts as not scanned");
             return Err(Cause::Protocol);
         }
     };

@@ -44,7 +44,7 @@ impl HandedOver {
         Some(listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener)))
     }
 
-    /// An error where anything is left: whoever connects there would wait for ever.
+    /// An error if any socket is left over: its clients would wait for ever.
     pub fn is_taken(&self) -> Result<(), BindError> {
         match self.0.first() {
             None => Ok(()),

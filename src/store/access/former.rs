@@ -52,7 +52,7 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     }
     let change = ConfigChange {
         reader: Reader::of_this_process(Via::CommandLine),
-        event: "access log taken over from the version before, which did not prove its entries".to_owned(),
+        event: "access log converted from the previous version, whose entries were not signed".to_owned(),
         config: String::new(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),
     };

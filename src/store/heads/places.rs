@@ -98,7 +98,7 @@ impl Copies {
             };
             count(to, copied.is_ok());
             if let Err(error) = copied {
-                tracing::warn!(to, path = %path.display(), %error, "the copy of the tree heads has to wait");
+                tracing::warn!(to, path = %path.display(), %error, "cannot copy the tree heads; will retry");
                 return;
             }
             self.waiting.pop_front();
@@ -143,7 +143,7 @@ impl Mailbox {
                 self.newest.clear();
                 self.last = Some(Instant::now());
             }
-            Err(error) => tracing::warn!(error, "the letter with the tree heads has to wait"),
+            Err(error) => tracing::warn!(error, "cannot mail the tree heads; will retry"),
         }
     }
 
@@ -163,7 +163,7 @@ impl Mailbox {
         let text = notices.texts.of(Occasion::TreeHead).render_or_shipped(&fields, &mut faults);
         for fault in faults {
             METRICS.letter_faults.inc();
-            tracing::error!(fault, "a letter could not be written as the config says");
+            tracing::error!(fault, "cannot write a notice from its template");
         }
         let text = text?;
         let notes: Vec<String> = self.newest.values().map(|(_, note)| note.to_string()).collect();

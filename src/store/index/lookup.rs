@@ -25,7 +25,7 @@ const WINDOW: u64 = 2_048;
 /// Bytes that are read at once to check them.
 const READ: usize = 1 << 20;
 
-/// A side file, as far as it is whole and belongs to its month file.
+/// A index file, as far as it is whole and belongs to its month file.
 pub(in crate::store) struct Side {
     file: File,
     segments: Vec<Segment>,
@@ -48,7 +48,7 @@ impl fmt::Display for Unused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Damaged => "the index file is damaged",
-            Self::Foreign => "the index file was made of other records than the month file has",
+            Self::Foreign => "the index file belongs to other records than the month file",
         })
     }
 }
@@ -77,7 +77,7 @@ enum Header {
     Of(Box<Segment>, i64),
 }
 
-/// A query, as a side file is asked.
+/// A query, as a index file is asked.
 pub(in crate::store) struct Plan {
     since: i64,
     until: i64,
@@ -87,7 +87,7 @@ pub(in crate::store) struct Plan {
 }
 
 impl Plan {
-    /// `None` where a side file has nothing to say: everything between two times is asked for, or the reader wants
+    /// `None` where a index file has nothing to say: everything between two times is asked for, or the reader wants
     /// every record to be looked at.
     pub(in crate::store) fn new(query: &Query, (since, until): (i64, i64)) -> Option<Self> {
         let mut terms = Vec::new();

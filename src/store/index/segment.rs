@@ -38,7 +38,7 @@ pub(super) enum Kind {
 }
 
 /// The hash of a term: FNV-1a, and a finish that spreads it evenly, because look-ups guess a key's place from it.
-/// Whoever makes two terms collide makes a search read a record more.
+/// A collision of two terms costs a search one more record to read.
 pub(super) fn term(kind: Kind, text: &str) -> u32 {
     let start = (0xCBF2_9CE4_8422_2325 ^ kind as u64).wrapping_mul(0x0100_0000_01B3);
     let hash =

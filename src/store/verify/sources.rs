@@ -120,7 +120,7 @@ impl Sources {
                     Ok(head) => {
                         let known = signed.entry(head.origin.clone()).or_default();
                         if known.get(&head.size).is_some_and(|known| known.root != head.root) {
-                            let what = format!("two signed heads of {first} contradict one another: a fork");
+                            let what = format!("two signed heads of {first} contradict each other (a fork)");
                             faults.push(Fault::tampered(path, None, &what));
                         }
                         known.entry(head.size).or_insert(head);

@@ -90,7 +90,7 @@ fn exports_of_the_first_leaf_form_are_proved() {
             run(directory.path(), &["verify-export", file.to_str().unwrap(), "--key", key.to_str().unwrap()])
         };
         let (code, out) = check();
-        assert!(code == 0 && out.contains("15 records are proved"), "{out}");
+        assert!(code == 0 && out.contains("15 records proved"), "{out}");
         let proof = format!("{}.proof.jsonl", file.display());
         let own = Command::new("python3").arg(&script).arg(&proof).output().unwrap();
         assert!(own.status.success(), "{}", String::from_utf8_lossy(&own.stderr));
@@ -142,7 +142,7 @@ async fn a_month_may_have_both_leaf_forms() {
             assert_eq!(code, 0, "{out}");
             let key = store.join("heads.pub");
             let (code, out) = run(path, &["verify-export", name, "--key", key.to_str().unwrap()]);
-            assert!(code == 0 && out.contains("17 records are proved"), "{out}");
+            assert!(code == 0 && out.contains("17 records proved"), "{out}");
             let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/tree-head.py");
             let own =
                 Command::new("python3").arg(script).arg(format!("{name}.proof.jsonl")).output().unwrap();

@@ -115,7 +115,7 @@ async fn what_side_files_name_is_what_reading_everything_finds() {
     let path = directory.path();
     store(path).await;
     assert_same(path);
-    // Another record now has what the side file says of this one: what it names is looked at before it is shown.
+    // Another record now has what the index file says of this one: what it names is looked at before it is shown.
     let file = rusqlite::Connection::open(path.join("log-2026-08.db")).unwrap();
     file.execute("UPDATE record SET queue_id = 'gone' WHERE queue_id = '4f0011'", []).unwrap();
     let gone = Query { queue_id: Some("4f0011".into()), ..Query::default() };

@@ -148,7 +148,7 @@ async fn what_goes_is_gone_from_every_file_and_the_rest_verifies() {
     daemon.commit(entry("now")).await.unwrap();
     for (decision, gone) in [("KS 2026/46", 300), ("KS 2026/45", 100)] {
         let (code, out) = run_with(&config, &[&run[..], &[decision]].concat());
-        assert!(code == 0 && out.contains(&format!("{gone} records are gone")), "{out}");
+        assert!(code == 0 && out.contains(&format!("{gone} records deleted")), "{out}");
         daemon.commit(entry("meanwhile")).await.unwrap();
     }
     daemon.close().await;
@@ -201,7 +201,7 @@ async fn a_clock_that_jumps_ahead_takes_nothing() {
     assert!(plan["jump"].is_array(), "{plan:#}");
     let day = today();
     let (_, out) = run_with(&config, &["retention", "run", "--decision", "KS 2026/46", "--today", &day]);
-    assert!(out.contains("0 records are gone"), "{out}");
+    assert!(out.contains("0 records deleted"), "{out}");
     assert_eq!(all(&path).len(), 10);
 }
 

@@ -122,7 +122,7 @@ async fn an_access_log_without_a_tree_is_taken_over() {
     drop(old);
     let own = path.to_str().unwrap();
     let (code, out) = run(path, &["verify", own]);
-    assert!(code == 2 && out.contains("written by an older postvakt") && !out.contains("TAMPERED"), "{out}");
+    assert!(code == 2 && out.contains("written by an older version") && !out.contains("TAMPERED"), "{out}");
     let list = || {
         let (code, out) = run(path, &["access", "--json"]);
         assert_eq!(code, 0, "{out}");
