@@ -50,6 +50,7 @@ pub mod config;
 pub mod store;
 pub mod limiter;
 pub mod export;
+pub mod report;
 pub mod worker;
 pub mod gather;
 pub mod pipeline;

@@ -1,4 +1,4 @@
-//! Templates: the texts that people are sent, in files that admins edit. The only file that names `minijinja`.
+//! Templates: the texts that people are sent, in files that admins edit.
 //!
 //! A template is text with `Subject: …` as its first line, then an empty line, then the body. It is rendered with sample
 //! fields when the config is read, so that a mistake in it is a mistake of the config, with its line. Absent: any way

@@ -22,13 +22,12 @@ use super::{NO, USAGE, YES};
 use crate::config::Config;
 use crate::export::Line;
 use crate::record::{Outcome, RecordId};
+use crate::report::period::Length;
 use crate::rules::Confidence;
 use crate::store::access::{Reader, Via};
 use crate::store::query::{Needle, Party, Query};
 use crate::store::session::{self, Gate, Read, Request, Session};
-use forwarders::Forwarders;
 use moment::End;
-use report::period::Length;
 use table::Table;
 
 /// `postvakt log`.
@@ -215,7 +214,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::Export(export) => export::run(export, context),
         LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
             let asked = period(since.as_deref(), until.as_deref(), config)?;
-            Forwarders::new(asked, grade, config)?.run(reason, context)
+            forwarders::run(asked, grade, reason, context)
         }
         LogCommand::Report { report: Report::Month(args_of) } => report::run(args_of, Length::Month, context),
         LogCommand::Report { report: Report::Quarter(args_of) } => {
@@ -343,7 +342,10 @@ fn told<T>(read: Read<T>) -> (u8, Option<T>) {
             eprintln!("postvakt: refused: {why}");
             (USAGE, None)
         }
-        Read::Given { value, left_out, .. } => {
+        Read::Given { value, left_out, unused, .. } => {
+            for file in &unused {
+                eprintln!("postvakt: {file}: not used; every record that it is of was read instead");
+            }
             for file in &left_out {
                 eprintln!("postvakt: skipped: {file}");
             }

@@ -27,6 +27,7 @@ pub struct Manifest<'a> {
     pub sha256: &'a str,
     pub rows: u64,
     pub left_out: Vec<String>,
+    pub unused: Vec<String>,
     pub format: &'a str,
     pub profile: &'a str,
     pub masked: &'a BTreeMap<String, u64>,

@@ -6,23 +6,13 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use super::line::{Shown, columns};
-use super::{Heading, Line, local, utc, visible};
+use super::page::{self, Template};
+use super::{Heading, Line, local, utc};
 use crate::mail::Direction;
 use crate::record::columns::Value;
 
-/// What the page looks like; [`crate::export::page`] has what all pages have in common.
-const STYLE: &str = "
-@page{size:A4 landscape}
-table{table-layout:fixed;width:100%}
-col.t{width:11%}col.d{width:8%}col.p{width:19%}col.s{width:25%}col.a{width:18%}col.v{width:9%}
-tbody{break-inside:avoid}
-tbody tr:first-child td{padding-bottom:0;border-bottom:0}
-tr.more td{padding-top:.1rem;color:var(--soft);font-size:.72rem;line-height:1.35}
-tr.more dt,tr.more dd{display:inline;margin:0}
-tr.more dt{font-weight:600}
-tr.more dd::after{content:'  '}
-td{overflow-wrap:anywhere}
-.held,.rejected,.deferred{font-weight:600}";
+/// What the page looks like; [`page`] has what all pages have in common.
+const STYLE: &str = include_str!("pages/log.css");
 
 /// The columns that the line of a record has.
 const HEAD: [&str; 7] = ["time", "direction", "sender", "recipients", "subject", "attachments", "verdict"];
@@ -36,26 +26,10 @@ pub struct Writer<W: Write> {
 impl<W: Write> Writer<W> {
     /// Begins the page.
     pub fn start(mut out: W, heading: &Heading<'_>) -> io::Result<Self> {
-        let title = format!("E-postlogg, {}", heading.organisation);
-        super::page::start(&mut out, &title, STYLE)?;
-        writeln!(
-            out,
-            "<header><p class=org>{}</p><h1>E-postlogg <span lang=en>E-mail log</span></h1>",
-            escaped(heading.organisation)
-        )?;
-        writeln!(out, "<dl class=about>")?;
-        for (name, value) in &heading.about {
-            writeln!(out, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(name), escaped(value))?;
-        }
-        writeln!(
-            out,
-            "</dl></header><table><colgroup><col class=t><col class=d><col class=p><col class=p><col class=s><col class=a><col class=v></colgroup>"
-        )?;
-        writeln!(
-            out,
-            "<thead><tr><th scope=col>Tid<th scope=col>Riktning<th scope=col>Från<th scope=col>Till<th scope=col>Ämne\
-             <th scope=col>Bilagor<th scope=col>Utfall</tr></thead>"
-        )?;
+        page::start(&mut out, &format!("E-postlogg, {}", heading.organisation), STYLE)?;
+        let about = page::pairs(heading.about.iter().map(|(name, value)| (*name, value.as_str())));
+        let fields = [("organisation", heading.organisation.into()), ("about", about)];
+        page::write(&mut out, Template::LogHead, fields)?;
         Ok(Self { out, rows: 0 })
     }
 
@@ -63,93 +37,51 @@ impl<W: Write> Writer<W> {
     pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.rows += 1;
         let record = &line.found.record;
-        let day = line.zone.to_datetime(record.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
-        let attachments = record.attachments.iter();
-        let attachments: Vec<String> =
-            attachments.map(|(name, size)| format!("{} ({})", escaped(name), octets(*size))).collect();
-        let lines =
-            |items: &[String]| items.iter().map(|item| escaped(item)).collect::<Vec<_>>().join("<br>");
         let outcome = record.outcome.as_str();
-        writeln!(
-            self.out,
-            "<tbody><tr><td><time datetime=\"{}\">{day}</time><td>{}<td>{}<td>{}<td>{}<td>{}<td class={outcome}>{}</tr>",
-            local(record.time, line.zone),
-            direction(record.direction.map(Direction::as_str)),
-            escaped(&record.sender),
-            lines(&record.recipients),
-            escaped(&record.subject),
-            attachments.join("<br>"),
-            verdict(outcome),
-        )?;
-        write!(self.out, "<tr class=more><td colspan=7><dl>")?;
-        self.detail("Post", &line.found.id.to_string())?;
-        self.detail("UTC", &utc(record.time))?;
-        for shown in columns(line.form) {
-            if let Shown::Column(column) = shown
-                && !HEAD.contains(&column.name)
-            {
+        let attachments = record.attachments.iter().map(|(name, size)| (name.as_str(), octets(*size)));
+        let mut details = vec![("Post", line.found.id.to_string()), ("UTC", utc(record.time))];
+        details.extend(columns(line.form).filter_map(|shown| match shown {
+            Shown::Column(column) if !HEAD.contains(&column.name) => {
                 let value = match column.value {
-                    Value::Size => octets(record.size).into(),
-                    _ => line.cell(shown).text(),
+                    Value::Size => octets(record.size),
+                    _ => line.cell(shown).text().into_owned(),
                 };
-                self.detail(column.label, &value)?;
+                Some((column.label, value))
             }
-        }
-        writeln!(self.out, "</dl></tbody>")
-    }
-
-    /// What the line of a record has no room for; nothing where it is empty.
-    fn detail(&mut self, name: &str, value: &str) -> io::Result<()> {
-        if value.is_empty() {
-            return Ok(());
-        }
-        write!(self.out, "<dt>{name}:</dt> <dd>{}</dd> ", escaped(value))
+            _ => None,
+        }));
+        details.retain(|(_, value)| !value.is_empty());
+        let fields = [
+            ("time", local(record.time, line.zone).into()),
+            ("day", made(record.time, line.zone).into()),
+            ("direction", direction(record.direction.map(Direction::as_str)).into()),
+            ("sender", record.sender.as_str().into()),
+            ("recipients", page::list(record.recipients.iter().map(String::as_str))),
+            ("subject", record.subject.as_str().into()),
+            ("attachments", page::pairs(attachments)),
+            ("outcome", outcome.into()),
+            ("verdict", verdict(outcome).into()),
+            ("details", page::pairs(details)),
+        ];
+        page::write(&mut self.out, Template::LogRow, fields)
     }
 
     /// Ends the records, and lists when they were looked at, how, why and by which decision.
     pub fn looks<'l>(&mut self, looks: impl Iterator<Item = [&'l str; 4]>) -> io::Result<()> {
-        writeln!(
-            self.out,
-            "</table><h2>När uppgifterna har lästs <span lang=en>When they were read</span></h2><table><thead><tr>\
-             <th scope=col>Tid<th scope=col>Slag<th scope=col>Ändamål<th scope=col>Beslut</tr></thead><tbody>"
-        )?;
-        for [time, verb, purpose, decision] in looks {
+        let looks = looks.map(|[time, verb, purpose, decision]| {
             let time = time.chars().take(19).collect::<String>().replacen('T', " ", 1);
-            let cells =
-                [&*time, access(verb), purpose, decision].map(|cell| format!("<td>{}", escaped(cell)));
-            writeln!(self.out, "<tr>{}</tr>", cells.concat())?;
-        }
-        Ok(())
+            page::list([&*time, access(verb), purpose, decision])
+        });
+        page::write(&mut self.out, Template::LogLooks, [("looks", page::list(looks))])
     }
 
     /// Writes what is left and gives the output back.
     pub fn finish(mut self) -> io::Result<W> {
-        writeln!(
-            self.out,
-            "</table><footer>{} {}. Slut på förteckningen.</footer>",
-            self.rows,
-            if self.rows == 1 { "post" } else { "poster" }
-        )?;
-        super::page::end(&mut self.out)?;
+        let word = if self.rows == 1 { "post" } else { "poster" };
+        page::write(&mut self.out, Template::LogFoot, [("rows", self.rows.into()), ("word", word.into())])?;
         self.out.flush()?;
         Ok(self.out)
     }
-}
-
-/// Text for a page: what cannot be seen written out, and nothing of it markup.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in visible(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 /// A size as people read it: 1 kB is 1,000 octets, as on a Swedish desktop, with a decimal comma.

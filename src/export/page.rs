@@ -1,42 +1,151 @@
-//! What all pages have in common: one file without anything from outside, right on a screen and on paper.
+//! Pages: one file without anything from outside, right on a screen and on paper. Each is a template beside this file, and
+//! whatever is put into one is escaped, but for [`markup`] that is made here: charts and styles.
 
 use std::io::{self, Write};
+use std::sync::LazyLock;
+
+use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+
+pub use minijinja::Value;
+
+use super::visible;
 
 /// Light and dark, A4, the system's own typeface. The colours of charts are told apart also by those who do not tell
 /// red from green, and each chart has its table.
-const STYLE: &str = "
-:root{--ink:#1b2430;--soft:#5b6675;--line:#d5dbe3;--paper:#fff;--wash:#f3f5f8;--a:#1f5f99;--b:#e08a1e;--c:#4a9b7f;--d:#a23b57;--e:#7d6bb0;--f:#8a8f98;color-scheme:light}
-*{box-sizing:border-box}
-html{font:15px/1.5 system-ui,'Segoe UI',Roboto,'Noto Sans','DejaVu Sans',sans-serif;color:var(--ink);background:var(--wash)}
-body{max-width:76rem;margin:0 auto;padding:2.5rem;background:var(--paper);min-height:100vh}
-h1{font-size:1.9rem;line-height:1.2;margin:.2rem 0 1rem;letter-spacing:-.01em}
-h2{font-size:1.25rem;margin:2.4rem 0 .3rem;padding-top:1.2rem;border-top:2px solid var(--ink);break-after:avoid}
-h1 [lang=en],h2 [lang=en],th [lang=en],dt [lang=en]{color:var(--soft);font-weight:400;font-size:.8em}
-.org{margin:0;color:var(--soft);letter-spacing:.04em;text-transform:uppercase;font-size:.8rem}
-dl.about{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:0 0 1.5rem;padding:.8rem 1rem;background:var(--wash);border-radius:.4rem}
-dl.about dt{font-size:.72rem;color:var(--soft)}dl.about dd{margin:0;overflow-wrap:anywhere}
-table{border-collapse:collapse;font-size:.82rem;font-variant-numeric:tabular-nums}
-thead{display:table-header-group}
-th{text-align:left;vertical-align:bottom;border-bottom:1.5px solid var(--ink);padding:.35rem .6rem}
-td{vertical-align:top;border-bottom:1px solid var(--line);padding:.35rem .6rem}
-td.n,th.n{text-align:right;white-space:nowrap}
-tr{break-inside:avoid}
-footer{margin-top:2rem;color:var(--soft);font-size:.78rem}
-@page{size:A4;margin:14mm 12mm}
-@media print{html{font-size:10.5px;background:none}body{max-width:none;padding:0;min-height:0}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
+const COMMON: &str = include_str!("pages/common.css");
 
-/// Begins a page.
-pub fn start(out: &mut impl Write, title: &str, style: &str) -> io::Result<()> {
-    let title = super::html::escaped(title);
-    writeln!(
-        out,
-        "<!doctype html>\n<html lang=sv>\n<head>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width,initial-scale=1\">\n\
-         <meta http-equiv=Content-Security-Policy content=\"default-src 'none';style-src 'unsafe-inline'\">\n\
-         <meta name=robots content=noindex>\n<title>{title}</title>\n<style>{STYLE}{style}</style>\n</head>\n<body>"
-    )
+/// A template.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Template {
+    /// What all pages begin with.
+    Head,
+    /// The beginning of a list of records.
+    LogHead,
+    /// One record.
+    LogRow,
+    /// When records were read.
+    LogLooks,
+    /// The end of a list of records.
+    LogFoot,
+    /// The report of a period.
+    Report,
 }
 
-/// Ends it.
-pub fn end(out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "</body>\n</html>")
+impl Template {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Head, include_str!("pages/head.html")),
+        (Self::LogHead, include_str!("pages/log-head.html")),
+        (Self::LogRow, include_str!("pages/log-row.html")),
+        (Self::LogLooks, include_str!("pages/log-looks.html")),
+        (Self::LogFoot, include_str!("pages/log-foot.html")),
+        (Self::Report, include_str!("pages/report.html")),
+    ];
+
+    fn name(self) -> String {
+        format!("{self:?}")
+    }
+}
+
+static TEMPLATES: LazyLock<Result<Environment<'static>, String>> = LazyLock::new(|| {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, _, value| {
+        let written = match value.as_str() {
+            Some(text) if value.is_safe() => out.write_str(text),
+            Some(text) => out.write_str(&escaped(text)),
+            None => out.write_str(&escaped(&value.to_string())),
+        };
+        Ok(written?)
+    });
+    for (template, source) in Template::ALL {
+        environment.add_template_owned(template.name(), source).map_err(|error| told(&error))?;
+    }
+    Ok(environment)
+});
+
+/// What is wrong with a template, which is a mistake of this program.
+fn told(error: &Error) -> String {
+    let name = error.name().unwrap_or("a page");
+    format!("{name}:{}: {}: {}", error.line().unwrap_or(0), error.kind(), error.detail().unwrap_or_default())
+}
+
+/// Writes a template with these fields.
+pub fn write<'f>(
+    out: &mut impl Write,
+    template: Template,
+    fields: impl IntoIterator<Item = (&'f str, Value)>,
+) -> io::Result<()> {
+    let environment = TEMPLATES.as_ref().map_err(|error| io::Error::other(error.clone()))?;
+    let page = environment
+        .get_template(&template.name())
+        .and_then(|template| template.render(record(fields)))
+        .map_err(|error| io::Error::other(told(&error)))?;
+    writeln!(out, "{}", page.trim_end_matches('\n'))
+}
+
+/// Begins a page that looks like this.
+pub fn start(out: &mut impl Write, title: &str, style: &str) -> io::Result<()> {
+    let style = format!("\n{}\n{}", COMMON.trim_end(), style.trim_end());
+    write(out, Template::Head, [("title", title.into()), ("style", markup(style))])
+}
+
+/// What is markup already, and made by this program of nothing but its own.
+pub fn markup(text: String) -> Value {
+    Value::from_safe_string(text)
+}
+
+/// Several values under their names.
+pub fn record<'f>(fields: impl IntoIterator<Item = (&'f str, Value)>) -> Value {
+    Value::from_pairs(fields)
+}
+
+/// One after the other.
+pub fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Value {
+    Value::from(items.into_iter().map(Into::into).collect::<Vec<Value>>())
+}
+
+/// Names with their values.
+pub fn pairs<N: Into<Value>, V: Into<Value>>(items: impl IntoIterator<Item = (N, V)>) -> Value {
+    list(items.into_iter().map(|(name, value)| record([("name", name.into()), ("value", value.into())])))
+}
+
+/// Text for a page: what cannot be seen written out, and nothing of it markup.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in visible(text).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_put_into_a_page_is_escaped() {
+        let mut page = Vec::new();
+        let hostile = "<script>alert('å')</script>&\"\u{202E}\0";
+        start(&mut page, hostile, "a{}").unwrap();
+        let looks = list([list([hostile, "<b>"])]);
+        write(&mut page, Template::LogLooks, [("looks", looks)]).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(!page.contains("<script") && !page.contains("<b>"), "{page}");
+        assert_eq!(
+            page.matches("&lt;script&gt;alert(&#39;å&#39;)&lt;/script&gt;&amp;&quot;\\u{202e}").count(),
+            2
+        );
+        assert!(
+            write(&mut Vec::new(), Template::LogFoot, []).is_err(),
+            "a field that is missing is a mistake"
+        );
+    }
 }

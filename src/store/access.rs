@@ -157,6 +157,9 @@ struct Ended {
     access: u64,
     rows: u64,
     how: String,
+    /// Index files that could not be used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unused: Vec<String>,
 }
 
 /// A config that came into force, or did not.
@@ -289,8 +292,10 @@ impl AccessLog {
         time: Timestamp,
         rows: u64,
         how: &str,
+        unused: &[String],
     ) -> Result<(), AccessError> {
-        self.add(Kind::Result, time, &Ended { access, rows, how: how.to_owned() }).map(drop)
+        let ended = Ended { access, rows, how: how.to_owned(), unused: unused.to_vec() };
+        self.add(Kind::Result, time, &ended).map(drop)
     }
 
     /// All entries of these kinds, in order.
@@ -489,7 +494,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut log = AccessLog::open(directory.path()).unwrap();
         let first = log.begin(&access("a")).unwrap();
-        log.end(first, Timestamp::UNIX_EPOCH, 7, "done").unwrap();
+        log.end(first, Timestamp::UNIX_EPOCH, 7, "done", &[]).unwrap();
         log.begin(&access("b")).unwrap();
         for change in ["UPDATE entry SET body = 'c'", "DELETE FROM entry WHERE n = 2"] {
             assert!(log.connection.execute(change, []).unwrap_err().to_string().contains("only grows"));

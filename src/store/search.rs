@@ -36,6 +36,15 @@ pub struct Found {
     pub record: Record,
 }
 
+/// What a search could not do as it should.
+#[derive(Debug, Default)]
+pub(super) struct Searched {
+    /// Files that could not be read.
+    pub(super) left_out: Vec<OpenError>,
+    /// Index files that could not be used, and why; all records that they are of were read instead.
+    pub(super) unused: Vec<String>,
+}
+
 /// A log, for reading. Outside of the store it is read within a [`super::session::Session`] alone.
 #[derive(Debug)]
 pub(super) struct Log {
@@ -65,8 +74,8 @@ impl Log {
         &self,
         query: &Query,
         mut each: impl FnMut(Found) -> Result<(), E>,
-    ) -> Result<Vec<OpenError>, E> {
-        let mut faults = Vec::new();
+    ) -> Result<Searched, E> {
+        let mut searched = Searched::default();
         let plan = Plan::new(query, times(query));
         for month in &self.months {
             let path = month.path(&self.directory);
@@ -77,12 +86,18 @@ impl Log {
                         file.found.drain(..).try_for_each(&mut each)?;
                     }
                     file.found.drain(..).try_for_each(&mut each)?;
-                    faults.extend(file.fault.take().map(|source| ReadError { path, source }.into()));
+                    let unused = file
+                        .unused
+                        .take()
+                        .map(|why| format!("{}: {why}", path.with_extension(index::EXTENSION).display()));
+                    searched.unused.extend(unused);
+                    let fault = file.fault.take();
+                    searched.left_out.extend(fault.map(|source| ReadError { path, source }.into()));
                 }
-                Err(fault) => faults.push(fault),
+                Err(fault) => searched.left_out.push(fault),
             }
         }
-        Ok(faults)
+        Ok(searched)
     }
 }
 
@@ -96,6 +111,8 @@ struct Open<'a> {
     next: i64,
     last: i64,
     side: Option<(&'a Plan, Side)>,
+    /// Why the index file, or a part of it, is not used.
+    unused: Option<String>,
     /// What the index file names in the segment before `next`.
     named: VecDeque<i64>,
     /// The last number of a segment of which every record is to be read.
@@ -114,8 +131,15 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
     }
     let open = || {
         let connection = schema::open_to_read(path)?;
-        let side = plan.and_then(|plan| Some((plan, side(path, &connection)?)));
-        // A index file knows the times of its segments; looking for them takes as long as there are records.
+        let (side, unused) = match plan {
+            Some(plan) => match side(path, &connection) {
+                Ok(side) => (side.map(|side| (plan, side)), None),
+                Err(error) => (None, Some(error.to_string())),
+            },
+            None => (None, None),
+        };
+        let unused = unused.or_else(|| Some(side.as_ref()?.1.unused()?.to_string()));
+        // An index file knows the times of its segments; looking for them takes as long as there are records.
         let range = match &query.record {
             None if side.is_some() => schema::ends(&connection)?,
             _ => range(&connection, query)?,
@@ -129,6 +153,7 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
             next,
             last,
             side,
+            unused,
             named: VecDeque::new(),
             whole: 0,
             found: Vec::new(),
@@ -138,16 +163,12 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
     open().map_err(|source| ReadError { path: path.into(), source }.into())
 }
 
-/// The index file of a month file, if there is one that can be read.
-fn side(path: &Path, connection: &Connection) -> Option<Side> {
-    let path = path.with_extension(index::EXTENSION);
-    match File::open(&path).and_then(|file| Side::read(file, connection)) {
-        Ok(side) => Some(side),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "index file not used; every record of the month is read");
-            None
-        }
+/// The index file of a month file, if there is one.
+fn side(path: &Path, connection: &Connection) -> io::Result<Option<Side>> {
+    match File::open(path.with_extension(index::EXTENSION)).and_then(|file| Side::read(file, connection)) {
+        Ok(side) => Ok(Some(side)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -212,7 +233,7 @@ impl Open<'_> {
             }
             Ok(_) => self.whole = to,
             Err(error) => {
-                tracing::warn!(%error, "cannot read an index file; every record is read");
+                self.unused = Some(error.to_string());
                 self.whole = to;
             }
         }

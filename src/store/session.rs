@@ -19,7 +19,7 @@ use super::query::{Party, Query};
 use super::register::Register;
 use super::search::findings::Finding;
 use super::search::totals::Totals;
-use super::search::{Found, Log};
+use super::search::{Found, Log, Searched};
 use super::{OpenError, ReadError};
 use crate::address::Address;
 use crate::config::Heads;
@@ -73,6 +73,8 @@ pub enum Read<T> {
         rows: u64,
         /// Files that could not be read.
         left_out: Vec<OpenError>,
+        /// Index files that could not be used, and why: every record that they are of was read.
+        unused: Vec<String>,
     },
 }
 
@@ -86,6 +88,7 @@ pub struct Session {
     query: Query,
     rows: u64,
     left_out: Vec<OpenError>,
+    unused: Vec<String>,
 }
 
 impl Gate<'_> {
@@ -146,7 +149,8 @@ impl Gate<'_> {
             return Ok(Read::Refused(refused));
         }
         let query = request.query.clone();
-        let mut session = Session { log, accesses, n, access, query, rows: 0, left_out: Vec::new() };
+        let mut session =
+            Session { log, accesses, n, access, query, rows: 0, left_out: Vec::new(), unused: Vec::new() };
         let result = work(&mut session);
         session.end(result)
     }
@@ -220,11 +224,12 @@ impl Session {
     /// Gives every record that was asked for to `each`, in order.
     pub fn search<E>(&mut self, mut each: impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
         let rows = &mut self.rows;
-        let left_out = self.log.search(&self.query, |found| {
+        let Searched { left_out, unused } = self.log.search(&self.query, |found| {
             *rows += 1;
             each(found)
         })?;
         self.leave_out(left_out);
+        self.unused.extend(unused);
         Ok(())
     }
 
@@ -310,6 +315,11 @@ impl Session {
         &self.left_out
     }
 
+    /// Index files that could not be used until now, and why.
+    pub fn unused(&self) -> &[String] {
+        &self.unused
+    }
+
     /// Rows that are shown and that the session did not give.
     pub fn count(&mut self, rows: u64) {
         self.rows += rows;
@@ -335,8 +345,8 @@ impl Session {
             Err(error) if has_left(error.as_ref()) => "broken off",
             Err(_) => "failed",
         };
-        self.accesses.end(self.n, Timestamp::now(), self.rows, how)?;
-        Ok(Read::Given { value: result?, rows: self.rows, left_out: self.left_out })
+        self.accesses.end(self.n, Timestamp::now(), self.rows, how, &self.unused)?;
+        Ok(Read::Given { value: result?, rows: self.rows, left_out: self.left_out, unused: self.unused })
     }
 }
 

@@ -156,6 +156,7 @@ impl<'a> Export<'a> {
             file: &name_of(output),
             sha256: &sha256,
             rows,
+            unused: session.unused().to_vec(),
             left_out: session.left_out().iter().map(ToString::to_string).collect(),
             format: self.format.as_str(),
             profile: self.profile.as_str(),

@@ -1,22 +1,17 @@
 //! `postvakt log subject-extract`: what the log has of one person, and when it was looked at; others are not named.
 
-use std::collections::HashMap;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use serde::Serialize;
 use serde_json::json;
 
 use super::{Context, Reason, Table, period};
 use crate::address::Address;
 use crate::config::Config;
+use crate::export::Line;
 use crate::export::file::NewFile;
-use crate::export::html::{self, made};
-use crate::export::profile::MASKED;
-use crate::export::{Heading, Line, local};
-use crate::record::Record;
-use crate::record::columns::LeafForm;
+use crate::report::extract::{Others, looks, write_page};
 use crate::store::query::Query;
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
@@ -43,15 +38,6 @@ pub(super) struct Args {
     reason: Reason,
 }
 
-/// One time when records of the person were looked at; by whom is not said.
-#[derive(Debug, Serialize)]
-pub(super) struct Look {
-    pub(super) time: String,
-    pub(super) verb: String,
-    pub(super) purpose: String,
-    pub(super) decision: String,
-}
-
 /// Writes the extract.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let person = args.addresses.iter().map(|text| Address::parse(text).filter(|own| own.domain().is_some()));
@@ -62,11 +48,14 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     let more = json!({ "html": args.html.as_ref().map(|path| path.display().to_string()) });
     let request = Request::new("subject-extract", query, args.reason.stated()).with(more);
     let code = context.read(&request, |session, context| {
-        let looks = looks(session, &person, context.config)?;
-        let others = Others { person: &person, numbers: HashMap::new() };
+        let looks = looks(session, &person, &context.config.time_zone)?;
+        let others = Others::of(&person);
         match &args.html {
             Some(path) => {
-                let rows = page(session, path, args.force, &looks, others, context.config)?;
+                let mut file = NewFile::create(path, args.force)?;
+                let rows = write_page(session, &mut file, &looks, others, context.config)?;
+                file.seal()?;
+                file.publish()?;
                 writeln!(std::io::stderr(), "{}: {rows} records, {} accesses", path.display(), looks.len())?;
             }
             None => list(session, others, context)?,
@@ -94,110 +83,6 @@ fn list(session: &mut Session, mut others: Others<'_>, context: &mut Context<'_>
     Ok(table.flush()?)
 }
 
-/// Writes them as a page. How many they are.
-fn page(
-    session: &mut Session,
-    path: &Path,
-    force: bool,
-    looks: &[Look],
-    mut others: Others<'_>,
-    config: &Config,
-) -> anyhow::Result<u64> {
-    let heading = heading(session, others.person, config);
-    let mut page = html::Writer::start(NewFile::create(path, force)?, &heading)?;
-    let mut rows = 0;
-    session.search(|mut found| {
-        rows += 1;
-        others.mask(&mut found.record);
-        page.add(&Line::new(&found, &config.time_zone))
-    })?;
-    page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
-    let mut file = page.finish()?;
-    file.seal()?;
-    file.publish()?;
-    Ok(rows)
-}
-
 fn show<W: Write>(table: &mut Table<W>, found: &Found, config: &Config, json: bool) -> std::io::Result<()> {
     if json { table.json(&Line::new(found, &config.time_zone)) } else { table.add(found, &config.time_zone) }
-}
-
-fn heading<'a>(session: &Session, person: &[Address], config: &'a Config) -> Heading<'a> {
-    let names: Vec<&str> = person.iter().map(Address::as_str).collect();
-    let about = vec![
-        ("Registerutdrag för", names.join(", ")),
-        ("Beslut", session.access().decision.clone()),
-        ("Uttaget", made(session.access().time, &config.time_zone)),
-        ("Maskning", "andra personer än den utdraget gäller".to_owned()),
-    ];
-    Heading {
-        organisation: &config.organisation.name,
-        about,
-        scratch: Path::new("."),
-        form: LeafForm::NEWEST,
-    }
-}
-
-/// The accesses that named the person or showed a record of theirs.
-fn looks(session: &Session, person: &[Address], config: &Config) -> anyhow::Result<Vec<Look>> {
-    let mut looks = Vec::new();
-    for done in session.accesses(None, None)? {
-        let shown = done.result.as_ref().is_some_and(|(rows, _)| *rows > 0);
-        if !shown || !done.access.refused.is_empty() || !SHOWING.contains(&done.access.verb.as_str()) {
-            continue;
-        }
-        if session.showed(&done, person) {
-            looks.push(Look {
-                time: local(done.access.time, &config.time_zone),
-                verb: done.access.verb,
-                purpose: done.access.purpose,
-                decision: done.access.decision,
-            });
-        }
-    }
-    Ok(looks)
-}
-
-/// Accesses that show records with names in them.
-const SHOWING: [&str; 3] = ["search", "export", "subject-extract"];
-
-/// The others: the same one has the same number throughout the extract.
-struct Others<'a> {
-    person: &'a [Address],
-    numbers: HashMap<Address, usize>,
-}
-
-impl Others<'_> {
-    fn mask(&mut self, record: &mut Record) {
-        let sent = self.is_own(&record.sender);
-        record.sender = self.name(&record.sender);
-        record.recipients = record.recipients.iter().map(|recipient| self.name(recipient)).collect();
-        let authors: Vec<String> = record.header_from.split(", ").map(|author| self.name(author)).collect();
-        record.header_from = authors.join(", ");
-        if !self.is_own(&record.auth_user) && !record.auth_user.is_empty() {
-            MASKED.clone_into(&mut record.auth_user);
-        }
-        // Where somebody else sent it, these tell of their machine.
-        if !sent {
-            for text in [&mut record.message_id, &mut record.client, &mut record.helo] {
-                if !text.is_empty() {
-                    MASKED.clone_into(text);
-                }
-            }
-        }
-    }
-
-    fn is_own(&self, text: &str) -> bool {
-        Address::parse(text).is_some_and(|address| self.person.contains(&address))
-    }
-
-    fn name(&mut self, text: &str) -> String {
-        match Address::parse(text) {
-            Some(address) if text != "<>" && !self.person.contains(&address) => {
-                let next = self.numbers.len() + 1;
-                format!("[annan {}]", self.numbers.entry(address).or_insert(next))
-            }
-            _ => text.to_owned(),
-        }
-    }
 }

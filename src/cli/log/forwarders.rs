@@ -1,168 +1,34 @@
-//! `postvakt log report forwarders`: whose mail is forwarded where. Targets are shown as domains: which private mailbox
-//! it is matters to the mail itself, not to the follow-up.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! `postvakt log report forwarders`: whose mail is forwarded where.
 
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use super::{Context, Reason};
-use crate::address::{Address, Domain};
 use crate::cli::write_table;
-use crate::config::Config;
-use crate::export::{local, visible};
-use crate::policy::Actions;
-use crate::rules::{Confidence, auto_forward};
+use crate::report::forwarders::{Forwarders, HEAD};
+use crate::rules::Confidence;
 use crate::store::query::Query;
-use crate::store::search::findings::Finding;
 use crate::store::session::Request;
 
-/// The period where none is given.
-const PERIOD: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-const HEAD: [&str; 8] = ["NEW", "MAILBOX", "DOMAIN", "MECHANISM", "MAILS", "FIRST", "LAST", "THEN"];
-
-/// The report.
-pub(super) struct Forwarders<'a> {
-    /// The period.
-    pub(super) query: Query,
-    since: Timestamp,
-    least: Confidence,
-    config: &'a Config,
-    forwards: BTreeMap<Key, Forward>,
-}
-
-/// A mailbox, if it is known, and the domain that its mail goes to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Key {
-    mailbox: Option<String>,
-    domain: Domain,
-}
-
-/// What is known of one forward.
-struct Forward {
-    mechanisms: BTreeSet<String>,
-    grade: Confidence,
-    first: Timestamp,
-    last: Timestamp,
-    /// What followed the last time.
-    then: String,
-    /// In the period.
-    mails: u64,
-}
-
-impl<'a> Forwarders<'a> {
-    pub(super) fn new(query: Query, least: &str, config: &'a Config) -> anyhow::Result<Self> {
-        let least = Confidence::parse(least).context("an unknown grade")?;
-        let end = query.until.unwrap_or_else(Timestamp::now);
-        let since = query.since.unwrap_or_else(|| end.saturating_sub(PERIOD).unwrap_or(Timestamp::MIN));
-        let query = Query { since: Some(since), ..query };
-        Ok(Self { query, since, least, config, forwards: BTreeMap::new() })
-    }
-
-    /// Reads the log and prints. What came before the period is read too: it tells what is new.
-    pub(super) fn run(mut self, reason: &Reason, context: &mut Context<'_>) -> anyhow::Result<u8> {
-        let more = json!({ "report": "forwarders", "grade": self.least.as_str() });
-        let request = Request::new("report", self.query.clone(), reason.stated()).with(more);
-        let code = context.read(&request, |session, context| {
-            session.findings(auto_forward::SPEC.id, |finding| self.add(&finding));
-            let rows: Vec<_> = self.forwards.iter().filter(|(_, forward)| forward.mails > 0).collect();
-            session.count(rows.len() as u64);
-            if context.json {
-                for (key, forward) in rows {
-                    writeln!(context.out, "{}", self.json(key, forward))?;
-                }
-            } else {
-                let rows: Vec<Vec<String>> =
-                    rows.into_iter().map(|(key, forward)| self.cells(key, forward)).collect();
-                write_table(&mut *context.out, context.terminal, &HEAD, &rows)?;
-            }
-            Ok(())
-        });
-        code.map(|(code, _)| code)
-    }
-
-    fn add(&mut self, Finding { time, row }: &Finding) {
-        let Some(grade) = Confidence::parse(&row.grade).filter(|grade| *grade >= self.least) else { return };
-        let domains: BTreeSet<Domain> =
-            row.recipients.iter().filter_map(|address| Address::parse(address)?.domain()).collect();
-        for domain in domains {
-            let key = Key { mailbox: row.mailboxes.first().cloned(), domain };
-            let forward = self.forwards.entry(key).or_insert_with(|| Forward {
-                mechanisms: BTreeSet::new(),
-                grade,
-                first: *time,
-                last: *time,
-                then: String::new(),
-                mails: 0,
-            });
-            forward.mechanisms.extend(row.evidence.split(',').map(str::to_owned));
-            forward.grade = forward.grade.max(grade);
-            forward.first = forward.first.min(*time);
-            forward.mails += u64::from(*time >= self.since);
-            if *time >= forward.last {
-                forward.last = *time;
-                forward.then = match (row.decision.as_str(), row.mode.as_str()) {
-                    ("", "observe") => format!("would be {}", row.verdict),
-                    ("", _) => row.verdict.clone(),
-                    (decision, _) => format!("allowed by {decision}"),
-                };
-            }
+/// Reads and prints.
+pub(super) fn run(
+    asked: Query,
+    least: &str,
+    reason: &Reason,
+    context: &mut Context<'_>,
+) -> anyhow::Result<u8> {
+    let least = Confidence::parse(least).context("an unknown grade")?;
+    let mut report = Forwarders::new(asked, least, context.config);
+    let more = json!({ "report": "forwarders", "grade": least.as_str() });
+    let request = Request::new("report", report.query.clone(), reason.stated()).with(more);
+    let code = context.read(&request, |session, context| {
+        report.read(session);
+        if context.json {
+            report.to_json().try_for_each(|line| writeln!(context.out, "{line}"))?;
+        } else {
+            write_table(&mut *context.out, context.terminal, &HEAD, &report.rows())?;
         }
-    }
-
-    /// What is new in the period: the mailbox as a forwarder, or the domain as its target.
-    fn new_part(&self, key: &Key, forward: &Forward) -> Option<&'static str> {
-        if forward.first < self.since {
-            return None;
-        }
-        let before =
-            |(other, forward): (&Key, &Forward)| other.mailbox == key.mailbox && forward.first < self.since;
-        Some(if self.forwards.iter().any(before) { "domain" } else { "mailbox" })
-    }
-
-    fn is_private(&self, domain: &Domain) -> bool {
-        self.config.rules.iter().any(|(_, policy)| match &policy.actions {
-            Actions::Forward(forward) => forward.private_domains.contains(domain),
-            Actions::Content(_)
-            | Actions::Virus(_)
-            | Actions::Sender(_)
-            | Actions::Sensitive(_)
-            | Actions::Mark(_)
-            | Actions::Receipt(_) => false,
-        })
-    }
-
-    fn json(&self, key: &Key, forward: &Forward) -> serde_json::Value {
-        let zone = &self.config.time_zone;
-        json!({
-            "mailbox": key.mailbox,
-            "domain": key.domain.as_str(),
-            "private": self.is_private(&key.domain),
-            "mechanisms": forward.mechanisms,
-            "grade": forward.grade.as_str(),
-            "mails": forward.mails,
-            "first": local(forward.first, zone),
-            "last": local(forward.last, zone),
-            "new": self.new_part(key, forward),
-            "then": forward.then,
-        })
-    }
-
-    fn cells(&self, key: &Key, forward: &Forward) -> Vec<String> {
-        let day = |time| self.config.time_zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string();
-        let private = if self.is_private(&key.domain) { " (private)" } else { "" };
-        let mechanisms = forward.mechanisms.iter().cloned().collect::<Vec<_>>().join(",");
-        vec![
-            self.new_part(key, forward).unwrap_or_default().to_owned(),
-            visible(key.mailbox.as_deref().unwrap_or("(unknown)")).into_owned(),
-            format!("{}{private}", visible(key.domain.as_str())),
-            format!("{mechanisms} ({})", forward.grade.as_str()),
-            forward.mails.to_string(),
-            day(forward.first),
-            day(forward.last),
-            visible(&forward.then).into_owned(),
-        ]
-    }
+        Ok(())
+    });
+    code.map(|(code, _)| code)
 }

@@ -1,10 +1,5 @@
 //! `postvakt log report month|quarter`: what a period held, as a page to be read, printed and filed.
 
-mod chart;
-mod model;
-mod page;
-pub(super) mod period;
-
 use std::path::PathBuf;
 
 use jiff::Timestamp;
@@ -12,11 +7,12 @@ use serde_json::json;
 
 use super::{Context, Reason};
 use crate::export::file::NewFile;
+use crate::report::model::{Model, Sources};
+use crate::report::page;
+use crate::report::period::{Length, Period};
 use crate::store::query::Query;
 use crate::store::session::Request;
 use crate::store::verify::verify;
-use model::{Model, Sources};
-use period::{Length, Period};
 
 /// Which period, and where the report goes.
 #[derive(Debug, clap::Args)]

@@ -2,13 +2,13 @@
 
 use serde_json::json;
 
-use super::report::period::{Length, Period};
 use super::{Context, Reason};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::html::{direction, octets, verdict};
-use crate::export::profile::{Mask, Profile, Pseudonyms};
 use crate::export::{Line, visible};
+use crate::report::period::{Length, Period};
+use crate::report::sample::Sample;
 use crate::store::query::Query;
 use crate::store::search::Found;
 use crate::store::session::Request;
@@ -44,13 +44,9 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     let more = json!({ "sample": period.code(), "n": args.n, "seed": args.seed });
     let request = Request::new("sample", query, args.reason.stated()).with(more);
     let code = context.read(&request, |session, context| {
-        let key = session.key(&format!("sample {} {}", period.code(), args.seed))?;
-        let own = Pseudonyms { key, organisation: &context.config.organisation };
-        let mask = Mask::new(Profile::Pseudonym, &[], &[], Some(own));
-        let (mut chosen, all) = session.sample(args.n.into(), &args.seed);
-        for found in &mut chosen {
-            mask.apply(found);
-        }
+        let organisation = &context.config.organisation;
+        let Sample { chosen, all } =
+            Sample::choose(session, organisation, period, args.n.into(), &args.seed)?;
         let out = &mut *context.out;
         if context.json {
             for found in &chosen {

@@ -193,7 +193,19 @@ async fn whatever_becomes_of_an_index_file_no_row_is_hidden_and_verify_names_it(
         }
     }
     assert!(told > 3);
+    let last = || -> String {
+        let accesses = rusqlite::Connection::open(path.join("access.db")).unwrap();
+        let sql = "SELECT body FROM entry WHERE kind = 'result' ORDER BY n DESC LIMIT 1";
+        accesses.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let mut changed = whole.clone();
+    changed.iter_mut().take(32).for_each(|octet| *octet ^= 0xFF);
+    fs::write(side(path), &changed).unwrap();
+    assert_eq!(find(path, &query), right);
+    assert!(last().contains("log-2026-08.idx: the index file is damaged"), "{}", last());
     fs::write(side(path), &whole).unwrap();
+    assert_eq!(find(path, &query), right);
+    assert!(!last().contains("idx"), "{}", last());
     assert_eq!(verdict_of_index(path), Verdict::Whole);
     // One that other hands made, with checksums of their own: a month without these records, its index file taken over.
     let other = tempfile::tempdir().unwrap();

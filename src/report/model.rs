@@ -1,5 +1,7 @@
 //! What a report tells: counts of a period, by day and by kind. No person is named in it.
 
+#![expect(missing_docs, reason = "the fields are the words of the report, and of its JSON")]
+
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
@@ -19,122 +21,122 @@ const SENSITIVE: [&str; 2] = ["sensitive-data", "credentials"];
 
 /// A report.
 #[derive(Debug, Serialize)]
-pub(super) struct Model {
-    pub(super) organisation: String,
-    pub(super) node: String,
-    pub(super) period: String,
+pub struct Model {
+    pub organisation: String,
+    pub node: String,
+    pub period: String,
     #[serde(skip)]
-    pub(super) name: String,
-    pub(super) since: String,
-    pub(super) until: String,
-    pub(super) made: String,
-    pub(super) mails: u64,
+    pub name: String,
+    pub since: String,
+    pub until: String,
+    pub made: String,
+    pub mails: u64,
     /// In the period before, as long.
-    pub(super) mails_before: u64,
-    pub(super) octets: u64,
-    pub(super) days: Vec<Day>,
-    pub(super) verdicts: Vec<Verdicts>,
-    pub(super) rules: Vec<Rule>,
-    pub(super) letters: Vec<Letters>,
-    pub(super) accesses: Vec<Accesses>,
+    pub mails_before: u64,
+    pub octets: u64,
+    pub days: Vec<Day>,
+    pub verdicts: Vec<Verdicts>,
+    pub rules: Vec<Rule>,
+    pub letters: Vec<Letters>,
+    pub accesses: Vec<Accesses>,
     /// How many users read the log.
-    pub(super) readers: u64,
-    pub(super) verified: Verified,
+    pub readers: u64,
+    pub verified: Verified,
     /// Files that could not be read: the counts lack what they have.
-    pub(super) left_out: Vec<String>,
+    pub left_out: Vec<String>,
 }
 
 /// One day.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Day {
-    pub(super) date: Date,
-    pub(super) inbound: u64,
-    pub(super) outbound: u64,
-    pub(super) internal: u64,
+pub struct Day {
+    pub date: Date,
+    pub inbound: u64,
+    pub outbound: u64,
+    pub internal: u64,
     /// Ended before its recipients were known.
-    pub(super) unknown: u64,
-    pub(super) forwards: Then,
-    pub(super) sensitive: Then,
+    pub unknown: u64,
+    pub forwards: Then,
+    pub sensitive: Then,
 }
 
 /// What followed from findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Then {
+pub struct Then {
     /// Held, put off or refused.
-    pub(super) stopped: u64,
+    pub stopped: u64,
     /// Marked, or sent to others than its sender named.
-    pub(super) marked: u64,
+    pub marked: u64,
     /// Allowed by a decision.
-    pub(super) allowed: u64,
+    pub allowed: u64,
     /// Something would have followed; the rule looks on.
-    pub(super) observed: u64,
+    pub observed: u64,
     /// Nothing but the record.
-    pub(super) recorded: u64,
+    pub recorded: u64,
     /// The rule could not tell.
-    pub(super) unknown: u64,
+    pub unknown: u64,
 }
 
 /// Mails that came to one end.
 #[derive(Debug, Serialize)]
-pub(super) struct Verdicts {
-    pub(super) verdict: &'static str,
-    pub(super) mails: u64,
-    pub(super) before: u64,
+pub struct Verdicts {
+    pub verdict: &'static str,
+    pub mails: u64,
+    pub before: u64,
 }
 
 /// Findings of one rule.
 #[derive(Debug, Serialize)]
-pub(super) struct Rule {
-    pub(super) rule: String,
-    pub(super) then: Then,
+pub struct Rule {
+    pub rule: String,
+    pub then: Then,
 }
 
 /// Mails of our own of one kind.
 #[derive(Debug, Serialize)]
-pub(super) struct Letters {
-    pub(super) kind: String,
-    pub(super) written: u64,
-    pub(super) sent: u64,
-    pub(super) failed: u64,
-    pub(super) cancelled: u64,
+pub struct Letters {
+    pub kind: String,
+    pub written: u64,
+    pub sent: u64,
+    pub failed: u64,
+    pub cancelled: u64,
 }
 
 /// Accesses to the log of one kind.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct Accesses {
-    pub(super) verb: String,
-    pub(super) given: u64,
-    pub(super) refused: u64,
+pub struct Accesses {
+    pub verb: String,
+    pub given: u64,
+    pub refused: u64,
     /// Of those given: by a decision.
-    pub(super) decided: u64,
-    pub(super) rows: u64,
+    pub decided: u64,
+    pub rows: u64,
 }
 
 /// What verifying the whole log came to.
 #[derive(Debug, Serialize)]
-pub(super) struct Verified {
-    pub(super) result: Verdict,
-    pub(super) records: u64,
-    pub(super) pruned: u64,
-    pub(super) heads: u64,
-    pub(super) newest: Option<String>,
-    pub(super) faults: Vec<String>,
+pub struct Verified {
+    pub result: Verdict,
+    pub records: u64,
+    pub pruned: u64,
+    pub heads: u64,
+    pub newest: Option<String>,
+    pub faults: Vec<String>,
 }
 
 /// What a report is made of.
-pub(super) struct Sources<'a> {
-    pub(super) config: &'a Config,
-    pub(super) period: Period,
-    pub(super) now: &'a Totals,
-    pub(super) before: &'a Totals,
-    pub(super) accesses: &'a [Done],
-    pub(super) verified: &'a verify::Report,
-    pub(super) made: jiff::Timestamp,
-    pub(super) left_out: Vec<String>,
+pub struct Sources<'a> {
+    pub config: &'a Config,
+    pub period: Period,
+    pub now: &'a Totals,
+    pub before: &'a Totals,
+    pub accesses: &'a [Done],
+    pub verified: &'a verify::Report,
+    pub made: jiff::Timestamp,
+    pub left_out: Vec<String>,
 }
 
 impl Model {
-    pub(super) fn new(sources: Sources<'_>) -> anyhow::Result<Self> {
+    pub fn new(sources: Sources<'_>) -> Result<Self, jiff::Error> {
         let Sources { config, period, now, before, accesses, verified, made, left_out } = sources;
         let zone = &config.time_zone;
         let (since, until) = period.times(zone)?;
@@ -161,7 +163,7 @@ impl Model {
         })
     }
 
-    pub(super) fn sum(&self, of: impl Fn(&Day) -> u64) -> u64 {
+    pub fn sum(&self, of: impl Fn(&Day) -> u64) -> u64 {
         self.days.iter().map(of).sum()
     }
 }
@@ -179,12 +181,18 @@ impl Then {
         *place += count;
     }
 
-    pub(super) fn all(&self) -> u64 {
+    /// All of it.
+    pub fn all(&self) -> u64 {
         self.parts().iter().sum()
     }
 
+    /// Those that are findings: not what could not be told.
+    pub fn found(&self) -> u64 {
+        self.all() - self.unknown
+    }
+
     /// In the order of charts and tables.
-    pub(super) fn parts(&self) -> [u64; 6] {
+    pub fn parts(&self) -> [u64; 6] {
         [self.stopped, self.marked, self.allowed, self.observed, self.recorded, self.unknown]
     }
 }

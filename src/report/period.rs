@@ -21,7 +21,7 @@ const MONTHS: [&str; 12] = [
 
 /// How long a period is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli::log) enum Length {
+pub enum Length {
     /// A calendar month.
     Month,
     /// Three of them.
@@ -39,16 +39,16 @@ impl Length {
 
 /// A month or a quarter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli::log) struct Period {
+pub struct Period {
     /// How long it is.
-    pub(in crate::cli::log) length: Length,
+    pub length: Length,
     /// Its first day.
-    pub(in crate::cli::log) first: Date,
+    pub first: Date,
 }
 
 impl Period {
     /// The period that `text` names: `2026-10`, `2026Q3`.
-    pub(in crate::cli::log) fn parse(text: &str, length: Length) -> Result<Self, String> {
+    pub fn parse(text: &str, length: Length) -> Result<Self, String> {
         let wrong = || match length {
             Length::Month => format!("{text:?} is not a month; write 2026-10"),
             Length::Quarter => format!("{text:?} is not a quarter; write 2026Q3"),
@@ -67,7 +67,7 @@ impl Period {
     }
 
     /// The last one that is over.
-    pub(in crate::cli::log) fn last(length: Length, now: Timestamp, zone: &TimeZone) -> Self {
+    pub fn last(length: Length, now: Timestamp, zone: &TimeZone) -> Self {
         let today = zone.to_datetime(now).date();
         let into = match length {
             Length::Month => 0,
@@ -78,29 +78,30 @@ impl Period {
     }
 
     /// The one before.
-    pub(in crate::cli::log) fn before(self) -> Self {
+    #[must_use]
+    pub fn before(self) -> Self {
         Self { first: self.first.saturating_sub(self.length.months().months()), ..self }
     }
 
     /// The day after its last one.
-    pub(in crate::cli::log) fn end(self) -> Date {
+    pub fn end(self) -> Date {
         self.first.saturating_add(self.length.months().months())
     }
 
     /// Its days.
-    pub(in crate::cli::log) fn days(self) -> Vec<Date> {
+    pub fn days(self) -> Vec<Date> {
         let end = self.end();
         self.first.series(1.day()).take_while(|day| *day < end).collect()
     }
 
     /// Its two ends.
-    pub(in crate::cli::log) fn times(self, zone: &TimeZone) -> anyhow::Result<(Timestamp, Timestamp)> {
+    pub fn times(self, zone: &TimeZone) -> Result<(Timestamp, Timestamp), jiff::Error> {
         let at = |day: Date| zone.to_timestamp(day.at(0, 0, 0, 0));
         Ok((at(self.first)?, at(self.end())?))
     }
 
     /// As the command line names it.
-    pub(in crate::cli::log) fn code(self) -> String {
+    pub fn code(self) -> String {
         match self.length {
             Length::Month => format!("{:04}-{:02}", self.first.year(), self.first.month()),
             Length::Quarter => format!("{:04}Q{}", self.first.year(), (self.first.month() + 2) / 3),
@@ -108,7 +109,7 @@ impl Period {
     }
 
     /// As a heading names it.
-    pub(in crate::cli::log) fn name(self) -> String {
+    pub fn name(self) -> String {
         let month = usize::from(self.first.month().unsigned_abs());
         match self.length {
             Length::Month => format!("{} {}", month_name(month), self.first.year()),
@@ -118,7 +119,7 @@ impl Period {
 }
 
 /// The name of a month, from 1.
-pub(super) fn month_name(month: usize) -> &'static str {
+pub fn month_name(month: usize) -> &'static str {
     MONTHS.get(month.wrapping_sub(1)).copied().unwrap_or("?")
 }
 

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::export::html::escaped;
+use crate::export::page::escaped;
 
 /// One part of each column or bar: its name, and its colour's name in the page's style.
 pub(super) type Part = (&'static str, char);
