@@ -12,6 +12,7 @@ mod contents;
 pub mod direction;
 pub mod extract;
 pub mod forwarding;
+pub mod gathered;
 pub mod grammar;
 mod header;
 pub mod identity;

@@ -15,17 +15,15 @@ pub mod volume;
 
 use std::sync::Arc;
 
-use crate::address::Address;
 use crate::config::Config;
+use crate::facts::attachment::Unopened;
 use crate::facts::authentication::Authentication;
-use crate::facts::identity::Key;
+use crate::facts::gathered::Gathered;
 use crate::facts::{Cause, Contact, Fact, Facts, Needs};
 use crate::limiter::ReceiptLimiter;
 use crate::limits;
 use crate::mail::{Direction, Mail};
 use crate::metrics::METRICS;
-use crate::policy::Decision;
-use crate::rules::{Finding, auto_forward};
 use crate::store::{OpenError, Store};
 use crate::worker::pool::Workers;
 use contacts::Contacts;
@@ -90,45 +88,6 @@ impl Sources {
         }
     }
 
-    /// Notes what was deferred, and what looked like a forward, however little.
-    pub fn note(&self, facts: &Facts, decision: &Decision) {
-        if decision.is_deferred_for_now() {
-            self.deferrals.note(facts);
-        }
-        let found = decision.rulings.iter().any(|ruling| {
-            ruling.rule == auto_forward::SPEC.id && matches!(ruling.finding, Finding::Match(_))
-        });
-        if let Some(sender) = facts.forwarder().filter(|_| found) {
-            let external = facts.recipients.iter().filter(|recipient| !recipient.inside);
-            self.habits.note(&sender, external.map(|recipient| &recipient.address), facts.arrived);
-        }
-    }
-
-    /// Counts whom the sender has written to.
-    pub fn count(&self, facts: &Facts) {
-        if let (Fact::Known(_), Some(sender)) = (&facts.addressed, counted(facts)) {
-            self.volume.note(sender, people_inside(facts), facts.arrived);
-        }
-    }
-
-    /// Whom people here know from now on: the author of a mail that was let in, and whoever is written to. Each once in
-    /// a while.
-    pub fn met(&self, facts: &Facts, needs: Needs) -> Vec<Key> {
-        if !needs.contact {
-            return Vec::new();
-        }
-        match (&facts.contact, facts.direction) {
-            (Fact::Known(contact), Direction::Inbound) if !contact.fresh => vec![contact.key],
-            (_, Direction::Outbound) => {
-                let written_to = facts.recipients.iter().filter(|recipient| !recipient.inside);
-                let keys = written_to.map(|recipient| self.memory.key().of_person(&recipient.address));
-                let keys = keys.filter(|key| !self.contacts.find(*key, facts.arrived).fresh);
-                keys.take(limits::CONTACTS_OF_ONE_MAIL).collect()
-            }
-            (_, Direction::Inbound | Direction::Internal) => Vec::new(),
-        }
-    }
-
     /// Takes a new config's needs.
     pub fn take(&self, needs: Needs) {
         self.memory.keep(days(needs));
@@ -140,34 +99,27 @@ fn days(needs: Needs) -> u32 {
     if needs.seen_days == 0 { limits::SEEN_DAYS_USUAL } else { needs.seen_days }
 }
 
-/// Adds what `needs` asks for. Gives the room that texts of documents take.
+/// Gathers what the config's rules need: all of it at once, each question with a deadline of its own. Gives, too, the
+/// room that texts of documents take.
 pub async fn gather(
-    facts: &mut Facts,
+    facts: &Facts,
+    unopened: Vec<Unopened>,
     mail: &Arc<Mail>,
     config: &Arc<Config>,
     share: Share,
     sources: &Sources,
-) -> Option<Held> {
+) -> (Gathered, Option<Held>) {
     let needs = config.needs;
-    facts.may_be_deferred = sources.deferrals.may_defer(facts);
-    // The DNS and the scanners are asked at once; each has its own deadline.
-    let (authentication, scans) = tokio::join!(
+    let may_be_deferred = sources.deferrals.may_defer(facts);
+    let (authentication, scans, recalled, (opened, room)) = tokio::join!(
         authentication(facts, needs, mail, config, sources),
         scanner::scan(mail, facts, needs, &config.scanners, &sources.scanners),
+        recall::lookup_seen(facts, needs.seen_days, &sources.memory, &sources.habits),
+        documents::open(facts, unopened, needs, share, sources),
     );
-    facts.authentication = authentication;
-    facts.scans = scans;
-    if let (1.., Some(sender)) = (needs.volume_minutes, counted(facts)) {
-        let addressed = sources.volume.of(sender, people_inside(facts), facts.arrived, needs.volume_minutes);
-        facts.addressed = Fact::Known(addressed);
-    }
-    if needs.contact {
-        facts.contact = contact(facts, sources);
-    }
-    if needs.seen_days > 0 {
-        recall::lookup_seen(facts, needs.seen_days, &sources.memory, &sources.habits).await;
-    }
-    documents::open(facts, needs, share, sources).await
+    let (addressed, contact) = (addressed(facts, needs, sources), contact(facts, needs, sources));
+    let gathered = Gathered { authentication, scans, recalled, opened, contact, addressed, may_be_deferred };
+    (gathered, room)
 }
 
 /// Who vouches for a mail from outside.
@@ -184,20 +136,20 @@ async fn authentication(
     as_fact(auth::authenticate(mail, facts, &config.dns, &sources.resolver).await, "authentication")
 }
 
-/// The sender inside whose mail is counted: not that of a list, which writes to all who asked for it.
-fn counted(facts: &Facts) -> Option<&Address> {
-    let sender = facts.sender.address()?;
-    (facts.from_inside && facts.owns(sender) && !facts.own_list()).then_some(sender)
-}
-
-fn people_inside(facts: &Facts) -> impl Iterator<Item = &Address> {
-    facts.recipients.iter().filter(|recipient| recipient.inside).map(|recipient| &recipient.address)
+/// How many people inside the sender has written to within the window, this mail's recipients included.
+fn addressed(facts: &Facts, needs: Needs, sources: &Sources) -> Fact<u32> {
+    match (needs.volume_minutes, volume::counted(facts)) {
+        (minutes @ 1.., Some(sender)) => {
+            Fact::Known(sources.volume.of(sender, volume::people_inside(facts), facts.arrived, minutes))
+        }
+        _ => Fact::NotGathered,
+    }
 }
 
 /// What is remembered of the author of a mail from outside: whom people see in From.
-fn contact(facts: &Facts, sources: &Sources) -> Fact<Contact> {
+fn contact(facts: &Facts, needs: Needs, sources: &Sources) -> Fact<Contact> {
     let author = facts.header.from.first().or(facts.sender.address());
-    match author.filter(|_| facts.direction == Direction::Inbound) {
+    match author.filter(|_| needs.contact && facts.direction == Direction::Inbound) {
         Some(author) => {
             let key = sources.memory.key().of_person(author);
             Fact::Known(sources.contacts.find(key, facts.arrived))

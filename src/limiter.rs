@@ -2,7 +2,7 @@
 //! config allows, and two programs that answer each other come to an end.
 //!
 //! A breaker opens when there are too many in all, and closes when the hour or the day has half of that. What is counted
-//! is counted before it is stored; [`ReceiptLimiter::forget`] takes it back where the store failed.
+//! is counted before it is stored, and a [`Reservation`] takes it back where that fails.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -94,8 +94,9 @@ impl ReceiptLimiter {
 
     /// Counts the receipts that are to be sent, and silences those for which there is no room, and those for a mail that
     /// names a receipt of ours in its subject: that case has its receipt.
-    pub fn admit(&self, facts: &Facts, ceilings: &RateLimits, receipts: &mut [Receipt]) {
-        let Some(sender) = facts.sender.address() else { return };
+    pub fn reserve(&self, facts: &Facts, ceilings: &RateLimits, receipts: &mut [Receipt]) -> Reservation<'_> {
+        let mut reservation = Reservation { limiter: self, keys: Vec::new() };
+        let Some(sender) = facts.sender.address() else { return reservation };
         let now = facts.arrived.as_millisecond();
         let outbox = self.store.as_ref().map(Store::outbox);
         let full = outbox.is_some_and(|outbox| !outbox.has_room());
@@ -123,25 +124,40 @@ impl ReceiptLimiter {
             }
             if receipt.suppression.is_none() {
                 window.count(now, receipt.key, subjects);
+                reservation.keys.push(receipt.key);
             }
         }
-    }
-
-    /// Takes back what was counted for a mail whose record could not be stored.
-    pub fn forget(&self, receipts: &[Receipt]) {
-        let mut window = self.window();
-        for receipt in receipts.iter().filter(|receipt| receipt.suppression.is_none()) {
-            let at = window.entries.iter().rposition(|(_, key, _)| *key == receipt.key);
-            if let Some((at, _, subjects)) = at.and_then(|at| window.entries.remove(at)) {
-                window.known.remove(&receipt.key);
-                window.discount(at, &subjects);
-            }
-        }
+        reservation
     }
 
     /// A panic while the lock was held leaves counts that are still counts.
     fn window(&self) -> MutexGuard<'_, Window> {
         self.window.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Receipts that were counted for a mail whose record is not stored yet. Where it never is, they were none.
+#[derive(Debug)]
+#[must_use]
+pub struct Reservation<'a> {
+    limiter: &'a ReceiptLimiter,
+    keys: Vec<Key>,
+}
+
+impl Reservation<'_> {
+    /// The record is stored: they count.
+    pub fn keep(mut self) {
+        self.keys.clear();
+    }
+}
+
+impl Drop for Reservation<'_> {
+    fn drop(&mut self) {
+        if self.keys.is_empty() {
+            return;
+        }
+        let mut window = self.limiter.window();
+        self.keys.iter().for_each(|key| window.forget(key));
     }
 }
 
@@ -168,6 +184,14 @@ impl Window {
                     self.counts.remove(subject);
                 }
             }
+        }
+    }
+
+    fn forget(&mut self, forgotten: &Key) {
+        let at = self.entries.iter().rposition(|(_, key, _)| key == forgotten);
+        if let Some((at, key, subjects)) = at.and_then(|at| self.entries.remove(at)) {
+            self.known.remove(&key);
+            self.discount(at, &subjects);
         }
     }
 

@@ -1,18 +1,18 @@
 //! The story of a mail, on one screen: facts, findings, decision; then the record is stored, and only then the MTA is
 //! answered.
 
+pub mod remembered;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use jiff::civil::Date;
 
 use crate::answer::Answer;
 use crate::config::Config;
 use crate::effects::notices;
 use crate::facts::{Facts, Needs, direction, extract};
-use crate::gather::seen::SeenStore as _;
 use crate::gather::turns::{Share, Turns};
 use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
@@ -23,9 +23,9 @@ use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId
 use crate::rules::Sensitivity;
 use crate::rules::receipt::Suppression;
 use crate::store::{Entry, Store};
-use crate::verdict::Verdict;
 use crate::work::Work;
 use crate::{effects, limits};
+use remembered::Remembered;
 
 /// What the log has of a mail that never came to its end: nothing of it is opened.
 const LOG_NEEDS: Needs = Needs { body: true, ..Needs::NONE };
@@ -63,27 +63,22 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
         effort.step(mail.message.bytes.len(), move || extract::extract(&mail, &organisation, needs)).await?
     };
     facts.work = effort.work.clone();
-    let _room = gather::gather(&mut facts, mail, config, effort.share, sources).await;
+    let unopened = std::mem::take(&mut facts.unopened);
+    let (gathered, _room) = gather::gather(&facts, unopened, mail, config, effort.share, sources).await;
+    facts.add(gathered);
     let octets = facts.passages.iter().map(|passage| passage.text.len()).sum();
     let judged = {
         let config = config.clone();
         effort.step(octets, move || judged(facts, &config)).await
     };
-    let Assessment { facts, mut decision } = judged?;
+    let assessment = judged?;
+    let facts = &assessment.facts;
     METRICS.message_cpu_seconds.observe(facts.work.spent().as_secs_f64());
     if facts.work.was_cut() {
         METRICS.limits_exceeded.with_label_values(&["mail_cpu"]).inc();
         tracing::warn!(queue_id = facts.queue_id, "CPU limit of a mail reached; the rest was not read");
     }
-    caught(|| {
-        let rules = config.rules.iter().map(|(rule, policy)| (&**rule, policy));
-        receipts::decide(&facts, rules, today(&facts, config), &mut decision);
-        if let Some(ceilings) = config.receipt_ceilings() {
-            sources.limiter.admit(&facts, ceilings, &mut decision.receipts);
-        }
-        decision
-    })
-    .map(|decision| Assessment { facts, decision })
+    Ok(assessment)
 }
 
 /// Long work for one mail: counted, in its turn, and stopped when the client has given up.
@@ -127,19 +122,21 @@ impl Drop for Effort<'_> {
     }
 }
 
-/// The day on which the mail came, in the organisation's time zone.
-fn today(facts: &Facts, config: &Config) -> Date {
-    facts.arrived.to_zoned(config.time_zone.clone()).date()
-}
-
 /// What the rules find in the facts, and what follows from it.
 fn judged(facts: Facts, config: &Config) -> Assessment {
     let started = Instant::now();
     let findings = config.rules.iter().flat_map(|(rule, policy)| {
         rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
     });
-    let mut decision = decide::decide(&facts, findings, today(&facts, config));
+    let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
+    let mut decision = decide::decide(&facts, findings, today);
     effects::refuse_forged(&facts, &mut decision);
+    receipts::decide(
+        &facts,
+        config.rules.iter().map(|(rule, policy)| (&**rule, policy)),
+        today,
+        &mut decision,
+    );
     METRICS.stage_seconds.with_label_values(&["rules"]).observe(started.elapsed().as_secs_f64());
     Assessment { facts, decision }
 }
@@ -177,40 +174,28 @@ impl Handler for Pipeline {
 impl Pipeline {
     /// Stores the record, and answers when that is durable.
     async fn perform(&self, mail: &Mail, config: &Config, mut assessment: Assessment) -> Answer {
+        let reserved =
+            remembered::reserve(&self.sources, config, &assessment.facts, &mut assessment.decision);
         let outbox = self.notices(config, &mut assessment);
         let Assessment { facts, decision } = &assessment;
-        let seen = effects::remembered(facts, decision).map(|row| self.sources.memory.linked(row));
         let mut record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);
         self.minimise(config, &mut record, &mut findings);
-        let let_in = decision.verdict <= Verdict::Hold;
-        let contacts = if let_in { self.sources.met(facts, config.needs) } else { Vec::new() };
-        let id = match self
-            .store
-            .commit(Entry { record, findings, seen: seen.clone(), outbox, contacts: contacts.clone() })
-            .await
-        {
-            Ok(id) => id,
-            Err(error) => {
-                self.sources.limiter.forget(&decision.receipts);
-                tracing::error!(%error, queue_id = facts.queue_id, "cannot store the record; the mail is deferred");
-                return effects::not_stored();
+        let remembered = Remembered::of(&self.sources, config.needs, facts, decision, reserved);
+        let (seen, contacts) = (remembered.seen.clone(), remembered.contacts.clone());
+        match self.store.commit(Entry { record, findings, seen, outbox, contacts }).await {
+            Ok(id) => {
+                remembered.keep(Some(id.seq));
+                count(facts.direction.as_str(), outcome);
+                report(&id, &assessment);
+                effects::answer(facts, &mail.envelope, decision, &id)
             }
-        };
-        if let Some(row) = &seen {
-            self.sources.memory.remember(id.seq, row);
+            Err(error) => {
+                tracing::error!(%error, queue_id = facts.queue_id, "cannot store the record; the mail is deferred");
+                effects::not_stored()
+            }
         }
-        if let_in {
-            self.sources.count(facts);
-        }
-        for key in &contacts {
-            self.sources.contacts.remember(key, facts.arrived);
-        }
-        self.sources.note(facts, decision);
-        count(facts.direction.as_str(), outcome);
-        report(&id, &assessment);
-        effects::answer(facts, &mail.envelope, decision, &id)
     }
 
     /// The letters that follow. A receipt that could not be written is not promised.

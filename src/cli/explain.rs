@@ -13,14 +13,13 @@ use crate::config::Config;
 use crate::effects;
 use crate::facts::Facts;
 use crate::gather::Sources;
-use crate::gather::seen::SeenStore as _;
 use crate::mail::Mail;
+use crate::pipeline::remembered::{self, Remembered};
 use crate::pipeline::{self, Assessment};
 use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
 use crate::rules::Sensitivity;
 use crate::rules::receipt::Suppression;
-use crate::verdict::Verdict;
 use crate::worker::pool::Workers;
 
 use super::YES;
@@ -73,17 +72,10 @@ pub struct Explained {
 
 /// Assesses a mail and remembers it as the wire would.
 pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
-    let assessment = pipeline::assess(mail, config, sources).await?;
-    if let Some(row) = effects::remembered(&assessment.facts, &assessment.decision) {
-        sources.memory.remember_unstored(&sources.memory.linked(row));
-    }
-    if assessment.decision.verdict <= Verdict::Hold {
-        sources.count(&assessment.facts);
-        for key in sources.met(&assessment.facts, config.needs) {
-            sources.contacts.remember(&key, assessment.facts.arrived);
-        }
-    }
-    sources.note(&assessment.facts, &assessment.decision);
+    let mut assessment = pipeline::assess(mail, config, sources).await?;
+    let Assessment { facts, decision } = &mut assessment;
+    let reserved = remembered::reserve(sources, config, facts, decision);
+    Remembered::of(sources, config.needs, facts, decision, reserved).keep(None);
     let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };
     let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id);
     Ok(Explained { assessment, answer })

@@ -8,6 +8,8 @@ use super::Sources;
 use super::room::Held;
 use super::turns::Share;
 use crate::documents::{Allowance, Reason};
+use crate::facts::attachment::Unopened;
+use crate::facts::gathered::Opened;
 use crate::facts::{Facts, Needs};
 use crate::limits;
 use crate::metrics::METRICS;
@@ -17,61 +19,71 @@ use crate::worker::wire::Head;
 /// A text lies in memory twice at the most: as it comes out of a pipe or is folded, and itself.
 const COPIES: usize = 2;
 
-/// Reads what is still unopened among the attachments. One mail has one document at a worker at a time, and waits for
-/// its turn with each. Gives the room that their texts take.
-pub(super) async fn open(facts: &mut Facts, needs: Needs, share: Share, sources: &Sources) -> Option<Held> {
-    let documents = std::mem::take(&mut facts.unopened);
-    if documents.is_empty() {
-        return None;
+/// Reads attachments. One mail has one document at a worker at a time, and waits for its turn with each. Gives what was
+/// read, and the room that the texts take.
+pub(super) async fn open(
+    facts: &Facts,
+    unopened: Vec<Unopened>,
+    needs: Needs,
+    share: Share,
+    sources: &Sources,
+) -> (Vec<Opened>, Option<Held>) {
+    if unopened.is_empty() {
+        return (Vec::new(), None);
     }
     let started = Instant::now();
     let left = || limits::DOCUMENTS_TIME.saturating_sub(started.elapsed());
     let mut allowance = Allowance::default();
     let own: usize = facts.passages.iter().map(|passage| passage.text.len()).sum();
     allowance.text = allowance.text.saturating_sub(own);
-    let sizes = documents.iter().map(|document| allowance.of(document.content.len()).text);
-    let wanted = sizes.sum::<usize>().min(allowance.text);
-    let room = timeout(left(), sources.room.take(wanted * COPIES)).await.ok();
-    for document in documents {
+    let (wanted, most) =
+        (unopened.iter().map(|document| allowance.of(document.content.len()).text), allowance.text);
+    let mut room = timeout(left(), sources.room.take(wanted.sum::<usize>().min(most) * COPIES)).await.ok();
+    let mut opened = Vec::new();
+    for document in unopened {
         let Some(attachment) = facts.attachments.get(document.attachment) else { continue };
         let cpu = facts.work.left().saturating_sub(limits::RULES_CPU_TIME).min(limits::DOCUMENT_CPU_TIME);
-        let spent = [(cpu.is_zero(), Reason::Time), (allowance.text == 0, Reason::Limit)];
-        if let Some((_, reason)) = spent.into_iter().find(|(is_spent, _)| *is_spent) {
-            unread(facts, document.attachment, "mail-limit", reason);
-            continue;
-        }
-        let (name, media_type) = (attachment.name.clone(), attachment.media_type.clone());
-        let head = Head { name, media_type, allowance: allowance.of(document.content.len()) };
-        let read = async {
-            let mut turn = sources.turns.turn(share).await;
-            let read = Box::pin(sources.workers.read(&head, &document.content, cpu)).await;
-            turn.cost(read.cpu);
-            read
-        };
-        let patience = if room.is_some() { left() } else { Duration::ZERO };
-        let Ok(read) = timeout(patience, read).await else {
-            unread(facts, document.attachment, "mail-timeout", Reason::Busy);
-            continue;
-        };
-        facts.work.charge(read.cpu);
-        match read.reading {
-            Ok(mut reading) => {
-                allowance = allowance.after(&reading);
-                if !needs.documents {
-                    reading.items.iter_mut().for_each(|item| item.text.clear());
+        let reading = if cpu.is_zero() {
+            Err(spent("mail-limit", Reason::Time))
+        } else if allowance.text == 0 {
+            Err(spent("mail-limit", Reason::Limit))
+        } else {
+            let (name, media_type) = (attachment.name.clone(), attachment.media_type.clone());
+            let head = Head { name, media_type, allowance: allowance.of(document.content.len()) };
+            let read = async {
+                let mut turn = sources.turns.turn(share).await;
+                let read = Box::pin(sources.workers.read(&head, &document.content, cpu)).await;
+                turn.cost(read.cpu);
+                read
+            };
+            match timeout(if room.is_some() { left() } else { Duration::ZERO }, read).await {
+                Ok(read) => {
+                    facts.work.charge(read.cpu);
+                    read.reading.map_err(Reason::from)
                 }
-                facts.opened(document.attachment, reading);
+                Err(_) => Err(spent("mail-timeout", Reason::Busy)),
             }
-            Err(failure) => facts.unreadable(document.attachment, failure.into()),
-        }
+        };
+        let reading = reading.map(|mut reading| {
+            allowance = allowance.after(&reading);
+            if !needs.documents {
+                reading.items.iter_mut().for_each(|item| item.text.clear());
+            }
+            reading
+        });
+        opened.push(Opened { attachment: document.attachment, reading });
     }
-    room
+    // Who else is asked about the mail may take longer than its documents, whose texts wait then.
+    if let Some(room) = &mut room {
+        room.shrink((most - allowance.text) * COPIES);
+    }
+    (opened, room)
 }
 
 /// What the mail may cost is spent, for this document and for those after it.
-fn unread(facts: &mut Facts, attachment: usize, what: &str, reason: Reason) {
+fn spent(what: &str, reason: Reason) -> Reason {
     METRICS.documents.with_label_values(&[what]).inc();
-    facts.unreadable(attachment, reason);
+    reason
 }
 
 impl From<Failure> for Reason {

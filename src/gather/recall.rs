@@ -7,44 +7,48 @@ use super::as_fact;
 use super::habits::Habits;
 use super::seen::SeenStore;
 use crate::address::Address;
+use crate::facts::gathered::Recalled;
 use crate::facts::identity::{self, By, Identity, Key};
 use crate::facts::{Cause, Fact, Facts, Seen};
 use crate::mail::Direction;
 use crate::record::SeenRow;
 
-/// Adds what is remembered of the last `days`.
-pub(super) async fn lookup_seen(facts: &mut Facts, days: u32, memory: &impl SeenStore, habits: &Habits) {
-    if facts.direction == Direction::Internal {
-        return;
+/// What is remembered of the last `days`.
+pub(super) async fn lookup_seen(
+    facts: &Facts,
+    days: u32,
+    memory: &impl SeenStore,
+    habits: &Habits,
+) -> Recalled {
+    if days == 0 || facts.direction == Direction::Internal {
+        return Recalled::NOTHING;
     }
     let identity = memory.key().of(&facts.header, &facts.contents.attachments);
-    if facts.direction == Direction::Outbound {
-        let memory = SeenWindow { memory, now: facts.arrived, days };
-        facts.seen = as_fact(memory.copy(&identity).await, "seen");
-        if refers(facts) {
-            facts.answered = as_fact(memory.answered(facts).await, "answered");
-        }
-        facts.contained = as_fact(memory.contained(facts, &identity).await, "contained");
-        facts.repeats = repeats(facts, days, habits);
+    if facts.direction != Direction::Outbound {
+        return Recalled { identity: Some(identity), ..Recalled::NOTHING };
     }
-    facts.identity = Some(identity);
+    let memory = SeenWindow { memory, now: facts.arrived, days };
+    let seen = as_fact(memory.copy(&identity).await, "seen");
+    let answered = match refers(facts) {
+        true => as_fact(memory.answered(facts).await, "answered"),
+        false => Fact::NotGathered,
+    };
+    let contained = as_fact(memory.contained(facts, &identity).await, "contained");
+    let known = |fact: &Fact<Option<Seen>>| matches!(fact, Fact::Known(Some(_)));
+    let repeats = match facts.forwarder() {
+        Some(sender) if known(&answered) || known(&contained) => {
+            let recipients = facts.recipients.iter().filter(|to| !to.inside).map(|to| &to.address);
+            habits.times(&sender, recipients, facts.arrived, days)
+        }
+        Some(_) | None => 0,
+    };
+    Recalled { identity: Some(identity), seen, answered, contained, repeats }
 }
 
 /// Whether what the mail refers to matters: it may be the answer that excuses a trace, or what a person or a program
 /// forwards.
 fn refers(facts: &Facts) -> bool {
     !facts.traces.is_empty() || facts.header.forwards()
-}
-
-fn repeats(facts: &Facts, days: u32, habits: &Habits) -> u32 {
-    let known = |fact: &Fact<Option<Seen>>| matches!(fact, Fact::Known(Some(_)));
-    match facts.forwarder() {
-        Some(sender) if known(&facts.answered) || known(&facts.contained) => {
-            let recipients = facts.recipients.iter().filter(|to| !to.inside).map(|to| &to.address);
-            habits.times(&sender, recipients, facts.arrived, days)
-        }
-        Some(_) | None => 0,
-    }
 }
 
 /// A memory, as far as it goes back: so many days.

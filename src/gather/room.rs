@@ -16,7 +16,17 @@ pub struct Room {
 
 /// Room that a mail has, until this is dropped.
 #[derive(Debug)]
-pub struct Held(#[expect(dead_code, reason = "held for its drop")] Option<OwnedSemaphorePermit>);
+pub struct Held(Option<OwnedSemaphorePermit>);
+
+impl Held {
+    /// Gives back what is more than this: it turned out that less is needed.
+    pub fn shrink(&mut self, octets: usize) {
+        if let Held(Some(permit)) = self {
+            let more = permit.num_permits().saturating_sub(octets);
+            drop(permit.split(more));
+        }
+    }
+}
 
 impl Room {
     /// The room in so much memory for mail in hand.

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use jiff::Timestamp;
 
 use crate::address::Address;
+use crate::facts::Facts;
 use crate::limits;
 use crate::metrics::METRICS;
 
@@ -84,6 +85,17 @@ impl Written {
 
 fn minute(at: Timestamp) -> i64 {
     at.as_second().div_euclid(60)
+}
+
+/// The sender inside whose mail is counted: not that of a list, which writes to all who asked for it.
+pub fn counted(facts: &Facts) -> Option<&Address> {
+    let sender = facts.sender.address()?;
+    (facts.from_inside && facts.owns(sender) && !facts.own_list()).then_some(sender)
+}
+
+/// The people inside that a mail is for.
+pub fn people_inside(facts: &Facts) -> impl Iterator<Item = &Address> {
+    facts.recipients.iter().filter(|recipient| recipient.inside).map(|recipient| &recipient.address)
 }
 
 #[cfg(test)]
