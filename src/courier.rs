@@ -227,10 +227,10 @@ impl Courier {
         let (kind, reference) = (lease.kind.as_str(), &row.reference);
         match change {
             Change::Failed => {
-                tracing::error!(reference, kind, reply, "a receipt or notice has failed for good")
+                tracing::error!(reference, kind, reply, "a receipt or notice has failed for good");
             }
             Change::Again(_) => {
-                tracing::warn!(reference, kind, reply, "a receipt or notice was not delivered; will retry")
+                tracing::warn!(reference, kind, reply, "a receipt or notice was not delivered; will retry");
             }
             Change::Sent | Change::Cancel | Change::Retry => {
                 tracing::debug!(reference, kind, "a receipt or notice was sent");

@@ -176,7 +176,7 @@ fn tag(value: &Value) -> Result<String, Fault> {
     let most = limits::SUBJECT_TAG_CHARACTERS;
     let problem =
         format!("{} is longer than {most} characters, or looks like an encoded word", parse::shown(given));
-    Err(Fault::new(problem, format!("write a short word in brackets, such as \"[SPAM?]\"")))
+    Err(Fault::new(problem, "write a short word in brackets, such as \"[SPAM?]\""))
 }
 
 /// A mailbox inside, or `@domain` for all of a domain inside.

@@ -29,10 +29,8 @@ pub(super) async fn lookup_seen(
     }
     let memory = SeenWindow { memory, now: facts.arrived, days };
     let seen = as_fact(memory.copy(&identity).await, "seen");
-    let answered = match refers(facts) {
-        true => as_fact(memory.answered(facts).await, "answered"),
-        false => Fact::NotGathered,
-    };
+    let answered =
+        if refers(facts) { as_fact(memory.answered(facts).await, "answered") } else { Fact::NotGathered };
     let contained = as_fact(memory.contained(facts, &identity).await, "contained");
     let known = |fact: &Fact<Option<Seen>>| matches!(fact, Fact::Known(Some(_)));
     let repeats = match facts.forwarder() {

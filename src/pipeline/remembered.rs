@@ -68,7 +68,9 @@ impl<'a> Remembered<'a> {
         {
             sources.volume.note(sender, volume::people_inside(facts), facts.arrived);
         }
-        contacts.iter().for_each(|key| sources.contacts.remember(key, facts.arrived));
+        for key in contacts {
+            sources.contacts.remember(&key, facts.arrived);
+        }
         if decision.is_deferred_for_now() {
             sources.deferrals.note(facts);
         }

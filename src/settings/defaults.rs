@@ -76,12 +76,11 @@ impl Defaults {
         let (name, below) = path.split_once('.').map_or((path, None), |(name, below)| (name, Some(below)));
         let place = self.tables.iter().position(|(known, _)| known == name);
         let mut table = place.map(|place| self.tables.swap_remove(place).1).unwrap_or_default();
-        match below {
-            Some(below) => table.insert(below, of),
-            None => {
-                table.values.entries.extend(of.values.entries);
-                table.tables.extend(of.tables);
-            }
+        if let Some(below) = below {
+            table.insert(below, of);
+        } else {
+            table.values.entries.extend(of.values.entries);
+            table.tables.extend(of.tables);
         }
         self.tables.push((name.to_owned(), table));
     }
