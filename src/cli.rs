@@ -87,7 +87,7 @@ enum Command {
     PostfixAudit(audit::Args),
     /// Connect Postfix to the milter: show the changes of main.cf and master.cf, apply them, or undo them.
     PostfixSetup(setup::Args),
-    /// List queued receipts and notices; retry or cancel them.
+    /// List the receipts and notices in the outbox; retry or cancel them.
     Receipts(receipts::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]

@@ -71,7 +71,7 @@ pub fn rule(id: &str) -> Cow<'_, str> {
     name.into()
 }
 
-/// A finding of the log, `rule=grade`, by the names of both.
+/// A finding of the log, `rule=grade`, or what would have followed, `rule=verdict`, by the names of both.
 pub fn finding(finding: &str) -> String {
     let Some((id, grade)) = finding.split_once('=') else { return finding.to_owned() };
     let grade = match grade {
@@ -79,7 +79,12 @@ pub fn finding(finding: &str) -> String {
         "medium" => "möjlig",
         "strong" => "trolig",
         "certain" => "säker",
-        "unknown" => "gick inte att avgöra",
+        "unknown" => "kontrollen slutfördes inte",
+        "accepted" => "godtaget",
+        "marked" => "märkt",
+        "held" => "kvarhållet",
+        "deferred" => "uppskjutet",
+        "rejected" => "avvisat",
         other => other,
     };
     format!("{} ({grade})", rule(id))

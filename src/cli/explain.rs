@@ -36,7 +36,7 @@ pub struct Args {
     /// Print one JSON object for each file.
     #[arg(long)]
     json: bool,
-    /// Messages, assessed in this order. Each is remembered, so a forward can follow the mail that it forwards.
+    /// Messages, assessed in this order. Each is remembered, so that a later forward of it is recognised.
     #[arg(required = true, value_name = "FILE.eml")]
     files: Vec<PathBuf>,
 }

@@ -76,7 +76,8 @@ enum LogCommand {
         command: register::DecisionCommand,
     },
     /// Place, list and release legal holds, which exempt records from deletion.
-    Hold {
+    #[command(alias = "hold")]
+    LegalHold {
         #[command(subcommand)]
         command: register::HoldCommand,
     },
@@ -167,7 +168,7 @@ struct QueryArgs {
 /// Why the log is read.
 #[derive(Debug, Default, clap::Args)]
 struct Reason {
-    /// Purpose of the access.
+    /// Purpose of the access. Required unless --decision is given.
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
     /// Reference of the decision that permits the access. Required if the query names a person inside.
@@ -226,7 +227,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::VerifyExport(export) => verify_export::run(export, args.json, context.out),
         LogCommand::Decision { command } => register::decision(command, context),
         LogCommand::Retention { command } => retention::retention(command, context),
-        LogCommand::Hold { command } => register::hold(command, context),
+        LogCommand::LegalHold { command } => register::hold(command, context),
         LogCommand::Access { since, until, reason } => {
             accesses::list(period(since.as_deref(), until.as_deref(), config)?, reason, context)
         }

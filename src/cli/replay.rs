@@ -33,8 +33,8 @@ pub struct Args {
     /// Print one JSON object for each mail: that of `explain`, and with --against also the old config's decision.
     #[arg(long)]
     json: bool,
-    /// Messages, mbox files, and directories of them, assessed in this order. Each mail is remembered, so a forward
-    /// can follow the mail that it forwards.
+    /// Messages, mbox files, and directories of them, assessed in this order. Each mail is remembered, so that a later
+    /// forward of it is recognised.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }

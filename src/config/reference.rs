@@ -78,9 +78,12 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
     let mode = match spec.menu {
         ActionSet::Forward | ActionSet::Content | ActionSet::Sensitive => MODE,
         ActionSet::Virus | ActionSet::Mark | ActionSet::Sender(_) => Key { example: "\"observe\"", ..MODE },
-        ActionSet::Spam | ActionSet::Receipt => {
-            Key { default: Fallback::Text("enforce"), why: "This rule never stops mail.", ..MODE }
-        }
+        ActionSet::Spam | ActionSet::Receipt => Key {
+            default: Fallback::Text("enforce"),
+            meaning: "`off`: the rule is disabled. `observe`: log only; the log says what the rule would have done. `enforce`: the rule acts.",
+            why: "This rule never stops mail.",
+            ..MODE
+        },
     };
     let of_unknown: &[Key] = match spec.menu {
         ActionSet::Forward | ActionSet::Content | ActionSet::Receipt | ActionSet::Sensitive => &[ON_UNKNOWN],

@@ -10,6 +10,7 @@ use super::page::{self, Template};
 use super::{Heading, Line, local, utc};
 use crate::mail::Direction;
 use crate::record::columns::Value;
+use crate::swedish;
 
 /// What the page looks like; [`page`] has what all pages have in common.
 const STYLE: &str = include_str!("pages/log.css");
@@ -44,6 +45,7 @@ impl<W: Write> Writer<W> {
             Shown::Column(column) if !HEAD.contains(&column.name) => {
                 let value = match column.value {
                     Value::Size => octets(record.size),
+                    _ if ["findings", "would"].contains(&column.name) => in_swedish(&line.cell(shown).text()),
                     _ => line.cell(shown).text().into_owned(),
                 };
                 Some((column.label, value))
@@ -82,6 +84,11 @@ impl<W: Write> Writer<W> {
         self.out.flush()?;
         Ok(self.out)
     }
+}
+
+/// Findings, `rule=grade` with `; ` between, by their Swedish names.
+fn in_swedish(findings: &str) -> String {
+    findings.split("; ").map(swedish::finding).collect::<Vec<_>>().join("; ")
 }
 
 /// A size as people read it: 1 kB is 1,000 octets, as on a Swedish desktop, with a decimal comma.

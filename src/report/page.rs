@@ -10,6 +10,7 @@ use super::period::{Length, month_name};
 use crate::export::html::{access, octets, verdict};
 use crate::export::page::{self, Template, Value};
 use crate::store::verify::Verdict;
+use crate::swedish;
 
 const STYLE: &str = include_str!("../export/pages/report.css");
 
@@ -200,11 +201,14 @@ fn rules(model: &Model) -> Section {
         grouped(found),
         model.rules.len()
     );
-    let bar = |rule: &Rule| Bar { name: rule.rule.clone(), parts: first(&rule.then.parts()) };
+    let bar =
+        |rule: &Rule| Bar { name: swedish::rule(&rule.rule).into_owned(), parts: first(&rule.then.parts()) };
     let bars: Vec<Bar> = model.rules.iter().filter(|rule| rule.then.found() > 0).map(bar).collect();
     let row = |rule: &Rule| {
         let parts = rule.then.parts();
-        std::iter::once(rule.rule.clone()).chain(parts.iter().map(|value| grouped(*value))).collect()
+        std::iter::once(swedish::rule(&rule.rule).into_owned())
+            .chain(parts.iter().map(|value| grouped(*value)))
+            .collect()
     };
     Section {
         wide: true,
@@ -307,13 +311,13 @@ fn verified(model: &Model) -> Value {
     let found = &model.verified;
     let (word, class) = result(found.result);
     let sentence = match found.result {
-        Verdict::Whole => "Varje post är som den undertecknades.",
+        Verdict::Whole => "Varje post är oförändrad sedan den signerades.",
         Verdict::Incomplete => "Något som borde finnas saknas; det kan ha en giltig orsak.",
-        Verdict::Tampered => "Något är inte som det undertecknades. Utred innan loggen används.",
+        Verdict::Tampered => "Något har ändrats sedan det signerades. Utred innan loggen används.",
     };
     let newest = found.newest.as_ref().map(|time| format!(" Det senaste är från {}.", moment(time)));
     let counts = format!(
-        "{} poster och noteringar kontrollerades mot {} trädhuvuden.{} {} poster är gallrade.",
+        "{} poster och noteringar kontrollerades mot {} signerade kontrollvärden.{} {} poster är gallrade.",
         grouped(found.records),
         grouped(found.heads),
         newest.unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! `postvakt log decision` and `postvakt log hold`: what is registered, and who is to be asked about it.
+//! `postvakt log decision` and `postvakt log legal-hold`: what is registered, and who is to be asked about it.
 
 use anyhow::{bail, ensure};
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ pub(super) enum DecisionCommand {
         /// Purpose of the access.
         #[arg(long, value_name = "TEXT")]
         purpose: String,
-        /// Person whose mail may be accessed: an address, or @domain. Queries may name only these.
+        /// Person whose mail may be accessed: an address, or @domain. A query may name no one else inside.
         #[arg(long, value_name = "A", value_parser = party)]
         person: Vec<String>,
         /// Start of the period whose mail may be accessed.
@@ -134,7 +134,7 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
     }
 }
 
-/// Runs `log hold`.
+/// Runs `log legal-hold`.
 pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let (now, reader) = (Timestamp::now(), Reader::of_this_process(Via::CommandLine));
     let Context { directory, config, .. } = *context;
