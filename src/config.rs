@@ -45,7 +45,7 @@ use minimise::{Covered, Minimise};
 /// Everything that an admin can set.
 #[derive(Debug)]
 pub struct Config {
-    /// Who is inside.
+    /// The organisation: its domains and networks.
     pub organisation: Arc<Organisation>,
     /// The zone of the log's local times and of days in decisions.
     pub time_zone: TimeZone,
@@ -61,9 +61,9 @@ pub struct Config {
     pub notice_settings: Option<NoticeSettings>,
     /// Whether mail from outside is authenticated even where no rule needs it: `[authentication]` is there.
     pub authenticate: bool,
-    /// Whom the questions of authentication go to.
+    /// The DNS resolvers for sender authentication.
     pub dns: services::Dns,
-    /// Whom mail from outside is shown to.
+    /// The scanners for inbound mail.
     pub scanners: services::Scanners,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
@@ -84,11 +84,11 @@ pub struct Server {
     pub listen: Vec<Listen>,
     /// Where metrics and health are served.
     pub metrics: Option<std::net::SocketAddr>,
-    /// Octets that mail in hand may take.
+    /// Octets that mail in progress may take.
     pub memory: Option<u64>,
 }
 
-/// `[store]`. There is no choice about failure: mail whose record cannot be stored is put off.
+/// `[store]`. The action on failure is fixed: mail whose record cannot be stored is deferred.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Store {
     /// Where the log's files are.

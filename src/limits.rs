@@ -31,9 +31,9 @@ pub const MACRO_OCTETS: usize = 64 << 10;
 /// Octets of messages in flight over all connections, however much memory there is; above it connections are read no
 /// further until some are done.
 pub const IN_FLIGHT_OCTETS: usize = 1 << 30;
-/// Octets of memory that mail in hand needs at the least: room for the largest message and what comes out of it.
+/// Octets of memory that mail in progress needs at the least: room for the largest message and what comes out of it.
 pub const MEMORY_OCTETS_LEAST: u64 = 512 << 20;
-/// Which part of the machine's memory mail in hand may take, where the config does not say: one of so many.
+/// Which part of the machine's memory mail in progress may take, where the config does not say: one of so many.
 pub const MEMORY_SHARE: u64 = 4;
 /// Which part of that the octets of messages in flight may be: each takes three times its size, as it came, as it is
 /// decoded, and as text, and the other half is for texts of documents.

@@ -43,7 +43,7 @@ pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
 fn page(spec: &Spec) -> String {
     let before_references = spec.page.find("\n## References").unwrap_or(spec.page.len());
     let (page, references) = spec.page.split_at(before_references);
-    format!("# {}\n\n{}\n\n{page}\n{}{references}", spec.id, spec.summary, settings(spec).trim_end())
+    format!("# {}\n\n{}\n\n{page}\n{}\n{references}", spec.id, spec.summary, settings(spec).trim_end())
 }
 
 /// The keys of the rule's sections, as a list.
@@ -71,11 +71,11 @@ mod tests {
     fn the_reference_is_current() {
         let mut text = String::from(
             "<!-- Generated from the rules' own pages; `UPDATE_GOLDEN=1 cargo test` writes it anew. -->\n\n\
-             `postvakt rules ID` prints the page of a rule. *Inside* means in the organisation's domains and networks, *inbound*\n\
-             mail comes from outside, *outbound* mail has a recipient outside.\n\n\
-             A finding has a *grade*: *weak* (a sign, usually without effect), *medium* (as likely as not), *strong* (more likely\n\
-             than not) or *certain*. If a check could not be completed, the result is *unknown*, and the rule's `on_unknown`\n\
-             applies.\n\n",
+             `postvakt rules ID` prints the page of a rule. *Inside* means in the organisation's domains and networks;\n\
+             *inbound* mail comes from outside, *outbound* mail has a recipient outside.\n\n\
+             A finding has a *grade*: *weak* (a sign, usually without effect), *medium* (as likely as not), *strong* (more\n\
+             likely than not) or *certain*. If a check could not be completed, the result is *unknown*, and the rule's\n\
+             `on_unknown` applies.\n\n",
         );
         for spec in rules::ALL {
             text += &page(spec);

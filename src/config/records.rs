@@ -1,4 +1,4 @@
-//! What the config says of the log's records: how they are proved, how long they stay, and of whose mail less is kept.
+//! The config of the log's records: tree heads, retention and minimising.
 
 #![deny(clippy::disallowed_methods)]
 

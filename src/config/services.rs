@@ -1,4 +1,4 @@
-//! The services that mail from outside is shown to: the DNS, the scanners, and the filters that it passed before.
+//! The services that check inbound mail: DNS, scanners, and filters in front of this gateway.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -13,7 +13,7 @@ use crate::limits;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 
-/// `[dns]`: whom the questions of SPF, DKIM and DMARC go to.
+/// `[dns]`: the resolvers for SPF, DKIM, DMARC and ARC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dns {
     /// Resolvers; none for those of the system.

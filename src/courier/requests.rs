@@ -1,4 +1,4 @@
-//! What people ask of the outbox while the program runs: a file for each request, in a directory beside the log.
+//! Requests to the outbox from the command line: a file for each, in a directory beside the log.
 //!
 //! One process writes the store, so `postvakt receipts retry` and `cancel` do not. They leave a file whose name is the
 //! whole request; the courier has it written into the store and removes it. A request that is carried out twice is carried out

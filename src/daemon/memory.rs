@@ -1,4 +1,4 @@
-//! Memory: how much of it mail in hand may take, where the config does not say.
+//! Memory: how much of it messages in progress may take by default.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Room: how many octets the texts of all documents in hand may have together, so that any number of mails takes no
+//! Room: how many octets the texts of all documents in progress may have together, so that any number of mails takes no
 //! more memory than the config allows.
 
 use std::sync::Arc;
@@ -29,7 +29,7 @@ impl Held {
 }
 
 impl Room {
-    /// The room in so much memory for mail in hand.
+    /// The room in so much memory for mail in progress.
     pub fn of(memory: u64) -> Self {
         let octets = usize::try_from(memory / limits::DOCUMENT_TEXT_PART).unwrap_or(usize::MAX);
         let octets = octets.min(Semaphore::MAX_PERMITS);

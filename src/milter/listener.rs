@@ -198,7 +198,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Those where mail in hand may take so much memory.
+    /// Those where mail in progress may take so much memory.
     pub fn within(memory: u64) -> Self {
         let octets = usize::try_from(memory / limits::MESSAGE_PART).unwrap_or(usize::MAX);
         Self { in_flight_octets: octets.min(limits::IN_FLIGHT_OCTETS), ..Self::default() }

@@ -62,7 +62,7 @@ pub struct Day {
 /// What followed from findings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Then {
-    /// Held, put off or refused.
+    /// Held, deferred or refused.
     pub stopped: u64,
     /// Marked, or sent to others than its sender named.
     pub marked: u64,

@@ -1,4 +1,4 @@
-//! The letters that the MTA took last: marked the moment it says so, before the log can say it for good.
+//! The sent-marker file: receipts and notices that the MTA accepted, marked before the log records it.
 //!
 //! Contract: one line for each session of the courier, written over in place by one call and not synced. So a process
 //! that is killed before the log has the letter leaves word of it. A power loss may leave each line old, new or torn: a

@@ -1,4 +1,4 @@
-//! `postvakt log retention`: what is to go by which decision, and that it goes.
+//! `postvakt log retention`: lists the records that are due for deletion, and deletes them.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `postvakt log verify`: whether the log is as it was signed. Exit codes: 0 whole, 1 tampered, 2 incomplete.
+//! `postvakt log verify`: verifies the log against its signed tree heads. Exit codes: 0 whole, 1 tampered, 2 incomplete.
 
 use std::fs;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! The keys of the config, as data: what each is, what holds without it, and why.
+//! The keys of the config as data: meaning, default and reason.
 
 #![deny(clippy::disallowed_methods)]
 

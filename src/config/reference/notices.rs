@@ -1,4 +1,4 @@
-//! The keys of the texts that people inside are sent.
+//! The keys of the notices' templates.
 
 #![deny(clippy::disallowed_methods)]
 

@@ -1,4 +1,4 @@
-//! The keys of what mail from outside is shown to, and of the rules that only mark.
+//! The keys of sender authentication, DNS and scanners, and of the rules that only mark.
 
 #![deny(clippy::disallowed_methods)]
 
