@@ -5,7 +5,7 @@
 //! checksum, what does not belong to its month file by its numbers, and the records are read instead; `verify` makes
 //! each segment anew and compares. The daemon makes them on a thread of their own, off the mail's way: a segment when
 //! it is full, the last one of a month when the next month has begun. When it starts, it checks those that are there
-//! and makes damaged ones anew. A record that was pruned must not be found here either: [`forget`] is for who prunes.
+//! and makes damaged ones anew. A record that was pruned must not be found here either: who prunes does it in [`without`].
 
 pub(super) mod compare;
 pub(super) mod lookup;
@@ -31,10 +31,20 @@ use lookup::{Side, Unused};
 use segment::Builder;
 pub(super) use segment::bare;
 
-/// Removes the index file of a month. To be called when records of that month were changed or pruned, after the
-/// transaction: a segment that is being made just now is waited for and removed too. The daemon makes the file anew.
-pub fn forget(directory: &Path, month: Month) -> io::Result<()> {
+/// Does `work`, which prunes or masks records of a month, while there is no index file of it. That is removed before, so
+/// that a kill leaves none that tells of what is gone, and none is made until the work is done. The daemon makes it anew.
+pub(super) fn without<T>(directory: &Path, month: Month, work: impl FnOnce() -> T) -> io::Result<T> {
     let _lock = lock(directory)?;
+    remove(directory, month)?;
+    Ok(work())
+}
+
+/// Removes the index file of a month; a segment that is being made just now is waited for and removed too.
+pub fn forget(directory: &Path, month: Month) -> io::Result<()> {
+    without(directory, month, || ())
+}
+
+fn remove(directory: &Path, month: Month) -> io::Result<()> {
     match fs::remove_file(path(directory, month)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => File::open(directory)?.sync_all(),

@@ -166,10 +166,11 @@ pub fn run(
         let sqlite = |source| OpenError::Sqlite { path: path.clone(), source };
         let mut connection = schema::open_to_write(&path).map_err(sqlite)?;
         if !planned.due.is_empty() {
-            take(&mut connection, planned, run, decision, plan.now).map_err(sqlite)?;
+            let taken = index::without(directory, planned.month, || {
+                take(&mut connection, planned, run, decision, plan.now)
+            });
+            taken.map_err(|source| OpenError::Io { path: path.clone(), source })?.map_err(sqlite)?;
             gone += planned.due.len() as u64;
-            index::forget(directory, planned.month)
-                .map_err(|source| OpenError::Io { path: path.clone(), source })?;
         }
         if !clean(&connection).map_err(sqlite)? {
             return Err(RetentionError::Busy { path });

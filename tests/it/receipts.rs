@@ -263,7 +263,7 @@ fn two_programs_face_to_face_come_to_an_end() {
         .filter(|r| r["receipt"].as_str().unwrap().ends_with("suppressed ceiling-sender"))
         .count();
     assert_eq!(silenced, 7);
-    assert!(lab.postvakt.log.text().contains("a ceiling for receipts is reached"), "{lab}");
+    assert!(lab.postvakt.log.text().contains("a limit of receipts is reached"), "{lab}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(in crate::store) enum Compared {
 }
 
 /// Compares the index file beside a month file with its records. What differs is looked at once more: retention
-/// removes records first and their index file a moment later.
+/// may have removed the index file after it was opened here, and then records.
 pub(in crate::store) fn compare(month_file: &Path) -> Result<Compared, Fault> {
     match once(month_file)? {
         Compared::Differs(..) => {

@@ -65,12 +65,12 @@ fn a_full_outbox_costs_no_mail_and_has_room_again_by_itself() {
     let says = |words: &str| {
         until(words, &postvakt.log, || postvakt.log.text().contains(words).then_some(()));
     };
-    says("the outbox is full: no receipts and notices are written until some are sent");
+    says("the outbox is full; no receipts and notices are written until some are sent");
     sink.behave(|_| Act::Well);
     until("the letters that are due, sent", &postvakt.log, || {
         (postvakt.metric("postvakt_outbox_pending") == OUTBOX_PENDING as u64 - 4).then_some(())
     });
     let next = bring(4);
     assert!(next.starts_with("queued PV-"), "{next}");
-    says("the outbox has room again: receipts and notices are written");
+    says("the outbox has space again; receipts and notices are written");
 }
