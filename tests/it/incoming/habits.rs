@@ -133,7 +133,7 @@ fn many_small_mails_are_held_and_their_sender_told_once() {
     assert_eq!(send(&lab, INFO, POSTMASTER), known(), "others may go on");
     assert_eq!(lab.postfix.held().len(), 2, "{lab}");
     let text = python(&["text"], notice(&lab, ANNA, 0).as_bytes());
-    assert!(text.contains("Meddelandet väntar hos oss"), "{text}");
+    assert!(text.contains("Meddelandet finns kvar hos oss"), "{text}");
     assert_eq!(letters(&lab), 1);
     // What is on hold is there to be released.
     for id in lab.postfix.held() {
