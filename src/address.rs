@@ -155,11 +155,9 @@ impl Address {
     /// local part such as `postmaster` allowed. `None` where nothing is left.
     pub fn parse(text: &str) -> Option<Self> {
         let mut inner = text.trim();
-        if let Some(bracketed) = inner.strip_prefix('<') {
-            inner = bracketed.strip_suffix('>').unwrap_or(bracketed).trim();
-        }
-        if inner.starts_with('@') {
-            inner = inner.split_once(':').map_or(inner, |(_, rest)| rest);
+        // As often as they are there: what is left must be read as the same again.
+        while let Some(rest) = bracketed(inner).or_else(|| routed(inner)) {
+            inner = rest.trim();
         }
         match inner.rsplit_once('@') {
             Some((local, domain)) if !local.is_empty() && !domain.is_empty() => {
@@ -231,6 +229,16 @@ impl Address {
     pub fn domain_name(&self) -> Option<&str> {
         self.text.get(self.at? as usize + 1..)
     }
+}
+
+/// What stands in angle brackets, or behind one that is never closed.
+fn bracketed(text: &str) -> Option<&str> {
+    text.strip_prefix('<').map(|inner| inner.strip_suffix('>').unwrap_or(inner))
+}
+
+/// What stands behind a source route.
+fn routed(text: &str) -> Option<&str> {
+    text.strip_prefix('@')?.split_once(':').map(|(_, rest)| rest)
 }
 
 /// A local part in the form that is compared.
@@ -315,6 +323,20 @@ mod tests {
 
     fn address(text: &str) -> Address {
         Address::parse(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_read_is_read_as_the_same_again() {
+        for (written, read) in [
+            ("<<anna@exempelby.se>>", "anna@exempelby.se"),
+            ("<< anna@exempelby.se", "anna@exempelby.se"),
+            ("<@a.example:@b.example: anna@exempelby.se>", "anna@exempelby.se"),
+            ("@a.example:<anna@exempelby.se>", "anna@exempelby.se"),
+        ] {
+            let address = Address::parse(written).unwrap();
+            assert_eq!((address.as_str(), Address::parse(read)), (read, Some(address.clone())), "{written}");
+        }
+        assert_eq!((Address::parse("<<>>"), Address::parse("<")), (None, None));
     }
 
     #[test]

@@ -118,9 +118,16 @@ impl Party {
     }
 }
 
-/// Whether the text of a record is this address.
+/// Whether the text of a record is this address, with needless quotes or without, and however its letters are composed.
 pub(super) fn is_address(address: &Address, text: &str) -> bool {
-    text.eq_ignore_ascii_case(address.key()) || (!text.is_ascii() && text.to_lowercase() == address.key())
+    comparable(text).eq_ignore_ascii_case(address.key())
+}
+
+/// The text of a record's address as addresses are compared, but for the case of ASCII.
+pub(super) fn comparable(text: &str) -> Cow<'_, str> {
+    let plain = text.bytes().all(|octet| octet.is_ascii() && octet != b'"');
+    let key = || Address::parse(text).map(|address| address.key().to_owned());
+    if plain { Cow::Borrowed(text) } else { key().map_or(Cow::Borrowed(text), Cow::Owned) }
 }
 
 impl Serialize for Party {
@@ -218,6 +225,14 @@ mod tests {
         let is = |party: &str, text: &str| Party::parse(party).unwrap().is(text);
         assert!(is("Anna@Exempelby.se", "anna@exempelby.se") && is("åsa@exempelby.se", "Åsa@exempelby.se"));
         assert!(!is("anna@exempelby.se", "johanna@exempelby.se"));
+        // Whoever sends chooses how the same address is written.
+        for written in ["\"anna\"@exempelby.se", "\"an\\na\"@exempelby.se"] {
+            assert!(is("anna@exempelby.se", written) && is(written, "anna@exempelby.se"), "{written}");
+        }
+        assert!(
+            is("åsa@exempelby.se", "A\u{30A}sa@exempelby.se")
+                && is("a\u{30A}sa@exempelby.se", "Åsa@exempelby.se")
+        );
         assert!(is("@exempelby.se", "anna@Exempelby.se") && !is("@exempelby.se", "anna@skola.exempelby.se"));
         assert!(is("<>", "<>") && !is("<>", "anna@exempelby.se"));
         assert!(Party::parse("@").is_err() && Party::parse("anna@").is_err());

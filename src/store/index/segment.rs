@@ -12,7 +12,7 @@ use rusqlite::Row;
 
 use super::pages;
 use crate::limits;
-use crate::store::query::{Party, folded};
+use crate::store::query::{Party, comparable, folded};
 use crate::store::row::{self, at as column};
 
 /// Records of a full segment: as many as a row's two octets can tell apart.
@@ -21,7 +21,7 @@ pub(super) const ROWS: i64 = 1 << 16;
 pub(super) const HEADER_OCTETS: usize = 144;
 /// `PVIX` and the version of the form. It goes up with every change of what a segment says of the same records, also
 /// by another folding: `verify` makes each segment anew and compares.
-pub(super) const MAGIC: [u8; 8] = *b"PVIX\x02\0\0\0";
+pub(super) const MAGIC: [u8; 8] = *b"PVIX\x03\0\0\0";
 /// Sections: keys, starts and rows of the terms; text, ends, starts and rows of the subjects, then of the names.
 pub(super) const SECTIONS: usize = 11;
 
@@ -120,7 +120,7 @@ impl Builder {
 
     /// An address, and its domain with the `@` before it. Case is none: a search may ask in another one.
     fn party(&mut self, kind: Kind, text: &str, at: u16) {
-        let text = text.to_lowercase();
+        let text = comparable(text).to_lowercase();
         if let Some(domain) = text.rfind('@').and_then(|at| text.get(at..)) {
             self.terms.push((term(kind, domain), at));
         }

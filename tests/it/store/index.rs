@@ -54,6 +54,11 @@ fn mail(n: u32) -> Record {
         message_id: format!("<{n}@example.org>"),
         ..record("")
     };
+    // The same addresses, as a sender may write them too.
+    if n.is_multiple_of(9) {
+        record.sender = format!("\"avsandare{}\"@d{}.example", n % 37, n % 5);
+        record.recipients.push(["A\u{30A}sa@exempelby.se", "Åsa@exempelby.se"][n as usize % 2].into());
+    }
     if n.is_multiple_of(7) {
         record.outcome = Outcome::Held;
         record.would = vec!["custom.no-exe=marked".into()];
@@ -72,6 +77,8 @@ fn queries() -> Vec<Query> {
         Query { sender: party("<>"), ..Query::default() },
         Query { recipient: party("HANDLAGGARE7@exempelby.se"), ..Query::default() },
         Query { recipient: party("ingen@exempelby.se"), ..Query::default() },
+        Query { recipient: party("åsa@exempelby.se"), ..Query::default() },
+        Query { person: vec![Address::parse("a\u{30A}sa@exempelby.se").unwrap()], ..Query::default() },
         Query { person: vec![Address::parse("annan9@example.net").unwrap()], ..Query::default() },
         Query { subject: text("ÄRENDE nummer 3"), ..Query::default() },
         Query { subject: text("möte\nvecka nummer 2"), ..Query::default() },
