@@ -87,6 +87,11 @@ impl Budget {
         kept
     }
 
+    /// Octets that may still be unpacked.
+    pub(super) fn left(&self) -> usize {
+        self.octets
+    }
+
     /// Octets that lie in the clear, and are read as if they came out of something.
     pub(super) fn spend(&mut self, octets: usize) -> Result<(), Reason> {
         self.octets = self.octets.checked_sub(octets).ok_or(Reason::Limit)?;

@@ -102,7 +102,7 @@ pub(super) static FORMATS: &[Format] = &[
         ..of(Kind::Pgp, "application/pgp-encrypted")
     },
     Format {
-        magic: &[(0, b"-----BEGIN PKCS7")],
+        magic: &[(0, b"-----BEGIN PKCS7"), (0, b"-----BEGIN PKCS #7"), (0, b"-----BEGIN CMS")],
         endings: "p7m p7s p7c p7z",
         types: &["application/pkcs7-mime", "application/x-pkcs7-mime"],
         can_be_text: cms::is_armoured,

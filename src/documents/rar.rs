@@ -1,11 +1,14 @@
-//! RAR: names, whether their content is encrypted, and files that are stored without packing. Packed files are not
-//! unpacked.
+//! RAR: the files of an archive. Their names are read here, so that they are known also where an archive is damaged,
+//! encrypted or a part of several; what is packed is unpacked by a library.
 
 #![deny(clippy::disallowed_methods)]
+
+mod packed;
 
 use super::document::{Document, Outcome};
 use super::octets::Octets;
 use super::{Reason, Scheme, State};
+use crate::limits;
 use crate::mime::words;
 
 /// An archive's files, as its headers have them.
@@ -26,40 +29,72 @@ enum Block<'a> {
     End,
 }
 
-/// Reads the names of an archive.
+/// Reads the files of an archive.
 pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
+    let Listed { files, ended, last } = files(bytes)?;
+    let is_packed = |file: &File<'_>| !file.encrypted && file.stored.is_none();
+    let (mut unpacked, fault) = if files.iter().any(is_packed) {
+        packed::unpack(document.budget(), bytes, last)
+    } else {
+        Default::default()
+    };
+    let mut ended = ended.and_then(|encrypted| fault.map_or(Ok(encrypted), Err));
+    for (at, file) in files.iter().enumerate() {
+        match (file, unpacked.remove(&at)) {
+            (File { encrypted: true, .. }, _) => {
+                ended = ended.map(|_| true);
+                document.unread(&file.name, file.size, State::Encrypted(Scheme::Rar))?;
+            }
+            (_, Some((content, Ok(())))) => document.inside(&file.name, "", &content)?,
+            (File { stored: Some(content), .. }, _) => {
+                document.budget().spend(content.len())?;
+                document.inside(&file.name, "", content)?;
+            }
+            (_, Some((content, Err(reason)))) => {
+                ended = ended.and(Err(reason));
+                document.inside_partly(&file.name, &content, reason)?;
+            }
+            (_, None) => {
+                let reason = ended.err().unwrap_or(Reason::Format);
+                ended = Err(reason);
+                document.unread(&file.name, file.size, State::Uninspectable(reason))?;
+            }
+        }
+    }
+    ended.map(|encrypted| if encrypted { State::Encrypted(Scheme::Rar) } else { State::Plain })
+}
+
+/// What the headers of an archive say.
+struct Listed<'a> {
+    files: Vec<File<'a>>,
+    /// Whether what follows is encrypted, or why no more files are known.
+    ended: Result<bool, Reason>,
+    /// Where the last block begins, of which something may be missing.
+    last: usize,
+}
+
+fn files(bytes: &[u8]) -> Result<Listed<'_>, Reason> {
     let mut octets = Octets::new(bytes);
     let fifth = bytes.starts_with(b"Rar!\x1a\x07\x01\x00");
     octets.take(if fifth { 8 } else { 7 }).ok_or(Reason::Damaged)?;
-    let (mut encrypted, mut packed) = (false, false);
+    let mut files = Vec::new();
     loop {
+        let last = bytes.len() - octets.rest.len();
         let block = if fifth { fifth_block(&mut octets) } else { fourth_block(&mut octets) };
-        match block {
-            None if octets.rest.is_empty() => break,
-            None => return Err(Reason::Damaged),
-            Some(Block::End) => break,
-            Some(Block::Other) => {}
-            Some(Block::Encrypted) => return Ok(State::Encrypted(Scheme::Rar)),
-            Some(Block::File(file)) => match file {
-                File { encrypted: true, .. } => {
-                    encrypted = true;
-                    document.unread(&file.name, file.size, State::Encrypted(Scheme::Rar))?;
-                }
-                File { stored: Some(content), .. } => {
-                    document.budget().spend(content.len())?;
-                    document.inside(&file.name, "", content)?;
-                }
-                File { stored: None, .. } => {
-                    packed = true;
-                    document.unread(&file.name, file.size, State::Uninspectable(Reason::Format))?;
-                }
-            },
-        }
-    }
-    match (packed, encrypted) {
-        (true, _) => Err(Reason::Format),
-        (false, true) => Ok(State::Encrypted(Scheme::Rar)),
-        (false, false) => Ok(State::Plain),
+        let ended = match block {
+            Some(Block::File(file)) if files.len() <= limits::DOCUMENT_ENTRIES => {
+                files.push(file);
+                if octets.rest.is_empty() { Ok(false) } else { continue }
+            }
+            // No more of them are listed.
+            Some(Block::File(_)) => Err(Reason::Limit),
+            Some(Block::Other) => continue,
+            Some(Block::Encrypted) => Ok(true),
+            Some(Block::End) => Ok(false),
+            None if octets.rest.is_empty() => Ok(false),
+            None => Err(Reason::Damaged),
+        };
+        return Ok(Listed { files, ended, last });
     }
 }
 

@@ -201,7 +201,7 @@ impl<'a> Tag<'a> {
                 value.split_at_checked(end).unwrap_or((value, ""))
             };
             rest = after;
-            Some((name, entities::decode(value)))
+            Some((name, entities::decode_value(value)))
         })
     }
 

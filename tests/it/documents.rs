@@ -10,21 +10,22 @@ mod pages;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use postvakt::documents::{Budget, Input, Item, State, read};
+pub(crate) use postvakt::documents::Item;
+use postvakt::documents::{Budget, Input, State, read};
 
 /// Published test numbers: they belong to nobody.
 const NUMBER: &str = "811228-9874";
 const OTHER_NUMBER: &str = "19121212-1212";
 
 /// What is read of a file with that name.
-fn items(name: &str, bytes: &[u8]) -> Vec<Item> {
+pub(crate) fn items(name: &str, bytes: &[u8]) -> Vec<Item> {
     let reading = read(&Input { name, media_type: "", bytes }, &mut Budget::new(bytes.len()));
     assert!(!reading.items.is_empty(), "{name}: the document itself is among the items");
     reading.items
 }
 
 /// All that is written in a document, and in what is inside it.
-fn all_text(items: &[Item]) -> String {
+pub(crate) fn all_text(items: &[Item]) -> String {
     items.iter().fold(String::new(), |all, item| all + &item.name + "\n" + &item.text + "\n")
 }
 

@@ -12,8 +12,10 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const HOMES: &[(&str, &[&str])] = &[
     ("mail_parser", &["src/mime/charset.rs"]),
     ("mail_auth", &["src/gather/auth.rs", "src/gather/auth/"]),
+    ("htmlize", &["src/markup/entities.rs"]),
     ("flate2", &["src/documents/inflate.rs"]),
     ("sevenz_rust2", &["src/documents/lzma.rs"]),
+    ("rars", &["src/documents/rar/packed.rs"]),
     ("lzma_rust2", &["src/documents/lzma.rs"]),
     ("prometheus", &["src/metrics.rs"]),
     ("minijinja", &["src/templates.rs", "src/export/page.rs"]),

@@ -112,6 +112,13 @@ fn bombs_of_other_programs() {
         assert!(has_limit(&found), "{name}: {:?}", lines(&found));
         assert!(text_octets(&found) <= limits::DOCUMENT_TEXT_OCTETS, "{name}");
     }
+    for name in ["zeros.rar", "zeros-4.rar"] {
+        let bomb =
+            std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bombs").join(name)).unwrap();
+        let found = items(name, &bomb);
+        assert_eq!(found[0].state.reason(), Some("limit"), "{name}: {:?}", lines(&found));
+        assert!(text_octets(&found) <= limits::DOCUMENT_TEXT_OCTETS, "{name}");
+    }
 }
 
 /// A PDF of one page with these objects beside it.

@@ -14,7 +14,7 @@ use super::*;
 const NEEDS: Needs = Needs { body: true, text: true, documents: true, ..Needs::NONE };
 
 /// The facts of a message, its documents opened.
-pub(super) fn facts(message: &[u8]) -> Facts {
+pub(crate) fn facts(message: &[u8]) -> Facts {
     let end =
         |line: &[u8]| message.windows(line.len()).position(|window| window == line).map(|at| at + line.len());
     let body_at = match (end(b"\r\n\r\n"), end(b"\n\n")) {

@@ -178,6 +178,29 @@ fn names_and_comments_in_the_charset_of_ms_dos() {
 }
 
 #[test]
+fn what_is_packed_in_rar_is_read() {
+    for name in ["packed.rar", "solid.rar", "packed-4.rar"] {
+        let bytes = fixture(name);
+        let found = items(name, &bytes);
+        assert_eq!(
+            lines(&found),
+            [
+                &format!(" {name} rar plain"),
+                "1 anteckning.txt text plain",
+                "2 mapp/text.rtf rtf plain",
+                "3 mapp/rader.csv csv plain"
+            ],
+        );
+        assert!(found[1].text.contains("Rad 39: personnummer 811228-9874, åtgärd 1521."), "{name}");
+        assert!(found[3].text.contains(OTHER_NUMBER), "{name}");
+        // What was cut off is not passed over in silence, and what stands before the cut is read.
+        let cut = items(name, &bytes[..bytes.len() * 2 / 3]);
+        assert_eq!(cut[0].state.reason(), Some("damaged"), "{name}");
+        assert!(name == "solid.rar" || cut[1].text.contains(NUMBER), "{name}: {cut:?}");
+    }
+}
+
+#[test]
 fn names_in_rar() {
     // As its specification has it: a stored file, one that is packed, one that is encrypted.
     fn block(kind: u8, flags: u8, rest: &[u8], data: &[u8]) -> Vec<u8> {
@@ -205,7 +228,7 @@ fn names_in_rar() {
     let found = items("a.rar", &[&start[..], &main, &stored, &packed, &end].concat());
     assert_eq!(
         lines(&found),
-        [" a.rar rar uninspectable:format", "1 a.txt text plain", "2 b.txt text uninspectable:format"]
+        [" a.rar rar uninspectable:damaged", "1 a.txt text plain", "2 b.txt text uninspectable:damaged"]
     );
     assert_eq!(found[1].text, NUMBER);
 
