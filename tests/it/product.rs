@@ -271,3 +271,55 @@ fn manual_pages_and_completions_come_from_the_command_line_itself() {
     let script = run(&["completions", "bash"]);
     assert!(String::from_utf8(script.stdout).unwrap().contains("explain"));
 }
+
+/// `config/release` is tried with a program that says where it was built as often as a program can, since building this
+/// one takes minutes; of every release the script itself looks at what was built.
+#[test]
+fn a_release_is_stripped_and_says_nothing_of_where_it_was_built() {
+    let desk = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = desk.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let package = "[package]\nname = \"NAME\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    let dependency = "[dependencies]\nother = { path = \"other\" }\n[profile.release]\ndebug = 1\n";
+    write("program/other/Cargo.toml", &package.replace("NAME", "other"));
+    write(
+        "program/other/src/lib.rs",
+        "pub fn place() -> &'static str { std::panic::Location::caller().file() }",
+    );
+    write("program/Cargo.toml", &(package.replace("NAME", "postvakt") + dependency));
+    write(
+        "program/src/main.rs",
+        "fn main() { println!(\"{} {}\", file!(), other::place()); panic!(\"here\") }",
+    );
+    let program = desk.path().join("program");
+    let run = || {
+        let mut release = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("config/release"));
+        release.arg(&program).env_remove("CARGO_TARGET_DIR").env_remove("RUSTFLAGS").output().unwrap()
+    };
+    let lock =
+        Command::new(env!("CARGO")).args(["generate-lockfile", "--offline"]).current_dir(&program).output();
+    assert!(lock.as_ref().unwrap().status.success(), "{lock:?}");
+    let released = run();
+    assert!(released.status.success(), "{released:?}");
+    let installed = program.join("target/installed");
+    for file in ["postvakt", "postvakt.debug"] {
+        let octets = std::fs::read(installed.join(file)).unwrap();
+        let path = desk.path().to_str().unwrap().as_bytes();
+        let says = octets.windows(path.len()).any(|octets| octets == path);
+        assert!(!says, "{file} says where it was built");
+    }
+    let sections = Command::new("objdump").arg("-h").arg(installed.join("postvakt")).output().unwrap();
+    let sections = String::from_utf8(sections.stdout).unwrap();
+    assert!(sections.contains(".gnu_debuglink") && !sections.contains(".debug_line"), "{sections}");
+    // A program that does say it is not let through.
+    write("program/src/main.rs", "fn main() { println!(\"{}/\", env!(\"CARGO_MANIFEST_DIR\")) }");
+    let refused = run();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(
+        !refused.status.success() && said.contains("the program says that it was built in"),
+        "{refused:?}"
+    );
+}
