@@ -11,6 +11,7 @@ pub(crate) mod part;
 pub(crate) mod parts;
 pub(crate) mod piece;
 pub(crate) mod section;
+pub(crate) mod tokens;
 pub(crate) mod transfer;
 mod uuencode;
 pub(crate) mod words;

@@ -8,6 +8,7 @@ use crate::address::Domain;
 use crate::facts::authentication::{Authentication, Outcome, Spf, SpfIdentity};
 use crate::facts::{Fact, Facts, Field};
 use crate::limits;
+use crate::mime::tokens::{self, Token};
 
 /// The field's name.
 pub(super) const NAME: &str = "Authentication-Results";
@@ -112,61 +113,37 @@ fn is_own(id: &str, own: &str) -> bool {
 
 /// The authserv-id of Authentication-Results (RFC 8601 §2.2), unquoted; `None` if it is missing.
 fn authserv_id(value: &str) -> Option<String> {
-    let (id, rest) = word(skip(value)?)?;
-    let rest = skip(rest)?;
-    let version = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    let rest = skip(version)?;
-    (rest.is_empty() || rest.starts_with(';')).then_some(id)
+    let tokens = tokens::all(value);
+    let mut tokens = tokens.iter().filter(|token| !matches!(token, Token::Blank | Token::Comment(_)));
+    let id = word(tokens.next()?)?;
+    match tokens.next() {
+        Some(Token::Word(version)) if version.bytes().all(|b| b.is_ascii_digit()) => {
+            tokens.next().is_none_or(|end| *end == Token::Mark(';')).then_some(id)
+        }
+        end => end.is_none_or(|end| *end == Token::Mark(';')).then_some(id),
+    }
 }
 
 /// Who received it, as Received-SPF says (RFC 7208 §9.1): by `receiver=`, else at the beginning of the comment.
 fn receiver(value: &str) -> Option<String> {
     let lower = value.to_ascii_lowercase();
     if let Some((_, rest)) = lower.split_once("receiver=") {
-        return word(rest).map(|(id, _)| id);
+        return word(tokens::all(rest).first()?);
     }
     let comment = lower.split_once('(')?.1;
     let (host, _) = comment.split_once(':')?;
-    word(host.trim()).map(|(id, _)| id)
+    word(tokens::all(host.trim()).first()?)
 }
 
-/// A token or a quoted string, and what comes after it.
-fn word(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(|c: char| c.is_ascii_whitespace() || "()<>@,;:\\\"[]?=".contains(c));
-        let (id, rest) = text.split_at(end.unwrap_or(text.len()));
-        return (!id.is_empty() && id.is_ascii()).then(|| (id.to_owned(), rest));
-    };
-    let mut id = String::new();
-    let mut chars = quoted.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            '"' => {
-                return (!id.trim().is_empty())
-                    .then(|| (id.trim().to_owned(), quoted.get(at + 1..).unwrap_or("")));
-            }
-            '\\' => id.push(chars.next()?.1),
-            _ => id.push(c),
+/// What a token (RFC 2045 §5.1) or a quoted string says.
+fn word(token: &Token<'_>) -> Option<String> {
+    match token {
+        Token::Word(word) if word.is_ascii() && !word.contains(['[', ']', '?', '=', '\\']) => {
+            Some((*word).to_owned())
         }
+        Token::Quoted(quoted) => Some(tokens::unquoted(quoted).trim().to_owned()).filter(|id| !id.is_empty()),
+        _ => None,
     }
-    None
-}
-
-/// What comes after blanks and comments; `None` where a comment does not end.
-fn skip(text: &str) -> Option<&str> {
-    let mut depth = 0_usize;
-    let mut escaped = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if depth > 0 => escaped = true,
-            '(' => depth += 1,
-            ')' if depth > 0 => depth -= 1,
-            _ if depth > 0 || c.is_ascii_whitespace() => {}
-            _ => return text.get(at..),
-        }
-    }
-    (depth == 0).then_some("")
 }
 
 #[cfg(test)]
@@ -189,6 +166,7 @@ mod tests {
             "(a (nested) comment) mx.exempelby.se (\\) another); spf=pass",
             "\"mx.exempelby.se\"; spf=pass",
             "\"mx.\\exempelby.se\" 1; none",
+            "(a \\( b) \"mx.exempelby.se\" (c) 1 (d); none",
         ] {
             assert!(forged("Authentication-Results", value), "{value}");
             assert!(forged("x-authentication-RESULTS", value), "{value}");
@@ -203,6 +181,9 @@ mod tests {
             "; spf=pass",
             "(open mx.example.org; spf=pass",
             "\"open",
+            ") mx.example.org; spf=pass",
+            "mx.example.org (open; spf=pass",
+            "mx.example.org 1 2; spf=pass",
             "spf=pass; dkim=pass",
             "a b; c",
         ] {

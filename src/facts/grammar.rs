@@ -5,14 +5,13 @@
 
 #![deny(clippy::disallowed_methods)]
 
-mod tokens;
 #[cfg(test)]
 mod tests;
 
 use crate::address::{Address, Domain};
+use crate::mime::tokens::{self, Token};
 use crate::mime::words;
 use crate::{limits, text};
-use tokens::Token;
 
 /// The addresses in the field, groups (RFC 5322 §3.4) and all; what names no mailbox is left out.
 pub fn addresses(value: &str) -> Vec<Address> {
@@ -224,7 +223,7 @@ fn run<'t, 'a: 't>(
     let (mut apart, mut taken) = (false, 0);
     for (at, token) in tokens.enumerate() {
         match token {
-            Token::Blank | Token::Comment(_) => apart = true,
+            Token::Blank | Token::Comment(_) | Token::Odd(_) => apart = true,
             Token::Mark(_) | Token::Literal(_) => break,
             Token::Word(_) | Token::Quoted(_) => {
                 if apart && words.last().is_some_and(|last| !joined(token.raw(), last.raw())) {

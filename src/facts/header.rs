@@ -7,6 +7,7 @@ use crate::address::Address;
 use crate::limits;
 use crate::mime::defects::Defects;
 use crate::mime::section::Section;
+use crate::mime::tokens::{self, Token};
 use crate::mime::words;
 
 impl Header {
@@ -112,31 +113,16 @@ pub(super) fn references(value: &str) -> impl Iterator<Item = &str> {
     ids(value).chain(bare)
 }
 
-/// RFC 3834 §5: everything but the keyword `no`, in any case, with comments and parameters, is automatic.
+/// RFC 3834 §5: everything but the keyword `no`, in any case, with comments and parameters, is automatic. What a comment
+/// hides that does not end is not said.
 fn automatic(value: &str) -> bool {
-    let plain = without_comments(value);
-    let keyword = plain.split(';').next().unwrap_or_default().trim();
-    !keyword.is_empty() && !keyword.eq_ignore_ascii_case("no")
-}
-
-/// The value with a blank for each comment (RFC 5322 §3.2.2): they nest, and a backslash takes a bracket's meaning.
-fn without_comments(value: &str) -> String {
-    let mut plain = String::with_capacity(value.len());
-    let mut depth = 0_usize;
-    let mut rest = value.chars();
-    while let Some(c) = rest.next() {
-        match c {
-            '\\' if depth > 0 => drop(rest.next()),
-            '(' => {
-                depth += 1;
-                plain.push(' ');
-            }
-            ')' if depth > 0 => depth -= 1,
-            c if depth == 0 => plain.push(c),
-            _ => {}
-        }
+    let tokens = tokens::all(value);
+    let said = tokens.iter().take_while(|token| !matches!(token, Token::Mark(';') | Token::Odd('(')));
+    let mut said = said.filter(|token| !matches!(token, Token::Blank | Token::Comment(_)));
+    match (said.next(), said.next()) {
+        (Some(Token::Word(word)), None) => !word.eq_ignore_ascii_case("no"),
+        (first, _) => first.is_some(),
     }
-    plain
 }
 
 /// RFC 2919 §3: the identifier in angle brackets; a phrase may stand before it, brackets too.

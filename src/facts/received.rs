@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::grammar;
 use crate::address::{Address, Domain};
+use crate::mime::tokens;
 
 /// One hop.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ impl Received {
     /// Reads a field; none where it names no host.
     pub(super) fn parse(value: &str) -> Option<Self> {
         let value = value.rsplit_once(';').map_or(value, |(value, _)| value);
-        let mut words = Words(value);
+        let mut words = tokens::plain_words(value);
         let (mut by, mut authenticated, mut recipient) = (None, false, None);
         while let Some(word) = words.next() {
             match word {
@@ -40,36 +41,6 @@ impl Received {
 /// of it.
 pub(super) fn client(value: &str) -> Option<IpAddr> {
     address(value.split_once(" by ")?.0)
-}
-
-/// What stands outside of comments, word by word.
-struct Words<'a>(&'a str);
-
-impl<'a> Iterator for Words<'a> {
-    type Item = &'a str;
-
-    fn next(&mut self) -> Option<&'a str> {
-        loop {
-            self.0 = self.0.trim_start();
-            if !self.0.starts_with('(') {
-                break;
-            }
-            let mut depth = 0_usize;
-            let end = self.0.char_indices().find(|(_, c)| {
-                match c {
-                    '(' => depth += 1,
-                    ')' => depth -= 1,
-                    _ => {}
-                }
-                depth == 0
-            });
-            self.0 = self.0.get(end?.0 + 1..)?;
-        }
-        let end = self.0.find(|c: char| c.is_whitespace() || c == '(').unwrap_or(self.0.len());
-        let (word, rest) = self.0.split_at(end);
-        self.0 = rest;
-        (!word.is_empty()).then_some(word)
-    }
 }
 
 fn is_authenticated(protocol: &str) -> bool {
@@ -110,6 +81,10 @@ mod tests {
                 Some("mx.exempelby.se 10.0.0.7 true "),
             ),
             ("by mail.example.org (Postfix, from userid 1000) id 4A; Mon", Some("mail.example.org  false ")),
+            (
+                "from a (b (c \\) by d) by e) by mx.exempelby.se with ESMTP for <\"a b\"@exempelby.se>; Mon",
+                Some("mx.exempelby.se  false \"a b\"@exempelby.se"),
+            ),
             ("(qmail 1 invoked by uid 0); 2 Mar 2026", None),
             ("(unclosed by a", None),
             ("by", None),

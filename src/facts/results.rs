@@ -5,7 +5,8 @@
 
 use super::authentication::aligned;
 use crate::address::Domain;
-use crate::limits;
+use crate::mime::tokens::{self, Token};
+use crate::{limits, text};
 
 /// Whether it is stated that the author's domain vouched for the mail: DMARC passed for it; or, where nothing is said of
 /// DMARC, a signature of that domain or SPF did.
@@ -33,28 +34,20 @@ pub fn vouches(stated: &str, author: &Domain) -> bool {
     }
 }
 
-/// The statements, each as its words in lower case: `dkim=pass`, `header.d=example.org`. Comments are left out, and what
-/// stands in quotes has lost them; neither can be taken for a statement.
+/// The statements, each as its words in lower case: `dkim=pass`, `header.d=example.org`. Comments are left out, and so is
+/// all that comes after a quote or a comment that does not end: neither can be taken for a statement.
 fn results(stated: &str) -> Vec<Vec<String>> {
     let mut all = vec![vec![String::new()]];
-    let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-    for c in crate::text::truncate(stated, limits::SIGNATURE_OCTETS).chars() {
-        let plain = depth == 0 && !quoted;
+    for token in tokens::all(text::truncate(stated, limits::SIGNATURE_OCTETS)) {
         let Some(words) = all.last_mut() else { break };
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if !plain => escaped = true,
-            '"' if depth == 0 => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth = depth.saturating_sub(1),
-            _ if depth > 0 => {}
-            // In quotes nothing separates and nothing is named: such a value is a word without a domain.
-            ';' | '=' if quoted => {}
-            ';' => all.push(vec![String::new()]),
-            _ if c.is_whitespace() && plain => words.push(String::new()),
-            _ => {
+        match token {
+            Token::Comment(_) => {}
+            Token::Odd(_) => break,
+            Token::Blank => words.push(String::new()),
+            Token::Mark(';') => all.push(vec![String::new()]),
+            Token::Mark(_) | Token::Word(_) | Token::Literal(_) | Token::Quoted(_) => {
                 if let Some(word) = words.last_mut() {
-                    word.push(c.to_ascii_lowercase());
+                    add(word, token);
                 }
             }
         }
@@ -63,6 +56,17 @@ fn results(stated: &str) -> Vec<Vec<String>> {
         words.retain(|word| !word.is_empty());
     }
     all
+}
+
+fn add(word: &mut String, token: Token<'_>) {
+    match token {
+        Token::Mark(mark) => word.push(mark),
+        // In quotes nothing separates and nothing is named: such a value is a word without a domain.
+        Token::Quoted(quoted) => {
+            word.push_str(&tokens::unquoted(quoted).to_ascii_lowercase().replace([';', '='], ""));
+        }
+        token => word.push_str(&token.raw().to_ascii_lowercase()),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +104,13 @@ mod tests {
                 false,
             ),
             ("i=1; lists.example.net; none (a\\); dmarc=pass header.from=example.org)", false),
+            ("i=1; lists.example.net; spf=none (a (b) ; dmarc=pass header.from=example.org", false),
+            ("i=1; lists.example.net; spf=none smtp.mailfrom=\"a; dmarc=pass header.from=example.org", false),
+            (
+                "i=1; lists.example.net; spf=none smtp.mailfrom=\"\\\"; dmarc=pass header.from=example.org\"",
+                false,
+            ),
+            ("i=1; lists.example.net; (\\(nested (a)) dmarc=pass (b) header.from=\"example.org\"", true),
             ("", false),
         ] {
             assert_eq!(vouches(stated, &author), expected, "{stated}");
