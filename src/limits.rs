@@ -341,6 +341,11 @@ pub const NUMBERS: usize = 100_000;
 pub const COLUMN_NUMBERS: usize = 10;
 /// Octets between a number and a term that says something of its owner: some ten sentences.
 pub const NEAR_OCTETS: usize = 600;
+/// Empty cells of a row that are kept before one with text, so that it stands under its heading; tables of people are
+/// narrower, and a cell in the last of 16,384 columns would cost as many tabs.
+pub const ROW_GAP_CELLS: usize = 64;
+/// Octets of one sentence in which a name, a day of birth and a term stand together; a longer one is read in pieces.
+pub const SENTENCE_OCTETS: usize = 1_000;
 /// Places that evidence names; further ones are counted.
 pub const SIGHTINGS: usize = 5;
 /// Octets of a file's name in evidence.

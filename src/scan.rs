@@ -5,12 +5,14 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod birth;
 mod checks;
 mod context;
 pub mod credentials;
 mod foreign;
 mod identity;
 mod loose;
+pub mod named;
 mod payment;
 mod place;
 mod reserve;
@@ -340,6 +342,9 @@ fn one(ground: &TextContext<'_>, start: usize, end: usize, listed: bool) -> Opti
     // Most runs are years, times, prices and house numbers, and nothing follows them.
     let shape = Shape::at(ground.bytes, start);
     let loose = || {
+        if let Some(written) = loose::without_zeros(ground.bytes, start, end) {
+            return ground.without_zeros(written);
+        }
         let loose = loose::at(ground.bytes, start)?;
         ground.loose(loose.written, loose.says_so || listed)
     };

@@ -44,7 +44,8 @@ pub fn decide<'a>(
                 matched(rule, policy, found, facts, &hidden, today).unless_hidden(rule, &hidden)
             }
         };
-        if policy.mode == Mode::Enforce {
+        let mode = mode(policy, &finding);
+        if mode == Mode::Enforce {
             decision.verdict = decision.verdict.max(outcome.verdict);
             for step in outcome.steps {
                 if taken.insert(step.clone()) {
@@ -55,13 +56,23 @@ pub fn decide<'a>(
         decision.rulings.push(Ruling {
             rule: rule.to_owned(),
             finding,
-            mode: policy.mode,
+            mode,
             verdict: outcome.verdict,
             allowed_by: outcome.allowed_by,
             place: policy.place.clone(),
         });
     }
     decision
+}
+
+/// Whether the finding has its effect: the rule's mode, unless the finding is for the log alone.
+fn mode(policy: &RulePolicy, finding: &Finding) -> Mode {
+    match finding {
+        Finding::Match(found) if found.evidence.is_log_only() && policy.mode == Mode::Enforce => {
+            Mode::Observe
+        }
+        Finding::Match(_) | Finding::Unknown(_) => policy.mode,
+    }
 }
 
 /// What follows from one finding.

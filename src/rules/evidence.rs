@@ -22,6 +22,7 @@ pub struct Evidence {
     text: String,
     class: Sensitivity,
     counts: Vec<(&'static str, usize)>,
+    log_only: bool,
 }
 
 impl Evidence {
@@ -31,7 +32,7 @@ impl Evidence {
     }
 
     fn words(text: String) -> Self {
-        Self { text, class: Sensitivity::None, counts: Vec::new() }
+        Self { text, class: Sensitivity::None, counts: Vec::new(), log_only: false }
     }
 
     /// Data of a class: where it was seen, how many of each kind, and what else there is to say.
@@ -46,7 +47,7 @@ impl Evidence {
         let more = (more > 0).then(|| format!("and {more} more places"));
         let beside = beside.iter().map(|words| (*words).to_owned());
         let text = shown.chain(more).chain(beside).collect::<Vec<_>>().join("; ");
-        Self { text, class, counts }
+        Self { text, class, counts, log_only: false }
     }
 
     /// A scanner's points, and those from which on it is spam.
@@ -66,6 +67,17 @@ impl Evidence {
         self.text.push(',');
         self.text.push_str(words);
         self
+    }
+
+    /// Of something that is to be logged and have no other effect, whatever the rule's mode.
+    #[must_use]
+    pub fn log_only(self) -> Self {
+        Self { log_only: true, ..self }
+    }
+
+    /// Whether that is all that may follow from it.
+    pub fn is_log_only(&self) -> bool {
+        self.log_only
     }
 
     /// Whether it has the word already.
@@ -108,6 +120,21 @@ impl Sighting {
             many => format!("{many} {kind}, first {masked}"),
         };
         Self(format!("{what} {}", place(passage, folded.offset(first.at.start))))
+    }
+
+    /// Somebody who is named, or whose number is masked, with `what` it is; the first of them stands at `at`.
+    pub fn of_persons(
+        what: &'static str,
+        different: usize,
+        at: usize,
+        folded: &Folded<'_>,
+        passage: &Passage,
+    ) -> Self {
+        let place = place(passage, folded.offset(at));
+        match different {
+            0 | 1 => Self(format!("{what} {place}")),
+            many => Self(format!("{many} × {what}, first {place}")),
+        }
     }
 
     /// A credential: only that there is one.

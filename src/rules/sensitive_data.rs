@@ -7,6 +7,7 @@ mod settings;
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Sensitivity, Sighting, Spec};
@@ -14,8 +15,8 @@ use crate::documents::State;
 use crate::facts::{Cause, Facts, Needs};
 use crate::scan::Kind;
 use crate::scan::terms::Category;
-use reading::{Reading, Seen};
-use settings::Vocabulary;
+use reading::{Persons, Reading, Seen};
+use settings::{NamedPersons, Vocabulary};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -52,6 +53,11 @@ Categories near a number: `health`, `social`, `union`, `religion`, `ethnicity`, 
 attachment names beside it. Terms alone are no finding, with one exception: words for protected identity beside a home
 address.
 
+Persons without a number (`named_persons`): a name with a date of birth, or with a number whose last four digits are
+masked (`811228-XXXX`), and three points of a category in one sentence or row are *medium* and `considerable`. A masked
+number without a name is *weak* and `moderate`. A date is one of birth after a word or heading such as `född`, or right
+behind a name and before 1995. The finding is logged and has no other effect, unless `named_persons` is `enforce`.
+
 The class of the mail is that of the most sensitive thing found. `serious`: a category near a number, or a list of
 `bulk_persons` persons or more. `considerable`: a *strong* number. `moderate`: a *medium* number.
 
@@ -65,7 +71,7 @@ encrypted connection. The supervisory authority requires the data itself to be e
 read it.
 
 ## What it misses
-Data about a person who is named but not numbered. Images: scans and photographs. Terms that no list contains, and
+Data about a person who is named, without a number or a date of birth beside the name. Images: scans and photographs. Terms that no list contains, and
 organisations in whose mail a listed term means something else. Ten digits alone belong to an invoice as often as to a
 person, and a recent date with four digits belongs to a case as often, so they are only *medium*.
 
@@ -95,7 +101,8 @@ impl Rule for SensitiveData {
     fn check(&self, facts: &Facts) -> Vec<Finding> {
         let today = facts.arrived.to_zoned(TimeZone::UTC).date();
         let reading = Reading::of(facts, today, &self.vocabulary);
-        let mut findings: Vec<Finding> = self.found(&reading).map(Finding::Match).into_iter().collect();
+        let found = [self.found(&reading), self.without_number(&reading, today)];
+        let mut findings: Vec<Finding> = found.into_iter().flatten().map(Finding::Match).collect();
         findings.extend(unread(facts).into_iter().map(Finding::Unknown));
         findings
     }
@@ -128,6 +135,51 @@ impl SensitiveData {
             return None;
         }
         let evidence = evidence(class, reading, &near, bulk);
+        Some(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })
+    }
+}
+
+impl SensitiveData {
+    /// Persons who are named and not numbered, and numbers that are masked: less sure than a number, and a finding of
+    /// their own.
+    fn without_number(&self, reading: &Reading<'_>, today: Date) -> Option<Match> {
+        let Vocabulary { named_persons, categories, terms, .. } = &self.vocabulary;
+        if *named_persons == NamedPersons::Off {
+            return None;
+        }
+        let (mut class, mut grade) = (Sensitivity::None, Confidence::Weak);
+        let mut counts = BTreeMap::new();
+        let mut sightings = Vec::new();
+        for persons in reading.without_number(today, terms) {
+            let of = |category: &Category| categories.get(category).copied().unwrap_or_default();
+            let near: Vec<_> =
+                persons.near.iter().filter(|(category, _)| of(category) > Sensitivity::None).collect();
+            let (most, what) = if persons.named {
+                (Sensitivity::Considerable, "named-person")
+            } else {
+                (Sensitivity::Moderate, "masked-number")
+            };
+            let Some(highest) = near.iter().map(|(category, _)| of(category)).max() else { continue };
+            class = class.max(highest.min(most));
+            grade = if persons.named { Confidence::Medium } else { grade };
+            *counts.entry(what).or_insert(0) += persons.different;
+            for (category, different) in near {
+                let known = counts.entry(category.as_str()).or_insert(0);
+                *known = (*different).max(*known);
+            }
+            let Persons { different, first, folded, passage, .. } = persons;
+            sightings.push(Sighting::of_persons(what, different, first, folded, passage));
+        }
+        if class == Sensitivity::None {
+            return None;
+        }
+        let beside: Vec<&'static str> = Category::ALL
+            .into_iter()
+            .filter(|category| counts.contains_key(category.as_str()))
+            .map(near_it)
+            .collect();
+        let evidence = Evidence::of_data(class, counts.into_iter().collect(), &sightings, &beside);
+        let evidence = if *named_persons == NamedPersons::Observe { evidence.log_only() } else { evidence };
         Some(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })
     }
 }

@@ -88,6 +88,14 @@ impl TextContext<'_> {
         Some(Number { kind, sure, by, at: written.at, key: key(&written.ten) })
     }
 
+    /// The person's number that has lost its first zeros: where a label or heading calls it one, and never else.
+    pub(super) fn without_zeros(&self, written: Written) -> Option<Number> {
+        let kind = self.kind(&written).filter(|kind| kind.of_person())?;
+        let named = self.context.said(&written.at, false) == Said::Identity;
+        let key = key(&written.ten);
+        named.then_some(Number { kind, sure: Sure::Strong, by: By::Word, at: written.at, key })
+    }
+
     /// What is written as a person's number from `start` on, and is none: a wrong check digit, or no day.
     pub(super) fn failing(&self, start: usize, end: usize) -> Option<Written> {
         if end - start < 4 {

@@ -14,6 +14,8 @@ use super::shape::digits_end;
 const GAP: usize = 40;
 /// Octets between them where no word says that they belong together.
 const GAP_OF_SIGNS: usize = 6;
+/// Digits of a number of ten that has lost its first zeros, `0001011234`.
+const WITHOUT_ZEROS: usize = 7;
 /// Words between a day and the last four.
 const WORDS: &[&[u8]] = &[
     b"sista",
@@ -38,6 +40,18 @@ const WORDS: &[&[u8]] = &[
 pub(super) struct Loose {
     pub(super) written: Written,
     pub(super) says_so: bool,
+}
+
+/// Ten digits whose first zeros a spreadsheet lost, since it took them for an amount: somebody's who is born in 2000 to
+/// 2009.
+pub(super) fn without_zeros(bytes: &[u8], start: usize, end: usize) -> Option<Written> {
+    let run = bytes.get(start..end).filter(|run| (WITHOUT_ZEROS..10).contains(&run.len()))?;
+    let digits = [b"000".get(..10 - run.len())?, run].concat();
+    let beside = start.checked_sub(1).and_then(|at| bytes.get(at)).into_iter().chain(bytes.get(end));
+    let alone = beside
+        .into_iter()
+        .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'"' | b','));
+    if alone { written(&digits, start..end) } else { None }
 }
 
 /// The number that begins with the run of digits at `start`.

@@ -236,10 +236,13 @@ impl Terms {
     }
 }
 
+/// A category with its points and the number of different terms.
+pub type Score = (Category, usize, usize);
+
 /// The points of each category: of each distinct term once.
-pub fn scores<'h>(hits: impl Iterator<Item = &'h Hit>) -> Vec<(Category, usize, usize)> {
+pub fn scores<'h>(hits: impl Iterator<Item = &'h Hit>) -> Vec<Score> {
     let mut seen = HashSet::new();
-    let mut scores: Vec<(Category, usize, usize)> = Vec::new();
+    let mut scores: Vec<Score> = Vec::new();
     for hit in hits {
         if !seen.insert(hit.term) {
             continue;

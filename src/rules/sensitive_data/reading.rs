@@ -13,7 +13,8 @@ use crate::facts::Facts;
 use crate::facts::passage::{Passage, Place};
 use crate::limits;
 use crate::scan::fold::Folded;
-use crate::scan::terms::{self, Category, Hit, Terms};
+use crate::scan::named::{self, Mention};
+use crate::scan::terms::{self, Category, Hit, Score, Terms};
 use crate::scan::{self, Confidence, Kind, Number};
 use crate::work::Work;
 
@@ -87,6 +88,13 @@ impl<'a> Reading<'a> {
         })
     }
 
+    /// Persons who have no number, beside words of a category.
+    pub(super) fn without_number(&self, today: Date, terms: &Terms) -> Vec<Persons<'_>> {
+        let texts = self.texts.iter().filter(|text| text.passage.place != Place::DisplayName);
+        let texts = texts.take_while(|text| text.folded.goes_on());
+        texts.flat_map(|text| text.persons(today, terms)).collect()
+    }
+
     /// The categories whose terms stand near a person's number, with the number of different terms.
     pub(super) fn near(&self, terms: &Terms) -> BTreeMap<Category, usize> {
         let mut near = BTreeMap::new();
@@ -114,7 +122,69 @@ impl<'a> Reading<'a> {
     }
 }
 
+/// Persons of one text who have no number there, beside words of a category.
+pub(super) struct Persons<'r> {
+    /// Whether they are named; else their numbers are masked.
+    pub(super) named: bool,
+    /// Where the first of them stands.
+    pub(super) first: usize,
+    pub(super) different: usize,
+    /// The categories in their sentences and rows, with the number of different terms.
+    pub(super) near: BTreeMap<Category, usize>,
+    pub(super) folded: &'r Folded<'r>,
+    pub(super) passage: &'r Passage,
+}
+
 impl<'a> Text<'a> {
+    /// Those who are named, and those whose number is masked, in sentences and rows without another number.
+    fn persons(&self, today: Date, terms: &Terms) -> impl Iterator<Item = Persons<'_>> {
+        let (mut named, mut masked): (Vec<Mention>, Vec<Mention>) = (Vec::new(), Vec::new());
+        let (mut near_named, mut near_masked) = (BTreeMap::new(), BTreeMap::new());
+        let mut known: Option<(Range<usize>, Vec<Score>)> = None;
+        for mention in named::mentions(&self.folded, today, self.tabular) {
+            let sentence = mention.sentence.clone();
+            if self.has_person_in(&sentence) || within(&self.own, &mention.at) {
+                continue;
+            }
+            // Several persons of one sentence have the same words beside them.
+            let (_, scores) = match known.take().filter(|(at, _)| *at == sentence) {
+                Some(known) => known,
+                None => (sentence.clone(), self.scores_in(&sentence, terms)),
+            };
+            if scores.iter().any(|(_, points, _)| *points >= POINTS) {
+                let (persons, near) = if mention.named {
+                    (&mut named, &mut near_named)
+                } else {
+                    (&mut masked, &mut near_masked)
+                };
+                add(near, scores.clone(), POINTS);
+                persons.push(mention);
+            }
+            known = Some((sentence, scores));
+        }
+        let persons = |named: bool, persons: Vec<Mention>, near| {
+            let first = persons.first()?.at.start;
+            let different = persons.iter().map(|person| person.key).collect::<HashSet<u64>>().len();
+            Some(Persons { named, first, different, near, folded: &self.folded, passage: self.passage })
+        };
+        [persons(true, named, near_named), persons(false, masked, near_masked)].into_iter().flatten()
+    }
+
+    /// The points of each category in a sentence.
+    fn scores_in(&self, sentence: &Range<usize>, terms: &Terms) -> Vec<Score> {
+        let text = self.folded.bytes().get(sentence.clone()).unwrap_or_default();
+        let place = |hit: &Hit| hit.at.start + sentence.start..hit.at.end + sentence.start;
+        let hits: Vec<Hit> = terms.find(text).filter(|hit| !within(&self.own, &place(hit))).collect();
+        terms::scores(hits.iter())
+    }
+
+    /// Whether a person's number stands there.
+    fn has_person_in(&self, sentence: &Range<usize>) -> bool {
+        let from = self.numbers.partition_point(|number| number.at.start < sentence.start);
+        let rest = self.numbers.get(from..).unwrap_or_default().iter();
+        rest.take_while(|number| number.at.start < sentence.end).any(is_person)
+    }
+
     fn read(passage: &'a Passage, work: &'a Work, today: Date, vocabulary: &Vocabulary) -> Self {
         let folded = passage.folded(work);
         let tabular = is_table(passage);
@@ -230,7 +300,7 @@ fn confirm(numbers: &mut [Number], terms: &Terms, folded: &Folded<'_>, tabular: 
 }
 
 /// Adds the categories that have points enough.
-fn add(near: &mut BTreeMap<Category, usize>, scores: Vec<(Category, usize, usize)>, points: usize) {
+fn add(near: &mut BTreeMap<Category, usize>, scores: Vec<Score>, points: usize) {
     for (category, _, terms) in scores.into_iter().filter(|(_, score, _)| *score >= points) {
         let known = near.entry(category).or_insert(0);
         *known = terms.max(*known);

@@ -35,6 +35,15 @@ pub(super) const KEYS: &[Key] = &[
         keys: &[],
     },
     Key {
+        name: "named_persons",
+        kind: "off, observe, enforce",
+        default: Fallback::Value("\"observe\""),
+        example: "\"observe\"",
+        meaning: "Persons who are named and not numbered: a name with a day of birth or a masked number (`811228-XXXX`) and three points of a category in one sentence or row. Log only, or the same as for other data of class considerable.",
+        why: "A name is less sure than a number: see in the log whom it finds before it has an effect.",
+        keys: &[],
+    },
+    Key {
         name: "terms",
         kind: "file",
         default: Fallback::Found("only the lists that come with Postvakt"),
@@ -120,6 +129,7 @@ pub(super) struct Vocabulary {
     pub(super) categories: BTreeMap<Category, Sensitivity>,
     /// So many persons are a list of people.
     pub(super) bulk_persons: usize,
+    pub(super) named_persons: NamedPersons,
     pub(super) terms: Terms,
     pub(super) own_numbers: HashSet<u64>,
     pub(super) own_texts: OwnTexts,
@@ -129,6 +139,30 @@ impl Vocabulary {
     /// Whether numbers of this kind are looked for at all.
     pub(super) fn seeks(&self, kind: Kind) -> bool {
         !kind.is_foreign() || self.kinds.get(&kind).is_some_and(|class| *class > Sensitivity::None)
+    }
+}
+
+/// What becomes of persons who are named and not numbered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum NamedPersons {
+    /// Nobody looks for them.
+    Off,
+    /// They are logged.
+    #[default]
+    Observe,
+    /// They are data of class considerable.
+    Enforce,
+}
+
+impl NamedPersons {
+    const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Observe => "observe",
+            Self::Enforce => "enforce",
+        }
     }
 }
 
@@ -172,6 +206,8 @@ fn follow(bytes: &[u8], words: &[&[u8]], at: usize) -> Option<usize> {
 pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
     let classes = section.table_or_defaults("classes", classes);
     let bulk_persons = section.optional("bulk_persons", parse::number(2, 10_000));
+    let named_persons =
+        section.optional("named_persons", parse::one_of(&NamedPersons::ALL, NamedPersons::as_str));
     let more = section.file("terms", |file| {
         terms::parse(&file.text)
             .map_err(|(line, wrong)| file.fault(line, wrong, "write it as in the lists under config/terms"))
@@ -190,7 +226,8 @@ pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
     let (kinds, categories) = classes?;
     let bulk_persons = usize::try_from(bulk_persons?).ok()?;
     let own_texts = own_texts.unwrap_or_default();
-    Some(Vocabulary { kinds, categories, bulk_persons, terms, own_numbers, own_texts })
+    let named_persons = named_persons.unwrap_or_default();
+    Some(Vocabulary { kinds, categories, bulk_persons, named_persons, terms, own_numbers, own_texts })
 }
 
 type Classes = (HashMap<Kind, Sensitivity>, BTreeMap<Category, Sensitivity>);

@@ -234,3 +234,48 @@ fn the_organisation_sets_what_counts() {
         assert!(configured(&table(key, wrong)).is_none(), "{key}");
     }
 }
+
+/// The findings of a mail with this text: class, grade, and whether they are for the log alone.
+fn all(rule: &dyn Rule, text: &str) -> Vec<(Sensitivity, Confidence, bool)> {
+    let findings = rule.check(&body(text)).into_iter();
+    findings
+        .filter_map(|finding| match finding {
+            Finding::Match(found) => {
+                Some((found.evidence.class(), found.grade, found.evidence.is_log_only()))
+            }
+            Finding::Unknown(_) => None,
+        })
+        .collect()
+}
+
+#[test]
+fn persons_who_are_named_and_not_numbered() {
+    let rule = rule();
+    let named = (Sensitivity::Considerable, Confidence::Medium, true);
+    for (text, expected) in [
+        ("Anna Svensson, född 1981-12-28, är sjukskriven", vec![named]),
+        ("Läkarintyg för Anna Svensson 811228-XXXX bifogas", vec![named]),
+        ("Erik Berg\t19140304\tadhd\nAnna Svensson\t19811228\tadhd\n", vec![named]),
+        ("Eleven 081228-XXXX har adhd", vec![(Sensitivity::Moderate, Confidence::Weak, true)]),
+        ("Anna Svensson, född 1981-12-28, är ny hos oss", vec![]),
+        ("Anna Svensson är sjukskriven från 2026-05-04", vec![]),
+        ("Personnummer 811228-XXXX, se bilagan", vec![]),
+        ("Anna Svensson, född 1981-12-28, är ny. Frågor om sjukskrivning till mig.", vec![]),
+        (
+            "Anna Svensson, född 1981-12-28, pnr 811228-9874, är sjukskriven",
+            vec![(Sensitivity::Serious, Confidence::Strong, false)],
+        ),
+    ] {
+        assert_eq!(all(&*rule, text), expected, "{text}");
+    }
+    let text = "Anna Svensson, född 1981-12-28, är sjukskriven";
+    let enforced = configured(&table("named_persons", self::text("enforce"))).unwrap();
+    assert_eq!(all(&*enforced, text), [(Sensitivity::Considerable, Confidence::Medium, false)]);
+    let off = configured(&table("named_persons", self::text("off"))).unwrap();
+    assert_eq!(all(&*off, text), []);
+    assert!(configured(&table("named_persons", self::text("on"))).is_none());
+    let found = rule.check(&body(text)).remove(0);
+    let Finding::Match(found) = found else { panic!("{found:?}") };
+    assert_eq!(found.evidence.as_str(), "named-person in part 1 at 21; health near it");
+    assert_eq!(found.evidence.counts(), [("health", 1), ("named-person", 1)]);
+}
