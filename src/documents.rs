@@ -9,6 +9,7 @@
 
 mod budget;
 mod cms;
+mod columns;
 mod compound;
 mod crypto;
 pub mod detect;

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub(crate) mod cells;
 mod data;
 mod declared;
 mod entities;

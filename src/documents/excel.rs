@@ -6,6 +6,7 @@
 mod cipher;
 mod shared;
 
+use super::columns::Columns;
 use super::compound::Compound;
 use super::document::{Document, Outcome};
 use super::masks::Masks;
@@ -94,6 +95,9 @@ struct Sheet<'d, 'r> {
     /// BIFF8, whose strings are UTF-16; before that they are octets.
     wide: bool,
     row: Option<u16>,
+    columns: Columns,
+    /// Row and column of a formula whose value follows as a text.
+    pending: Option<[u8; 4]>,
     masks: Masks,
 }
 
@@ -104,6 +108,8 @@ impl<'d, 'r> Sheet<'d, 'r> {
             texts: Vec::new(),
             wide: version(list) >= 0x0600,
             row: None,
+            columns: Columns::default(),
+            pending: None,
             masks: Masks::default(),
         };
         for (at, record) in list.iter().enumerate() {
@@ -159,8 +165,8 @@ impl<'d, 'r> Sheet<'d, 'r> {
             }
             STRING => {
                 let text = self.text(content).unwrap_or_default();
-                self.document.text(&text)?;
-                self.document.text("\t")?;
+                let place = self.pending.take().unwrap_or_default();
+                self.cell(&place, &text)?;
             }
             _ => self.numbers(record)?,
         }
@@ -181,35 +187,37 @@ impl<'d, 'r> Sheet<'d, 'r> {
                 }
             }
             XF => self.masks.style(u32::from(u16_at(content, 2).unwrap_or_default())),
-            NUMBER => self.number(content, content, f64_at(content, 6))?,
-            RK => self.number(content, content, u32_at(content, 6).map(rk))?,
+            NUMBER => self.number(content, f64_at(content, 6))?,
+            RK => self.number(content, u32_at(content, 6).map(rk))?,
             MUL_RK => {
                 let cells = content.get(4..content.len().saturating_sub(2)).unwrap_or_default();
-                for cell in cells.chunks_exact(6) {
+                let (row, first) = (u16_at(content, 0).unwrap_or(0), u16_at(content, 2).unwrap_or(0));
+                for (column, cell) in (first..).zip(cells.chunks_exact(6)) {
                     // Each begins with its style, as a cell by itself does after row and column.
-                    let (row, own) =
-                        (content.get(..4).unwrap_or_default(), cell.get(..2).unwrap_or_default());
-                    self.number(content, &[row, own].concat(), u32_at(cell, 2).map(rk))?;
+                    let style = cell.get(..2).unwrap_or_default();
+                    let place = [&row.to_le_bytes()[..], &column.to_le_bytes(), style].concat();
+                    self.number(&place, u32_at(cell, 2).map(rk))?;
                 }
             }
             // Its value is a number, unless its last octets say that it follows as a text or is none.
-            FORMULA if u16_at(content, 12) != Some(0xFFFF) => {
-                self.number(content, content, f64_at(content, 6))?;
-            }
+            FORMULA if u16_at(content, 12) != Some(0xFFFF) => self.number(content, f64_at(content, 6))?,
+            FORMULA => self.pending = content.first_chunk().copied(),
             _ => {}
         }
         Ok(())
     }
 
     /// A number in the mask of its style, whose number stands after row and column.
-    fn number(&mut self, content: &[u8], cell: &[u8], value: Option<f64>) -> Result<(), Reason> {
+    fn number(&mut self, cell: &[u8], value: Option<f64>) -> Result<(), Reason> {
         let style = usize::from(u16_at(cell, 4).unwrap_or_default());
-        self.cell(content, &value.map(|value| self.masks.shown(style, value)).unwrap_or_default())
+        self.cell(cell, &value.map(|value| self.masks.shown(style, value)).unwrap_or_default())
     }
 
-    /// A cell's record begins with its row.
+    /// A cell's record begins with its row and column.
     fn cell(&mut self, content: &[u8], text: &str) -> Result<(), Reason> {
         self.new_row(u16_at(content, 0))?;
+        let column = usize::from(u16_at(content, 2).unwrap_or_default());
+        self.document.text(self.columns.gap(column))?;
         self.document.text(text)?;
         self.document.text("\t")
     }
@@ -217,7 +225,7 @@ impl<'d, 'r> Sheet<'d, 'r> {
     fn new_row(&mut self, row: Option<u16>) -> Result<(), Reason> {
         if self.row != row {
             self.document.text("\n")?;
-            self.row = row;
+            (self.row, self.columns) = (row, Columns::default());
         }
         Ok(())
     }

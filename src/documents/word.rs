@@ -94,16 +94,48 @@ fn pieces(table: &[u8]) -> Option<Vec<Piece>> {
         .collect()
 }
 
-/// Word's own characters as what they look like (§2.4.1).
+/// Word's own characters as what they look like (§2.4.1). The mark that ends a cell ends the row too, once more: in a
+/// table all rows of which have as many cells as its first one.
 fn shown(text: &str) -> String {
-    let character = |c: char| match c {
-        '\u{1e}' => Some('-'),
-        '\u{1f}' => None,
-        '\u{7}' => Some('\t'),
-        '\r' | '\u{b}' | '\u{c}' => Some('\n'),
-        '\t' | '\n' => Some(c),
-        c if c.is_control() => Some(' '),
-        c => Some(c),
-    };
-    text.chars().filter_map(character).collect()
+    let mut out = String::with_capacity(text.len());
+    let (mut cells, mut columns, mut empty) = (0, None, true);
+    for c in text.chars() {
+        match c {
+            '\u{7}' if empty && cells > 0 && columns.is_none_or(|columns| columns == cells) => {
+                out.push('\n');
+                (columns, cells) = (Some(cells), 0);
+            }
+            '\u{7}' => {
+                out.push('\t');
+                cells += 1;
+            }
+            '\r' | '\u{b}' | '\u{c}' => {
+                out.push('\n');
+                // A line behind a row ends the table.
+                columns = columns.filter(|_| cells > 0);
+            }
+            '\u{1e}' => out.push('-'),
+            '\u{1f}' => {}
+            '\t' | '\n' => out.push(c),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+        empty = c == '\u{7}';
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn rows_of_tables() {
+        for (text, shown) in [
+            ("a\u{7}b\u{7}\u{7}c\u{7}d\u{7}\u{7}e\r", "a\tb\t\nc\td\t\ne\n"),
+            ("a\u{7}b\u{7}c\u{7}\u{7}d\u{7}\u{7}e\u{7}\u{7}", "a\tb\tc\t\nd\t\te\t\n"),
+            ("a\u{7}\u{7}b\rc\u{7}d\u{7}\u{7}", "a\t\nb\nc\td\t\n"),
+            ("8112\u{1e}28\u{1f}\u{13}", "8112-28 "),
+        ] {
+            assert_eq!(super::shown(text), shown, "{text:?}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use crate::limits;
+use crate::markup::cells::Cells;
 use crate::markup::{self, Tag, Token};
 use crate::mime::words;
 
@@ -16,8 +17,6 @@ const LINES: &[&str] = &[
     "br",
     "cr",
     "line-break",
-    "tr",
-    "table-row",
     "si",
     "title",
     "desc",
@@ -51,8 +50,14 @@ const LINES: &[&str] = &[
     "page",
 ];
 
-/// Elements that end a cell of a line.
-const CELLS: &[&str] = &["tab", "ptab", "tc", "table-cell", "covered-table-cell"];
+/// Rows of tables.
+const ROWS: &[&str] = &["tr", "table-row"];
+
+/// Cells of a row.
+const CELLS: &[&str] = &["tc", "table-cell", "covered-table-cell"];
+
+/// Elements that stand for a tabulator.
+const TABS: &[&str] = &["tab", "ptab"];
 
 /// Elements whose text is for the program, such as the address of a link; it stands aside.
 const CODES: &[&str] = &["instrText", "delInstrText", "f", "formula"];
@@ -121,7 +126,7 @@ fn is_padding(text: &str) -> bool {
 /// The text of a part of a document in which text flows.
 pub(super) fn flow(part: &[u8]) -> String {
     let part = characters(part);
-    let (mut out, mut aside) = (String::with_capacity(part.len() / 4), String::new());
+    let (mut out, mut aside) = (Cells::with_capacity(part.len() / 4), String::new());
     let mut code = false;
     for token in markup::xml(&part) {
         // An element may stand for many blanks.
@@ -130,13 +135,13 @@ pub(super) fn flow(part: &[u8]) -> String {
         }
         match token {
             Token::Text(text) if code => aside.push_str(&markup::decode(text)),
-            Token::Text(text) => out.push_str(text_of(&markup::decode(text))),
-            Token::Raw(text) => out.push_str(text),
+            Token::Text(text) => out.text(text_of(&markup::decode(text))),
+            Token::Raw(text) => out.text(text),
             Token::Start(tag) => {
                 code = CODES.contains(&tag.local()) && !tag.empty;
-                special(&tag, &mut out);
+                begin(&tag, &mut out);
                 if tag.empty {
-                    separate(tag.local(), &mut out);
+                    end(tag.local(), &mut out);
                 }
                 attributes(&tag, &mut aside);
             }
@@ -146,12 +151,12 @@ pub(super) fn flow(part: &[u8]) -> String {
                     aside.push('\n');
                 }
                 code = false;
-                separate(local, &mut out);
+                end(local, &mut out);
             }
             Token::Comment(_) => {}
         }
     }
-    joined(out, &aside)
+    joined(out.into_text(), &aside)
 }
 
 /// The text of a part in which every element stands for itself.
@@ -243,26 +248,32 @@ fn text_of(text: &str) -> &str {
     if text.contains('\n') && text.trim_ascii().is_empty() { "" } else { text }
 }
 
-/// Elements that stand for a character.
-fn special(tag: &Tag<'_>, out: &mut String) {
+/// Cells and rows, and elements that stand for a character.
+fn begin(tag: &Tag<'_>, out: &mut Cells) {
+    let number = |name: &str| tag.attribute(name).and_then(|number| number.parse::<usize>().ok());
     match tag.name {
-        "w:noBreakHyphen" => out.push('-'),
-        "text:s" => {
-            let count = tag.attribute("c").and_then(|count| count.parse().ok()).unwrap_or(1_usize);
-            out.extend(std::iter::repeat_n(' ', count.min(100)));
-        }
+        "w:noBreakHyphen" => out.text("-"),
+        "text:s" => out.text(BLANKS.get(..number("c").unwrap_or(1)).unwrap_or(BLANKS)),
+        "w:gridSpan" => out.span(number("val").unwrap_or(1)),
+        _ if CELLS.contains(&tag.local()) => out.cell(number("number-columns-repeated").unwrap_or(1)),
+        _ if ROWS.contains(&tag.local()) => out.row(),
         _ => {}
     }
 }
 
-fn separate(local: &str, out: &mut String) {
-    let separator = match local {
-        local if CELLS.contains(&local) => '\t',
-        local if LINES.contains(&local) => '\n',
-        _ => return,
-    };
-    if !out.is_empty() && !out.ends_with(['\n', separator]) {
-        out.push(separator);
+/// As many blanks as one element may stand for.
+const BLANKS: &str =
+    "                                                                                                    ";
+
+fn end(local: &str, out: &mut Cells) {
+    if CELLS.contains(&local) {
+        out.end_cell();
+    } else if ROWS.contains(&local) {
+        out.row();
+    } else if TABS.contains(&local) {
+        out.tab();
+    } else if LINES.contains(&local) {
+        out.line();
     }
 }
 
@@ -326,7 +337,17 @@ mod tests {
             ),
             (
                 "<table:table-cell office:value=\"8112289874\"><text:p>x</text:p></table:table-cell>",
-                "x\n\n8112289874\n",
+                "x\t\n8112289874\n",
+            ),
+            (
+                "<w:tr><w:tc><w:p>a</w:p></w:tc><w:tc><w:p/></w:tc><w:tc><w:p>b</w:p><w:p>c</w:p></w:tc></w:tr>d",
+                "a\t\tb\nc\t\nd",
+            ),
+            (
+                "<table:table-row><table:table-cell table:number-columns-repeated='2'/><table:table-cell>\
+                 <text:p>a</text:p></table:table-cell><table:table-cell table:number-columns-repeated='999'/>\
+                 </table:table-row>",
+                "\t\ta\t\n",
             ),
             ("<wp:docPr descr=\"bild &amp; text\"/>", "\nbild & text\n"),
         ] {

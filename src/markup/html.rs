@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use super::cells::Cells;
 use super::data::{self, unpercent};
 use super::tokens::{self, Tag, Token};
 use super::{decode, unescape};
@@ -92,9 +93,10 @@ pub(crate) fn text(page: &str) -> String {
 }
 
 fn text_within(page: &str, pages: u8) -> String {
-    let mut text = Text { out: String::with_capacity(page.len() / 2), aside: String::new(), pages };
+    let mut text = Text { out: Cells::with_capacity(page.len() / 2), aside: String::new(), pages };
     text.read(page, true);
-    let Text { mut out, aside, .. } = text;
+    let Text { out, aside, .. } = text;
+    let mut out = out.into_text();
     if !aside.is_empty() {
         out.push('\n');
         out.push_str(&aside);
@@ -103,7 +105,7 @@ fn text_within(page: &str, pages: u8) -> String {
 }
 
 struct Text {
-    out: String,
+    out: Cells,
     aside: String,
     /// Pages within this one that may still be read.
     pages: u8,
@@ -118,20 +120,26 @@ impl Text {
                 return;
             }
             match token {
-                Token::Text(text) => self.out.push_str(&decode(text)),
+                Token::Text(text) => self.out.text(&decode(text)),
                 Token::Raw(_) if style => {}
-                Token::Raw(text) => self.out.push_str(&unescape(text)),
+                Token::Raw(text) => self.out.text(&unescape(text)),
                 Token::Start(tag) => {
                     style = tag.name.eq_ignore_ascii_case("style");
-                    self.separate(tag.name);
+                    if is_cell(tag.name) {
+                        let span = tag.attribute("colspan").and_then(|span| span.trim().parse().ok());
+                        self.out.cell(span.unwrap_or(1));
+                    } else {
+                        self.separate(tag.name);
+                    }
                     self.attributes(&tag);
                 }
+                Token::End(name) if is_cell(name) => self.out.end_cell(),
                 Token::End(name) => self.separate(name),
                 // Outlook shows what stands in comments such as `<!--[if mso]> … <![endif]-->`.
                 Token::Comment(inside) if comments && !inside.trim_ascii().is_empty() => {
-                    let mut hidden = Self { out: String::new(), aside: String::new(), pages: self.pages };
+                    let mut hidden = Self { out: Cells::default(), aside: String::new(), pages: self.pages };
                     hidden.read(inside, false);
-                    self.aside.push_str(&hidden.out);
+                    self.aside.push_str(&hidden.out.into_text());
                     self.aside.push('\n');
                     self.aside.push_str(&hidden.aside);
                 }
@@ -141,17 +149,10 @@ impl Text {
     }
 
     fn separate(&mut self, name: &str) {
-        let is = |known: &&str| known.eq_ignore_ascii_case(name);
-        if CELLS.iter().any(is) {
-            self.end_with('\t');
-        } else if BLOCKS.iter().any(is) {
-            self.end_with('\n');
-        }
-    }
-
-    fn end_with(&mut self, separator: char) {
-        if !self.out.is_empty() && !self.out.ends_with(['\n', separator]) {
-            self.out.push(separator);
+        if name.eq_ignore_ascii_case("tr") {
+            self.out.row();
+        } else if BLOCKS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            self.out.line();
         }
     }
 
@@ -189,6 +190,10 @@ impl Text {
     }
 }
 
+fn is_cell(name: &str) -> bool {
+    CELLS.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// Whether scripts keep something in the attribute.
 fn is_data(name: &str) -> bool {
     name.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("data-"))
@@ -224,6 +229,13 @@ mod tests {
             ("8112<b>28</b>-98<!-- x -->74", "811228-9874\n x \n"),
             ("<p>a</p><p>b<br>c</p>", "a\nb\nc\n"),
             ("<td>a</td><td><o:p>b</o:p></td>", "a\tb\t"),
+            (
+                "<tr>\n <td>a</td>\n <td></td>\n <td>\n<p>b</p>\n</td>\n</tr>\n<tr><td>c</tr>",
+                "a\t\tb\t\nc\t\n",
+            ),
+            ("<tr><td colspan=2><p>a</p><p>b</p></td><td>c<tr><td>d", "a\nb\t\tc\t\nd"),
+            ("<tr><td>a<table><tr><td>b</td></tr></table></td><td>c</td></tr>d", "a\t\nb\t\nc\t\nd"),
+            ("<tr><td></td><td>a</td></tr>\n<p>b</p>", "\ta\t\nb\n"),
             ("<span style='display:none'>hidden</span>", "hidden"),
             ("8112<wbr>28&#45;98&zwj;74", "811228-98\u{200d}74"),
             ("<style>p { }</style>a<script>b</script>", "a\nb\n"),

@@ -93,7 +93,7 @@ impl TextContext<'_> {
         let kind = self.kind(&written).filter(|kind| kind.of_person())?;
         let named = self.context.said(&written.at, false) == Said::Identity;
         let key = key(&written.ten);
-        named.then_some(Number { kind, sure: Sure::Strong, by: By::Word, at: written.at, key })
+        named.then_some(Number { kind, sure: Confidence::Strong, by: By::Word, at: written.at, key })
     }
 
     /// What is written as a person's number from `start` on, and is none: a wrong check digit, or no day.

@@ -94,7 +94,9 @@ impl<'a> Rows<'a> {
         if *of_list {
             return Heading { own: None, of_table: identity().or(columns.first().map(|(_, says)| *says)) };
         }
-        if line.cells == *cells {
+        // Cells of a sheet stand under their headings, though the last ones of a row are empty.
+        let aligned = self.tabular && line.delimiter == Some(b'\t') && self.place.column < *cells;
+        if line.cells == *cells || aligned {
             return Heading { own: said(self.place.column), of_table: None };
         }
         // A row with more cells or fewer: nobody knows which are under which heading.
@@ -268,6 +270,8 @@ mod tests {
             ("\"Namn; alla\";Personnummer\n\"A; B\";#8112289874\n", Said::Identity),
             ("Klasslista\n\nNamn\tPersonnummer\t\nA\t8112289874\t\nB\t#8112289874\t\n", Said::Identity),
             ("Namn\tPersonnummer\t\nA\tx\t#8112289874\t\n", Said::Identity),
+            ("Nr\tPersonnummer\tFaktura\tAnm\t\n1\t\t#8112289874\t\n", Said::Other),
+            ("Nr\tPersonnummer\tFaktura\tAnm\t\n\t#8112289874\t\n", Said::Identity),
         ] {
             assert_eq!(said(text, true), expected, "{text}");
         }

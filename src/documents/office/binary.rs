@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::sheet::Shared;
+use crate::documents::columns::Columns;
 use crate::documents::document::Document;
 use crate::documents::excel::rk;
 use crate::documents::masks::Masks;
@@ -61,6 +62,7 @@ pub(super) fn read(
     masks: &Masks,
 ) -> Result<(), Reason> {
     let mut records = Records { rest: part };
+    let mut columns = Columns::default();
     for record in records.by_ref() {
         let content = record.content;
         let number = |value: Option<f64>| {
@@ -70,6 +72,7 @@ pub(super) fn read(
         let cell = match record.kind {
             ROW => {
                 document.text("\n")?;
+                columns = Columns::default();
                 continue;
             }
             CELL_RK => number(u32_at(content, VALUE).map(rk)),
@@ -83,6 +86,9 @@ pub(super) fn read(
                 continue;
             }
         };
+        if record.kind != PIVOT_NUMBER {
+            document.text(columns.gap(size_at(content, 0).unwrap_or_default()))?;
+        }
         document.text(&cell.unwrap_or_default())?;
         document.text("\t")?;
     }

@@ -4,11 +4,15 @@
 
 use std::cell::RefCell;
 
+use crate::documents::columns::Columns;
 use crate::documents::masks::Masks;
 use crate::documents::xml;
 use crate::limits;
 use crate::markup::{self, Tag, Token};
 use crate::mime::words;
+
+/// Letters of the last column there can be, `XFD`.
+const COLUMN_LETTERS: usize = 3;
 
 /// The strings of a workbook, which cells name by number.
 #[derive(Default)]
@@ -74,6 +78,8 @@ impl Shared {
 struct Cell {
     kind: Kind,
     format: usize,
+    /// Counted from 0.
+    column: usize,
     value: String,
 }
 
@@ -90,6 +96,9 @@ pub(super) fn text(part: &[u8], shared: &Shared, formats: &Masks) -> String {
     let part = words::unlabelled(part);
     let (mut out, mut aside) = (String::with_capacity(part.len() / 4), String::new());
     let mut cell = Cell::default();
+    let mut columns = Columns::default();
+    // Where a cell stands that does not say so: behind the one before.
+    let mut next = 0;
     let mut element = "";
     for token in markup::xml(&part) {
         // A string may be named by any number of cells.
@@ -100,7 +109,8 @@ pub(super) fn text(part: &[u8], shared: &Shared, formats: &Masks) -> String {
             Token::Start(tag) => {
                 element = tag.local();
                 if element == "c" {
-                    cell = Cell::of(&tag);
+                    cell = Cell::of(&tag, next);
+                    next = cell.column + 1;
                 } else {
                     xml::attributes(&tag, &mut aside);
                 }
@@ -124,8 +134,11 @@ pub(super) fn text(part: &[u8], shared: &Shared, formats: &Masks) -> String {
             Token::Raw(written) => cell.value.push_str(written),
             Token::End(name) => {
                 match name.rsplit_once(':').map_or(name, |(_, local)| local) {
-                    "c" => cell.end(shared, formats, &mut out),
-                    "row" => out.push('\n'),
+                    "c" => cell.end(shared, formats, &mut columns, &mut out),
+                    "row" => {
+                        out.push('\n');
+                        (columns, next) = (Columns::default(), 0);
+                    }
                     _ => {}
                 }
                 element = "";
@@ -133,26 +146,28 @@ pub(super) fn text(part: &[u8], shared: &Shared, formats: &Masks) -> String {
             Token::Comment(_) => {}
         }
     }
-    cell.end(shared, formats, &mut out);
+    cell.end(shared, formats, &mut columns, &mut out);
     xml::joined(out, &aside)
 }
 
 impl Cell {
-    fn of(tag: &Tag<'_>) -> Self {
+    fn of(tag: &Tag<'_>, next: usize) -> Self {
         let kind = match tag.attribute("t").as_deref() {
             Some("s") => Kind::Shared,
             Some("str" | "inlineStr" | "d" | "e" | "b") => Kind::Written,
             _ => Kind::Number,
         };
         let format = tag.attribute("s").and_then(|format| format.parse().ok()).unwrap_or(0);
-        Self { kind, format, value: String::new() }
+        let column = tag.attribute("r").and_then(|reference| column(&reference)).unwrap_or(next);
+        Self { kind, format, column, value: String::new() }
     }
 
     /// Writes the cell down; it is empty then.
-    fn end(&mut self, shared: &Shared, formats: &Masks, out: &mut String) {
+    fn end(&mut self, shared: &Shared, formats: &Masks, columns: &mut Columns, out: &mut String) {
         if self.value.is_empty() {
             return;
         }
+        out.push_str(columns.gap(self.column));
         match self.kind {
             Kind::Shared => {
                 out.push_str(self.value.trim_ascii().parse().map_or("", |number| shared.get(number)));
@@ -163,6 +178,14 @@ impl Cell {
         out.push('\t');
         self.value.clear();
     }
+}
+
+/// The column in a reference such as `AB12`, counted from 0.
+fn column(reference: &str) -> Option<usize> {
+    let letters = reference.bytes().take_while(u8::is_ascii_alphabetic).take(COLUMN_LETTERS);
+    let number =
+        letters.fold(0, |number, letter| number * 26 + usize::from(letter.to_ascii_uppercase() - b'A') + 1);
+    number.checked_sub(1)
 }
 
 /// A number as people see it.
@@ -191,5 +214,10 @@ mod tests {
         let read = text(sheet, &shared, &formats);
         assert_eq!(read, "Anna\tab\t000101-1234\t\n8112289874\t198112289874\tx\t0.5\t\n\nA1&\"y\"\n");
         assert_eq!(shared.unused(), "left\n");
+        let sheet = b"<row><c r='A1'><v>1</v></c><c r='B1' s='1'/><c r='D1'><v>2</v></c></row>\
+            <row><c/><c><v>3</v></c><c><v>4</v></c></row><row r='3'><c r='XFD3'><v>5</v></c></row>";
+        let gap = "\t".repeat(64);
+        let read = text(sheet, &Shared::default(), &Masks::default());
+        assert_eq!(read, format!("1\t\t\t2\t\n\t3\t4\t\n{gap}5\t\n"));
     }
 }
