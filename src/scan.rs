@@ -342,11 +342,11 @@ fn one(ground: &TextContext<'_>, start: usize, end: usize, listed: bool) -> Opti
     // Most runs are years, times, prices and house numbers, and nothing follows them.
     let shape = Shape::at(ground.bytes, start);
     let loose = || {
-        if let Some(written) = loose::without_zeros(ground.bytes, start, end) {
-            return ground.without_zeros(written);
-        }
-        let loose = loose::at(ground.bytes, start)?;
-        ground.loose(loose.written, loose.says_so || listed)
+        let without_zeros = loose::without_zeros(ground.bytes, start, end);
+        without_zeros.and_then(|written| ground.without_zeros(written)).or_else(|| {
+            let loose = loose::at(ground.bytes, start)?;
+            ground.loose(loose.written, loose.says_so || listed)
+        })
     };
     if end - start <= 3 && shape.after(0).is_none() {
         return ground.address(&shape).or_else(|| ground.iban(&shape)).or_else(loose);

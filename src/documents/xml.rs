@@ -128,6 +128,8 @@ pub(super) fn flow(part: &[u8]) -> String {
     let part = characters(part);
     let (mut out, mut aside) = (Cells::with_capacity(part.len() / 4), String::new());
     let mut code = false;
+    // What a cell holds, where it shows something else.
+    let mut held: Option<String> = None;
     for token in markup::xml(&part) {
         // An element may stand for many blanks.
         if out.len() + aside.len() > limits::DOCUMENT_TEXT_OCTETS {
@@ -135,8 +137,20 @@ pub(super) fn flow(part: &[u8]) -> String {
         }
         match token {
             Token::Text(text) if code => aside.push_str(&markup::decode(text)),
-            Token::Text(text) => out.text(text_of(&markup::decode(text))),
+            Token::Text(text) => {
+                let text = markup::decode(text);
+                held = held.filter(|held| **held != *text);
+                out.text(text_of(&text));
+            }
             Token::Raw(text) => out.text(text),
+            Token::Start(tag) if tag.local() == "table-cell" => {
+                held = tag.attribute("string-value").or_else(|| tag.attribute("value")).map(Cow::into_owned);
+                begin(&tag, &mut out);
+                if tag.empty {
+                    aside.extend(held.take().map(|held| held + "\n"));
+                    end(tag.local(), &mut out);
+                }
+            }
             Token::Start(tag) => {
                 code = CODES.contains(&tag.local()) && !tag.empty;
                 begin(&tag, &mut out);
@@ -149,6 +163,9 @@ pub(super) fn flow(part: &[u8]) -> String {
                 let local = local(name);
                 if CODES.contains(&local) {
                     aside.push('\n');
+                }
+                if local == "table-cell" {
+                    aside.extend(held.take().map(|held| held + "\n"));
                 }
                 code = false;
                 end(local, &mut out);
@@ -338,6 +355,10 @@ mod tests {
             (
                 "<table:table-cell office:value=\"8112289874\"><text:p>x</text:p></table:table-cell>",
                 "x\t\n8112289874\n",
+            ),
+            (
+                "<table:table-cell office:value='8112289874'><text:p>8112289874</text:p></table:table-cell>",
+                "8112289874\t",
             ),
             (
                 "<w:tr><w:tc><w:p>a</w:p></w:tc><w:tc><w:p/></w:tc><w:tc><w:p>b</w:p><w:p>c</w:p></w:tc></w:tr>d",

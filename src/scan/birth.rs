@@ -79,7 +79,7 @@ fn day(bytes: &[u8], start: usize, today: Date) -> Option<(Date, usize)> {
 
 /// A day in three parts, the first of which ends there: year, month, day, and where it ends.
 fn parted(bytes: &[u8], start: usize, first: usize) -> Option<(u16, u16, u16, usize)> {
-    let value = |range: Range<usize>| bytes.get(range).map_or(0, number);
+    let value = |range: Range<usize>| bytes.get(range).filter(|digits| digits.len() <= 4).map_or(0, number);
     if let Some((month, from)) = month_name(bytes, first) {
         let end = digits_end(bytes, from);
         return (end - from == 4 && first - start <= 2)
@@ -187,6 +187,9 @@ mod tests {
             "x811228",
             "811228:5",
             "3 mannar 2014",
+            "11-2345678901234567890-12",
+            "11/2345678901234567890 1981",
+            "11-12-2345678901234567890",
         ] {
             assert_eq!(found(text), None, "{text}");
         }

@@ -1,5 +1,6 @@
 //! Places where numbers stand: sentences, tables, and the parts of mails and files that carry them.
 
+use super::files;
 use crate::documents::messages::base64;
 
 /// Sentences that call the number what it is, among words that mislead.
@@ -70,7 +71,15 @@ pub(crate) const CONTAINERS: &[Container] = &[
         );
         attached("mote.ics", "text/calendar", event.as_bytes())
     }),
+    ("Word", |text| attached("brev.docx", OCTETS, &files::docx(text))),
+    ("PowerPoint", |text| attached("bilder.pptx", OCTETS, &files::pptx(text))),
+    ("LibreOffice", |text| attached("brev.odt", OCTETS, &files::odt(text))),
+    ("RTF", |text| attached("brev.rtf", "application/rtf", &files::rtf(text))),
+    ("PDF", |text| attached("brev.pdf", "application/pdf", &files::pdf(text))),
+    ("archive", |text| attached("brev.zip", OCTETS, &files::archive(&[("brev.docx", &files::docx(text))]))),
 ];
+
+const OCTETS: &str = "application/octet-stream";
 
 /// How rows stand in a mail.
 pub(crate) type Sheet = (&'static str, fn(&[Vec<String>]) -> String);
@@ -95,6 +104,20 @@ pub(crate) const SHEETS: &[Sheet] = &[
         let rows: String = rows.iter().map(row).collect();
         plain("text/html; charset=utf-8", &format!("<p>Hej</p><table>{rows}</table>"))
     }),
+    ("table of a page as Outlook writes it", |rows| {
+        let cell =
+            |cell: &String| format!(" <td>\r\n  <p class=x>{}<o:p></o:p></p>\r\n </td>\r\n", html(cell));
+        let row =
+            |row: &Vec<String>| format!("<tr>\r\n{}</tr>\r\n", row.iter().map(cell).collect::<String>());
+        let rows: String = rows.iter().map(row).collect();
+        plain("text/html; charset=utf-8", &format!("<p>Hej</p>\r\n<table>\r\n{rows}</table>\r\n"))
+    }),
+    ("Excel", |rows| attached("lista.xlsx", OCTETS, &files::xlsx(rows))),
+    ("binary workbook", |rows| attached("lista.xlsb", OCTETS, &files::xlsb(rows))),
+    ("sheet of LibreOffice", |rows| attached("lista.ods", OCTETS, &files::ods(rows))),
+    ("table of Word", |rows| attached("lista.docx", OCTETS, &files::docx_table(rows))),
+    ("table of RTF", |rows| attached("lista.rtf", "application/rtf", &files::rtf_table(rows))),
+    ("table of PDF", |rows| attached("lista.pdf", "application/pdf", &files::pdf_table(rows))),
 ];
 
 fn joined(rows: &[Vec<String>], delimiter: &str) -> String {
@@ -117,7 +140,7 @@ fn plain(media_type: &str, text: &str) -> String {
     format!("Content-Type: {media_type}\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{text}\r\n")
 }
 
-fn attached(name: &str, media_type: &str, octets: &[u8]) -> String {
+pub(crate) fn attached(name: &str, media_type: &str, octets: &[u8]) -> String {
     format!(
         "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nSe bilagan.\r\n--b\r\n\
          Content-Type: {media_type}; name=\"{name}\"\r\nContent-Transfer-Encoding: base64\r\n\
