@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 use crate::daemon;
-use crate::worker::{pool, serve};
+use crate::worker::{ocr, pool, serve};
 
 /// 0: yes.
 pub const YES: u8 = 0;
@@ -83,6 +83,13 @@ enum Command {
     /// Read documents on behalf of the server.
     #[command(hide = true, name = pool::COMMAND)]
     Worker,
+    /// Become a program that recognises text, confined.
+    #[command(hide = true, name = ocr::COMMAND)]
+    Become {
+        /// The program, and what it is called with.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        program: Vec<std::ffi::OsString>,
+    },
     /// List forwards that a milter cannot see: aliases, .forward files, BCC and transport maps of Postfix.
     PostfixAudit(audit::Args),
     /// Connect Postfix to the milter: show the changes of main.cf and master.cf, apply them, or undo them.
@@ -158,6 +165,10 @@ fn run(command: Command) -> anyhow::Result<u8> {
             with_config(&path, |config, _| log::run(&args, &config))
         }
         Command::Worker => Ok(serve::run()),
+        Command::Become { program } => Ok(match program.split_first() {
+            Some((program, arguments)) => ocr::run(program, arguments),
+            None => USAGE,
+        }),
         Command::PostfixAudit(args) => {
             start_log(false, "warn");
             let path = args.config.clone();

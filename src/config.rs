@@ -65,6 +65,8 @@ pub struct Config {
     pub dns: services::Dns,
     /// The scanners for inbound mail.
     pub scanners: services::Scanners,
+    /// What recognises text in pictures; absent where nothing does.
+    pub ocr: Option<services::Ocr>,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
     /// What they and the log need. The log records size and attachment names of every mail, so every body is read.

@@ -115,7 +115,7 @@ pub async fn gather(
         authentication(facts, needs, mail, config, sources),
         scanner::scan(mail, facts, needs, &config.scanners, &sources.scanners),
         recall::lookup_seen(facts, needs.seen_days, &sources.memory, &sources.habits),
-        documents::open(facts, unopened, needs, share, sources),
+        documents::open(facts, unopened, needs, share, config.ocr.as_ref(), sources),
     );
     let (addressed, contact) = (addressed(facts, needs, sources), contact(facts, needs, sources));
     let gathered = Gathered { authentication, scans, recalled, opened, contact, addressed, may_be_deferred };

@@ -330,6 +330,22 @@ pub const COMPLAINT_OCTETS: u64 = 4 << 10;
 /// Octets of what a worker says of one document beside its text: what it is, its entries, their names, in JSON, which
 /// writes some octets of a name as two.
 pub const READING_OCTETS: usize = 48 << 20;
+/// Pages of one document in which text is recognised: letters that people scan have fewer, and each takes seconds.
+pub const OCR_PAGES: usize = 10;
+/// Points of the longer side of a page that is made a picture: A4 at 250 for each inch, as fine as scanners are set.
+pub const OCR_PAGE_PIXELS: usize = 2_920;
+/// Until the text of one document must have been recognised. Well below `DOCUMENTS_TIME`, which all documents share.
+pub const OCR_TIME: Duration = Duration::from_mins(1);
+/// Processor time of one program that recognises text; a dense page takes five seconds.
+pub const OCR_CPU_TIME: Duration = Duration::from_secs(30);
+/// Octets of memory of such a program: its data for two languages, and pictures of a page.
+pub const OCR_MEMORY_OCTETS: u64 = 1 << 30;
+/// Files that it has open at once: itself, its libraries and its data, one after the other.
+pub const OCR_FILES: u64 = 64;
+/// Octets of text that it may say of one picture; a dense page has 10,000.
+pub const OCR_TEXT_OCTETS: usize = 1 << 20;
+/// Octets of the names of languages.
+pub const OCR_LANGUAGES_OCTETS: usize = 64;
 /// Octets that a worker hands over at a time: what a pipe takes.
 pub const WIRE_OCTETS: usize = 64 << 10;
 

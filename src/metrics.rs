@@ -65,6 +65,7 @@ pub struct Metrics {
     pub documents: IntCounterVec,
     pub turns_waiting: IntGauge,
     pub document_seconds: Histogram,
+    pub ocr: IntCounterVec,
     pub workers_started: IntCounter,
 }
 
@@ -240,6 +241,7 @@ impl Metrics {
                 "Duration of reading one document.",
                 &fast,
             ),
+            ocr: new.counters("ocr_total", "Pages and documents given to OCR, by result.", &["result"]),
             turns_waiting: new.gauge("turns_waiting", "Processing steps waiting for a CPU core."),
             workers_started: new.counter("workers_started_total", "Document workers started."),
             registry,

@@ -38,6 +38,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let own: Vec<IpNet> = own.collect();
         let (scanners, upstream) =
             root.table("scanners", |s| services::scanners(s, &own)).unwrap_or_default();
+        let ocr = root.table("ocr", services::ocr).flatten();
         let authenticate = authentication.is_some();
         let services::Authentication { authserv_id, trusted_sealers } = authentication.unwrap_or_default();
         let authserv_id = authserv_id.unwrap_or_else(|| around.host.to_ascii_lowercase());
@@ -79,6 +80,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             authenticate,
             dns: dns.unwrap_or_default(),
             scanners,
+            ocr,
             rules,
             needs,
             hash: String::new(),

@@ -1,4 +1,4 @@
-//! The services that check inbound mail: DNS, scanners, and filters in front of this gateway.
+//! The services that check inbound mail: DNS, scanners, filters in front of this gateway, and OCR.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -49,6 +49,48 @@ pub enum Endpoint {
     Inet(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+/// `[ocr]`: the programs that recognise text in pictures.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Ocr {
+    /// tesseract.
+    pub tesseract: PathBuf,
+    /// pdftoppm of poppler-utils, which makes pictures of pages.
+    pub pdftoppm: PathBuf,
+    /// The languages that tesseract knows the text by.
+    pub languages: String,
+}
+
+/// `[ocr]`.
+pub(super) fn ocr(section: &mut Settings<'_>) -> Option<Ocr> {
+    let right = "write tesseract = \"/usr/bin/tesseract\"";
+    let tesseract = section.required("tesseract", right, program);
+    let pdftoppm = section.optional("pdftoppm", program);
+    let languages = section.optional("languages", |value| {
+        let given = parse::text(value)?;
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if given.len() <= limits::OCR_LANGUAGES_OCTETS && given.split('+').all(is_name) {
+            return Ok(given.to_owned());
+        }
+        let problem = format!("{} is not a list of languages", parse::shown(given));
+        Err(Fault::new(problem, "write it as tesseract has it, \"swe+eng\""))
+    });
+    Some(Ocr {
+        tesseract: tesseract?,
+        pdftoppm: pdftoppm.unwrap_or_else(|| "/usr/bin/pdftoppm".into()),
+        languages: languages.unwrap_or_else(|| "swe+eng".to_owned()),
+    })
+}
+
+fn program(value: &Value) -> Result<PathBuf, Fault> {
+    let given = parse::text(value)?;
+    if given.starts_with('/') {
+        return Ok(given.into());
+    }
+    let problem = format!("{} is not the whole path of a program", parse::shown(given));
+    Err(Fault::new(problem, "write it as \"/usr/bin/tesseract\""))
 }
 
 /// `[dns]`.

@@ -45,6 +45,15 @@ pub(super) fn is_page(bytes: &[u8]) -> bool {
     shapes.into_iter().any(Shape::is_page)
 }
 
+/// Whether a picture that begins so may be a page: what says its size may stand further on.
+pub(crate) fn may_be_page(beginning: &[u8]) -> bool {
+    match beginning.get(..4) {
+        Some([0xFF, 0xD8, 0xFF, _]) => jpeg(beginning).is_none_or(Shape::is_page),
+        Some(b"II*\0" | b"MM\0*") => true,
+        _ => is_page(beginning),
+    }
+}
+
 fn u16_be(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|octets| u16::from_be_bytes(*octets))
 }
@@ -183,6 +192,7 @@ mod tests {
             (b"GIF89a".to_vec(), false),
         ] {
             assert_eq!(is_page(&bytes), page, "{bytes:?}");
+            assert!(may_be_page(&bytes) || !page, "{bytes:?}");
         }
         for cut in 0..60 {
             is_page(tiff_of(&fax, [204, 1, 98, 1]).get(..cut).unwrap_or_default());

@@ -71,12 +71,14 @@ pub(super) fn attachments(
             continue;
         }
         let (name, media_type) = (&piece.names.shown, &piece.media_type);
+        let beginning = piece.beginning(limits::KIND_OCTETS);
         let format = match piece.role {
             Role::Message => formats::row(Kind::Message),
-            _ => detect::format(&Input { name, media_type, bytes: &piece.beginning(limits::KIND_OCTETS) }),
+            _ => detect::format(&Input { name, media_type, bytes: &beginning }),
         };
+        let is_page = format.kind == Kind::Image && documents::may_be_page(&beginning);
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
-        let wanted = needs.documents && format.may_hold_text
+        let wanted = needs.documents && (format.may_hold_text || is_page)
             || needs.archives && format.is_archive(name)
             || (needs.documents || needs.archives) && !format.may_hold_text && may_hide_archive(piece);
         if wanted && piece.role == Role::Attached && piece.unread.is_none() {

@@ -7,12 +7,15 @@ use tokio::time::timeout;
 use super::Sources;
 use super::room::Held;
 use super::turns::Share;
-use crate::documents::{Allowance, Reason};
+use crate::config::services::Ocr;
+use crate::documents::kind::Kind;
+use crate::documents::{Allowance, Item, Reading, Reason, State};
 use crate::facts::attachment::Unopened;
 use crate::facts::gathered::Opened;
 use crate::facts::{Facts, Needs};
 use crate::limits;
 use crate::metrics::METRICS;
+use crate::worker::ocr::{PictureReader, Recognised};
 use crate::worker::pool::Failure;
 use crate::worker::wire::Head;
 
@@ -26,6 +29,7 @@ pub(super) async fn open(
     unopened: Vec<Unopened>,
     needs: Needs,
     share: Share,
+    ocr: Option<&Ocr>,
     sources: &Sources,
 ) -> (Vec<Opened>, Option<Held>) {
     if unopened.is_empty() {
@@ -59,7 +63,12 @@ pub(super) async fn open(
             match timeout(if room.is_some() { left() } else { Duration::ZERO }, read).await {
                 Ok(read) => {
                     facts.work.charge(read.cpu);
-                    read.reading.map_err(Reason::from)
+                    let mut reading = read.reading.map_err(Reason::from);
+                    if let (Ok(reading), Some(settings)) = (&mut reading, ocr.filter(|_| needs.documents)) {
+                        let reader = PictureReader { own: sources.workers.program(), settings };
+                        recognise(reading, &document.content, reader, left(), share, sources).await;
+                    }
+                    reading
                 }
                 Err(_) => Err(spent("mail-timeout", Reason::Busy)),
             }
@@ -78,6 +87,44 @@ pub(super) async fn open(
         room.shrink((most - allowance.text) * COPIES);
     }
     (opened, room)
+}
+
+/// Whether the document is pictures of text.
+fn is_picture(item: &Item) -> bool {
+    item.state == State::Uninspectable(Reason::ImageOnly) && matches!(item.kind, Kind::Image | Kind::Pdf)
+}
+
+/// Adds the text that is recognised in such a document, and says how that went.
+async fn recognise(
+    reading: &mut Reading,
+    content: &[u8],
+    reader: PictureReader<'_>,
+    patience: Duration,
+    share: Share,
+    sources: &Sources,
+) {
+    let Some(item) = reading.items.first_mut().filter(|item| is_picture(item)) else { return };
+    let recognise = async {
+        let mut turn = sources.turns.turn(share).await;
+        let begun = Instant::now();
+        let recognised = match item.kind {
+            Kind::Image => reader.picture(content).await,
+            _ => reader.pages(content).await,
+        };
+        turn.cost(begun.elapsed());
+        recognised
+    };
+    let Ok(Recognised { text, all }) = timeout(patience, recognise).await else {
+        item.state = State::Uninspectable(Reason::Busy);
+        return;
+    };
+    item.text.push('\n');
+    item.text.push_str(&text);
+    match all {
+        Ok(true) => item.state = State::Plain,
+        Ok(false) => {}
+        Err(failure) => item.state = State::Uninspectable(failure.into()),
+    }
 }
 
 /// What the mail may cost is spent, for this document and for those after it.

@@ -155,6 +155,11 @@ impl Workers {
         Read { reading, cpu }
     }
 
+    /// This program.
+    pub fn program(&self) -> &Path {
+        &self.program
+    }
+
     /// Ends every worker that waits; there will be no more.
     pub async fn stop(&self) {
         self.room.close();

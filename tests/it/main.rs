@@ -27,6 +27,7 @@ mod lab;
 mod mail_cases;
 mod minimise;
 mod operation;
+mod ocr;
 mod oracles;
 mod planted;
 mod postfix;

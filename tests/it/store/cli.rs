@@ -46,6 +46,7 @@ pub(super) fn config(directory: &Path) -> Config {
         authenticate: false,
         dns: Dns::default(),
         scanners: Scanners::default(),
+        ocr: None,
         rules: Vec::new(),
         needs: Needs::NONE,
         hash: "0123456789abcdef".into(),
