@@ -19,7 +19,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use postvakt::address::Address;
 use postvakt::metrics::METRICS;
 use postvakt::organisation::Organisation;
 use postvakt::record::Outcome;
@@ -88,7 +87,7 @@ fn queries(records: u64) -> Vec<(String, Query)> {
         ("sender, nobody", Query { sender: party("ingen@nowhere.example"), ..all() }),
         ("sender's domain", Query { sender: party("@d09999.example"), ..all() }),
         ("recipient inside", Query { recipient: party(inside), ..all() }),
-        ("person, in any role", Query { person: vec![Address::parse(inside).unwrap()], ..all() }),
+        ("person, in any role", Query { person: vec![Party::parse(inside).unwrap()], ..all() }),
         ("subject, one", Query { subject: Some(Needle::new(&format!("({})", records / 3))), ..all() }),
         ("subject, none", Query { subject: Some(Needle::new("finns inte")), ..all() }),
         ("subject, two letters, none", Query { subject: Some(Needle::new("qx")), ..all() }),

@@ -5,6 +5,7 @@ pub mod file;
 pub mod html;
 pub mod jsonl;
 pub mod line;
+mod numbers;
 pub mod page;
 pub mod profile;
 pub mod proof;

@@ -192,7 +192,7 @@ pub fn run_offline(args: &Args) -> anyhow::Result<u8> {
     let out = &mut io::stdout().lock();
     match &args.command {
         LogCommand::Verify(verify) => verify.run(args.store.as_deref(), None, args.json, out),
-        LogCommand::VerifyExport(export) => verify_export::run(export, args.json, out),
+        LogCommand::VerifyExport(export) => verify_export::run(export, args.store.as_deref(), args.json, out),
         _ => bail!("this command requires a config"),
     }
 }
@@ -224,7 +224,9 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::Sample(sample) => sample::run(sample, context),
         LogCommand::SubjectExtract(extract) => extract::run(extract, context),
         LogCommand::Verify(verify) => verify.run(args.store.as_deref(), Some(config), args.json, context.out),
-        LogCommand::VerifyExport(export) => verify_export::run(export, args.json, context.out),
+        LogCommand::VerifyExport(export) => {
+            verify_export::run(export, args.store.as_deref(), args.json, context.out)
+        }
         LogCommand::Decision { command } => register::decision(command, context),
         LogCommand::Retention { command } => retention::retention(command, context),
         LogCommand::LegalHold { command } => register::hold(command, context),
@@ -252,7 +254,13 @@ fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::
     let at = |text: Option<&str>, end: End| {
         text.map(|text| moment::parse(text, end, &config.time_zone)).transpose().map_err(anyhow::Error::msg)
     };
-    Ok(Query { since: at(since, End::Since)?, until: at(until, End::Until)?, ..Query::default() })
+    let (begin, end) = (at(since, End::Since)?, at(until, End::Until)?);
+    if let (Some(since), Some(until)) = (since, until)
+        && begin >= end
+    {
+        bail!("--since {since} --until {until}: the period ends before it begins");
+    }
+    Ok(Query { since: begin, until: end, ..Query::default() })
 }
 
 impl Reason {

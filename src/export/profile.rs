@@ -8,6 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
+use super::numbers;
 use crate::address::Address;
 use crate::organisation::Organisation;
 use crate::record::Record;
@@ -123,6 +124,14 @@ impl<'a> Mask<'a> {
                 None => (range, "like a personnummer, with a wrong check digit".to_owned(), false),
             }));
         }
+        if self.numbers {
+            let apart = |range: &Range<usize>| {
+                parts.iter().all(|(known, ..)| known.end <= range.start || known.start >= range.end)
+            };
+            let doubtful: Vec<Range<usize>> = numbers::doubtful(text).into_iter().filter(apart).collect();
+            let what = "like a personnummer, written in another way";
+            parts.extend(doubtful.into_iter().map(|range| (range, what.to_owned(), false)));
+        }
         for (number, word) in (1..).zip(self.words) {
             parts.extend(
                 find_word(text, word).into_iter().map(|range| (range, format!("word {number}"), true)),
@@ -227,6 +236,13 @@ impl Pseudonyms<'_> {
                 if plain && !kind.is_empty() { format!("*.{}", kind.to_lowercase()) } else { "*".into() }
             }
             Hiding::Hash => self.hash("id", text),
+            Hiding::Receipts => {
+                let parts = text.split("; ").filter_map(|part| part.split_once('='));
+                let shown = parts.map(|(mailbox, outcome)| {
+                    format!("{}={}", self.of(mailbox), outcome.split(' ').next().unwrap_or_default())
+                });
+                shown.collect::<Vec<_>>().join("; ")
+            }
         }
     }
 }
@@ -321,6 +337,19 @@ mod tests {
         for secret in ["x@", "anna", "registrator", "example.org", "Ansökan", "4fKq", "192.0.2.1"] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
+        let with = |receipt: &str| {
+            let mut one = found("x");
+            receipt.clone_into(&mut one.record.receipt);
+            let own = Pseudonyms { key: [1; 32], organisation: &organisation };
+            Mask::new(Profile::Pseudonym, &[], &[], Some(own)).apply(&mut one);
+            one.record.receipt
+        };
+        let receipt =
+            with("registrator@exempelby.se=queued PV-2026-7K3M9Q; info@exempelby.se=suppressed list");
+        assert!(
+            receipt.contains("@exempelby.se=queued; p-") && receipt.ends_with("@exempelby.se=suppressed")
+        );
+        assert!(!receipt.contains("PV-") && !receipt.contains("registrator"), "{receipt}");
         assert!(first.recipients[1].ends_with("@exempelby.se") && first.subject == "[26 tecken]");
         assert_eq!(first.attachments[0].0, "*.pdf");
     }

@@ -71,6 +71,8 @@ pub enum Mask {
     Ending,
     /// A hash.
     Hash,
+    /// The pseudonyms of the mailboxes, and what became of the receipts without their references.
+    Receipts,
 }
 
 /// A value as the store has it.
@@ -141,7 +143,7 @@ pub static COLUMNS: [Column; 20] = columns! {
     auth_user       1 text!(auth_user),   Hash,      20.0, "Inloggad",           "user.name";
     tls             1 text!(tls),         None,      20.0, "TLS",                "tls.cipher";
     config          1 text!(config),      None,      18.0, "Konfiguration",      "postvakt.config";
-    receipt         1 text!(receipt),     None,      20.0, "Kvitto",             "postvakt.receipt";
+    receipt         1 text!(receipt),     Receipts,  20.0, "Kvitto",             "postvakt.receipt";
     authentication  2 text!(authentication), None,   34.0, "Avsändarkontroll",   "postvakt.authentication";
 };
 

@@ -14,7 +14,8 @@ use crate::export::profile::MASKED;
 use crate::export::{Heading, Line, local};
 use crate::record::Record;
 use crate::record::columns::LeafForm;
-use crate::store::access::AccessError;
+use crate::store::access::{AccessError, Done};
+use crate::store::query::Party;
 use crate::store::session::Session;
 
 /// One time when records of the person were looked at; by whom is not said.
@@ -27,28 +28,40 @@ pub struct Look {
     pub decision: String,
 }
 
-/// The accesses that named the person or showed a record of theirs.
-pub fn looks(session: &Session, person: &[Address], zone: &TimeZone) -> Result<Vec<Look>, AccessError> {
+/// The accesses that named the person or showed a record of theirs. One that goes on, or was killed, may have shown it.
+pub fn looks(session: &Session, person: &[Party], zone: &TimeZone) -> Result<Vec<Look>, AccessError> {
+    let register = session.register()?;
     let mut looks = Vec::new();
     for done in session.accesses(None, None)? {
-        let shown = done.result.as_ref().is_some_and(|(rows, _)| *rows > 0);
-        if !shown || !done.access.refused.is_empty() || !SHOWING.contains(&done.access.verb.as_str()) {
+        let shown = done.result.as_ref().is_none_or(|(rows, _)| *rows > 0);
+        let refused = !done.access.refused.is_empty();
+        if !shown || refused || done.n == session.number() || !names_people(&done) {
             continue;
         }
         if session.showed(&done, person) {
+            let (purpose, decision) = (done.access.purpose, done.access.decision);
+            let stated =
+                if purpose.is_empty() { register.purpose(&decision).unwrap_or_default() } else { &purpose };
+            let purpose = stated.to_owned();
             looks.push(Look {
                 time: local(done.access.time, zone),
                 verb: done.access.verb,
-                purpose: done.access.purpose,
-                decision: done.access.decision,
+                purpose,
+                decision,
             });
         }
     }
     Ok(looks)
 }
 
-/// Accesses that show records with names in them.
-const SHOWING: [&str; 3] = ["search", "export", "subject-extract"];
+/// Whether it showed names: of records, of mailboxes that forward, or of whom receipts went to.
+fn names_people(done: &Done) -> bool {
+    match done.access.verb.as_str() {
+        "search" | "export" | "subject-extract" | "receipts list" | "receipts show" => true,
+        "report" => done.access.query.contains("\"report\":\"forwarders\""),
+        _ => false,
+    }
+}
 
 /// Writes a page for the person. How many records it has.
 pub fn write_page(
@@ -71,8 +84,8 @@ pub fn write_page(
     Ok(rows)
 }
 
-fn heading<'a>(session: &Session, person: &[Address], config: &'a Config) -> Heading<'a> {
-    let names: Vec<&str> = person.iter().map(Address::as_str).collect();
+fn heading<'a>(session: &Session, person: &[Party], config: &'a Config) -> Heading<'a> {
+    let names: Vec<String> = person.iter().map(ToString::to_string).collect();
     let about = vec![
         ("Registerutdrag för", names.join(", ")),
         ("Beslut", session.access().decision.clone()),
@@ -90,13 +103,13 @@ fn heading<'a>(session: &Session, person: &[Address], config: &'a Config) -> Hea
 /// The others: the same one has the same number throughout the extract.
 #[derive(Debug)]
 pub struct Others<'a> {
-    person: &'a [Address],
+    person: &'a [Party],
     numbers: HashMap<Address, usize>,
 }
 
 impl<'a> Others<'a> {
     /// The others than this person.
-    pub fn of(person: &'a [Address]) -> Self {
+    pub fn of(person: &'a [Party]) -> Self {
         Self { person, numbers: HashMap::new() }
     }
 
@@ -110,6 +123,7 @@ impl<'a> Others<'a> {
         if !self.is_own(&record.auth_user) && !record.auth_user.is_empty() {
             MASKED.clone_into(&mut record.auth_user);
         }
+        record.receipt = self.receipts(&record.receipt, sent);
         // Where somebody else sent it, these tell of their machine.
         if !sent {
             for text in [&mut record.message_id, &mut record.client, &mut record.helo] {
@@ -120,13 +134,23 @@ impl<'a> Others<'a> {
         }
     }
 
+    /// What became of receipts: whose mailbox it is, and the reference that the sender got, are the sender's alone.
+    fn receipts(&mut self, receipts: &str, sent: bool) -> String {
+        let parts = receipts.split("; ").filter_map(|part| part.split_once('='));
+        let shown = parts.map(|(mailbox, outcome)| {
+            let word = outcome.split(' ').next().unwrap_or_default();
+            format!("{}={}", self.name(mailbox), if sent { outcome } else { word })
+        });
+        shown.collect::<Vec<_>>().join("; ")
+    }
+
     fn is_own(&self, text: &str) -> bool {
-        Address::parse(text).is_some_and(|address| self.person.contains(&address))
+        self.person.iter().any(|own| own.has(text))
     }
 
     fn name(&mut self, text: &str) -> String {
         match Address::parse(text) {
-            Some(address) if text != "<>" && !self.person.contains(&address) => {
+            Some(address) if text != "<>" && !self.is_own(text) => {
                 let next = self.numbers.len() + 1;
                 format!("[annan {}]", self.numbers.entry(address).or_insert(next))
             }

@@ -152,14 +152,28 @@ pub struct Access {
 }
 
 /// What came of an access.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Ended {
-    access: u64,
-    rows: u64,
-    how: String,
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Ended {
+    pub(super) access: u64,
+    pub(super) rows: u64,
+    pub(super) how: String,
     /// Index files that could not be used.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    unused: Vec<String>,
+    pub(super) unused: Vec<String>,
+    /// The file that was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) made: Option<Made>,
+}
+
+/// A file that an export made, as the access log has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// SHA-256 of the file.
+    pub file: String,
+    /// SHA-256 of its manifest.
+    pub manifest: String,
+    /// How many records it has.
+    pub rows: u64,
 }
 
 /// A config that came into force, or did not.
@@ -286,16 +300,25 @@ impl AccessLog {
     }
 
     /// Writes what came of it.
-    pub(super) fn end(
-        &mut self,
-        access: u64,
-        time: Timestamp,
-        rows: u64,
-        how: &str,
-        unused: &[String],
-    ) -> Result<(), AccessError> {
-        let ended = Ended { access, rows, how: how.to_owned(), unused: unused.to_vec() };
-        self.add(Kind::Result, time, &ended).map(drop)
+    pub(super) fn end(&mut self, time: Timestamp, ended: &Ended) -> Result<(), AccessError> {
+        self.add(Kind::Result, time, ended).map(drop)
+    }
+
+    /// The access log for reading alone; `None` where nobody has read the log yet.
+    pub(super) fn open_to_read(directory: &Path) -> Result<Option<Self>, AccessError> {
+        let path = directory.join("access.db");
+        let opened = open_to_read(directory);
+        let connection = opened.map_err(|source| AccessError::Write { path: path.clone(), source })?;
+        Ok(connection.map(|connection| Self { path, connection }))
+    }
+
+    /// The access with that number, and what file it made; `None` where there is none.
+    pub(super) fn access(&self, n: u64) -> Result<Option<(Access, Option<Made>)>, AccessError> {
+        let entries = self.entries(&[Kind::Access, Kind::Result])?;
+        let access = entries.iter().find(|entry| entry.n == n).and_then(|entry| entry.read(Kind::Access));
+        let mut ends = entries.iter().filter_map(|entry| entry.read::<Ended>(Kind::Result));
+        let made = ends.find(|ended| ended.access == n).and_then(|ended| ended.made);
+        Ok(access.map(|access| (access, made)))
     }
 
     /// All entries of these kinds, in order.
@@ -494,7 +517,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut log = AccessLog::open(directory.path()).unwrap();
         let first = log.begin(&access("a")).unwrap();
-        log.end(first, Timestamp::UNIX_EPOCH, 7, "done", &[]).unwrap();
+        let ended = Ended { access: first, rows: 7, how: "done".into(), ..Ended::default() };
+        log.end(Timestamp::UNIX_EPOCH, &ended).unwrap();
         log.begin(&access("b")).unwrap();
         for change in ["UPDATE entry SET body = 'c'", "DELETE FROM entry WHERE n = 2"] {
             assert!(log.connection.execute(change, []).unwrap_err().to_string().contains("only grows"));

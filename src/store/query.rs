@@ -48,9 +48,9 @@ pub struct Query {
     /// Somewhere in what SPF, DKIM and DMARC say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Needle>,
-    /// A person by any of their addresses, as envelope sender, recipient or author.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "as_texts")]
-    pub person: Vec<Address>,
+    /// A person by any of their addresses, or everybody of a domain: whose mail it is, as [`Party::has`] says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub person: Vec<Party>,
     /// Every record is read, whatever index files say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scan: bool,
@@ -106,7 +106,13 @@ impl Party {
         }
     }
 
-    /// Whether the address in a record is this party's.
+    /// Whether the address in a record is this party's, also with something behind a plus sign. It is the one notion of whose
+    /// mail it is: of searches for a person, of legal holds, decisions and extracts.
+    pub fn has(&self, text: &str) -> bool {
+        self.is(text) || without_plus(&comparable(text)).is_some_and(|base| self.is(&base))
+    }
+
+    /// Whether the address in a record is this party's, as it is written.
     pub fn is(&self, text: &str) -> bool {
         match self {
             Self::Null => text == "<>",
@@ -116,6 +122,14 @@ impl Party {
             Self::Address(address) => is_address(address, text),
         }
     }
+}
+
+/// The address in the text of a record without what stands between a plus sign and the at sign: `anna+anbud@` is
+/// anna's. `None` where nothing does.
+pub(super) fn without_plus(text: &str) -> Option<String> {
+    let (local, domain) = text.rsplit_once('@')?;
+    let (base, _) = local.split_once('+').filter(|(base, _)| !base.is_empty())?;
+    Some(format!("{base}@{domain}"))
 }
 
 /// Whether the text of a record is this address, with needless quotes or without, and however its letters are composed.
@@ -130,13 +144,19 @@ pub(super) fn comparable(text: &str) -> Cow<'_, str> {
     if plain { Cow::Borrowed(text) } else { key().map_or(Cow::Borrowed(text), Cow::Owned) }
 }
 
+impl std::fmt::Display for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => f.write_str("<>"),
+            Self::Domain(domain) => write!(f, "@{domain}"),
+            Self::Address(address) => f.write_str(address.as_str()),
+        }
+    }
+}
+
 impl Serialize for Party {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Null => serializer.serialize_str("<>"),
-            Self::Domain(domain) => serializer.collect_str(&format_args!("@{domain}")),
-            Self::Address(address) => serializer.serialize_str(address.as_str()),
-        }
+        serializer.collect_str(self)
     }
 }
 
@@ -204,15 +224,16 @@ fn as_text<S: serde::Serializer>(id: &Option<RecordId>, serializer: S) -> Result
     }
 }
 
-fn as_texts<S: serde::Serializer>(addresses: &[Address], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(addresses.iter().map(Address::as_str))
-}
-
 impl Record {
-    /// Whether the address is one of its parties: envelope sender, recipient, or author.
-    pub fn is_party(&self, address: &Address) -> bool {
-        let parties = self.recipients.iter().map(String::as_str).chain([self.sender.as_str()]);
-        parties.chain(self.header_from.split(", ")).any(|party| is_address(address, party))
+    /// Everybody whose mail it is: envelope sender, recipients, and authors.
+    pub fn parties(&self) -> impl Iterator<Item = &str> {
+        let envelope = self.recipients.iter().map(String::as_str).chain([self.sender.as_str()]);
+        envelope.chain(self.header_from.split(", "))
+    }
+
+    /// Whether it is mail of this party.
+    pub fn is_of(&self, party: &Party) -> bool {
+        self.parties().any(|text| party.has(text))
     }
 }
 
@@ -236,6 +257,20 @@ mod tests {
         assert!(is("@exempelby.se", "anna@Exempelby.se") && !is("@exempelby.se", "anna@skola.exempelby.se"));
         assert!(is("<>", "<>") && !is("<>", "anna@exempelby.se"));
         assert!(Party::parse("@").is_err() && Party::parse("anna@").is_err());
+    }
+
+    #[test]
+    fn mail_is_whose_address_it_has_also_with_a_plus() {
+        let has = |party: &str, text: &str| Party::parse(party).unwrap().has(text);
+        assert!(
+            has("anna@exempelby.se", "Anna+anbud@exempelby.se")
+                && has("anna@exempelby.se", "anna@exempelby.se")
+        );
+        assert!(has("@exempelby.se", "anna+anbud@exempelby.se"));
+        assert!(!has("anna@exempelby.se", "johanna+anna@exempelby.se"));
+        assert!(!has("anna@exempelby.se", "+anna@exempelby.se") && !has("<>", "+@exempelby.se"));
+        let record = Record { header_from: "x@example.org, anna+a@exempelby.se".into(), ..Record::default() };
+        assert!(record.is_of(&Party::parse("anna@exempelby.se").unwrap()));
     }
 
     #[test]

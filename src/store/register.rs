@@ -108,19 +108,32 @@ impl Register {
         !self.decisions.is_empty()
     }
 
-    /// Why the decision does not allow the query on that day, if it does not. `persons` are those whom the query names.
-    pub fn refuses(&self, reference: &str, query: &Query, persons: &[&Party], today: Date) -> Option<String> {
+    /// The query as the decision allows it on that day: its own persons and its own period alone. `persons` are those whom
+    /// the query names.
+    pub fn allows(
+        &self,
+        reference: &str,
+        query: &Query,
+        persons: &[&Party],
+        today: Date,
+    ) -> Result<Query, String> {
         let mut last = format!("the decision {reference:?} is not registered: postvakt log decision add");
         for Registered { decision, closed, .. } in self.decisions.iter().rev() {
             if decision.reference != reference {
                 continue;
             }
             match decision.refuses(query, persons, today, closed.is_some()) {
-                None => return None,
+                None => return Ok(decision.narrowed(query)),
                 Some(why) => last = why,
             }
         }
-        Some(last)
+        Err(last)
+    }
+
+    /// What the decision that was last registered by that reference is for.
+    pub fn purpose(&self, reference: &str) -> Option<&str> {
+        let mut known = self.decisions.iter().rev().map(|known| &known.decision);
+        known.find(|decision| decision.reference == reference).map(|decision| decision.purpose.as_str())
     }
 }
 
@@ -141,9 +154,8 @@ impl Decision {
                 "the decision {reference:?} does not cover every person whom the query names"
             ));
         }
-        let begins = self.since.is_none_or(|since| query.since.is_some_and(|from| from >= since));
-        let ends = self.until.is_none_or(|until| query.until.is_some_and(|to| to <= until));
-        if begins && ends {
+        let Query { since, until, .. } = self.narrowed(query);
+        if since.zip(until).is_none_or(|(since, until)| since < until) {
             return None;
         }
         let end = |time: Option<Timestamp>| time.map_or("…".to_owned(), |time| time.to_string());
@@ -152,13 +164,27 @@ impl Decision {
             "the decision {reference:?} covers mail from {period}; set --since and --until within it"
         ))
     }
+
+    /// The part of a query that is about the decision's persons and in its period.
+    fn narrowed(&self, query: &Query) -> Query {
+        let since = query.since.max(self.since);
+        let until = match (query.until, self.until) {
+            (Some(asked), Some(own)) => Some(asked.min(own)),
+            (asked, own) => asked.or(own),
+        };
+        let mut person = query.person.clone();
+        if person.is_empty() {
+            person = self.persons.iter().filter_map(|known| Party::parse(known).ok()).collect();
+        }
+        Query { since, until, person, ..query.clone() }
+    }
 }
 
 impl Hold {
-    /// Whether it keeps mail that came then, with these parties.
+    /// Whether it keeps mail that came then, of these parties: envelope and authors.
     pub fn keeps(&self, time: Timestamp, parties: &[&str]) -> bool {
         let own = |known: &String| {
-            Party::parse(known).is_ok_and(|known| parties.iter().any(|party| known.is(party)))
+            Party::parse(known).is_ok_and(|known| parties.iter().any(|party| known.has(party)))
         };
         self.since.is_none_or(|since| time >= since)
             && self.until.is_none_or(|until| time < until)
@@ -190,13 +216,19 @@ mod tests {
         let (anna, bo) =
             (Party::parse("Anna@exempelby.se").unwrap(), Party::parse("bo@exempelby.se").unwrap());
         let (during, later) = (query("2026-08-02T00:00:00Z"), query("2026-07-31T00:00:00Z"));
+        let before = Query { until: "2026-08-01T00:00:00Z".parse().ok(), ..later.clone() };
+        let narrowed = decision().narrowed(&later);
+        assert_eq!((narrowed.since, narrowed.until), (decision().since, None));
+        assert_eq!(narrowed.person, std::slice::from_ref(&anna), "its persons, where the query names nobody");
+        let named = Query { person: vec![bo.clone()], ..later.clone() };
+        assert_eq!(decision().narrowed(&named).person, std::slice::from_ref(&bo));
         let cases = [
             (&during, vec![&anna], "2026-09-30", None),
             (&during, vec![], "2026-09-30", None),
             (&during, vec![&anna, &bo], "2026-09-30", Some("does not cover every person")),
             (&during, vec![&anna], "2026-10-01", Some("valid until 2026-09-30")),
-            (&later, vec![&anna], "2026-09-01", Some("set --since and --until")),
-            (&Query::default(), vec![&anna], "2026-09-01", Some("set --since and --until")),
+            (&later, vec![&anna], "2026-09-01", None),
+            (&before, vec![&anna], "2026-09-01", Some("set --since and --until")),
         ];
         for (query, persons, today, wanted) in cases {
             let said = decision().refuses(query, &persons, today.parse().unwrap(), false);
@@ -225,8 +257,9 @@ mod tests {
         assert!(register.is_used() && register.decisions[0].closed.is_none());
         let query = Query { since: "2026-08-02T00:00:00Z".parse().ok(), ..Query::default() };
         let today = "2026-08-21".parse().unwrap();
-        assert_eq!(register.refuses("KS 2026/7", &query, &[], today), None);
-        assert!(register.refuses("KS 2026/8", &query, &[], today).unwrap().contains("not registered"));
+        assert!(register.allows("KS 2026/7", &query, &[], today).is_ok());
+        assert_eq!(register.purpose("KS 2026/7"), Some("utredning"));
+        assert!(register.allows("KS 2026/8", &query, &[], today).unwrap_err().contains("not registered"));
         let july = "2026-07-01T00:00:00Z".parse().unwrap();
         assert!(register.holds[0].keeps(july, &["x@example.org", "bo@exempelby.se"]));
         assert!(!register.holds[0].keeps(july, &["x@example.org"]));
@@ -236,9 +269,9 @@ mod tests {
         log.add(Kind::Release, now, &close("D 2026/1")).unwrap();
         let register = Register::read(&log).unwrap();
         assert!(register.holds.is_empty() && register.is_used());
-        assert!(register.refuses("KS 2026/7", &query, &[], today).unwrap().contains("closed"));
+        assert!(register.allows("KS 2026/7", &query, &[], today).unwrap_err().contains("closed"));
         // The same reference may be registered anew.
         log.add(Kind::Decision, now, &decision()).unwrap();
-        assert_eq!(Register::read(&log).unwrap().refuses("KS 2026/7", &query, &[], today), None);
+        assert!(Register::read(&log).unwrap().allows("KS 2026/7", &query, &[], today).is_ok());
     }
 }

@@ -281,7 +281,7 @@ fn look(
     let by_period = vec![0; rules.periods.len()];
     let mut planned = Planned { month, due: Vec::new(), by_period, held: 0, undecided: 0, waits };
     let mut statement =
-        connection.prepare("SELECT seq, time, sender, recipients FROM record ORDER BY seq")?;
+        connection.prepare("SELECT seq, time, sender, recipients, header_from FROM record ORDER BY seq")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let time = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MAX);
@@ -301,7 +301,9 @@ fn look(
         if over.is_none_or(|over| over >= now) || !wanted {
             continue;
         }
-        if rules.holds.iter().any(|hold| hold.keeps(time, &parties)) {
+        let authors: String = row.get(4)?;
+        let own: Vec<&str> = parties.iter().copied().chain(authors.split(", ")).collect();
+        if rules.holds.iter().any(|hold| hold.keeps(time, &own)) {
             planned.held += 1;
             continue;
         }

@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::index::lookup::{Plan, Side};
 use super::month::Month;
-use super::query::{Query, is_address, times};
+use super::query::{Query, times};
 use super::row::{self, at};
 use super::schema::{self, OpenError};
 use super::{ReadError, index};
@@ -319,7 +319,7 @@ fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
                 .map(String::as_str)
                 .chain([text(at::SENDER)?])
                 .chain(text(at::HEADER_FROM)?.split(", "));
-            parties.into_iter().any(|party| query.person.iter().any(|own| is_address(own, party)))
+            parties.into_iter().any(|text| query.person.iter().any(|own| own.has(text)))
         }))
 }
 

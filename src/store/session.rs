@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use super::access::{Access, AccessError, AccessLog, Done, Reader};
+use super::access::{Access, AccessError, AccessLog, Done, Ended, Made, Reader};
 use super::outbox::{self, Listed};
 use super::proof::Prover;
 use super::query::{Party, Query};
@@ -21,7 +21,6 @@ use super::search::findings::Finding;
 use super::search::totals::Totals;
 use super::search::{Found, Log, Searched};
 use super::{OpenError, ReadError};
-use crate::address::Address;
 use crate::config::Heads;
 use crate::organisation::Organisation;
 
@@ -89,6 +88,7 @@ pub struct Session {
     rows: u64,
     left_out: Vec<OpenError>,
     unused: Vec<String>,
+    made: Option<Made>,
 }
 
 impl Gate<'_> {
@@ -104,9 +104,15 @@ impl Gate<'_> {
         let log = Log::open(self.directory)?;
         let accesses = AccessLog::open(self.directory)?;
         let register = Register::read(&accesses)?;
-        let refused = self.refusal(request, &register, Timestamp::now());
-        let registered = !request.reason.decision.is_empty() && register.is_used() && refused.is_none();
-        self.enter(request, (log, accesses), refused, registered, work)
+        let allowed = self.allowed(request, &register, Timestamp::now());
+        let registered = !request.reason.decision.is_empty() && register.is_used() && allowed.is_ok();
+        match allowed {
+            Ok(query) => {
+                let request = Request { query, ..request.clone() };
+                self.enter(&request, (log, accesses), None, registered, work)
+            }
+            Err(why) => self.enter(request, (log, accesses), Some(why), registered, work),
+        }
     }
 
     /// The same where `refused` says already whether it may be, and why not: of what is decided in another way.
@@ -149,36 +155,47 @@ impl Gate<'_> {
             return Ok(Read::Refused(refused));
         }
         let query = request.query.clone();
-        let mut session =
-            Session { log, accesses, n, access, query, rows: 0, left_out: Vec::new(), unused: Vec::new() };
+        let mut session = Session {
+            log,
+            accesses,
+            n,
+            access,
+            query,
+            rows: 0,
+            left_out: Vec::new(),
+            unused: Vec::new(),
+            made: None,
+        };
         let result = work(&mut session);
         session.end(result)
     }
 
-    /// Why the access is refused, if it is.
-    fn refusal(&self, request: &Request, register: &Register, now: Timestamp) -> Option<String> {
+    /// The query as it may be asked, or why it may not.
+    fn allowed(&self, request: &Request, register: &Register, now: Timestamp) -> Result<Query, String> {
         let Request { verb, query, reason: Reason { purpose, decision }, .. } = request;
         if decision.is_empty() && purpose.is_empty() {
-            return Some("a reason is required: --purpose TEXT, or --decision REF".to_owned());
+            return Err("a reason is required: --purpose TEXT, or --decision REF".to_owned());
         }
         let inside = |party: &&Party| match party {
             Party::Address(address) => self.organisation.owns(address),
             Party::Null | Party::Domain(_) => false,
         };
-        let own: Vec<Party> = query.person.iter().cloned().map(Party::Address).collect();
-        let named = query.sender.iter().chain(&query.recipient).chain(&own);
-        let persons: Vec<&Party> = named.filter(inside).collect();
+        // Whose mail is asked for is named also where they are outside; a counterpart outside is not.
+        let counterparts = query.sender.iter().chain(&query.recipient).filter(inside);
+        let named: Vec<&Party> = counterparts.chain(&query.person).collect();
         if decision.is_empty() {
-            let what = match (persons.as_slice(), *verb) {
-                ([_, ..], _) => "the query names a person inside",
-                ([], "subject-extract") => "an extract is about one person",
-                ([], "export") if register.is_used() => "an export takes records out of the log",
-                ([], _) => return None,
+            let what = match *verb {
+                _ if named.iter().any(inside) => "the query names a person inside",
+                "subject-extract" => "an extract is about one person",
+                "export" if register.is_used() => "an export takes records out of the log",
+                _ => return Ok(query.clone()),
             };
-            return Some(format!("{what}, which requires a documented decision: --decision REF"));
+            return Err(format!("{what}, which requires a documented decision: --decision REF"));
         }
-        let today = now.to_zoned(self.zone.clone()).date();
-        if register.is_used() { register.refuses(decision, query, &persons, today) } else { None }
+        if !register.is_used() {
+            return Ok(query.clone());
+        }
+        register.allows(decision, query, &named, now.to_zoned(self.zone.clone()).date())
     }
 }
 
@@ -255,7 +272,7 @@ impl Session {
     }
 
     /// Whether an earlier access showed a record of a person: a query is asked again, as of its time.
-    pub fn showed(&self, done: &Done, person: &[Address]) -> bool {
+    pub fn showed(&self, done: &Done, person: &[Party]) -> bool {
         let Some(query) = Query::read_back(&done.access.query) else {
             // What is not understood may have shown the person.
             return true;
@@ -268,7 +285,7 @@ impl Session {
         let query = Query { person: person.to_vec(), until: Some(until), ..query };
         let found = self.log.search(&query, |found| {
             // An extract for somebody else showed this one if both are in it.
-            let both = own.is_empty() || own.iter().any(|other| found.record.is_party(other));
+            let both = own.is_empty() || own.iter().any(|other| found.record.is_of(other));
             if both { Err(()) } else { Ok(()) }
         });
         found.is_err()
@@ -320,6 +337,11 @@ impl Session {
         &self.unused
     }
 
+    /// Says what file was made of it, so that whoever has the file can compare.
+    pub fn made(&mut self, made: Made) {
+        self.made = Some(made);
+    }
+
     /// Rows that are shown and that the session did not give.
     pub fn count(&mut self, rows: u64) {
         self.rows += rows;
@@ -345,8 +367,23 @@ impl Session {
             Err(error) if has_left(error.as_ref()) => "broken off",
             Err(_) => "failed",
         };
-        self.accesses.end(self.n, Timestamp::now(), self.rows, how, &self.unused)?;
+        let ended = Ended {
+            access: self.n,
+            rows: self.rows,
+            how: how.to_owned(),
+            unused: self.unused.clone(),
+            made: self.made.take().filter(|_| result.is_ok()),
+        };
+        self.accesses.end(Timestamp::now(), &ended)?;
         Ok(Read::Given { value: result?, rows: self.rows, left_out: self.left_out, unused: self.unused })
+    }
+}
+
+/// The access with that number in the access log of a store, and what file it made. It shows no record.
+pub fn logged(directory: &Path, n: u64) -> Result<Option<(Access, Option<Made>)>, AccessError> {
+    match AccessLog::open_to_read(directory)? {
+        Some(accesses) => accesses.access(n),
+        None => Ok(None),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{Context, QueryArgs, Reason, one_of};
 use crate::config::Config;
@@ -16,11 +17,13 @@ use crate::export::profile::{self, Mask, NUMBERS, Profile, Pseudonyms, Tally};
 use crate::export::proof;
 use crate::export::{Format, Heading, columns, local};
 use crate::record::columns::LeafForm;
+use crate::store::access::Made;
 use crate::store::heads;
 use crate::store::proof::Prover;
 use crate::store::query::Query;
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
+use crate::text::hex;
 
 /// What to export, and how.
 #[derive(Debug, clap::Args)]
@@ -179,7 +182,9 @@ impl<'a> Export<'a> {
             config: &config.hash,
             postvakt: env!("CARGO_PKG_VERSION"),
         })?;
-        writeln!(manifest_file, "{manifest:#}")?;
+        let text = format!("{manifest:#}\n");
+        manifest_file.write_all(text.as_bytes())?;
+        session.made(Made { file: sha256, manifest: hex(&Sha256::digest(&text)), rows });
         manifest_file.seal()?;
         // The file comes last: where it is, its manifest, its proof and its review list are.
         manifest_file.publish()?;

@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::export::Line;
 use crate::export::file::NewFile;
 use crate::report::extract::{Others, looks, write_page};
-use crate::store::query::Query;
+use crate::store::query::{Party, Query};
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
 
@@ -41,7 +41,8 @@ pub(super) struct Args {
 /// Writes the extract.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let person = args.addresses.iter().map(|text| Address::parse(text).filter(|own| own.domain().is_some()));
-    let person: Vec<Address> =
+    let person = person.map(|own| own.map(Party::Address));
+    let person: Vec<Party> =
         person.collect::<Option<_>>().context("write whole addresses, such as anna@exempelby.se")?;
     let asked = period(args.since.as_deref(), args.until.as_deref(), context.config)?;
     let query = Query { person: person.clone(), ..asked };

@@ -99,9 +99,22 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
     match command {
         DecisionCommand::Add { reference, by, date, purpose, person, since, until, valid_until } => {
             let asked = period(since.as_deref(), until.as_deref(), config)?;
+            let reference = named(reference)?;
+            ensure!(!by.trim().is_empty(), "--by: say who took the decision");
+            ensure!(!purpose.trim().is_empty(), "--purpose: say what the decision is for");
+            ensure!(date <= valid_until, "the decision of {date} ends before it was taken, on {valid_until}");
+            let today = now.to_zoned(config.time_zone.clone()).date();
+            ensure!(*date <= today, "the decision is of {date}, and today is {today}");
+            let mut log = AccessLog::open(directory)?;
+            let taken = |known: &Registered| known.closed.is_none() && known.decision.reference == reference;
+            if Register::read(&log)?.decisions.iter().any(taken) {
+                bail!(
+                    "{reference}: this decision is registered already; close it first, or use another reference"
+                );
+            }
             let decision = Decision {
                 registered_by: reader,
-                reference: named(reference)?,
+                reference,
                 decided_by: by.clone(),
                 decided_on: *date,
                 purpose: purpose.clone(),
@@ -110,7 +123,7 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
                 until: asked.until,
                 valid_until: *valid_until,
             };
-            let n = AccessLog::open(directory)?.add(Kind::Decision, now, &decision)?;
+            let n = log.add(Kind::Decision, now, &decision)?;
             said(context, n, &format!("{}: registered", decision.reference))
         }
         DecisionCommand::Close { reference } => {

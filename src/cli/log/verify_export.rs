@@ -13,6 +13,8 @@ use super::{NO, USAGE, YES, verify::public_key};
 use crate::export::file::{beside, manifest_path};
 use crate::export::proof;
 use crate::export::visible;
+use crate::store::access::{Access, Made};
+use crate::store::session;
 use crate::text::hex;
 
 /// What is checked.
@@ -27,12 +29,12 @@ pub(super) struct Args {
 }
 
 /// Checks it: 0 every record is proved, 1 something is not what it was, 2 something cannot be proved.
-pub(super) fn run(args: &Args, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
+pub(super) fn run(args: &Args, store: Option<&Path>, json: bool, out: &mut dyn Write) -> anyhow::Result<u8> {
     let manifest_path = manifest_path(&args.file);
-    let manifest =
+    let written =
         std::fs::read_to_string(&manifest_path).with_context(|| manifest_path.display().to_string())?;
     let manifest: Value =
-        serde_json::from_str(&manifest).with_context(|| manifest_path.display().to_string())?;
+        serde_json::from_str(&written).with_context(|| manifest_path.display().to_string())?;
     let text = |name: &str| manifest.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = public_key(&args.key.clone().unwrap_or_else(|| text("public_key")))?;
     let proof_path = beside(&args.file, PROOF);
@@ -50,6 +52,13 @@ pub(super) fn run(args: &Args, json: bool, out: &mut dyn Write) -> anyhow::Resul
     let rows = manifest.get("rows").and_then(Value::as_u64);
     if checked.faults.is_empty() && rows != Some(checked.proved + checked.unproved) {
         checked.faults.push("the number of records in the proof differs from the manifest".to_owned());
+    }
+    if let Some(store) = store {
+        let number = manifest.get("access").and_then(Value::as_u64).unwrap_or_default();
+        let here =
+            Made { file: sha256, manifest: hex(&Sha256::digest(&written)), rows: rows.unwrap_or_default() };
+        let logged = session::logged(store, number)?;
+        checked.faults.extend(differs(logged, &here, [text("purpose"), text("decision")]).map(str::to_owned));
     }
     if json {
         writeln!(out, "{}", json!({ "file": args.file.display().to_string(), "checked": checked }))?;
@@ -74,6 +83,28 @@ pub(super) fn run(args: &Args, json: bool, out: &mut dyn Write) -> anyhow::Resul
         (true, 0) => YES,
         (true, _) => USAGE,
     })
+}
+
+/// What the access log says otherwise of an export. Where it does not tell of the file, the export is of a version before.
+fn differs(
+    logged: Option<(Access, Option<Made>)>,
+    here: &Made,
+    [purpose, decision]: [String; 2],
+) -> Option<&'static str> {
+    match logged {
+        Some((access, _)) if access.verb != "export" => Some("the access log has no such export"),
+        None => Some("the access log has no such export"),
+        Some((access, _)) if access.purpose != purpose || access.decision != decision => {
+            Some("the access log has another purpose or decision than the manifest")
+        }
+        Some((_, Some(made))) if made.file != here.file => {
+            Some("the file is not the one that the access log tells of")
+        }
+        Some((_, Some(made))) if made != *here => {
+            Some("the manifest is not the one that the access log tells of")
+        }
+        Some(_) => None,
+    }
 }
 
 fn hash(path: &Path) -> anyhow::Result<String> {

@@ -44,7 +44,7 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             let access = add(last, Kind::Access, serde_json::to_string(&access))?;
             if let Some(ended) = row.get::<_, Option<i64>>(9)? {
                 let rows = row.get::<_, i64>(10)?.unsigned_abs();
-                let result = Ended { access, rows, how: row.get(11)?, unused: Vec::new() };
+                let result = Ended { access, rows, how: row.get(11)?, ..Ended::default() };
                 add(ended, Kind::Result, serde_json::to_string(&result))?;
                 last = last.max(ended);
             }

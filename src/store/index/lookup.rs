@@ -95,9 +95,8 @@ impl Plan {
         terms.extend(query.recipient.as_ref().map(|party| vec![segment::party(Kind::Recipient, party)]));
         let kinds = [Kind::Sender, Kind::Recipient, Kind::From];
         let person = query.person.iter();
-        let person: Vec<u32> = person
-            .flat_map(|address| kinds.map(|kind| segment::term(kind, &address.key().to_lowercase())))
-            .collect();
+        let person: Vec<u32> =
+            person.flat_map(|party| kinds.map(|kind| segment::party(kind, party))).collect();
         terms.extend((!person.is_empty()).then_some(person));
         let exact = [
             (Kind::Verdict, query.verdict.map(Outcome::as_str)),

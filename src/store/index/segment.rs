@@ -12,7 +12,7 @@ use rusqlite::Row;
 
 use super::pages;
 use crate::limits;
-use crate::store::query::{Party, comparable, folded};
+use crate::store::query::{Party, comparable, folded, without_plus};
 use crate::store::row::{self, at as column};
 
 /// Records of a full segment: as many as a row's two octets can tell apart.
@@ -118,11 +118,14 @@ impl Builder {
         Ok(())
     }
 
-    /// An address, and its domain with the `@` before it. Case is none: a search may ask in another one.
+    /// An address, the same without what follows a plus sign, and its domain with the `@` before it, all in lower case.
     fn party(&mut self, kind: Kind, text: &str, at: u16) {
         let text = comparable(text).to_lowercase();
         if let Some(domain) = text.rfind('@').and_then(|at| text.get(at..)) {
             self.terms.push((term(kind, domain), at));
+        }
+        if let Some(base) = without_plus(&text) {
+            self.terms.push((term(kind, &base), at));
         }
         self.terms.push((term(kind, &text), at));
     }

@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::address::Address;
 use crate::record::Outcome;
 use crate::store::query::{Needle, Party, Query};
 
@@ -28,7 +27,8 @@ impl Query {
                 "queue_id" => query.queue_id = Some(text?.to_owned()),
                 "message_id" => query.message_id = Some(text?.to_owned()),
                 "person" => {
-                    let addresses = value.as_array()?.iter().map(|address| Address::parse(address.as_str()?));
+                    let addresses =
+                        value.as_array()?.iter().map(|address| Party::parse(address.as_str()?).ok());
                     query.person = addresses.collect::<Option<_>>()?;
                 }
                 _ => {}
@@ -37,14 +37,10 @@ impl Query {
         Some(query)
     }
 
-    /// Whether it names one of these addresses itself.
-    pub fn names(&self, addresses: &[Address]) -> bool {
-        let parties = self.sender.iter().chain(&self.recipient);
-        let named = parties.filter_map(|party| match party {
-            Party::Address(address) => Some(address),
-            Party::Domain(_) | Party::Null => None,
-        });
-        named.chain(&self.person).any(|address| addresses.contains(address))
+    /// Whether it names one of these parties itself.
+    pub fn names(&self, persons: &[Party]) -> bool {
+        let named = self.sender.iter().chain(&self.recipient).chain(&self.person);
+        named.filter(|party| matches!(party, Party::Address(_))).any(|party| persons.contains(party))
     }
 }
 
@@ -62,14 +58,14 @@ mod tests {
             verdict: Some(Outcome::Held),
             record: Some("gw1-1-000000000007".parse().unwrap()),
             message_id: Some("<1@example.org>".into()),
-            person: vec![Address::parse("bo@exempelby.se").unwrap()],
+            person: vec![Party::parse("bo@exempelby.se").unwrap()],
             ..Query::default()
         };
         let json = serde_json::to_string(&query).unwrap();
         let back = Query::read_back(&json).unwrap();
         assert_eq!(serde_json::to_string(&back).unwrap(), json);
-        assert!(back.names(&query.person) && back.names(&[Address::parse("anna@exempelby.se").unwrap()]));
-        assert!(!back.names(&[Address::parse("x@example.org").unwrap()]));
+        assert!(back.names(&query.person) && back.names(&[Party::parse("anna@exempelby.se").unwrap()]));
+        assert!(!back.names(&[Party::parse("x@example.org").unwrap()]));
         assert!(Query::read_back("{\"format\":\"csv\"}").is_some());
         assert!(Query::read_back("{\"verdict\":\"lost\"}").is_none() && Query::read_back("[]").is_none());
     }

@@ -28,7 +28,7 @@ fn verified(directory: &Path) -> (u8, Value) {
 }
 
 fn found(store: &Path, more: &[&str]) -> Vec<Value> {
-    let own = ["search", "--json", "--decision", "KS 2026/77"];
+    let own = ["search", "--json", "--purpose", "granskning"];
     let (code, out) = run(store, &[&own, more].concat());
     assert_eq!(code, 0, "{out}");
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -68,8 +68,7 @@ fn a_store_of_the_first_leaf_form_is_searched_and_verified() {
     let month = ["Begäran om handling", "Ärende Lönnrot, 811228-9874", "Undelivered"];
     assert_eq!((subjects[0], &subjects[1..4], all.len()), ("Anbud 2026-06", &month[..], 16));
     assert!(all.iter().all(|line| line["authentication"] == ""));
-    for query in
-        [&["--sender", "anna@exempelby.se"][..], &["--subject", "lönnrot"], &["--attachment", "anbud"]]
+    for query in [&["--sender", "@exempelby.se"][..], &["--subject", "lönnrot"], &["--attachment", "anbud"]]
     {
         let scanned = found(&store, &[query, &["--scan"]].concat());
         assert!(scanned.len() > 2, "{query:?}");
@@ -142,7 +141,8 @@ async fn a_month_may_have_both_leaf_forms() {
             assert_eq!(code, 0, "{out}");
             let key = store.join("heads.pub");
             let (code, out) = run(path, &["verify-export", name, "--key", key.to_str().unwrap()]);
-            assert!(code == 0 && out.contains("17 records proved"), "{out}");
+            // The decision is about Anna: all but three citizens' requests.
+            assert!(code == 0 && out.contains("14 records proved"), "{out}");
             let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/tree-head.py");
             let own =
                 Command::new("python3").arg(script).arg(format!("{name}.proof.jsonl")).output().unwrap();

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use postvakt::address::Address;
 use postvakt::store::index;
 use postvakt::store::month::Month;
 use postvakt::store::query::{Needle, Party};
@@ -78,8 +77,8 @@ fn queries() -> Vec<Query> {
         Query { recipient: party("HANDLAGGARE7@exempelby.se"), ..Query::default() },
         Query { recipient: party("ingen@exempelby.se"), ..Query::default() },
         Query { recipient: party("åsa@exempelby.se"), ..Query::default() },
-        Query { person: vec![Address::parse("a\u{30A}sa@exempelby.se").unwrap()], ..Query::default() },
-        Query { person: vec![Address::parse("annan9@example.net").unwrap()], ..Query::default() },
+        Query { person: vec![Party::parse("a\u{30A}sa@exempelby.se").unwrap()], ..Query::default() },
+        Query { person: vec![Party::parse("annan9@example.net").unwrap()], ..Query::default() },
         Query { subject: text("ÄRENDE nummer 3"), ..Query::default() },
         Query { subject: text("möte\nvecka nummer 2"), ..Query::default() },
         Query { subject: text("e"), ..Query::default() },

@@ -1,5 +1,7 @@
 //! Decisions and holds on the command line: who may read what, by what, and that nobody else may.
 
+use std::fs;
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 
@@ -59,7 +61,8 @@ async fn from_the_first_registered_decision_on_no_other_counts() {
     assert_eq!(by("KS 2026/8", &anna), 2, "over");
     assert_eq!(by("KS 2026/9", &anna), 2, "about nobody by name");
     assert_eq!(by("KS 2026/9", &["--since", "2026-08-02", "--until", "2026-08-03"]), 0);
-    assert_eq!(by("KS 2026/9", &[]), 2, "not the whole log");
+    assert_eq!(by("KS 2026/9", &[]), 0, "its own period of the log");
+    assert_eq!(by("KS 2026/9", &["--since", "2026-09-01"]), 2, "another period");
     assert_eq!(search(&path, &anna), 2);
     assert_eq!(search(&path, &["--recipient", "x@example.org"]), 0, "fault-finding goes on by purpose alone");
     let file = directory.path().join("f.csv");
@@ -160,4 +163,109 @@ async fn holds_are_placed_and_released() {
     assert_eq!(run(&["hold", "release", "D 2026/1"]).0, 0);
     assert_eq!(run(&["hold", "release", "D 2026/1"]).0, 2);
     assert_eq!(run(&["hold", "list", "--json"]), (0, String::new()));
+}
+
+#[tokio::test]
+async fn a_decision_opens_the_mail_of_its_persons_in_its_period() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let (_, clock) = clock("2026-08-21T00:00:00Z");
+    let store = Store::open_at(&path, "gw1", clock).unwrap();
+    let mail = |from: &str, to: &str, author: &str| Record {
+        sender: from.into(),
+        recipients: vec![to.into()],
+        header_from: author.into(),
+        ..record(&format!("{from} {to}"))
+    };
+    for record in [
+        mail("x@example.org", "anna+anbud@exempelby.se", "x@example.org"),
+        mail("bounce-7@example.net", "bo@exempelby.se", "karin@example.org"),
+        mail("x@example.org", "bo@exempelby.se", "x@example.org"),
+    ] {
+        store.commit(Entry::of(record)).await.unwrap();
+    }
+    store.close().await;
+    let until = ["--valid-until", "2099-12-31"];
+    assert_eq!(add(&path, "KS 1", &[&["--person", "anna@exempelby.se"][..], &until].concat()), 0);
+    assert_eq!(add(&path, "DSO 1", &[&["--person", "karin@example.org"][..], &until].concat()), 0);
+    let rows = |arguments: &[&str]| {
+        let (code, out) = run(&path, &[arguments, &["--json"]].concat());
+        (code, out.lines().filter(|line| line.contains("\"subject\"")).count())
+    };
+    assert_eq!(rows(&["search", "--decision", "KS 1"]), (0, 1), "hers alone, also with a plus");
+    assert_eq!(rows(&["search", "--decision", "KS 1", "--sender", "x@example.org"]), (0, 1), "a counterpart");
+    assert_eq!(rows(&["search", "--decision", "DSO 1"]), (0, 1), "the author counts");
+    assert_eq!(rows(&["subject-extract", "karin@example.org", "--decision", "DSO 1"]), (0, 1));
+    assert_eq!(rows(&["subject-extract", "x@example.org", "--decision", "DSO 1"]).0, 2, "another citizen");
+    let file = directory.path().join("f.csv");
+    let name = file.to_str().unwrap();
+    let export = ["export", "--format", "csv", "--output", name, "--decision", "KS 1"];
+    assert_eq!(run(&path, &export).0, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap().matches("\r\n").count(), 2, "a head and one row");
+    // Her extract tells of what was read by the decision, and what the decision is for.
+    let (_, out) = run(&path, &["subject-extract", "anna@exempelby.se", "--decision", "KS 1", "--json"]);
+    let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+    let looks = last["accesses"].as_array().unwrap();
+    assert!(looks.len() == 3 && looks.iter().all(|look| look["purpose"] != ""), "{last}");
+    // What left is in the access log: neither file nor manifest can be changed unseen where the store is at hand.
+    let key = path.join("heads.pub");
+    let check = || {
+        let arguments =
+            ["verify-export", name, "--key", key.to_str().unwrap(), "--store", path.to_str().unwrap()];
+        run(&path, &arguments).0
+    };
+    assert_eq!(check(), 0);
+    let manifest = directory.path().join("f.csv.manifest.json");
+    let whole = fs::read_to_string(&manifest).unwrap();
+    for (one, other) in
+        [("KS 1", "KS 2"), ("\"internal\"", "\"disclose\""), ("\"node\": \"gw1\"", "\"node\": \"gw2\"")]
+    {
+        assert!(whole.contains(one), "{one}");
+        fs::write(&manifest, whole.replace(one, other)).unwrap();
+        assert_ne!(check(), 0, "{one}");
+    }
+}
+
+#[test]
+fn a_decision_that_cannot_be_is_not_registered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("seen.key"), [0; 32]).unwrap();
+    let with = |reference: &str, by: &str, date: &str, purpose: &str, more: &[&str]| {
+        let own = ["decision", "add", reference, "--by", by, "--date", date, "--purpose", purpose];
+        run(&path, &[&own[..], more].concat())
+    };
+    let until = ["--valid-until", "2099-12-31"];
+    assert_eq!(with("A", "Chefen", "2026-08-01", "utredning", &until).0, 0);
+    for (what, (code, said)) in [
+        ("nobody", with("B", " ", "2026-08-01", "utredning", &until)),
+        ("nothing", with("B", "Chefen", "2026-08-01", "", &until)),
+        ("tomorrow", with("B", "Chefen", "2099-01-01", "utredning", &until)),
+        (
+            "over before it began",
+            with("B", "Chefen", "2026-08-01", "utredning", &["--valid-until", "2026-07-31"]),
+        ),
+        ("twice", with("A", "Chefen", "2026-08-01", "utredning", &until)),
+        (
+            "backwards",
+            with(
+                "B",
+                "Chefen",
+                "2026-08-01",
+                "utredning",
+                &[&until[..], &["--since", "2026-06-01", "--until", "2026-05-01"]].concat(),
+            ),
+        ),
+    ] {
+        assert_eq!(code, 2, "{what}: {said}");
+    }
+    let (code, said) =
+        run(&path, &["search", "--since", "2026-05-01", "--until", "2026-03-01", "--purpose", "x"]);
+    assert!(code == 2 && said.contains("ends before it begins"), "{said}");
+    assert_eq!(
+        run(&path, &["search", "--since", "2026-05-01", "--until", "2026-05-01", "--purpose", "x"]).0,
+        0,
+        "one day"
+    );
 }
