@@ -26,7 +26,7 @@ use crate::milter::listener::{self, HandedOver};
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
-use crate::store::access::{AccessLog, ConfigChange, Kind, Reader, Via};
+use crate::store::access::{AccessLog, ConfigChange, InForce, Kind, Reader, Via};
 use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
@@ -92,10 +92,12 @@ impl Daemon {
         courier::requests::prepare(&config.store.directory)
             .with_context(|| format!("{}: cannot write", config.store.directory.display()))?;
         announce(&config);
-        note_config(&store, &config.store.directory, "started", &config.hash);
         let directory = config.store.directory.clone();
         let own = directory.clone();
-        let clock = tokio::spawn(clock::Watch::new(&store, own.clone()).run());
+        // What follows a step of the clock stands after the entry that tells of it.
+        let clock = clock::Watch::new(&store, own.clone());
+        note_config(&store, &own, "started", &config);
+        let clock = tokio::spawn(clock.run());
         let look = tokio::spawn(look_after(store.clone()));
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
@@ -151,9 +153,9 @@ impl Daemon {
 
     /// Writes what became of a reload into the access log, on a thread of its own: mail does not wait for it.
     fn note(&self, event: &'static str) {
-        let (store, hash) = (self.pipeline.store.clone(), self.pipeline.config.load().hash.clone());
+        let (store, config) = (self.pipeline.store.clone(), self.pipeline.config.load_full());
         let directory = self.directory.clone();
-        tokio::task::spawn_blocking(move || note_config(&store, &directory, event, &hash));
+        tokio::task::spawn_blocking(move || note_config(&store, &directory, event, &config));
     }
 
     /// Takes no new connection, lets mail under way come to its end, and closes the store.
@@ -203,13 +205,15 @@ fn announce(config: &Config) {
     );
 }
 
-/// Writes the active config into the access log, because a change of the rules changes what the log says.
-fn note_config(store: &Store, directory: &Path, event: &str, hash: &str) {
+/// Writes into the access log which config is in force, and what it says of the log: whoever changes the rules changes
+/// what the log will say.
+fn note_config(store: &Store, directory: &Path, event: &str, config: &Config) {
     let change = ConfigChange {
         reader: Reader::of_this_process(Via::Daemon),
         event: event.to_owned(),
-        config: hash.to_owned(),
+        config: config.hash.clone(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),
+        part: (event != "refused").then(|| InForce::of(config)),
     };
     let noted =
         AccessLog::open(directory).and_then(|mut log| log.add(Kind::Config, jiff::Timestamp::now(), &change));

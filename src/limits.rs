@@ -461,6 +461,18 @@ pub const SEARCH_NAMED: usize = 16_384;
 /// Octets of records that a segment of a index file is made of, above which it says nothing and its records are read:
 /// 65,536 usual ones have 20 MiB.
 pub const INDEX_OCTETS: usize = 256 << 20;
+/// How far an entry of the access log may be before the one that was written before it: a command reads the clock, and then
+/// waits for the file.
+pub const ENTRY_ORDER: SignedDuration = SignedDuration::from_mins(1);
+/// How far a record may be before the one that was stored before it: its time is that of MAIL, and it is stored when the
+/// mail has come.
+pub const RECORD_ORDER: SignedDuration = SignedDuration::from_hours(1);
+/// Entries of the access log that are looked at for the newest time. Before them stand older ones.
+pub const ENTRIES_RECENT: u32 = 1_000;
+/// Octets at the end of the file of tree heads in which the newest one is looked for; a head has about 300.
+pub const HEADS_TAIL: u64 = 4_096;
+/// Between two looks at whether the access log has grown: one `stat`.
+pub const ACCESS_LOOK: Duration = Duration::from_secs(1);
 /// Until the access log is free: another search holds it for the time of one fsync.
 pub const ACCESS_TIME: Duration = Duration::from_secs(10);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.

@@ -146,6 +146,10 @@ impl Store {
         let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings)?;
         let seen_key = seen_key(directory)?;
         heads::look_at_key(directory, &settings)?;
+        // Mail does not wait for the access log: no head is signed for one that cannot be looked at.
+        if let Err(error) = access::epoch::look_through(directory, node, &settings) {
+            tracing::error!(%error, "the access log cannot be compared with its tree heads");
+        }
         let failing = Arc::new(AtomicBool::new(false));
         let outbox = Arc::new(Outbox::load(directory, clock())?);
         let marks = Marks::open(directory)?;
@@ -162,7 +166,8 @@ impl Store {
             places: Places::new(&settings, node, &queue.downgrade()),
             settings,
             queue: queue.downgrade(),
-            accesses: 0,
+            accesses: None,
+            written: None,
             identity: None,
         };
         let thread = thread::Builder::new().name("log-heads".into());

@@ -16,7 +16,8 @@ mod verify_export;
 use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
+use jiff::Timestamp;
 
 use super::{NO, USAGE, YES};
 use crate::config::Config;
@@ -214,7 +215,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         }
         LogCommand::Export(export) => export::run(export, context),
         LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
-            let asked = period(since.as_deref(), until.as_deref(), config)?;
+            let asked = past(since.as_deref(), until.as_deref(), config)?;
             forwarders::run(asked, grade, reason, context)
         }
         LogCommand::Report { report: Report::Month(args_of) } => report::run(args_of, Length::Month, context),
@@ -231,7 +232,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::Retention { command } => retention::retention(command, context),
         LogCommand::LegalHold { command } => register::hold(command, context),
         LogCommand::Access { since, until, reason } => {
-            accesses::list(period(since.as_deref(), until.as_deref(), config)?, reason, context)
+            accesses::list(past(since.as_deref(), until.as_deref(), config)?, reason, context)
         }
     }
 }
@@ -261,6 +262,13 @@ fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::
         bail!("--since {since} --until {until}: the period ends before it begins");
     }
     Ok(Query { since: begin, until: end, ..Query::default() })
+}
+
+/// The period of something that is read: one that has not begun is a mistake, and no empty answer.
+fn past(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::Result<Query> {
+    let query = period(since, until, config)?;
+    ensure!(query.since.is_none_or(|since| since <= Timestamp::now()), "--since is in the future: nothing can be there");
+    Ok(query)
 }
 
 impl Reason {
@@ -294,7 +302,7 @@ impl QueryArgs {
             message_id: self.message_id.clone(),
             authentication: self.authentication.as_deref().map(Needle::new),
             scan: self.scan,
-            ..period(self.since.as_deref(), self.until.as_deref(), config)?
+            ..past(self.since.as_deref(), self.until.as_deref(), config)?
         })
     }
 }
@@ -318,6 +326,7 @@ impl<'a> Context<'a> {
             reader,
             organisation: &config.organisation,
             zone: &config.time_zone,
+            config: &config.hash,
         }
     }
 

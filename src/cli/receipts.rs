@@ -105,7 +105,13 @@ fn within(
     let reason = Reason { purpose: "operation of the outbox".to_owned(), decision: String::new() };
     let request = session::Request::new(verb, Query::default(), reason).with(json!({ "id": id }));
     let reader = Reader::of_this_process(Via::CommandLine);
-    let gate = Gate { directory, reader, organisation: &config.organisation, zone: &config.time_zone };
+    let gate = Gate {
+        directory,
+        reader,
+        organisation: &config.organisation,
+        zone: &config.time_zone,
+        config: &config.hash,
+    };
     match gate.read(&request, work)? {
         Read::Given { value, .. } => Ok(value),
         Read::Refused(why) => bail!("refused: {why}"),

@@ -3,6 +3,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::fmt;
+
 use crate::address::{Address, Domain};
 use crate::facts::identity::IdentityKey;
 use crate::record::{FindingRow, Record};
@@ -29,6 +31,16 @@ pub enum Covered {
     Domain(Domain),
     /// One.
     Address(Address),
+}
+
+impl fmt::Display for Covered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everybody => f.write_str("*"),
+            Self::Domain(domain) => write!(f, "@{domain}"),
+            Self::Address(address) => write!(f, "{address}"),
+        }
+    }
 }
 
 impl Covered {

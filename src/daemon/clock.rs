@@ -1,7 +1,8 @@
 //! The clock: a change of it is an entry of the access log, because every time in the log depends on it.
 //!
 //! A monotonic clock, which cannot be set, runs beside it; where the two move apart by more than time services do, that is a step.
-//! What happened while the daemon stood still is known where the clock is before the newest tree head.
+//! What happened while the daemon stood still is known where the clock is before the newest tree head or entry of the
+//! access log.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::store::access::{AccessLog, ClockStep, Kind, Reader, Via};
+use crate::store::access::{self, AccessLog, ClockStep, Kind, Reader, Via};
 use crate::store::{Clock, Store};
 
 /// A clock that cannot be set, since some moment.
@@ -39,7 +40,8 @@ impl Watch {
     pub fn over(store: &Store, directory: PathBuf, clock: Clock, steady: Steady) -> Self {
         let last = (clock(), steady());
         let watch = Self { store: store.clone(), directory, clock, steady, last };
-        if let Some(signed) = watch.store.signed_before() {
+        let newest = watch.store.signed_before().max(access::newest(&watch.directory));
+        if let Some(signed) = newest {
             let step = last.0.duration_since(signed);
             if -step > STEP {
                 watch.note(signed, last.0, "stopped");

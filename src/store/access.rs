@@ -5,7 +5,10 @@
 //! decision, the release of a hold are entries of their own. Each is a leaf of a Merkle tree, whose heads the daemon
 //! signs.
 
+mod bodies;
+pub(super) mod epoch;
 mod former;
+mod order;
 mod reader;
 
 use std::fs::{self, OpenOptions};
@@ -18,6 +21,8 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::bodies::{ClockStep, ConfigChange, InForce, NewEpoch, Period, Retention, Taken};
+pub use self::order::newest;
 pub use self::reader::{Reader, Unix, Via};
 use super::{schema, tree};
 use crate::limits;
@@ -25,10 +30,12 @@ use crate::merkle::{self, Hash, Salt, Tree};
 
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
-const VERSION: i32 = 3;
-/// The version before, whose entries named the user of a process and no front end. They stay as they are.
+const VERSION: i32 = 4;
+/// The version before, which had one epoch.
+const ONE_EPOCH: i32 = 3;
+/// The version before that, whose entries named the user of a process and no front end. They stay as they are.
 const UNIX_ALONE: i32 = 2;
-/// The version before that, whose entries were no leaves.
+/// The first version, whose entries were no leaves.
 const FORMER: i32 = 1;
 const TABLES: &str = "
     CREATE TABLE entry (
@@ -50,6 +57,11 @@ pub enum AccessError {
     Write { path: PathBuf, source: rusqlite::Error },
     #[error("{}: not an access log of this version, so nothing is shown", path.display())]
     Foreign { path: PathBuf },
+    #[error(
+        "the clock says {now}, and the access log has {newest} already, so nothing is shown or written: set the clock. If \
+         it was ahead before, start postvakt, which notes that it was set back"
+    )]
+    Clock { now: Timestamp, newest: Timestamp },
     #[error("the system gives no random bytes, so nothing is shown: {0}")]
     Random(getrandom::Error),
 }
@@ -75,11 +87,13 @@ pub enum Kind {
     Config,
     /// The system's clock was set.
     Clock,
+    /// The access log was not all that its newest head says, and goes on in a new epoch.
+    Epoch,
 }
 
 impl Kind {
     /// All.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Access,
         Self::Result,
         Self::Decision,
@@ -89,6 +103,7 @@ impl Kind {
         Self::Retention,
         Self::Config,
         Self::Clock,
+        Self::Epoch,
     ];
 
     /// The word for it.
@@ -103,6 +118,7 @@ impl Kind {
             Self::Retention => "retention",
             Self::Config => "config",
             Self::Clock => "clock",
+            Self::Epoch => "epoch",
         }
     }
 }
@@ -176,59 +192,6 @@ pub struct Made {
     pub rows: u64,
 }
 
-/// A config that came into force, or did not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ConfigChange {
-    /// As whom the daemon runs.
-    #[serde(flatten)]
-    pub reader: Reader,
-    /// `started`, `reloaded`, `refused`.
-    pub event: String,
-    /// The hash of the config active after it.
-    pub config: String,
-    /// The program's version.
-    pub postvakt: String,
-}
-
-/// A step of the system's clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClockStep {
-    /// As whom the daemon runs.
-    #[serde(flatten)]
-    pub reader: Reader,
-    /// What time it would have been; where the clock went back while the daemon stood still, the least it could be.
-    pub expected: Timestamp,
-    /// What time the clock said.
-    pub found: Timestamp,
-    /// From the one to the other; below zero where it went back.
-    pub milliseconds: i64,
-    /// `running`, `stopped`: what the daemon did meanwhile.
-    pub daemon: String,
-}
-
-/// A retention run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retention {
-    /// Who ran it.
-    #[serde(flatten)]
-    pub reader: Reader,
-    /// By which decision.
-    pub decision: String,
-    /// What it took from each month.
-    pub files: Vec<Taken>,
-}
-
-/// What a retention run takes from a month.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Taken {
-    /// The month.
-    pub month: String,
-    /// How many records.
-    pub records: u64,
-    /// SHA-256 over their numbers, eight octets each.
-    pub digest: String,
-}
-
 /// An access with what came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
@@ -283,15 +246,39 @@ impl AccessLog {
         getrandom::fill(&mut salt).map_err(AccessError::Random)?;
         // Strings, numbers and lists of them always have a JSON form.
         let body = serde_json::to_string(body).unwrap_or_default();
+        let directory = self.path.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut add = || {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            if order::is_held_to(kind)
+                && let Some(newest) = order::behind(&transaction, &directory, time)?
+            {
+                return Ok(Err(newest));
+            }
             let mut tree = tree::read(&transaction, tree::NOW)?;
             let n = append(&transaction, &mut tree, time.as_millisecond(), kind, &body, &salt)?;
             tree::write(&transaction, tree::NOW, &tree)?;
             transaction.commit()?;
-            Ok(n)
+            Ok(Ok(n))
         };
-        add().map_err(|source| AccessError::Write { path: self.path.clone(), source })
+        let added = add().map_err(|source| AccessError::Write { path: self.path.clone(), source })?;
+        added.map_err(|newest| AccessError::Clock { now: time, newest })
+    }
+
+    /// The config that the daemon loaded last, and when; none where the log does not say.
+    pub fn in_force(&self) -> Result<Option<(Timestamp, ConfigChange)>, AccessError> {
+        let read = || -> rusqlite::Result<_> {
+            let sql = "SELECT n, time, kind, body FROM entry WHERE kind = 'config' ORDER BY n DESC";
+            let mut statement = self.connection.prepare(sql)?;
+            for entry in statement.query_map([], entry)? {
+                let entry = entry?;
+                let change = entry.read::<ConfigChange>(Kind::Config);
+                if let Some(change) = change.filter(|change| !change.config.is_empty()) {
+                    return Ok(Some((entry.time, change)));
+                }
+            }
+            Ok(None)
+        };
+        read().map_err(|source| self.failed(source))
     }
 
     /// Writes that an access begins, or that it is refused. Its number.
@@ -414,11 +401,15 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
         transaction.pragma_update(None, "user_version", VERSION)?;
         transaction.execute_batch(TABLES)?;
         tree::write(&transaction, tree::NOW, &Tree::default())?;
+        epoch::make(&transaction)?;
     } else if number(&transaction, "application_id")? == APPLICATION_ID {
         match number(&transaction, "user_version")? {
             FORMER => former::take_over(&transaction)?,
             // An older program would not understand what is written from now on, and must not go on with it.
-            UNIX_ALONE => transaction.pragma_update(None, "user_version", VERSION)?,
+            UNIX_ALONE | ONE_EPOCH => {
+                epoch::make(&transaction)?;
+                transaction.pragma_update(None, "user_version", VERSION)?;
+            }
             _ => {}
         }
     }
@@ -437,7 +428,7 @@ fn append(
     body: &str,
     salt: &Salt,
 ) -> rusqlite::Result<u64> {
-    let n = tree.size() + 1;
+    let n = epoch::next(transaction)?;
     let leaf = leaf(n, salt, time, kind.as_str(), body);
     tree.push(leaf);
     let values = rusqlite::params![n.cast_signed(), time, kind.as_str(), body, salt, leaf];
@@ -470,14 +461,6 @@ pub(super) fn is_former(path: &Path) -> bool {
         connection.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
     };
     schema::open_to_read_any(path).and_then(version).is_ok_and(|version| version == FORMER)
-}
-
-/// The tree of the access log in `directory`; `None` if the log was never accessed.
-pub(super) fn tree(directory: &Path) -> rusqlite::Result<Option<Tree>> {
-    match open_to_read(directory)? {
-        Some(connection) => tree::read(&connection, tree::NOW).map(Some),
-        None => Ok(None),
-    }
 }
 
 /// The access log in `directory`, for reading alone.
@@ -524,7 +507,7 @@ mod tests {
             assert!(log.connection.execute(change, []).unwrap_err().to_string().contains("only grows"));
         }
         drop(log);
-        assert_eq!(tree(directory.path()).unwrap().unwrap().size(), 3);
+        assert_eq!(epoch::grown(directory.path(), None).unwrap().unwrap().tree.size(), 3);
         let entries = AccessLog::open(directory.path()).unwrap().list(None, None).unwrap();
         assert_eq!(entries[0].access, access("a"));
         assert_eq!(entries[0].result, Some((7, "done".into())));
@@ -538,9 +521,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("access.db");
         make_file(directory.path(), &path).unwrap();
-        assert_eq!(tree(directory.path()).unwrap(), None);
+        assert!(epoch::grown(directory.path(), None).unwrap().is_none());
         Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (a); DROP TABLE t").unwrap();
-        assert_eq!(tree(directory.path()).unwrap(), None);
+        assert!(epoch::grown(directory.path(), None).unwrap().is_none());
     }
 
     #[test]

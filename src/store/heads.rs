@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -22,6 +22,7 @@ use tokio::sync::mpsc::WeakSender;
 use self::places::Places;
 use super::schema::OpenError;
 use super::writer::Message;
+use super::access::epoch::Grown;
 use super::{access, key};
 use crate::config::Heads;
 use crate::limits;
@@ -45,9 +46,19 @@ pub fn origin(node: &str, epoch: u32) -> String {
     format!("{}/{epoch}", name(node))
 }
 
-/// The origin of the tree of accesses.
-pub fn access_origin(node: &str) -> String {
-    format!("{}/access", name(node))
+/// The origin of an epoch's tree of accesses. The first one has no number.
+pub fn access_origin(node: &str, epoch: u32) -> String {
+    let first = format!("{}/access", name(node));
+    if epoch == 1 { first } else { format!("{first}/{epoch}") }
+}
+
+/// The epoch of a tree of accesses; `None` for another tree.
+pub(super) fn access_epoch(origin: &str) -> Option<u32> {
+    if origin.ends_with("/access") {
+        return Some(1);
+    }
+    let (first, epoch) = origin.rsplit_once('/')?;
+    first.ends_with("/access").then(|| epoch.parse().ok())?
 }
 
 /// What the thread is told.
@@ -68,8 +79,10 @@ pub(super) struct HeadSigner {
     pub(super) queue: WeakSender<Message>,
     /// Where heads are copied to.
     pub(super) places: Places,
-    /// Leaves of the access log in the newest head.
-    pub(super) accesses: u64,
+    /// What the newest head of the access log was signed for.
+    pub(super) accesses: Option<Grown>,
+    /// When the access log was last written, as its file says.
+    pub(super) written: Option<SystemTime>,
     /// Device and number of the directory.
     pub(super) identity: Option<(u64, u64)>,
 }
@@ -79,8 +92,9 @@ impl HeadSigner {
     pub(super) fn run(mut self, told: &Receiver<HeadCommand>) {
         self.identity = identity(&self.directory).ok();
         let mut last = (Instant::now(), today());
+        let mut looked = Instant::now();
         loop {
-            match told.recv_timeout(limits::HEADS_LOOK.min(self.settings.every)) {
+            match told.recv_timeout(limits::ACCESS_LOOK) {
                 Ok(HeadCommand::Head(head)) => {
                     self.publish(&head);
                     last = (Instant::now(), today());
@@ -93,6 +107,13 @@ impl HeadSigner {
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {
+                    if self.is_written() {
+                        self.publish_accesses();
+                    }
+                    if looked.elapsed() < limits::HEADS_LOOK.min(self.settings.every) {
+                        continue;
+                    }
+                    looked = Instant::now();
                     if last.0.elapsed() >= self.settings.every || last.1 != today() {
                         last = (Instant::now(), today());
                         // A full queue is asked again at the next look.
@@ -105,16 +126,36 @@ impl HeadSigner {
         }
     }
 
-    /// The head of the access log, if anybody has read the log since the last one.
+    /// Whether somebody wrote to the access log since the last look. What cannot be told is looked at.
+    fn is_written(&mut self) -> bool {
+        let written = fs::metadata(self.directory.join("access.db")).and_then(|file| file.modified()).ok();
+        std::mem::replace(&mut self.written, written) != written
+    }
+
+    /// The head of the access log, if anybody has read the log since the last one. Where it does not go on from that one,
+    /// a head would be a fork: it goes on in a new epoch.
     fn publish_accesses(&mut self) {
-        match access::tree(&self.directory) {
-            Ok(Some(tree)) if tree.size() != self.accesses => {
-                self.accesses = tree.size();
-                let (origin, time) = (access_origin(&self.node), Timestamp::now());
-                self.publish(&TreeHead { origin, size: tree.size(), root: tree.root(), time });
+        let grown = match access::epoch::grown(&self.directory, self.accesses.as_ref()) {
+            Ok(Some(grown)) if self.accesses.as_ref() != Some(&grown) => grown,
+            Ok(_) => return,
+            Err(error) => {
+                // It is looked at again.
+                self.written = None;
+                return tracing::warn!(%error, "cannot sign a tree head of the access log");
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "cannot sign a tree head of the access log"),
+        };
+        if grown.agrees && grown.tree.size() > 0 {
+            let (origin, time) = (access_origin(&self.node, grown.epoch.number), Timestamp::now());
+            self.publish(&TreeHead { origin, size: grown.tree.size(), root: grown.tree.root(), time });
+            self.accesses = Some(grown);
+        } else if !grown.agrees {
+            METRICS.heads.with_label_values(&["failed"]).inc();
+            tracing::error!("the access log does not go on from its newest tree head: it was replaced or changed");
+            self.accesses = None;
+            self.written = None;
+            if let Err(error) = access::epoch::look_through(&self.directory, &self.node, &self.settings) {
+                tracing::error!(%error, "the access log cannot begin a new epoch");
+            }
         }
     }
 
@@ -220,6 +261,29 @@ pub(super) fn newest(directory: &Path, settings: &Heads, node: &str) -> Option<(
         }
     }
     newest
+}
+
+/// The signed heads of the node's accesses that these files have, with their epochs, the newest one last. Only that
+/// one's signature is looked at; one with a wrong signature is left out.
+pub(super) fn of_accesses(directory: &Path, settings: &Heads, node: &str) -> Vec<(u32, TreeHead)> {
+    let key = verifier(directory);
+    let begin = format!("{}/access", name(node));
+    let mut found = Vec::new();
+    for path in std::iter::once(directory.join(FILE)).chain(settings.file.clone()) {
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
+        let own = Note::all(&text).into_iter().filter_map(|note| {
+            let head = TreeHead::parse(&note.text).filter(|head| head.origin.starts_with(&begin))?;
+            Some((access_epoch(&head.origin)?, head, note))
+        });
+        found.extend(own);
+    }
+    found.sort_by_key(|(epoch, head, _)| (*epoch, head.size));
+    while let Some((_, _, note)) = found.last()
+        && key.as_ref().is_some_and(|key| key.head(note).is_err())
+    {
+        found.pop();
+    }
+    found.into_iter().map(|(epoch, head, _)| (epoch, head)).collect()
 }
 
 /// A signed head of an epoch that covers the records up to `newest`, if there is or can be one; else the newest there

@@ -143,6 +143,8 @@ pub fn taken(plan: &Plan) -> Vec<Taken> {
     going
         .map(|planned| Taken {
             month: planned.month.to_string(),
+            first: planned.due.first().copied().unwrap_or_default(),
+            last: planned.due.last().copied().unwrap_or_default(),
             records: planned.due.len() as u64,
             digest: hex(&digest(&planned.due)),
         })

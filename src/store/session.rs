@@ -35,6 +35,8 @@ pub struct Gate<'a> {
     pub organisation: &'a Organisation,
     /// The organisation's zone: decisions hold for days.
     pub zone: &'a TimeZone,
+    /// The hash of the config that says so. It has to be the one that the daemon loaded last.
+    pub config: &'a str,
 }
 
 /// Why the log is read.
@@ -140,6 +142,7 @@ impl Gate<'_> {
     where
         E: From<AccessError> + From<OpenError> + AsRef<dyn Error + Send + Sync>,
     {
+        let refused = self.other_config(&accesses)?.or(refused);
         let access = Access {
             time: Timestamp::now(),
             reader: self.reader.clone(),
@@ -168,6 +171,18 @@ impl Gate<'_> {
         };
         let result = work(&mut session);
         session.end(result)
+    }
+
+    /// Why this config does not say who may read this log, if it does not.
+    fn other_config(&self, accesses: &AccessLog) -> Result<Option<String>, AccessError> {
+        let in_force = accesses.in_force()?.filter(|(_, change)| change.config != self.config);
+        Ok(in_force.map(|(since, change)| {
+            format!(
+                "the config has the hash {}, and the active one has {}: postvakt loaded that one at {since}. Give it \
+                 with --config, or have postvakt reload this one",
+                self.config, change.config
+            )
+        }))
     }
 
     /// The query as it may be asked, or why it may not.

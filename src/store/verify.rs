@@ -4,7 +4,10 @@
 //! tree from the leaves, and its root is compared with every head. What is wrong is named by file and record, as
 //! exactly as it can be told.
 
+mod accesses;
 mod leaves;
+mod order;
+mod runs;
 mod sources;
 
 use std::collections::BTreeMap;
@@ -12,14 +15,17 @@ use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use serde::Serialize;
 
 use self::leaves::Leaf;
+use self::order::Order;
+use self::runs::Runs;
 use self::sources::Sources;
 use super::index::compare::Compared;
 use super::schema::About;
-use super::{access, heads, index, schema, tree};
+use super::{heads, index, schema, tree};
+use crate::limits;
 use crate::merkle::Tree;
 use crate::note::{TreeHead, Verifier};
 use crate::record::RecordId;
@@ -29,7 +35,7 @@ use crate::text::hex;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Everything is as it was signed.
+    /// Everything is as it was signed. Of a fault: it is told of, and may well be right.
     Whole,
     /// Something that should be there is not, and it may have been taken away for a reason.
     Incomplete,
@@ -109,7 +115,8 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         report.faults.push(Fault::missing(&sources.name(), what));
     }
     // What cannot be read is told of where the access log itself is verified; it confirms nothing here.
-    let runs = sources.access().and_then(|path| runs_of(path).ok());
+    let runs = sources.access().and_then(|path| runs::read(path).ok());
+    let steps = runs.as_ref().map(|runs| runs.steps.as_slice()).unwrap_or_default();
     let mut epochs: BTreeMap<(String, u32), Vec<(PathBuf, About)>> = BTreeMap::new();
     for path in sources.months() {
         match schema::inspect(path, false) {
@@ -125,17 +132,24 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         let after = (Bound::Excluded(epoch.clone()), Bound::Unbounded);
         let left = epochs.range(after).any(|((node, _), _)| *node == epoch.0);
         let heads = signed.get(&heads::origin(&epoch.0, epoch.1));
-        let mut walk = Walk::new(heads::origin(&epoch.0, epoch.1), heads, left);
+        let mut walk = Walk::new(heads::origin(&epoch.0, epoch.1), heads, steps);
+        walk.order.slack = limits::RECORD_ORDER;
+        (walk.left, walk.partial) = (left, !sources.whole);
         for (path, about) in files {
             walk.file(path, about, runs.as_ref());
         }
-        walk.end(files.last().map(|(path, _)| path.as_path()));
+        let here = walk.expected - 1;
+        walk.end(files.last().map(|(path, _)| path.as_path()), here);
         report.trees.push(walk.found);
     }
     for (origin, heads) in &signed {
-        if origin.ends_with("/access") && sources.whole && sources.access().is_none() {
+        if heads::access_epoch(origin).is_some() {
+            if !sources.whole || sources.access().is_some() {
+                continue;
+            }
             let what = format!("there are heads of {origin}, but no access log here");
             report.faults.push(Fault::missing(&sources.name(), &what));
+            continue;
         }
         let node_and_epoch = origin.strip_prefix("postvakt/").and_then(|rest| rest.rsplit_once('/'));
         let Some((node, Ok(epoch))) = node_and_epoch.map(|(node, epoch)| (node, epoch.parse::<u32>())) else {
@@ -149,7 +163,7 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         }
     }
     if let Some(path) = sources.access() {
-        report.trees.push(access_log(path, &signed));
+        report.trees.extend(accesses::verify(path, &signed, steps));
     }
     if report.trees.is_empty() && report.faults.is_empty() {
         report.faults.push(Fault::missing(&sources.name(), "there is no log here"));
@@ -163,6 +177,12 @@ struct Walk<'a> {
     heads: Option<&'a BTreeMap<u64, TreeHead>>,
     /// The log went on in a later epoch.
     left: bool,
+    /// Not all of the log was given.
+    partial: bool,
+    /// How far the numbers are ahead of the places in the tree.
+    shift: u64,
+    order: Order<'a>,
+    heads_order: Order<'a>,
     /// What the leaves so far make; none before the first file, and where records are missing.
     tree: Option<Tree>,
     expected: u64,
@@ -172,9 +192,24 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(origin: String, heads: Option<&'a BTreeMap<u64, TreeHead>>, left: bool) -> Self {
-        let found = Verified { origin, ..Verified::default() };
-        Self { found, heads, left, tree: None, expected: 1, differs: false, agreed: 0 }
+    fn new(
+        origin: String,
+        heads: Option<&'a BTreeMap<u64, TreeHead>>,
+        steps: &'a [super::access::ClockStep],
+    ) -> Self {
+        Self {
+            found: Verified { origin, ..Verified::default() },
+            heads,
+            left: false,
+            partial: false,
+            shift: 0,
+            order: Order::new(steps),
+            heads_order: Order::new(steps),
+            tree: None,
+            expected: 1,
+            differs: false,
+            agreed: 0,
+        }
     }
 
     /// One month file.
@@ -273,6 +308,7 @@ impl<'a> Walk<'a> {
         }
         self.expected = leaf.seq + 1;
         self.found.records += u64::from(!leaf.pruned);
+        self.time(path, named, &leaf);
         if let Some(what) = leaf.fault {
             self.found.faults.push(Fault::tampered(path, Some(named(leaf.seq)), &what));
         }
@@ -286,6 +322,17 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether the time of a record or an entry follows on that of the one before it.
+    fn time(&mut self, path: &Path, named: &dyn Fn(u64) -> String, leaf: &Leaf) {
+        let at = leaf.time.and_then(|time| Timestamp::from_millisecond(time).ok());
+        let Some(back) = at.and_then(|at| self.order.see(at)) else { return };
+        let heads = self.heads;
+        let place = leaf.seq.saturating_sub(self.shift);
+        let before = heads.and_then(|heads| heads.range(..place).next_back()).map(|(_, head)| head.time);
+        let after = heads.and_then(|heads| heads.range(place..).next()).map(|(_, head)| head.time);
+        self.found.faults.push(back.fault(path, named(leaf.seq), before, after, leaf.is_step));
+    }
+
     /// Compares the tree with the head of its size.
     fn compare(&mut self, path: &Path, named: &dyn Fn(u64) -> String) {
         let Some(tree) = &self.tree else { return };
@@ -295,6 +342,10 @@ impl<'a> Walk<'a> {
         }
         if tree.root() == head.root {
             self.agreed = head.size;
+            if let Some(back) = self.heads_order.see(head.time) {
+                let named = format!("the head of {}", named(head.size + self.shift));
+                self.found.faults.push(back.fault(path, named, None, None, false));
+            }
             let again = self.found.newest.as_ref().is_some_and(|newest| newest.size == head.size);
             self.found.heads += u64::from(!again);
             self.found.newest = Some(Signed { size: head.size, root: hex(&head.root), time: head.time });
@@ -302,10 +353,10 @@ impl<'a> Walk<'a> {
             self.differs = true;
             let what = format!(
                 "the records from here to {} are not those that the head of {} was signed for",
-                named(head.size),
+                named(head.size + self.shift),
                 head.time,
             );
-            self.found.faults.push(Fault::tampered(path, Some(named(self.agreed + 1)), &what));
+            self.found.faults.push(Fault::tampered(path, Some(named(self.agreed + 1 + self.shift)), &what));
         }
     }
 
@@ -320,6 +371,7 @@ impl<'a> Walk<'a> {
         };
         for run in found {
             *self.found.pruned.entry(run.decision.clone()).or_default() += run.records;
+            let first = Some(name(about, run.first));
             let fault = match runs {
                 None => Fault::missing(
                     path,
@@ -328,26 +380,19 @@ impl<'a> Walk<'a> {
                         run.records, run.decision
                     ),
                 ),
-                Some(runs) if runs.get(&run.id).is_some_and(|digests| digests.contains(&run.digest)) => {
-                    continue;
-                }
-                Some(_) => Fault::tampered(
-                    path,
-                    Some(name(about, run.first)),
-                    &format!(
-                        "{} records from here on are gone, and the access log has no such retention run by {:?}",
-                        run.records, run.decision
-                    ),
-                ),
+                Some(runs) => match runs.judge(&run, self.heads) {
+                    Ok(()) => continue,
+                    Err((Verdict::Tampered, what)) => Fault::tampered(path, first, &what),
+                    Err((_, what)) => Fault::missing(path, &what),
+                },
             };
             self.found.faults.push(fault);
         }
     }
 
     /// Whether the heads tell of more than there is.
-    fn end(&mut self, path: Option<&Path>) {
+    fn end(&mut self, path: Option<&Path>, here: u64) {
         let path = path.unwrap_or(Path::new(""));
-        let here = self.expected - 1;
         self.found.newer = here.saturating_sub(self.agreed);
         let beyond = self.heads.and_then(|heads| heads.range(here + 1..).next_back());
         if let Some((size, head)) = beyond {
@@ -357,8 +402,10 @@ impl<'a> Walk<'a> {
             );
             self.found.faults.push(if self.left {
                 Fault::missing(path, &format!("{seen}; it went on in a new epoch"))
+            } else if self.partial {
+                Fault::missing(path, &format!("{seen}: the later ones were not given"))
             } else {
-                let record = format!("{} {}", self.found.origin, here + 1);
+                let record = format!("{} {}", self.found.origin, here + 1 + self.shift);
                 Fault::tampered(path, Some(record), &format!("{seen}: the last ones are missing"))
             });
         }
@@ -374,57 +421,17 @@ fn name(about: &About, seq: u64) -> String {
     RecordId { node: about.node.as_str().into(), epoch: about.epoch, seq }.to_string()
 }
 
-/// Retention runs, by the number of their entry in the access log: the digests of what they took.
-type Runs = BTreeMap<u64, Vec<String>>;
-
-fn runs_of(path: &Path) -> rusqlite::Result<Runs> {
-    let connection = schema::open_to_read_any(path)?;
-    let mut statement = connection.prepare("SELECT n, body FROM entry WHERE kind = 'retention'")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))?;
-    rows.map(|row| {
-        let (n, body) = row?;
-        let run: Option<access::Retention> = serde_json::from_str(&body).ok();
-        let digests = run.map(|run| run.files.into_iter().map(|file| file.digest).collect());
-        Ok((n.unsigned_abs(), digests.unwrap_or_default()))
-    })
-    .collect()
-}
-
-/// Verifies the access log.
-fn access_log(path: &Path, signed: &BTreeMap<String, BTreeMap<u64, TreeHead>>) -> Verified {
-    let own = signed.iter().find(|(origin, _)| origin.ends_with("/access"));
-    let origin = own.map_or("postvakt/access".to_owned(), |(origin, _)| origin.clone());
-    let mut walk = Walk::new(origin, own.map(|(_, heads)| heads), false);
-    walk.tree = Some(Tree::default());
-    let named = |n: u64| format!("access {n}");
-    if access::is_former(path) {
-        let what = "it was written by an older version, without a tree, and cannot be verified. The next command \
-                    that writes there takes it over";
-        walk.found.faults.push(Fault::missing(path, what));
-        return walk.found;
-    }
-    let read = leaves::walk_accesses(path, |leaf| walk.leaf(path, &named, leaf));
-    match read {
-        Ok(now) => {
-            if now.size() >= walk.expected {
-                let what = format!("the entries from here to {} are missing", now.size());
-                walk.found.faults.push(Fault::tampered(path, Some(named(walk.expected)), &what));
-            } else if walk.tree.as_ref().is_some_and(|tree| *tree != now) && !walk.differs {
-                let what = "the file's own tree is not that of its entries";
-                walk.found.faults.push(Fault::tampered(path, None, what));
-            }
-        }
-        Err(error) if error.sqlite_error_code() == Some(ErrorCode::ReadOnly) => {
-            let what = "a write to it was broken off, and the next command that writes there will mend it";
-            walk.found.faults.push(Fault::missing(path, what));
-        }
-        Err(error) => walk.found.faults.push(Fault::tampered(path, None, &error.to_string())),
-    }
-    walk.end(Some(path));
-    walk.found
-}
-
 impl Fault {
+    /// Something that is told of and is no fault.
+    fn note(file: &Path, record: String, what: &str) -> Self {
+        Self {
+            verdict: Verdict::Whole,
+            file: file.display().to_string(),
+            record: Some(record),
+            what: what.to_owned(),
+        }
+    }
+
     fn missing(file: &Path, what: &str) -> Self {
         Self {
             verdict: Verdict::Incomplete,

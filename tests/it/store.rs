@@ -102,7 +102,7 @@ fn within(
     work: impl FnOnce(&mut Session) -> anyhow::Result<()>,
 ) -> anyhow::Result<(u64, Vec<OpenError>)> {
     let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate = Gate { directory, reader, organisation: &organisation, zone: &TimeZone::UTC };
+    let gate = Gate { directory, reader, organisation: &organisation, zone: &TimeZone::UTC, config: "" };
     let reason = Reason { purpose: "prov".into(), decision: String::new() };
     match gate.read(&Request::new("search", query.clone(), reason), work)? {
         Read::Given { rows, left_out, .. } => Ok((rows, left_out)),

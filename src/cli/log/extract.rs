@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::{Context, Reason, Table, period};
+use super::{Context, Reason, Table, past};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     let person = person.map(|own| own.map(Party::Address));
     let person: Vec<Party> =
         person.collect::<Option<_>>().context("write whole addresses, such as anna@exempelby.se")?;
-    let asked = period(args.since.as_deref(), args.until.as_deref(), context.config)?;
+    let asked = past(args.since.as_deref(), args.until.as_deref(), context.config)?;
     let query = Query { person: person.clone(), ..asked };
     let more = json!({ "html": args.html.as_ref().map(|path| path.display().to_string()) });
     let request = Request::new("subject-extract", query, args.reason.stated()).with(more);

@@ -11,7 +11,7 @@ use super::{Context, YES, told};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::{AccessLog, Kind, Retention};
+use crate::store::access::{AccessLog, Kind, Period, Retention};
 use crate::store::query::Query;
 use crate::store::register::Register;
 use crate::store::retention::{Locks, Plan, Rules, plan, run, taken};
@@ -75,9 +75,15 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     let asked = json!({ "records": files.iter().map(|file| file.records).sum::<u64>() });
     let request = Request::new("retention", Query::default(), reason).with(asked);
     let gate = context.gate();
-    let entry = Retention { reader: gate.reader.clone(), decision: decision.trim().to_owned(), files };
+    let entry = Retention {
+        reader: gate.reader.clone(),
+        decision: decision.trim().to_owned(),
+        config: config.hash.clone(),
+        periods: config.store.retention.iter().map(Period::of).collect(),
+        files,
+    };
     let (code, records) = told(gate.act(&request, refused, |session| {
-        let n = log.add(Kind::Retention, now, &entry)?;
+        let n = log.add(Kind::Retention, Timestamp::now(), &entry)?;
         let records =
             run(directory, &planned, n, decision.trim(), &locks).context("the deletion is not complete")?;
         session.count(records);

@@ -107,7 +107,8 @@ fn print(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
 fn print_fault(fault: &Fault, out: &mut dyn Write) -> anyhow::Result<()> {
     let how = match fault.verdict {
         Verdict::Tampered => "TAMPERED",
-        Verdict::Whole | Verdict::Incomplete => "incomplete",
+        Verdict::Incomplete => "incomplete",
+        Verdict::Whole => "note",
     };
     let record = fault.record.as_deref().map(|record| format!(" {record}")).unwrap_or_default();
     writeln!(out, "  {how}{record}: {} ({})", visible(&fault.what), fault.file)?;

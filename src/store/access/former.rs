@@ -15,6 +15,7 @@ const ACCESSES: &str = "
 /// proved until now.
 pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
+    super::epoch::make(transaction)?;
     let mut tree = Tree::default();
     let mut add = |time: i64, kind: Kind, body: serde_json::Result<String>| {
         let mut salt = Salt::default();
@@ -55,6 +56,7 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         event: "access log converted from the previous version, whose entries were not signed".to_owned(),
         config: String::new(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),
+        part: None,
     };
     add(last, Kind::Config, serde_json::to_string(&change))?;
     transaction.execute_batch("DROP TABLE result; DROP TABLE access;")?;

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::oneshot;
 
-use super::{access_origin, append};
+use super::{access_epoch, append};
 use crate::config::{HeadMail, Heads};
 use crate::limits;
 use crate::metrics::METRICS;
@@ -120,8 +120,8 @@ impl Mailbox {
     /// Puts a letter into the outbox, when it is time for one and there are new records. When the log closes it is too
     /// late: the first head after the next start is sent.
     fn write(&mut self) {
-        let accesses = access_origin(&self.node);
-        let grown = self.newest.iter().any(|(origin, (head, _))| *origin != accesses && head.size > 0);
+        let records = |origin: &str| access_epoch(origin).is_none();
+        let grown = self.newest.iter().any(|(origin, (head, _))| records(origin) && head.size > 0);
         if !grown || self.last.is_some_and(|last| last.elapsed() < self.settings.every) {
             return;
         }

@@ -8,9 +8,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, types::ValueRef};
 use sha2::{Digest as _, Sha256};
 
 use crate::limits;
-use crate::merkle::{self, Hash, Salt, Tree};
+use crate::merkle::{self, Hash, Salt};
 use crate::record::columns::{COLUMNS, Field, LeafForm};
-use crate::store::{access, row, schema, tree};
+use crate::store::{row, schema};
 use crate::text::hex;
 
 /// One leaf, as the file has it, and what is wrong with it.
@@ -20,6 +20,10 @@ pub(super) struct Leaf {
     /// Absent where it cannot be read.
     pub(super) hash: Option<Hash>,
     pub(super) pruned: bool,
+    /// Milliseconds since 1970; absent where it is gone.
+    pub(super) time: Option<i64>,
+    /// It tells itself that the clock was set.
+    pub(super) is_step: bool,
     pub(super) fault: Option<String>,
 }
 
@@ -29,6 +33,8 @@ pub(super) struct Run {
     pub(super) decision: String,
     pub(super) records: u64,
     pub(super) first: u64,
+    /// The numbers of what it took.
+    pub(super) numbers: Vec<u64>,
     /// Over the numbers of what it took, as they are in the file.
     pub(super) digest: String,
 }
@@ -93,7 +99,7 @@ fn stride(connection: &Connection, first: u64, last: u64) -> rusqlite::Result<Ve
     let mut leaves = Vec::with_capacity(limits::VERIFY_RECORDS);
     for row in pruned {
         let (seq, leaf) = row?;
-        leaves.push(Leaf { seq, hash: Some(leaf), pruned: true, fault: None });
+        leaves.push(Leaf { seq, hash: Some(leaf), pruned: true, time: None, is_step: false, fault: None });
     }
     let any_pruned = !leaves.is_empty();
     while let Some(row) = records.next()? {
@@ -139,7 +145,7 @@ fn one_by_one(connection: &Connection, first: u64, last: u64) -> Vec<Leaf> {
 impl Leaf {
     fn unreadable(seq: u64, error: &rusqlite::Error) -> Self {
         let fault = Some(format!("it cannot be read, nor what follows: {error}"));
-        Self { seq, hash: None, pruned: false, fault }
+        Self { seq, hash: None, pruned: false, time: None, is_step: false, fault }
     }
 }
 
@@ -192,7 +198,8 @@ fn leaf(row: &Row<'_>, seq: u64, evidence: &str) -> rusqlite::Result<Leaf> {
     };
     let fault = (computed.is_none() || stored != computed)
         .then(|| "it is not what was stored: a field, its salt or its leaf was changed".to_owned());
-    Ok(Leaf { seq, hash: stored, pruned: false, fault })
+    let time = row.get(row::at::TIME).ok();
+    Ok(Leaf { seq, hash: stored, pruned: false, time, is_step: false, fault })
 }
 
 /// The leaf that the values of a row make.
@@ -234,34 +241,14 @@ pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
                 .query_row("SELECT decision FROM run WHERE id = ?1", [id.cast_signed()], |row| row.get(0))
                 .optional()?
                 .unwrap_or_default();
-            let run = Run { id, decision, records: 0, first: seq, digest: String::new() };
+            let run = Run { id, decision, records: 0, first: seq, numbers: Vec::new(), digest: String::new() };
             runs.push((run, Sha256::new()));
         }
         if let Some((run, hash)) = runs.last_mut() {
             run.records += 1;
+            run.numbers.push(seq);
             hash.update(seq.to_be_bytes());
         }
     }
     Ok(runs.into_iter().map(|(run, hash)| Run { digest: hex(&hash.finalize()), ..run }).collect())
-}
-
-/// Gives the leaves of the access log to `each`, in order. What its tree is by its own word.
-pub(super) fn walk_accesses(path: &Path, mut each: impl FnMut(Leaf)) -> rusqlite::Result<Tree> {
-    let connection = schema::open_to_read_any(path)?;
-    // At one moment: somebody may be reading the log just now.
-    let connection = connection.unchecked_transaction()?;
-    let mut statement = connection.prepare("SELECT n, time, kind, body, salt, leaf FROM entry ORDER BY n")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let seq = row.get::<_, i64>(0)?.unsigned_abs();
-        let (kind, body): (String, String) = (row.get(2)?, row.get(3)?);
-        let salt: Option<Salt> = row.get(4).ok();
-        let stored: Option<Hash> = row.get(5).ok();
-        let time: i64 = row.get(1)?;
-        let computed = salt.map(|salt| access::leaf(seq, &salt, time, &kind, &body));
-        let fault = (computed.is_none() || stored != computed)
-            .then(|| "it is not what was written: it was changed".to_owned());
-        each(Leaf { seq, hash: stored, pruned: false, fault });
-    }
-    tree::read(&connection, tree::NOW)
 }
