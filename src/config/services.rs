@@ -77,11 +77,7 @@ pub(super) fn ocr(section: &mut Settings<'_>) -> Option<Ocr> {
         let problem = format!("{} is not a list of languages", parse::shown(given));
         Err(Fault::new(problem, "write it as tesseract has it, \"swe+eng\""))
     });
-    Some(Ocr {
-        tesseract: tesseract?,
-        pdftoppm: pdftoppm.unwrap_or_else(|| "/usr/bin/pdftoppm".into()),
-        languages: languages.unwrap_or_else(|| "swe+eng".to_owned()),
-    })
+    Some(Ocr { tesseract: tesseract?, pdftoppm: pdftoppm?, languages: languages? })
 }
 
 fn program(value: &Value) -> Result<PathBuf, Fault> {

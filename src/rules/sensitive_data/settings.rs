@@ -37,10 +37,10 @@ pub(super) const KEYS: &[Key] = &[
     Key {
         name: "named_persons",
         kind: "off, observe, enforce",
-        default: Fallback::Value("\"observe\""),
+        default: Fallback::Text("observe"),
         example: "\"observe\"",
-        meaning: "Persons who are named and not numbered: a name with a day of birth or a masked number (`811228-XXXX`) and three points of a category in one sentence or row. Log only, or the same as for other data of class considerable.",
-        why: "A name is less sure than a number: see in the log whom it finds before it has an effect.",
+        meaning: "Persons who are named and not numbered: a name with a date of birth or a masked number (`811228-XXXX`), and three points of a category, in one sentence or row. `observe`: log only. `enforce`: handled like other data of class considerable.",
+        why: "A name is less certain than a number. Read in the log what is found before it has an effect.",
         keys: &[],
     },
     Key {
@@ -143,12 +143,11 @@ impl Vocabulary {
 }
 
 /// What becomes of persons who are named and not numbered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NamedPersons {
     /// Nobody looks for them.
     Off,
     /// They are logged.
-    #[default]
     Observe,
     /// They are data of class considerable.
     Enforce,
@@ -226,7 +225,7 @@ pub(super) fn read(section: &mut Settings<'_>) -> Option<Vocabulary> {
     let (kinds, categories) = classes?;
     let bulk_persons = usize::try_from(bulk_persons?).ok()?;
     let own_texts = own_texts.unwrap_or_default();
-    let named_persons = named_persons.unwrap_or_default();
+    let named_persons = named_persons?;
     Some(Vocabulary { kinds, categories, bulk_persons, named_persons, terms, own_numbers, own_texts })
 }
 
