@@ -267,7 +267,10 @@ fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::
 /// The period of something that is read: one that has not begun is a mistake, and no empty answer.
 fn past(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::Result<Query> {
     let query = period(since, until, config)?;
-    ensure!(query.since.is_none_or(|since| since <= Timestamp::now()), "--since is in the future: nothing can be there");
+    ensure!(
+        query.since.is_none_or(|since| since <= Timestamp::now()),
+        "--since is in the future: nothing can be there"
+    );
     Ok(query)
 }
 

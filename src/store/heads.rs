@@ -20,9 +20,9 @@ use jiff::tz::TimeZone;
 use tokio::sync::mpsc::WeakSender;
 
 use self::places::Places;
+use super::access::epoch::Grown;
 use super::schema::OpenError;
 use super::writer::Message;
-use super::access::epoch::Grown;
 use super::{access, key};
 use crate::config::Heads;
 use crate::limits;
@@ -150,7 +150,9 @@ impl HeadSigner {
             self.accesses = Some(grown);
         } else if !grown.agrees {
             METRICS.heads.with_label_values(&["failed"]).inc();
-            tracing::error!("the access log does not go on from its newest tree head: it was replaced or changed");
+            tracing::error!(
+                "the access log does not go on from its newest tree head: it was replaced or changed"
+            );
             self.accesses = None;
             self.written = None;
             if let Err(error) = access::epoch::look_through(&self.directory, &self.node, &self.settings) {

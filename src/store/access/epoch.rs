@@ -168,7 +168,8 @@ fn begin(
         let size = sizes.entry(*of).or_default();
         *size = head.size.max(*size);
     }
-    let begun = Epoch { number: epoch.max(now.number) + 1, after, lost: sizes.values().sum::<u64>().max(last) };
+    let begun =
+        Epoch { number: epoch.max(now.number) + 1, after, lost: sizes.values().sum::<u64>().max(last) };
     let mut tree = Tree::default();
     leaves(&transaction, after, |_, leaf| {
         tree.push(leaf);

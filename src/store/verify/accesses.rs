@@ -25,9 +25,8 @@ pub(super) fn verify(path: &Path, signed: &Signed, steps: &[ClockStep]) -> Vec<V
         1 => format!("{begin}/access"),
         _ => format!("{begin}/access/{number}"),
     };
-    let alone = |fault: Fault| {
-        vec![Verified { origin: origin(1), faults: vec![fault], ..Verified::default() }]
-    };
+    let alone =
+        |fault: Fault| vec![Verified { origin: origin(1), faults: vec![fault], ..Verified::default() }];
     if access::is_former(path) {
         let what = "it was written by an older postvakt, without a tree: nothing can be verified. The next command \
                     that writes there takes it over";

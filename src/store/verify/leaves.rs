@@ -241,7 +241,8 @@ pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<Run>> {
                 .query_row("SELECT decision FROM run WHERE id = ?1", [id.cast_signed()], |row| row.get(0))
                 .optional()?
                 .unwrap_or_default();
-            let run = Run { id, decision, records: 0, first: seq, numbers: Vec::new(), digest: String::new() };
+            let run =
+                Run { id, decision, records: 0, first: seq, numbers: Vec::new(), digest: String::new() };
             runs.push((run, Sha256::new()));
         }
         if let Some((run, hash)) = runs.last_mut() {

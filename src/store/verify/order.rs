@@ -73,7 +73,8 @@ impl Back {
             let what = format!("{seen}: the access log tells that the clock was set back{between}");
             return Fault::note(path, record, &what);
         }
-        let what = format!("{seen}, and no step of the clock is noted: its time is not to be believed{between}");
+        let what =
+            format!("{seen}, and no step of the clock is noted: its time is not to be believed{between}");
         Fault { record: Some(record), ..Fault::missing(path, &what) }
     }
 }

@@ -56,7 +56,9 @@ pub(super) fn read(path: &Path) -> rusqlite::Result<Runs> {
                 let change = change.filter(|change| !change.config.is_empty());
                 // One that was refused names the config that stays, without what it says.
                 let stays = |change: &ConfigChange| {
-                    in_force.as_ref().is_some_and(|known| known.config == change.config && change.part.is_none())
+                    in_force
+                        .as_ref()
+                        .is_some_and(|known| known.config == change.config && change.part.is_none())
                 };
                 if let Some(change) = change.filter(|change| !stays(change)) {
                     in_force = Some(change);
