@@ -110,8 +110,8 @@ pub(crate) fn plain_words(text: &str) -> impl Iterator<Item = &str> {
                 break;
             }
             let tail = rest.get(end..).filter(|_| c == '"');
-            let quoted = tail.and_then(|tail| whole(&mut quotes, tail, quoted));
-            end += quoted.map_or(c.len_utf8(), str::len);
+            let string = tail.and_then(|tail| whole(&mut quotes, tail, quoted));
+            end += string.map_or(c.len_utf8(), str::len);
         }
         let (word, after) = rest.split_at_checked(end)?;
         rest = after;
