@@ -129,7 +129,8 @@ async fn measure_reading(directory: &Path, records: u64) {
     let begun = Instant::now();
     let query = Query { subject: Some(Needle::new("finns inte")), ..Query::default() };
     let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate = Gate { directory, reader, organisation: &organisation, zone: &jiff::tz::TimeZone::UTC, config: "" };
+    let gate =
+        Gate { directory, reader, organisation: &organisation, zone: &jiff::tz::TimeZone::UTC, config: "" };
     let reason = Reason { purpose: "benchmark".into(), decision: String::new() };
     let request = Request::new("search", query, reason);
     gate.read(&request, |session| session.search(|_| anyhow::Ok(()))).unwrap();

@@ -20,7 +20,7 @@ const LINES: [&str; 4] = [
 
 /// A page of text in a font that every reader has.
 fn text() -> Vec<u8> {
-    let lines: String = LINES.iter().map(|line| format!("({line}) Tj 0 -40 Td ")).collect();
+    let lines = LINES.iter().map(|line| format!("({line}) Tj 0 -40 Td ")).collect::<Vec<_>>().concat();
     page(
         &format!("BT /F 18 Tf 60 700 Td {lines}ET"),
         "<</Font<</F 5 0 R>>>>",
@@ -44,7 +44,7 @@ fn picture(scratch: &Scratch, page: &[u8], kind: &str) -> Vec<u8> {
 fn scanned(pictures: &[&[u8]]) -> Vec<u8> {
     let mut file = b"%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n".to_vec();
     let mut add = |object: &str| file.extend(object.bytes());
-    let kids: String = (0..pictures.len()).map(|page| format!("{} 0 R ", page * 2 + 4)).collect();
+    let kids = (0..pictures.len()).map(|page| format!("{} 0 R ", page * 2 + 4)).collect::<Vec<_>>().concat();
     let count = pictures.len();
     add(&format!("2 0 obj\n<</Type/Pages/Kids[{kids}]/Count {count}/MediaBox[0 0 595 842]>>\nendobj\n"));
     let content = "q 595 0 0 842 0 0 cm /I Do Q";

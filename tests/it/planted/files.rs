@@ -196,7 +196,7 @@ fn rtf_text(text: &str) -> String {
 /// A page of PDF in a font whose codes are Unicode.
 pub(crate) fn pdf(text: &str) -> Vec<u8> {
     let line = |line: &str| {
-        let codes: String = line.encode_utf16().map(|unit| format!("{unit:04x}")).collect();
+        let codes = line.encode_utf16().map(|unit| format!("{unit:04x}")).collect::<Vec<_>>().concat();
         format!("<{codes}> Tj 0 -14 Td ")
     };
     let lines: String = text.split("\r\n").map(line).collect();
@@ -208,7 +208,7 @@ pub(crate) fn pdf_table(rows: &[Vec<String>]) -> Vec<u8> {
     let mut shown = String::from("BT /F 10 Tf ");
     for (number, row) in rows.iter().enumerate() {
         for (column, cell) in row.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
-            let codes: String = cell.encode_utf16().map(|unit| format!("{unit:04x}")).collect();
+            let codes = cell.encode_utf16().map(|unit| format!("{unit:04x}")).collect::<Vec<_>>().concat();
             write!(shown, "1 0 0 1 {} {} Tm <{codes}> Tj ", 40 + column * 110, 780 - number * 14).unwrap();
         }
     }
