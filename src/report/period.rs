@@ -66,6 +66,14 @@ impl Period {
         Ok(Self { length, first })
     }
 
+    /// This period, unless it lies in the future: there nothing can be.
+    pub fn begun(self, now: Timestamp, zone: &TimeZone) -> Result<Self, String> {
+        if zone.to_datetime(now).date() < self.first {
+            return Err(format!("the period begins on {}, which is in the future", self.first));
+        }
+        Ok(self)
+    }
+
     /// The last one that is over.
     pub fn last(length: Length, now: Timestamp, zone: &TimeZone) -> Self {
         let today = zone.to_datetime(now).date();

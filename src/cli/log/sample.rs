@@ -36,7 +36,9 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let zone = &context.config.time_zone;
     let period = match &args.quarter {
-        Some(text) => Period::parse(text, Length::Quarter).map_err(anyhow::Error::msg)?,
+        Some(text) => Period::parse(text, Length::Quarter)
+            .and_then(|period| period.begun(jiff::Timestamp::now(), zone))
+            .map_err(anyhow::Error::msg)?,
         None => Period::last(Length::Quarter, jiff::Timestamp::now(), zone),
     };
     let (since, until) = period.times(zone)?;

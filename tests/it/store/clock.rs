@@ -26,7 +26,7 @@ fn steps(directory: &Path) -> Vec<(i64, String)> {
 async fn a_clock_that_is_set_leaves_an_entry_that_is_signed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path();
-    let (wall, clock) = clock("2026-08-21T00:00:00Z");
+    let (wall, clock) = clock("2024-08-21T00:00:00Z");
     let passed = Arc::new(AtomicU64::new(0));
     let shown = Arc::clone(&passed);
     let steady: Steady = Arc::new(move || Duration::from_secs(shown.load(Ordering::SeqCst)));
