@@ -9,7 +9,7 @@ use super::line::{Shown, columns};
 use super::page::{self, Template};
 use super::{Heading, Line, local, utc};
 use crate::mail::Direction;
-use crate::record::columns::Value;
+use crate::record::columns::{LeafForm, Value};
 use crate::swedish;
 
 /// What the page looks like; [`page`] has what all pages have in common.
@@ -45,7 +45,10 @@ impl<W: Write> Writer<W> {
             Shown::Column(column) if !HEAD.contains(&column.name) => {
                 let value = match column.value {
                     Value::Size => octets(record.size),
-                    _ if ["findings", "would"].contains(&column.name) => in_swedish(&line.cell(shown).text()),
+                    // Exports of the first form are made again as they were, so that they stay proved.
+                    _ if ["findings", "would"].contains(&column.name) && line.form > LeafForm::FIRST => {
+                        in_swedish(&line.cell(shown).text())
+                    }
                     _ => line.cell(shown).text().into_owned(),
                 };
                 Some((column.label, value))
