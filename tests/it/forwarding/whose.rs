@@ -69,7 +69,7 @@ fn members_of_a_group_and_who_reads_a_shared_mailbox() {
     town.citizen_writes("grupp@exempelby.se", 3);
     let bo = town.store.mailbox("bo", 4);
     assert!(notices(&bo) == 1 && !tell(&bo), "{bo:#?}");
-    assert!(bo.iter().any(|message| message.contains("E-post till grupp@exempelby.se")), "{bo:#?}");
+    assert!(bo.iter().any(|message| message.contains("e-posten till grupp@exempelby.se")), "{bo:#?}");
     // The notice is stopped where the `.forward` sends it on.
     town.held(5);
 }
