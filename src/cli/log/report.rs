@@ -35,7 +35,9 @@ pub(super) fn run(args: &Args, length: Length, context: &mut Context<'_>) -> any
     let zone = &context.config.time_zone;
     let now = Timestamp::now();
     let period = match &args.period {
-        Some(text) => Period::parse(text, length).and_then(|period| period.begun(now, zone)).map_err(anyhow::Error::msg)?,
+        Some(text) => Period::parse(text, length)
+            .and_then(|period| period.begun(now, zone))
+            .map_err(anyhow::Error::msg)?,
         None => Period::last(length, now, zone),
     };
     if args.html.is_none() && !context.json {
