@@ -163,6 +163,7 @@ impl Store {
         let keeper = HeadSigner {
             directory: directory.into(),
             node: node.into(),
+            clock: Arc::clone(&clock),
             places: Places::new(&settings, node, &queue.downgrade()),
             settings,
             queue: queue.downgrade(),

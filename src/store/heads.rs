@@ -22,7 +22,7 @@ use tokio::sync::mpsc::WeakSender;
 use self::places::Places;
 use super::access::epoch::Grown;
 use super::schema::OpenError;
-use super::writer::Message;
+use super::writer::{Clock, Message};
 use super::{access, key};
 use crate::config::Heads;
 use crate::limits;
@@ -75,6 +75,7 @@ pub(super) enum HeadCommand {
 pub(super) struct HeadSigner {
     pub(super) directory: PathBuf,
     pub(super) node: String,
+    pub(super) clock: Clock,
     pub(super) settings: Heads,
     pub(super) queue: WeakSender<Message>,
     /// Where heads are copied to.
@@ -145,7 +146,7 @@ impl HeadSigner {
             }
         };
         if grown.agrees && grown.tree.size() > 0 {
-            let (origin, time) = (access_origin(&self.node, grown.epoch.number), Timestamp::now());
+            let (origin, time) = (access_origin(&self.node, grown.epoch.number), (self.clock)());
             self.publish(&TreeHead { origin, size: grown.tree.size(), root: grown.tree.root(), time });
             self.accesses = Some(grown);
         } else if !grown.agrees {

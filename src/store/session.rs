@@ -175,7 +175,9 @@ impl Gate<'_> {
 
     /// Why this config does not say who may read this log, if it does not.
     fn other_config(&self, accesses: &AccessLog) -> Result<Option<String>, AccessError> {
-        let in_force = accesses.in_force()?.filter(|(_, change)| change.config != self.config);
+        // What an earlier version wrote has no part of the config; the first start of this one writes it.
+        let in_force =
+            accesses.in_force()?.filter(|(_, change)| change.part.is_some() && change.config != self.config);
         Ok(in_force.map(|(since, change)| {
             format!(
                 "the config has the hash {}, and the active one has {}: postvakt loaded that one at {since}. Give it \

@@ -102,12 +102,27 @@ fn within(
     work: impl FnOnce(&mut Session) -> anyhow::Result<()>,
 ) -> anyhow::Result<(u64, Vec<OpenError>)> {
     let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate = Gate { directory, reader, organisation: &organisation, zone: &TimeZone::UTC, config: "" };
+    let config = active_config(directory);
+    let gate = Gate { directory, reader, organisation: &organisation, zone: &TimeZone::UTC, config: &config };
     let reason = Reason { purpose: "prov".into(), decision: String::new() };
     match gate.read(&Request::new("search", query.clone(), reason), work)? {
         Read::Given { rows, left_out, .. } => Ok((rows, left_out)),
         Read::Refused(why) => panic!("{why}"),
     }
+}
+
+/// The hash of the config that the daemon loaded last; empty where none did.
+fn active_config(directory: &Path) -> String {
+    let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let Ok(log) = rusqlite::Connection::open_with_flags(directory.join("access.db"), flags) else {
+        return String::new();
+    };
+    let newest = "SELECT body FROM entry WHERE kind = 'config' ORDER BY n DESC LIMIT 1";
+    let body: Result<String, _> = log.query_row(newest, [], |row| row.get(0));
+    let hash = |body: String| {
+        serde_json::from_str::<serde_json::Value>(&body).unwrap()["config"].as_str().map(str::to_owned)
+    };
+    body.ok().and_then(hash).unwrap_or_default()
 }
 
 /// A clock that stands until it is set.

@@ -28,7 +28,7 @@ pub(super) fn verify(path: &Path, signed: &Signed, steps: &[ClockStep]) -> Vec<V
     let alone =
         |fault: Fault| vec![Verified { origin: origin(1), faults: vec![fault], ..Verified::default() }];
     if access::is_former(path) {
-        let what = "it was written by an older postvakt, without a tree: nothing can be verified. The next command \
+        let what = "it was written by an older version, without a tree: nothing can be verified. The next command \
                     that writes there takes it over";
         return alone(Fault::missing(path, what));
     }

@@ -100,7 +100,8 @@ impl Known {
     fn judge(&self, run: &Run, heads: Option<&BTreeMap<u64, TreeHead>>) -> Result<(), String> {
         let own = self.run.periods.as_slice();
         let decided = self.in_force.as_ref().and_then(|change| change.part.as_ref());
-        if let Some(in_force) = self.in_force.as_ref().filter(|_| !self.run.config.is_empty())
+        if let Some(in_force) =
+            self.in_force.as_ref().filter(|change| !self.run.config.is_empty() && change.part.is_some())
             && in_force.config != self.run.config
         {
             return Err(format!(

@@ -94,6 +94,11 @@ async fn store(path: &Path) -> Timestamp {
     now
 }
 
+/// A mail of this moment.
+fn of_now(subject: &str) -> Entry<'static> {
+    Entry { record: Record { time: Timestamp::now(), ..record(subject) }, ..entry("") }
+}
+
 /// Every octet of every file, as `strings` would see it.
 fn holds(path: &Path, text: &str) -> Vec<String> {
     let files = fs::read_dir(path).unwrap().map(|file| file.unwrap().path());
@@ -145,11 +150,11 @@ async fn what_goes_is_gone_from_every_file_and_the_rest_verifies() {
     assert_eq!(run_with(&config, &["hold", "release", "D 2026/1"]).0, 0);
     // While the daemon runs; the old month is not its own.
     let daemon = Store::open(&path, "gw1").unwrap();
-    daemon.commit(entry("now")).await.unwrap();
+    daemon.commit(of_now("now")).await.unwrap();
     for (decision, gone) in [("KS 2026/46", 300), ("KS 2026/45", 100)] {
         let (code, out) = run_with(&config, &[&run[..], &[decision]].concat());
         assert!(code == 0 && out.contains(&format!("{gone} records deleted")), "{out}");
-        daemon.commit(entry("meanwhile")).await.unwrap();
+        daemon.commit(of_now("meanwhile")).await.unwrap();
     }
     daemon.close().await;
     // The hold's entry names the address, and stays: who asked for what is not the log of mail.
