@@ -1,5 +1,6 @@
 //! The store: durable, numbered, whole after a kill, and honest when it cannot be.
 
+mod binding;
 mod cli;
 mod clock;
 mod damage;
