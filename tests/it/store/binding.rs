@@ -188,3 +188,21 @@ async fn one_month_alone_is_a_part_and_a_changed_record_in_it_is_tampered() {
     let (code, out) = alone(&path.join("heads"));
     assert!(code == 1 && out.contains("gw1-1-000000000001"), "{out}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_access_is_covered_by_a_head_while_the_server_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let settings = Heads::signed_every(Duration::from_hours(1));
+    let store = Store::open_with(&path, "gw1", settings, Arc::new(Timestamp::now)).unwrap();
+    store.commit(entry("ett")).await.unwrap();
+    assert_eq!(run(&path, &SEARCH).0, 0);
+    // The head of an hour from now is not waited for.
+    let covers = || {
+        fs::read_to_string(path.join("heads")).is_ok_and(|heads| heads.contains("postvakt/gw1/access\n2\n"))
+    };
+    while !covers() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    store.close().await;
+}
