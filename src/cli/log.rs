@@ -9,6 +9,7 @@ mod register;
 mod report;
 mod retention;
 mod sample;
+mod show;
 mod table;
 mod verify;
 mod verify_export;
@@ -58,6 +59,8 @@ enum LogCommand {
     },
     /// Export matching records to a file, with a manifest.
     Export(export::Args),
+    /// Show everything about one mail: columns, findings with masked evidence, notices, proof.
+    Show(show::Args),
     /// Reports on forwarders, months and quarters.
     Report {
         #[command(subcommand)]
@@ -213,6 +216,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             let request = Request::new("search", query.query(config)?, reason.stated());
             context.search(&request, terminal)
         }
+        LogCommand::Show(show) => show::run(show, context),
         LogCommand::Export(export) => export::run(export, context),
         LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
             let asked = past(since.as_deref(), until.as_deref(), config)?;

@@ -5,7 +5,7 @@
 //! checksum, what does not belong to its month file by its numbers, and the records are read instead; `verify` makes
 //! each segment anew and compares. The daemon makes them on a thread of their own, off the mail's way: a segment when
 //! it is full, the last one of a month when the next month has begun. When it starts, it checks those that are there
-//! and makes damaged ones anew. A record that was pruned must not be found here either: who prunes does it in [`without`].
+//! and makes damaged ones anew. A record that was pruned must not be found here either: who prunes removes the file first.
 
 pub(super) mod compare;
 pub(super) mod lookup;

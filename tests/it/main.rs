@@ -38,6 +38,7 @@ mod redaction;
 mod replay;
 mod sensitive;
 mod setup;
+mod show;
 mod store;
 mod storm;
 mod swedish;
