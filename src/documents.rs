@@ -55,7 +55,7 @@ pub use budget::{Allowance, Budget};
 use document::Document;
 pub use document::Format;
 use kind::Kind;
-pub(crate) use picture::may_be_page;
+pub(crate) use picture::begins_as_page;
 pub(crate) use zip::has_end as has_zip_end;
 
 /// A document to read.

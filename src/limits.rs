@@ -124,6 +124,9 @@ pub const ODD_STRETCHES: usize = 16;
 pub const ATTACHMENTS: usize = 1_000;
 /// Written octets of an attachment that tell what it is.
 pub const KIND_OCTETS: usize = 2 << 10;
+/// Written octets of a picture among which its size is looked for: a whole segment of 64 KiB, encoded, and those beside
+/// it. Where it stands further on, a worker looks.
+pub const PICTURE_HEAD_OCTETS: usize = 100 << 10;
 /// Octets at the end of a picture among which the end of an archive behind it is looked for: its end record, and a
 /// comment of 1,000. A longer comment hides the archive, which would take the decoding of 64 KiB of every picture.
 pub const ARCHIVE_END_OCTETS: usize = 22 + 1_000;

@@ -45,12 +45,12 @@ pub(super) fn is_page(bytes: &[u8]) -> bool {
     shapes.into_iter().any(Shape::is_page)
 }
 
-/// Whether a picture that begins so may be a page: what says its size may stand further on.
-pub(crate) fn may_be_page(beginning: &[u8]) -> bool {
+/// Whether a picture that begins so is a page, if its beginning tells: what says the size may stand further on.
+pub(crate) fn begins_as_page(beginning: &[u8]) -> Option<bool> {
     match beginning.get(..4) {
-        Some([0xFF, 0xD8, 0xFF, _]) => jpeg(beginning).is_none_or(Shape::is_page),
-        Some(b"II*\0" | b"MM\0*") => true,
-        _ => is_page(beginning),
+        Some([0xFF, 0xD8, 0xFF, _]) => jpeg(beginning).map(Shape::is_page),
+        Some(b"II*\0" | b"MM\0*") => None,
+        _ => Some(is_page(beginning)),
     }
 }
 
@@ -68,11 +68,11 @@ fn png(bytes: &[u8]) -> Option<Shape> {
     Some(Shape { bilevel: bytes.get(24) == Some(&1) && bytes.get(25) == Some(&0), ..shape })
 }
 
-/// The frame says it, which stands behind segments of any length.
+/// The frame says it, which stands behind segments of any length. Where there is none, the picture is nothing.
 fn jpeg(bytes: &[u8]) -> Option<Shape> {
     let mut at = 2;
     loop {
-        let [0xFF, kind] = bytes.get(at..)?.first_chunk()? else { return None };
+        let [0xFF, kind] = bytes.get(at..)?.first_chunk()? else { return Some(Shape::square(0, 0)) };
         match kind {
             0xFF => at += 1,
             0x01 | 0xD0..=0xD8 => at += 2,
@@ -192,8 +192,14 @@ mod tests {
             (b"GIF89a".to_vec(), false),
         ] {
             assert_eq!(is_page(&bytes), page, "{bytes:?}");
-            assert!(may_be_page(&bytes) || !page, "{bytes:?}");
+            assert!(begins_as_page(&bytes).is_none_or(|begins| begins == page), "{bytes:?}");
         }
+        let photograph = jpeg_of(3024, 4032);
+        for cut in 4..photograph.len() {
+            assert_eq!(begins_as_page(&photograph[..cut]), None, "{cut}");
+        }
+        let noise = [&photograph[..8], b"noise"].concat();
+        assert_eq!((is_page(&noise), begins_as_page(&noise)), (false, Some(false)));
         for cut in 0..60 {
             is_page(tiff_of(&fax, [204, 1, 98, 1]).get(..cut).unwrap_or_default());
             is_page(jpeg_of(1240, 1754).get(..cut).unwrap_or_default());

@@ -76,7 +76,7 @@ pub(super) fn attachments(
             Role::Message => formats::row(Kind::Message),
             _ => detect::format(&Input { name, media_type, bytes: &beginning }),
         };
-        let is_page = format.kind == Kind::Image && documents::may_be_page(&beginning);
+        let is_page = format.kind == Kind::Image && may_be_page(piece, &beginning);
         let state = piece.unread.map_or(State::Plain, |unread| State::Uninspectable(unread.into()));
         let wanted = needs.documents && (format.may_hold_text || is_page)
             || needs.archives && format.is_archive(name)
@@ -96,6 +96,12 @@ pub(super) fn attachments(
         });
     }
     (attachments, unopened)
+}
+
+/// Whether a picture may be a page. A camera writes up to a whole segment of its own before it says the size.
+fn may_be_page(piece: &Piece, beginning: &[u8]) -> bool {
+    let further = || documents::begins_as_page(&piece.beginning(limits::PICTURE_HEAD_OCTETS));
+    documents::begins_as_page(beginning).or_else(further).unwrap_or(true)
 }
 
 /// Whether an archive may stand behind what looks like a picture: programs that unpack ZIP look for its end. A look at

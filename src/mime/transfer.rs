@@ -47,7 +47,7 @@ pub(crate) fn decode(encoding: Encoding, bytes: &[u8]) -> (Cow<'_, [u8]>, bool) 
         Encoding::Identity | Encoding::Unknown => (Cow::Borrowed(bytes), false),
         Encoding::Base64 => {
             let mut out = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
-            let broken = base64(bytes, |octets| out.extend_from_slice(octets));
+            let broken = base64(bytes, 0, |octets| out.extend_from_slice(octets));
             (Cow::Owned(out), broken)
         }
         Encoding::QuotedPrintable => {
@@ -79,7 +79,7 @@ pub(crate) fn measure(encoding: Encoding, bytes: &[u8]) -> (usize, bool) {
             if let Some(length) = measure_clean_base64(bytes) {
                 return (length, false);
             }
-            let broken = base64(bytes, |octets| length += octets.len());
+            let broken = base64(bytes, 0, |octets| length += octets.len());
             (length, broken)
         }
         Encoding::QuotedPrintable => {
@@ -148,9 +148,7 @@ pub(crate) fn base64_ending(bytes: &[u8], octets: usize) -> Vec<u8> {
     let group = memchr::memrchr(b'=', before).map_or(0, |padding| padding + 1);
     let begun = count_base64(before.get(group..).unwrap_or_default()).0 % 4;
     let mut out = Vec::with_capacity(tail.len());
-    base64(b"AAA".get(..begun).unwrap_or_default().iter().chain(tail), |octets| {
-        out.extend_from_slice(octets);
-    });
+    base64(tail, begun, |octets| out.extend_from_slice(octets));
     out
 }
 
@@ -164,39 +162,79 @@ pub(crate) fn quoted_printable_ending(bytes: &Bytes, octets: usize) -> Bytes {
 }
 
 /// Steps over what is not of the alphabet, as RFC 2045 §6.8 asks; junk, and data after padding, count as broken.
-fn base64<'a>(bytes: impl IntoIterator<Item = &'a u8>, mut octets: impl FnMut(&[u8])) -> bool {
-    let (mut group, mut digits, mut padded, mut broken) = (0_u32, 0_u8, false, false);
-    for byte in bytes {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
+/// `begun` digits A stand before it.
+fn base64(bytes: &[u8], begun: usize, mut octets: impl FnMut(&[u8])) -> bool {
+    let (mut group, mut digits, mut padded, mut broken) = (0_u32, begun, false, false);
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        // Nearly all of it: whole groups of digits, without a branch that depends on which they are.
+        while digits == 0
+            && let Some((four, after)) = rest.split_first_chunk::<4>()
+            && let [a, b, c, d] = four.map(base64_value)
+            && (a | b | c | d) <= DIGIT_MAX
+        {
+            let group = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+            let [_, group @ ..] = group.to_be_bytes();
+            octets(&group);
+            broken |= padded;
+            rest = after;
+        }
+        let Some((byte, after)) = rest.split_first() else { break };
+        rest = after;
+        match base64_value(*byte) {
+            value @ ..=DIGIT_MAX => {
+                broken |= padded;
+                group = group << 6 | u32::from(value);
+                digits += 1;
+                if digits == 4 {
+                    let [_, whole @ ..] = group.to_be_bytes();
+                    octets(&whole);
+                    (group, digits) = (0, 0);
+                }
+            }
+            PADDING => {
                 broken |= flush_base64(group, digits, &mut octets);
-                (digits, padded) = (0, true);
-                continue;
+                (group, digits, padded) = (0, 0, true);
             }
-            _ => {
-                broken |= !byte.is_ascii_whitespace();
-                continue;
-            }
-        };
-        broken |= padded;
-        group = group << 6 | u32::from(value);
-        digits += 1;
-        if digits == 4 {
-            octets(group.to_be_bytes().get(1..).unwrap_or_default());
-            (group, digits) = (0, 0);
+            BLANK => {}
+            _ => broken = true,
         }
     }
     broken | flush_base64(group, digits, &mut octets)
 }
 
+/// The greatest value of a digit; what is no digit has a bit above it.
+const DIGIT_MAX: u8 = 63;
+const PADDING: u8 = 64;
+const BLANK: u8 = 65;
+const JUNK: u8 = 66;
+
+/// What each octet stands for in base64.
+#[expect(clippy::indexing_slicing, reason = "while it is compiled: the compiler finds what lies outside")]
+static BASE64_VALUES: [u8; 256] = {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [JUNK; 256];
+    let mut value: u8 = 0;
+    while value <= DIGIT_MAX {
+        values[ALPHABET[value as usize] as usize] = value;
+        value += 1;
+    }
+    values[b'=' as usize] = PADDING;
+    let mut blanks: &[u8] = b" \t\n\x0c\r";
+    while let [blank, others @ ..] = blanks {
+        values[*blank as usize] = BLANK;
+        blanks = others;
+    }
+    values
+};
+
+fn base64_value(octet: u8) -> u8 {
+    BASE64_VALUES.get(usize::from(octet)).copied().unwrap_or(JUNK)
+}
+
 /// The octets of a last group that is not full; a single digit holds none.
-fn flush_base64(group: u32, digits: u8, octets: &mut impl FnMut(&[u8])) -> bool {
-    let filled = (group << (6 * (4 - u32::from(digits).min(4)))).to_be_bytes();
+fn flush_base64(group: u32, digits: usize, octets: &mut impl FnMut(&[u8])) -> bool {
+    let filled = (group << (6 * (4 - digits.min(4)))).to_be_bytes();
     let length = match digits {
         2 => 1,
         3 => 2,
@@ -261,6 +299,8 @@ mod tests {
             (Base64, b"aG*Vq", b"hej", true),
             (Base64, b"aGVqa", b"hej", true),
             (Base64, b"aA==aGVq", b"hhej", true),
+            (Base64, b"aA=\t=aG Vq\x0c", b"hhej", true),
+            (Base64, b"a\x0bG\xc3\xa5V\0q", b"hej", true),
             (Base64, b"", b"", false),
             (QuotedPrintable, b"a=C3=a5=\r\nb= \nc=", "aåbc".as_bytes(), false),
             (QuotedPrintable, b"1==2=G1", b"1==2=G1", true),
