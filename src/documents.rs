@@ -51,6 +51,7 @@ mod zipped;
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::text::words;
 pub use budget::{Allowance, Budget};
 use document::Document;
 pub use document::Format;
@@ -121,56 +122,60 @@ pub enum State {
     Uninspectable(Reason),
 }
 
-/// What something is encrypted with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Scheme {
-    /// ZIP with AES.
-    Zip,
-    /// ZIP with its first cipher, which can be broken; it keeps the passer-by out.
-    ZipWeak,
-    /// 7z.
-    SevenZip,
-    /// RAR.
-    Rar,
-    /// PDF.
-    Pdf,
-    /// Office documents, new and old.
-    Office,
-    /// `OpenDocument`.
-    OpenDocument,
-    /// S/MIME.
-    Smime,
-    /// `OpenPGP`.
-    Pgp,
-    /// Microsoft rights management (Purview).
-    Rights,
+words! {
+    /// What something is encrypted with.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Scheme {
+        /// ZIP with AES.
+        Zip = "zip",
+        /// ZIP with its first cipher, which can be broken; it keeps the passer-by out.
+        ZipWeak = "zip-weak",
+        /// 7z.
+        SevenZip = "7z",
+        /// RAR.
+        Rar = "rar",
+        /// PDF.
+        Pdf = "pdf",
+        /// Office documents, new and old.
+        Office = "office",
+        /// `OpenDocument`.
+        OpenDocument = "opendocument",
+        /// S/MIME.
+        Smime = "smime",
+        /// `OpenPGP`.
+        Pgp = "pgp",
+        /// Microsoft rights management (Purview).
+        Rights = "rights",
+    }
 }
 
-/// Why something could not be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reason {
-    /// Nobody knows its transfer encoding.
-    Encoding,
-    /// It is a multipart whose parts cannot be told apart.
-    Structure,
-    /// It lies beyond a limit, or some of it does.
-    Limit,
-    /// Nothing here reads this format.
-    Format,
-    /// It is not as its format has it.
-    Damaged,
-    /// It consists of images of text.
-    ImageOnly,
-    /// Reading it took too much processor time.
-    Time,
-    /// The machine was too busy to read it.
-    Busy,
-    /// The process that read it failed.
-    Crash,
-    /// No process could be had to read it.
-    Unavailable,
+words! {
+    /// Why something could not be read.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "kebab-case")]
+    pub enum Reason {
+        /// Nobody knows its transfer encoding.
+        Encoding = "encoding",
+        /// It is a multipart whose parts cannot be told apart.
+        Structure = "structure",
+        /// It lies beyond a limit, or some of it does.
+        Limit = "limit",
+        /// Nothing here reads this format.
+        Format = "format",
+        /// It is not as its format has it.
+        Damaged = "damaged",
+        /// It consists of images of text.
+        ImageOnly = "image-only",
+        /// Reading it took too much processor time.
+        Time = "time",
+        /// The machine was too busy to read it.
+        Busy = "busy",
+        /// The process that read it failed.
+        Crash = "crash",
+        /// No process could be had to read it.
+        Unavailable = "unavailable",
+    }
 }
 
 impl State {
@@ -190,42 +195,6 @@ impl State {
             Self::Plain => None,
             Self::Encrypted(scheme) | Self::Readable(scheme) => Some(scheme.as_str()),
             Self::Uninspectable(reason) => Some(reason.as_str()),
-        }
-    }
-}
-
-impl Scheme {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Zip => "zip",
-            Self::ZipWeak => "zip-weak",
-            Self::SevenZip => "7z",
-            Self::Rar => "rar",
-            Self::Pdf => "pdf",
-            Self::Office => "office",
-            Self::OpenDocument => "opendocument",
-            Self::Smime => "smime",
-            Self::Pgp => "pgp",
-            Self::Rights => "rights",
-        }
-    }
-}
-
-impl Reason {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Encoding => "encoding",
-            Self::Structure => "structure",
-            Self::Limit => "limit",
-            Self::Format => "format",
-            Self::Damaged => "damaged",
-            Self::ImageOnly => "image-only",
-            Self::Time => "time",
-            Self::Busy => "busy",
-            Self::Crash => "crash",
-            Self::Unavailable => "unavailable",
         }
     }
 }

@@ -21,19 +21,22 @@ use jiff::tz::TimeZone;
 
 use crate::record::columns::LeafForm;
 use crate::store::search::Found;
+use crate::text::words;
 pub use line::{Line, columns};
 
-/// The forms.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// For Swedish Excel.
-    Csv,
-    /// A workbook.
-    Xlsx,
-    /// JSON Lines in the names of the Elastic Common Schema.
-    Jsonl,
-    /// A page to be read and printed.
-    Html,
+words! {
+    /// The forms.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Format {
+        /// For Swedish Excel.
+        Csv = "csv",
+        /// A workbook.
+        Xlsx = "xlsx",
+        /// JSON Lines in the names of the Elastic Common Schema.
+        Jsonl = "jsonl",
+        /// A page to be read and printed.
+        Html = "html",
+    }
 }
 
 /// What a file says of itself, where its form lets it.
@@ -50,19 +53,6 @@ pub struct Heading<'a> {
 }
 
 impl Format {
-    /// All, as the command line names them.
-    pub const ALL: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Jsonl, Self::Html];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Xlsx => "xlsx",
-            Self::Jsonl => "jsonl",
-            Self::Html => "html",
-        }
-    }
-
     /// Begins a file.
     pub fn start<W: Write + Send>(self, out: W, heading: &Heading<'_>) -> io::Result<Exporter<W>> {
         let file = match self {

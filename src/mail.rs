@@ -10,30 +10,19 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::address::{Address, ReversePath};
+use crate::text::words;
 
-/// Which way a mail goes, seen from the organisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Direction {
-    /// From outside.
-    Inbound,
-    /// From inside, to at least one recipient outside.
-    Outbound,
-    /// From inside, to recipients inside only.
-    Internal,
-}
-
-impl Direction {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Inbound, Self::Outbound, Self::Internal];
-
-    /// The word for it in the log, the config and `--json`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-            Self::Internal => "internal",
-        }
+words! {
+    /// Which way a mail goes, seen from the organisation.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Direction {
+        /// From outside.
+        Inbound = "inbound",
+        /// From inside, to at least one recipient outside.
+        Outbound = "outbound",
+        /// From inside, to recipients inside only.
+        Internal = "internal",
     }
 }
 
@@ -115,27 +104,17 @@ pub struct Mail {
     pub message: Message,
 }
 
-/// Why a transaction ended before its end of message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Incomplete {
-    /// The MTA aborted it: the client reset or left, or the MTA refused it itself.
-    Aborted,
-    /// The connection to the MTA broke.
-    Disconnected,
-    /// A new MAIL came without an end of the one before.
-    Superseded,
-    /// We answered before the end of the message.
-    Refused,
-}
-
-impl Incomplete {
-    /// The word for it in the log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Aborted => "aborted",
-            Self::Disconnected => "disconnected",
-            Self::Superseded => "superseded",
-            Self::Refused => "refused",
-        }
+words! {
+    /// Why a transaction ended before its end of message.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Incomplete {
+        /// The MTA aborted it: the client reset or left, or the MTA refused it itself.
+        Aborted = "aborted",
+        /// The connection to the MTA broke.
+        Disconnected = "disconnected",
+        /// A new MAIL came without an end of the one before.
+        Superseded = "superseded",
+        /// We answered before the end of the message.
+        Refused = "refused",
     }
 }

@@ -15,6 +15,7 @@ use crate::facts::Cause;
 use crate::limits;
 use crate::rules::{Finding, Sensitivity};
 use crate::templates::{Fields, Occasion};
+use crate::text::words;
 use crate::verdict::Verdict;
 use receipts::{Receipt, ReceiptPolicy};
 
@@ -158,111 +159,62 @@ pub enum Refusal {
     Sensitive(Option<String>),
 }
 
-/// Whether a rule is off, looks on, or acts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mode {
-    /// Not asked at all.
-    #[default]
-    Off,
-    /// Findings are recorded with what would have followed; nothing is changed.
-    Observe,
-    /// Findings have their effect.
-    Enforce,
-}
-
-impl Mode {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Observe => "observe",
-            Self::Enforce => "enforce",
-        }
+words! {
+    /// Whether a rule is off, looks on, or acts.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Mode {
+        /// Not asked at all.
+        #[default]
+        Off = "off",
+        /// Findings are recorded with what would have followed; nothing is changed.
+        Observe = "observe",
+        /// Findings have their effect.
+        Enforce = "enforce",
     }
 }
 
-/// What follows when a rule could not tell.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// The mail passes; the record says that nobody knows.
-    #[default]
-    Accept,
-    /// It waits for a person.
-    Hold,
-    /// The client tries again later.
-    Tempfail,
-}
-
-impl OnUnknown {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Accept, Self::Hold, Self::Tempfail];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Hold => "hold",
-            Self::Tempfail => "tempfail",
-        }
+words! {
+    /// What follows when a rule could not tell.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum OnUnknown {
+        /// The mail passes; the record says that nobody knows.
+        #[default]
+        Accept = "accept",
+        /// It waits for a person.
+        Hold = "hold",
+        /// The client tries again later.
+        Tempfail = "tempfail",
     }
 }
 
-/// What is done with an automatic forward.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ForwardAction {
-    /// The mail waits in the queue for a person.
-    #[default]
-    Hold,
-    /// The external recipients are replaced by a function mailbox.
-    Reroute,
-    /// The external recipients are taken away; when none remain, the mail is rerouted or held.
-    RemoveRecipient,
-    /// 550 5.7.1 where the envelope sender is the local forwarder; else rerouted or held, for a bounce would go to
-    /// the citizen and name the private target.
-    Reject,
-}
-
-impl ForwardAction {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 4] = [Self::Hold, Self::Reroute, Self::RemoveRecipient, Self::Reject];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Reroute => "reroute",
-            Self::RemoveRecipient => "remove-recipient",
-            Self::Reject => "reject",
-        }
+words! {
+    /// What is done with an automatic forward.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum ForwardAction {
+        /// The mail waits in the queue for a person.
+        #[default]
+        Hold = "hold",
+        /// The external recipients are replaced by a function mailbox.
+        Reroute = "reroute",
+        /// The external recipients are taken away; when none remain, the mail is rerouted or held.
+        RemoveRecipient = "remove-recipient",
+        /// 550 5.7.1 where the envelope sender is the local forwarder; else rerouted or held, for a bounce would go to
+        /// the citizen and name the private target.
+        Reject = "reject",
     }
 }
 
-/// What is done about content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ContentAction {
-    /// It passes with a header.
-    #[default]
-    Mark,
-    /// It waits in the queue for a person.
-    Hold,
-    /// 550 5.7.1.
-    Reject,
-}
-
-impl ContentAction {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Mark, Self::Hold, Self::Reject];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mark => "mark",
-            Self::Hold => "hold",
-            Self::Reject => "reject",
-        }
+words! {
+    /// What is done about content.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum ContentAction {
+        /// It passes with a header.
+        #[default]
+        Mark = "mark",
+        /// It waits in the queue for a person.
+        Hold = "hold",
+        /// 550 5.7.1.
+        Reject = "reject",
     }
 }
 
@@ -285,72 +237,39 @@ pub enum Actions {
     Sensitive(SensitivePolicy),
 }
 
-/// What is done about a virus.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum VirusAction {
-    /// It waits in the queue for a person.
-    #[default]
-    Hold,
-    /// 550 5.7.1.
-    Reject,
-}
-
-impl VirusAction {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Hold, Self::Reject];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::Reject => "reject",
-        }
+words! {
+    /// What is done about a virus.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum VirusAction {
+        /// It waits in the queue for a person.
+        #[default]
+        Hold = "hold",
+        /// 550 5.7.1.
+        Reject = "reject",
     }
 }
 
-/// What is done about a mail whose sender is told of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SenderAction {
-    /// It passes with a header.
-    #[default]
-    Mark,
-    /// It waits in the queue for a person.
-    Hold,
-}
-
-impl SenderAction {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Mark, Self::Hold];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mark => "mark",
-            Self::Hold => "hold",
-        }
+words! {
+    /// What is done about a mail whose sender is told of it.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum SenderAction {
+        /// It passes with a header.
+        #[default]
+        Mark = "mark",
+        /// It waits in the queue for a person.
+        Hold = "hold",
     }
 }
 
-/// Whether the sender is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TellSender {
-    /// Yes.
-    #[default]
-    Sender,
-    /// The log alone.
-    Nobody,
-}
-
-impl TellSender {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Sender, Self::Nobody];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sender => "sender",
-            Self::Nobody => "nobody",
-        }
+words! {
+    /// Whether the sender is told.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum TellSender {
+        /// Yes.
+        #[default]
+        Sender = "sender",
+        /// The log alone.
+        Nobody = "nobody",
     }
 }
 
@@ -428,52 +347,29 @@ pub struct Response {
     pub strong: OnLikely,
 }
 
-/// What follows from a forward that is more likely than not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OnLikely {
-    /// A line in the log.
-    #[default]
-    Record,
-    /// A header field too.
-    Mark,
-    /// What follows from one that is certain.
-    Stop,
-}
-
-impl OnLikely {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Record, Self::Mark, Self::Stop];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Mark => "mark",
-            Self::Stop => "stop",
-        }
+words! {
+    /// What follows from a forward that is more likely than not.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum OnLikely {
+        /// A line in the log.
+        #[default]
+        Record = "record",
+        /// A header field too.
+        Mark = "mark",
+        /// What follows from one that is certain.
+        Stop = "stop",
     }
 }
 
-/// Who is told of a forward that was stopped.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Notify {
-    /// Whose mailbox it is.
-    #[default]
-    Owner,
-    /// The log alone.
-    Nobody,
-}
-
-impl Notify {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Owner, Self::Nobody];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Nobody => "nobody",
-        }
+words! {
+    /// Who is told of a forward that was stopped.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Notify {
+        /// Whose mailbox it is.
+        #[default]
+        Owner = "owner",
+        /// The log alone.
+        Nobody = "nobody",
     }
 }
 

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::mail::Direction;
+use crate::text::words;
 pub use seen::{SeenOctets, SeenRow};
 
 /// The name of a record: `gw1-1-000000123456`, node, epoch and sequence number. Unique for good, over all nodes.
@@ -47,45 +48,24 @@ impl FromStr for RecordId {
     }
 }
 
-/// What became of a mail, as the log says it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// Passed unchanged.
-    Accepted,
-    /// Passed with a mark.
-    Marked,
-    /// On hold.
-    Held,
-    /// Put off.
-    Deferred,
-    /// Refused.
-    Rejected,
-    /// It never came to its end.
-    #[default]
-    Incomplete,
-}
-
-impl Outcome {
-    /// All, in the order in which they are listed to people.
-    pub const ALL: [Self; 6] =
-        [Self::Accepted, Self::Marked, Self::Held, Self::Deferred, Self::Rejected, Self::Incomplete];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Marked => "marked",
-            Self::Held => "held",
-            Self::Deferred => "deferred",
-            Self::Rejected => "rejected",
-            Self::Incomplete => "incomplete",
-        }
-    }
-
-    /// The outcome that the word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+words! {
+    /// What became of a mail, as the log says it.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Outcome {
+        /// Passed unchanged.
+        Accepted = "accepted",
+        /// Passed with a mark.
+        Marked = "marked",
+        /// On hold.
+        Held = "held",
+        /// Put off.
+        Deferred = "deferred",
+        /// Refused.
+        Rejected = "rejected",
+        /// It never came to its end.
+        #[default]
+        Incomplete = "incomplete",
     }
 }
 
@@ -182,30 +162,14 @@ pub struct OutboxRow {
     pub message: String,
 }
 
-/// What a mail of our own is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OutboxKind {
-    /// To someone outside: their mail has arrived.
-    Receipt,
-    /// To someone inside.
-    Notice,
-}
-
-impl OutboxKind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Receipt, Self::Notice];
-
-    /// The word for it in the store, in metrics and in `--json`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipt => "receipt",
-            Self::Notice => "notice",
-        }
-    }
-
-    /// The kind that the word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+words! {
+    /// What a mail of our own is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum OutboxKind {
+        /// To someone outside: their mail has arrived.
+        Receipt = "receipt",
+        /// To someone inside.
+        Notice = "notice",
     }
 }
 

@@ -31,6 +31,7 @@ use crate::facts::{Cause, Facts, Needs};
 pub use crate::scan::Confidence;
 use crate::settings::{Key, Settings};
 use crate::templates::Occasion;
+use crate::text::words;
 use receipt::Suppression;
 
 /// Every rule.
@@ -152,34 +153,23 @@ pub struct Match {
     pub recipients: Vec<usize>,
 }
 
-/// How much harm it does when data reaches somebody whom it is not meant for: the four classes of information.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Sensitivity {
-    /// None.
-    #[default]
-    None,
-    /// Some.
-    Moderate,
-    /// A considerable one.
-    Considerable,
-    /// A serious one.
-    Serious,
+words! {
+    /// How much harm it does when data reaches somebody whom it is not meant for: the four classes of information.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Sensitivity {
+        /// None.
+        #[default]
+        None = "none",
+        /// Some.
+        Moderate = "moderate",
+        /// A considerable one.
+        Considerable = "considerable",
+        /// A serious one.
+        Serious = "serious",
+    }
 }
 
 impl Sensitivity {
-    /// All, from the least to the most.
-    pub const ALL: [Self; 4] = [Self::None, Self::Moderate, Self::Considerable, Self::Serious];
-
-    /// The word for it in headers, the log and the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Moderate => "moderate",
-            Self::Considerable => "considerable",
-            Self::Serious => "serious",
-        }
-    }
-
     /// Its number, 0 to 3, as `--json` has it.
     pub fn number(self) -> u8 {
         match self {

@@ -30,88 +30,51 @@ use jiff::civil::Date;
 
 use crate::limits;
 pub use crate::text::fold;
+use crate::text::words;
 use context::Context;
 use fold::Folded;
 use identity::TextContext;
 use series::Failing;
 use shape::{Between, Shape, digits_end};
 
-/// What a number is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Personnummer.
-    Personal,
-    /// Samordningsnummer.
-    Coordination,
-    /// An interim number (T-number) of schools.
-    Interim,
-    /// A reserve number of health care.
-    Reserve,
-    /// A bank account or an IBAN.
-    Bank,
-    /// A payment card.
-    Card,
-    /// A passport.
-    Passport,
-    /// Bankgiro.
-    Bankgiro,
-    /// Plusgiro.
-    Plusgiro,
-    /// Organisationsnummer.
-    Organisation,
-    /// Where somebody lives.
-    Address,
-    /// Finnish henkilötunnus.
-    Finnish,
-    /// Norwegian fødselsnummer or D number.
-    Norwegian,
-    /// Danish CPR number.
-    Danish,
-    /// The number of an asylum seeker's card.
-    Lma,
+words! {
+    /// What a number is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Kind {
+        /// Personnummer.
+        Personal = "personnummer",
+        /// Samordningsnummer.
+        Coordination = "samordningsnummer",
+        /// An interim number (T-number) of schools.
+        Interim = "interimsnummer",
+        /// A reserve number of health care.
+        Reserve = "reservnummer",
+        /// A bank account or an IBAN.
+        Bank = "bank",
+        /// A payment card.
+        Card = "card",
+        /// A passport.
+        Passport = "passport",
+        /// Bankgiro.
+        Bankgiro = "bankgiro",
+        /// Plusgiro.
+        Plusgiro = "plusgiro",
+        /// Organisationsnummer.
+        Organisation = "organisationsnummer",
+        /// Where somebody lives.
+        Address = "address",
+        /// Finnish henkilötunnus.
+        Finnish = "henkilotunnus",
+        /// Norwegian fødselsnummer or D number.
+        Norwegian = "fodselsnummer",
+        /// Danish CPR number.
+        Danish = "cpr",
+        /// The number of an asylum seeker's card.
+        Lma = "lma",
+    }
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 15] = [
-        Self::Personal,
-        Self::Coordination,
-        Self::Interim,
-        Self::Reserve,
-        Self::Bank,
-        Self::Card,
-        Self::Passport,
-        Self::Bankgiro,
-        Self::Plusgiro,
-        Self::Organisation,
-        Self::Address,
-        Self::Finnish,
-        Self::Norwegian,
-        Self::Danish,
-        Self::Lma,
-    ];
-
-    /// The word for it in headers, evidence and the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Personal => "personnummer",
-            Self::Coordination => "samordningsnummer",
-            Self::Interim => "interimsnummer",
-            Self::Reserve => "reservnummer",
-            Self::Bank => "bank",
-            Self::Card => "card",
-            Self::Passport => "passport",
-            Self::Bankgiro => "bankgiro",
-            Self::Plusgiro => "plusgiro",
-            Self::Organisation => "organisationsnummer",
-            Self::Address => "address",
-            Self::Finnish => "henkilotunnus",
-            Self::Norwegian => "fodselsnummer",
-            Self::Danish => "cpr",
-            Self::Lma => "lma",
-        }
-    }
-
     /// Whether the number is a person's.
     pub fn of_person(self) -> bool {
         match self {
@@ -134,36 +97,18 @@ impl Kind {
     }
 }
 
-/// How sure a detector or a rule is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Confidence {
-    /// A sign, worth a line in the log; something speaks against it.
-    Weak,
-    /// As likely as not; nothing speaks for or against it.
-    Medium,
-    /// More likely than not; only a rare chance explains it otherwise.
-    Strong,
-    /// Nothing else explains it. No detector is as sure as this; a rule may be.
-    Certain,
-}
-
-impl Confidence {
-    /// All, from the least to the most.
-    pub const ALL: [Self; 4] = [Self::Weak, Self::Medium, Self::Strong, Self::Certain];
-
-    /// The confidence that the word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|confidence| confidence.as_str() == word)
-    }
-
-    /// The word for it, in the config, the log and headers.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Weak => "weak",
-            Self::Medium => "medium",
-            Self::Strong => "strong",
-            Self::Certain => "certain",
-        }
+words! {
+    /// How sure a detector or a rule is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Confidence {
+        /// A sign, worth a line in the log; something speaks against it.
+        Weak = "weak",
+        /// As likely as not; nothing speaks for or against it.
+        Medium = "medium",
+        /// More likely than not; only a rare chance explains it otherwise.
+        Strong = "strong",
+        /// Nothing else explains it. No detector is as sure as this; a rule may be.
+        Certain = "certain",
     }
 }
 

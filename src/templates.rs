@@ -13,27 +13,30 @@ use minijinja::{Environment, UndefinedBehavior, Value};
 
 use crate::settings::files::NamedFile;
 use crate::settings::problem::Fault;
+use crate::text::words;
 use crate::{limits, text};
 
-/// What a text is for. Each has its own fields, a text that comes with the program, and a sample to check it by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Occasion {
-    /// A mail to a function mailbox has arrived; to its sender.
-    Receipt,
-    /// An automatic forward was stopped; to the mailbox that forwards.
-    ForwardStopped,
-    /// A forward was stopped because the exception for it has ended; to who approved that.
-    ExceptionEnded,
-    /// A mail left, or waits, with large attachments; to its sender.
-    LargeAttachment,
-    /// Somebody wrote to very many people inside; to the sender.
-    MassMailing,
-    /// A mail with sensitive data was held; to its sender.
-    SensitiveStopped,
-    /// A mail with sensitive data was held or refused; to the function that answers for such data.
-    SensitiveFound,
-    /// What the log's trees are; to the mailbox that keeps their heads, which stand below the text.
-    TreeHead,
+words! {
+    /// What a text is for. Each has its own fields, a text that comes with the program, and a sample to check it by.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Occasion {
+        /// A mail to a function mailbox has arrived; to its sender.
+        Receipt = "receipt",
+        /// An automatic forward was stopped; to the mailbox that forwards.
+        ForwardStopped = "forward-stopped",
+        /// A forward was stopped because the exception for it has ended; to who approved that.
+        ExceptionEnded = "exception-ended",
+        /// A mail left, or waits, with large attachments; to its sender.
+        LargeAttachment = "large-attachment",
+        /// Somebody wrote to very many people inside; to the sender.
+        MassMailing = "mass-mailing",
+        /// A mail with sensitive data was held; to its sender.
+        SensitiveStopped = "sensitive-stopped",
+        /// A mail with sensitive data was held or refused; to the function that answers for such data.
+        SensitiveFound = "sensitive-found",
+        /// What the log's trees are; to the mailbox that keeps their heads, which stand below the text.
+        TreeHead = "tree-head",
+    }
 }
 
 impl Occasion {
@@ -47,20 +50,6 @@ impl Occasion {
         Self::SensitiveFound,
         Self::TreeHead,
     ];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Receipt => "receipt",
-            Self::ForwardStopped => "forward-stopped",
-            Self::ExceptionEnded => "exception-ended",
-            Self::LargeAttachment => "large-attachment",
-            Self::MassMailing => "mass-mailing",
-            Self::SensitiveStopped => "sensitive-stopped",
-            Self::SensitiveFound => "sensitive-found",
-            Self::TreeHead => "tree-head",
-        }
-    }
 
     /// The text that comes with the program.
     fn shipped(self) -> &'static str {

@@ -3,9 +3,12 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod fold;
+mod worded;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+
+pub(crate) use worded::words;
 
 /// Text for bytes that should be UTF-8: what is not, becomes `\xHH`, so that two different strings of bytes never
 /// become the same text.

@@ -10,25 +10,18 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::record::OutboxKey;
+use crate::text::words;
 
 const FOLDER: &str = "requests";
 
-/// What is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Request {
-    /// Send it now, even if it failed or was cancelled.
-    Retry,
-    /// Do not send it.
-    Cancel,
-}
-
-impl Request {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Retry => "retry",
-            Self::Cancel => "cancel",
-        }
+words! {
+    /// What is asked.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Request {
+        /// Send it now, even if it failed or was cancelled.
+        Retry = "retry",
+        /// Do not send it.
+        Cancel = "cancel",
     }
 }
 
@@ -51,9 +44,7 @@ pub(super) fn waiting(directory: &Path) -> io::Result<Vec<(PathBuf, OutboxKey, R
     let mut found = Vec::new();
     for entry in fs::read_dir(directory.join(FOLDER))? {
         let path = entry?.path();
-        let request = path.extension().and_then(|ending| {
-            [Request::Retry, Request::Cancel].into_iter().find(|request| ending == request.as_str())
-        });
+        let request = path.extension().and_then(|ending| Request::parse(ending.to_str()?));
         let key = path.file_stem().and_then(|stem| u128::from_str_radix(stem.to_str()?, 16).ok());
         if let Some((key, request)) = key.zip(request) {
             found.push((path, key.to_be_bytes(), request));

@@ -16,32 +16,21 @@ use crate::record::columns::{COLUMNS, Column, Mask as Hiding};
 use crate::scan;
 use crate::store::query::composed;
 use crate::store::search::Found;
+use crate::text::words;
 
 /// What stands where a whole field was.
 pub const MASKED: &str = "[maskerat]";
 
-/// For whom an export is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Profile {
-    /// The organisation itself: everything.
-    Internal,
-    /// For a request for public records: identity numbers and configured words are masked, with a list for review.
-    Disclose,
-    /// Statistics and follow-up: no address, subject, name of an attachment or id tells of whom it is.
-    Pseudonym,
-}
-
-impl Profile {
-    /// All, as the command line names them.
-    pub const ALL: [Self; 3] = [Self::Internal, Self::Disclose, Self::Pseudonym];
-
-    /// The name.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Internal => "internal",
-            Self::Disclose => "disclose",
-            Self::Pseudonym => "pseudonym",
-        }
+words! {
+    /// For whom an export is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Profile {
+        /// The organisation itself: everything.
+        Internal = "internal",
+        /// For a request for public records: identity numbers and configured words are masked, with a list for review.
+        Disclose = "disclose",
+        /// Statistics and follow-up: no address, subject, name of an attachment or id tells of whom it is.
+        Pseudonym = "pseudonym",
     }
 }
 

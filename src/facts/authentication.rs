@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::address::Domain;
+use crate::text::words;
 
 /// What the four methods say of one mail. Each was asked about the message as it came, before any edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,61 +149,39 @@ pub struct Dmarc {
     pub domain: Option<Domain>,
 }
 
-/// What a domain asks for mail that fails DMARC.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Policy {
-    /// Nothing, or it has no policy.
-    #[default]
-    None,
-    /// To be taken for suspicious.
-    Quarantine,
-    /// To be refused. No mail is refused for it here.
-    Reject,
-}
-
-impl Policy {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Quarantine => "quarantine",
-            Self::Reject => "reject",
-        }
+words! {
+    /// What a domain asks for mail that fails DMARC.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Policy {
+        /// Nothing, or it has no policy.
+        #[default]
+        None = "none",
+        /// To be taken for suspicious.
+        Quarantine = "quarantine",
+        /// To be refused. No mail is refused for it here.
+        Reject = "reject",
     }
 }
 
-/// The result of one method, in the words of RFC 8601 §2.7.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// Nothing to be checked: no record, no signature.
-    #[default]
-    None,
-    /// It holds.
-    Pass,
-    /// It does not.
-    Fail,
-    /// The host is probably not allowed.
-    SoftFail,
-    /// The domain says neither; or a signature cannot be judged.
-    Neutral,
-    /// The DNS gave no answer. Another time it may.
-    TempError,
-    /// What the domain published cannot be used.
-    PermError,
-}
-
-impl Outcome {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Pass => "pass",
-            Self::Fail => "fail",
-            Self::SoftFail => "softfail",
-            Self::Neutral => "neutral",
-            Self::TempError => "temperror",
-            Self::PermError => "permerror",
-        }
+words! {
+    /// The result of one method, in the words of RFC 8601 §2.7.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+    pub enum Outcome {
+        /// Nothing to be checked: no record, no signature.
+        #[default]
+        None = "none",
+        /// It holds.
+        Pass = "pass",
+        /// It does not.
+        Fail = "fail",
+        /// The host is probably not allowed.
+        SoftFail = "softfail",
+        /// The domain says neither; or a signature cannot be judged.
+        Neutral = "neutral",
+        /// The DNS gave no answer. Another time it may.
+        TempError = "temperror",
+        /// What the domain published cannot be used.
+        PermError = "permerror",
     }
 }
 

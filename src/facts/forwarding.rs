@@ -11,6 +11,7 @@ use crate::address::{Address, Domain, ReversePath};
 use crate::limits;
 use crate::notice::LOOP_FIELD;
 use crate::organisation::Organisation;
+use crate::text::words;
 
 /// One trace that a forwarding mechanism left. It is true that it stands there; what it means is the rule's business.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,82 +22,56 @@ pub struct Trace {
     pub mailbox: Option<Address>,
 }
 
-/// What leaves traces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Mechanism {
-    /// `X-MS-Exchange-Inbox-Rules-Loop`: an Exchange inbox rule; out-of-office replies have it too.
-    ExchangeInboxRule,
-    /// `X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent`, or Auto-Submitted with
-    /// `X-MS-Exchange-Parent-Message-Id`: Exchange wrote it by a rule, and automatic replies are so written too; names no
-    /// mailbox.
-    ExchangeRulesAgent,
-    /// `X-MS-Exchange-ForwardingLoop`: Exchange mailbox forwarding.
-    ExchangeForwarding,
-    /// `X-MS-Exchange-Transport-Rules-Loop`: an Exchange transport rule; names no mailbox.
-    ExchangeTransportRule,
-    /// `X-MS-Exchange-Organization-AutoForwarded: true`: a rule in Outlook; names no mailbox.
-    OutlookRule,
-    /// `x-ms-mail-operation-type: Forward` of a Power Automate flow; names no mailbox.
-    PowerAutomate,
-    /// `X-Sieve-Redirected-From`: Pigeonhole.
-    Sieve,
-    /// `X-Zimbra-Forwarded`: a Zimbra filter; its replies have it too.
-    Zimbra,
-    /// `X-Forwarded-For` and `X-Forwarded-To`, or an envelope sender of the form `user+caf_=target=domain@…`: Gmail.
-    /// The mailbox is the forwarding user's.
-    Gmail,
-    /// An envelope sender of the form `SRS0=…=domain=user@…` (Sender Rewriting Scheme); the mailbox is the original
-    /// sender's, and that of the forwarder stands before `+SRS=` where Exchange wrote it.
-    Srs,
-    /// `X-Yandex-Forward`; names no mailbox.
-    Yandex,
-    /// `X-MailRu-Forward`; names no mailbox.
-    MailRu,
-    /// `From-Rewrite: … forwarded message`: cPanel's Exim; names no mailbox.
-    Cpanel,
-    /// `Auto-Submitted: auto-forwarded`, which is no keyword of RFC 3834: small programs, list servers too.
-    AutoForwarded,
-    /// `X-MailFwdBy`: small programs.
-    MailFwdBy,
-    /// `X-Postvakt-Loop`: a notice of our own. Those to people inside are `auto-generated`, and never leave by
-    /// themselves.
-    OwnNotice,
-    /// `Resent-From`: a redirect, by a rule or by a person.
-    Resent,
-    /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix's `local(8)`, which then
-    /// follows aliases and `.forward`.
-    Delivered,
-    /// `Received` by a host inside from a client outside, below the last hop: it came in, and now goes out.
-    InThenOut,
-    /// `DKIM-Signature` of a domain outside; names no mailbox.
-    ForeignSignature,
-}
-
-impl Mechanism {
-    /// The word for it in evidence.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::ExchangeInboxRule => "exchange-inbox-rule",
-            Self::ExchangeRulesAgent => "exchange-rules-agent",
-            Self::ExchangeForwarding => "exchange-forwarding",
-            Self::ExchangeTransportRule => "exchange-transport-rule",
-            Self::OutlookRule => "outlook-rule",
-            Self::PowerAutomate => "power-automate",
-            Self::Sieve => "sieve",
-            Self::Zimbra => "zimbra",
-            Self::Gmail => "gmail",
-            Self::Srs => "srs",
-            Self::Yandex => "yandex",
-            Self::MailRu => "mail-ru",
-            Self::Cpanel => "cpanel",
-            Self::AutoForwarded => "auto-forwarded",
-            Self::MailFwdBy => "mail-fwd-by",
-            Self::OwnNotice => "own-letter",
-            Self::Resent => "resent",
-            Self::Delivered => "delivered-to",
-            Self::InThenOut => "in-then-out",
-            Self::ForeignSignature => "foreign-dkim",
-        }
+words! {
+    /// What leaves traces.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Mechanism {
+        /// `X-MS-Exchange-Inbox-Rules-Loop`: an Exchange inbox rule; out-of-office replies have it too.
+        ExchangeInboxRule = "exchange-inbox-rule",
+        /// `X-MS-Exchange-Generated-Message-Source: Mailbox Rules Agent`, or Auto-Submitted with
+        /// `X-MS-Exchange-Parent-Message-Id`: Exchange wrote it by a rule, and automatic replies are so written too; names no
+        /// mailbox.
+        ExchangeRulesAgent = "exchange-rules-agent",
+        /// `X-MS-Exchange-ForwardingLoop`: Exchange mailbox forwarding.
+        ExchangeForwarding = "exchange-forwarding",
+        /// `X-MS-Exchange-Transport-Rules-Loop`: an Exchange transport rule; names no mailbox.
+        ExchangeTransportRule = "exchange-transport-rule",
+        /// `X-MS-Exchange-Organization-AutoForwarded: true`: a rule in Outlook; names no mailbox.
+        OutlookRule = "outlook-rule",
+        /// `x-ms-mail-operation-type: Forward` of a Power Automate flow; names no mailbox.
+        PowerAutomate = "power-automate",
+        /// `X-Sieve-Redirected-From`: Pigeonhole.
+        Sieve = "sieve",
+        /// `X-Zimbra-Forwarded`: a Zimbra filter; its replies have it too.
+        Zimbra = "zimbra",
+        /// `X-Forwarded-For` and `X-Forwarded-To`, or an envelope sender of the form `user+caf_=target=domain@…`: Gmail.
+        /// The mailbox is the forwarding user's.
+        Gmail = "gmail",
+        /// An envelope sender of the form `SRS0=…=domain=user@…` (Sender Rewriting Scheme); the mailbox is the original
+        /// sender's, and that of the forwarder stands before `+SRS=` where Exchange wrote it.
+        Srs = "srs",
+        /// `X-Yandex-Forward`; names no mailbox.
+        Yandex = "yandex",
+        /// `X-MailRu-Forward`; names no mailbox.
+        MailRu = "mail-ru",
+        /// `From-Rewrite: … forwarded message`: cPanel's Exim; names no mailbox.
+        Cpanel = "cpanel",
+        /// `Auto-Submitted: auto-forwarded`, which is no keyword of RFC 3834: small programs, list servers too.
+        AutoForwarded = "auto-forwarded",
+        /// `X-MailFwdBy`: small programs.
+        MailFwdBy = "mail-fwd-by",
+        /// `X-Postvakt-Loop`: a notice of our own. Those to people inside are `auto-generated`, and never leave by
+        /// themselves.
+        OwnNotice = "own-letter",
+        /// `Resent-From`: a redirect, by a rule or by a person.
+        Resent = "resent",
+        /// `Delivered-To`: the message was delivered to a mailbox inside before, as by Postfix's `local(8)`, which then
+        /// follows aliases and `.forward`.
+        Delivered = "delivered-to",
+        /// `Received` by a host inside from a client outside, below the last hop: it came in, and now goes out.
+        InThenOut = "in-then-out",
+        /// `DKIM-Signature` of a domain outside; names no mailbox.
+        ForeignSignature = "foreign-dkim",
     }
 }
 

@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Header, signature};
 use crate::address::Address;
 use crate::limits;
+use crate::text::words;
 
 /// A keyed hash that a message is remembered by.
 pub type Key = [u8; 16];
@@ -26,28 +27,18 @@ pub type Digest = [u8; 32];
 #[derive(Clone)]
 pub struct IdentityKey(Hmac<Sha256>);
 
-/// By what a message is recognised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum By {
-    /// Its Message-ID, with From or Date.
-    MessageId,
-    /// A DKIM signature: a redirect keeps it, and no two messages have the same.
-    Signature,
-    /// Date, From and Subject.
-    Origin,
-    /// An attachment.
-    Attachment,
-}
-
-impl By {
-    /// The word for it in evidence.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MessageId => "message-id",
-            Self::Signature => "dkim-signature",
-            Self::Origin => "date-from-subject",
-            Self::Attachment => "attachment",
-        }
+words! {
+    /// By what a message is recognised.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum By {
+        /// Its Message-ID, with From or Date.
+        MessageId = "message-id",
+        /// A DKIM signature: a redirect keeps it, and no two messages have the same.
+        Signature = "dkim-signature",
+        /// Date, From and Subject.
+        Origin = "date-from-subject",
+        /// An attachment.
+        Attachment = "attachment",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::mime::piece::{Piece, Role};
 use crate::mime::{Defect, words};
 use crate::text;
 use crate::text::fold::{Folded, Kept};
+use crate::text::words;
 use crate::work::Work;
 
 /// One stretch of text.
@@ -42,34 +43,22 @@ impl Passage {
     }
 }
 
-/// What kind of text a passage is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// The subject of the message, or of one inside it.
-    Subject,
-    /// A field that names people: display names and addresses.
-    DisplayName,
-    /// The text of the message.
-    Body,
-    /// The name of an attachment, or of what is inside one.
-    AttachmentName,
-    /// What is written in an attachment.
-    Attachment,
-    /// What mail programs pass over: before the first part, after the last, in no part at all.
-    Residue,
-}
-
-impl Place {
-    /// The word for it in evidence and in `--json`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::DisplayName => "display-name",
-            Self::Body => "body",
-            Self::AttachmentName => "attachment-name",
-            Self::Attachment => "attachment",
-            Self::Residue => "residue",
-        }
+words! {
+    /// What kind of text a passage is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum Place {
+        /// The subject of the message, or of one inside it.
+        Subject = "subject",
+        /// A field that names people: display names and addresses.
+        DisplayName = "display-name",
+        /// The text of the message.
+        Body = "body",
+        /// The name of an attachment, or of what is inside one.
+        AttachmentName = "attachment-name",
+        /// What is written in an attachment.
+        Attachment = "attachment",
+        /// What mail programs pass over: before the first part, after the last, in no part at all.
+        Residue = "residue",
     }
 }
 

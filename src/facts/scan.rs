@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::{Cause, Fact, Header};
+use crate::text::words;
 
 /// What all scanners say.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,25 +30,16 @@ pub struct SpamScan {
     pub answer: Result<SpamScore, Cause>,
 }
 
-/// Who looks for spam.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SpamScanner {
-    /// rspamd.
-    Rspamd,
-    /// `SpamAssassin`.
-    SpamAssassin,
-    /// A filter of the organisation's own that the mail passed before.
-    Upstream,
-}
-
-impl SpamScanner {
-    /// The word for it in evidence, headers and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rspamd => "rspamd",
-            Self::SpamAssassin => "spamassassin",
-            Self::Upstream => "upstream",
-        }
+words! {
+    /// Who looks for spam.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum SpamScanner {
+        /// rspamd.
+        Rspamd = "rspamd",
+        /// `SpamAssassin`.
+        SpamAssassin = "spamassassin",
+        /// A filter of the organisation's own that the mail passed before.
+        Upstream = "upstream",
     }
 }
 

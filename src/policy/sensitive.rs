@@ -16,34 +16,22 @@ use crate::mail::Direction;
 use crate::rules::{Match, Sensitivity};
 use crate::swedish;
 use crate::templates::{Fields, Occasion};
+use crate::text::words;
 use crate::verdict::Verdict;
 
-/// What is done about data of one class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ClassAction {
-    /// A line in the log.
-    Accept,
-    /// It passes with a header.
-    #[default]
-    Mark,
-    /// It waits in the queue for a person.
-    Hold,
-    /// 550 5.7.1, with what to use instead.
-    Reject,
-}
-
-impl ClassAction {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 4] = [Self::Accept, Self::Mark, Self::Hold, Self::Reject];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accept => "accept",
-            Self::Mark => "mark",
-            Self::Hold => "hold",
-            Self::Reject => "reject",
-        }
+words! {
+    /// What is done about data of one class.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum ClassAction {
+        /// A line in the log.
+        Accept = "accept",
+        /// It passes with a header.
+        #[default]
+        Mark = "mark",
+        /// It waits in the queue for a person.
+        Hold = "hold",
+        /// 550 5.7.1, with what to use instead.
+        Reject = "reject",
     }
 }
 
@@ -56,31 +44,21 @@ pub struct ClassPolicy {
     pub subject_tag: Option<String>,
 }
 
-/// What becomes of mail from outside.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Inbound {
-    /// A line in the log.
-    Record,
-    /// A header at the most.
-    #[default]
-    Mark,
-    /// The same as of other mail.
-    Act,
+words! {
+    /// What becomes of mail from outside.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum Inbound {
+        /// A line in the log.
+        Record = "record",
+        /// A header at the most.
+        #[default]
+        Mark = "mark",
+        /// The same as of other mail.
+        Act = "act",
+    }
 }
 
 impl Inbound {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 3] = [Self::Record, Self::Mark, Self::Act];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Record => "record",
-            Self::Mark => "mark",
-            Self::Act => "act",
-        }
-    }
-
     /// The most that is done.
     fn most(self) -> ClassAction {
         match self {
@@ -91,26 +69,15 @@ impl Inbound {
     }
 }
 
-/// Whether the sender is told that a mail was held; a refusal tells them by itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum NotifySender {
-    /// The sender, where it is a mailbox inside.
-    #[default]
-    Sender,
-    /// The log alone.
-    Nobody,
-}
-
-impl NotifySender {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 2] = [Self::Sender, Self::Nobody];
-
-    /// The word for it in the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Sender => "sender",
-            Self::Nobody => "nobody",
-        }
+words! {
+    /// Whether the sender is told that a mail was held; a refusal tells them by itself.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub enum NotifySender {
+        /// The sender, where it is a mailbox inside.
+        #[default]
+        Sender = "sender",
+        /// The log alone.
+        Nobody = "nobody",
     }
 }
 

@@ -15,6 +15,7 @@ use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::settings::{Fallback, Key, Settings, parse};
 
 use super::{ActionSet, Finding, Rule, Section, Spec};
+use crate::text::words;
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -169,36 +170,16 @@ impl Suppression {
     }
 }
 
-/// A word of X-Auto-Response-Suppress (MS-OXCMAIL 2.1.3.2.20).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Suppress {
-    All,
-    AutoReply,
-    OutOfOffice,
-    DeliveryReport,
-    ReadReport,
-    NotReadReport,
-}
-
-impl Suppress {
-    const ALL: [Self; 6] = [
-        Self::All,
-        Self::AutoReply,
-        Self::OutOfOffice,
-        Self::DeliveryReport,
-        Self::ReadReport,
-        Self::NotReadReport,
-    ];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "All",
-            Self::AutoReply => "AutoReply",
-            Self::OutOfOffice => "OOF",
-            Self::DeliveryReport => "DR",
-            Self::ReadReport => "RN",
-            Self::NotReadReport => "NRN",
-        }
+words! {
+    /// A word of X-Auto-Response-Suppress (MS-OXCMAIL 2.1.3.2.20).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Suppress {
+        All = "All",
+        AutoReply = "AutoReply",
+        OutOfOffice = "OOF",
+        DeliveryReport = "DR",
+        ReadReport = "RN",
+        NotReadReport = "NRN",
     }
 }
 

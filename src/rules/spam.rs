@@ -11,6 +11,7 @@ use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 
 use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use crate::text::words;
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -80,22 +81,13 @@ pub struct Spam {
     doubt: Doubt,
 }
 
-/// What follows from a scanner's doubt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Doubt {
-    #[default]
-    Pass,
-    Mark,
-}
-
-impl Doubt {
-    const ALL: [Self; 2] = [Self::Pass, Self::Mark];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Mark => "mark",
-        }
+words! {
+    /// What follows from a scanner's doubt.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    enum Doubt {
+        #[default]
+        Pass = "pass",
+        Mark = "mark",
     }
 }
 

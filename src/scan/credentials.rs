@@ -15,29 +15,20 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use super::Confidence;
 use super::fold::{Folded, is_letter, is_word};
 use crate::limits;
+use crate::text::words;
 
-/// What a credential is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Secret {
-    /// A password, with the word for it.
-    Password,
-    /// A PIN or one-time code, with the word for it.
-    Code,
-    /// A private key.
-    PrivateKey,
-    /// A token of a service.
-    Token,
-}
-
-impl Secret {
-    /// The words for it in evidence.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::Code => "code",
-            Self::PrivateKey => "private key",
-            Self::Token => "token",
-        }
+words! {
+    /// What a credential is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Secret {
+        /// A password, with the word for it.
+        Password = "password",
+        /// A PIN or one-time code, with the word for it.
+        Code = "code",
+        /// A private key.
+        PrivateKey = "private key",
+        /// A token of a service.
+        Token = "token",
     }
 }
 

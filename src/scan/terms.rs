@@ -13,65 +13,34 @@ use std::ops::Range;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::fold::{self, LOST, is_word};
+use crate::text::words;
 
-/// A category of sensitive data.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Category {
-    /// Health (GDPR article 9).
-    Health,
-    /// Social services (OSL chapter 26).
-    Social,
-    /// Membership of a trade union (article 9).
-    Union,
-    /// Religious or philosophical belief (article 9).
-    Religion,
-    /// Ethnic origin (article 9).
-    Ethnicity,
-    /// Sex life and orientation (article 9).
-    Sexuality,
-    /// Political opinion (article 9).
-    Politics,
-    /// Biometric and genetic data (article 9).
-    Biometrics,
-    /// Offences (article 10).
-    Crime,
-    /// Protected identity (OSL 21:3, 22:1).
-    Protected,
-    /// School and children.
-    School,
-}
-
-impl Category {
-    /// All of them.
-    pub const ALL: [Self; 11] = [
-        Self::Health,
-        Self::Social,
-        Self::Union,
-        Self::Religion,
-        Self::Ethnicity,
-        Self::Sexuality,
-        Self::Politics,
-        Self::Biometrics,
-        Self::Crime,
-        Self::Protected,
-        Self::School,
-    ];
-
-    /// The word for it in headers, evidence and the config.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Health => "health",
-            Self::Social => "social",
-            Self::Union => "union",
-            Self::Religion => "religion",
-            Self::Ethnicity => "ethnicity",
-            Self::Sexuality => "sexuality",
-            Self::Politics => "politics",
-            Self::Biometrics => "biometrics",
-            Self::Crime => "crime",
-            Self::Protected => "protected",
-            Self::School => "school",
-        }
+words! {
+    /// A category of sensitive data.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum Category {
+        /// Health (GDPR article 9).
+        Health = "health",
+        /// Social services (OSL chapter 26).
+        Social = "social",
+        /// Membership of a trade union (article 9).
+        Union = "union",
+        /// Religious or philosophical belief (article 9).
+        Religion = "religion",
+        /// Ethnic origin (article 9).
+        Ethnicity = "ethnicity",
+        /// Sex life and orientation (article 9).
+        Sexuality = "sexuality",
+        /// Political opinion (article 9).
+        Politics = "politics",
+        /// Biometric and genetic data (article 9).
+        Biometrics = "biometrics",
+        /// Offences (article 10).
+        Crime = "crime",
+        /// Protected identity (OSL 21:3, 22:1).
+        Protected = "protected",
+        /// School and children.
+        School = "school",
     }
 }
 

@@ -27,6 +27,7 @@ pub use self::reader::{Reader, Unix, Via};
 use super::{schema, tree};
 use crate::limits;
 use crate::merkle::{self, Hash, Salt, Tree};
+use crate::text::words;
 
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
@@ -66,60 +67,30 @@ pub enum AccessError {
     Random(getrandom::Error),
 }
 
-/// What an entry tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Somebody asked to read, and may or may not.
-    Access,
-    /// What came of it.
-    Result,
-    /// A decision was registered.
-    Decision,
-    /// A decision holds no longer.
-    Close,
-    /// Records are kept, whatever retention says.
-    Hold,
-    /// They are no longer.
-    Release,
-    /// Retention took records away.
-    Retention,
-    /// A config came into force, or was refused.
-    Config,
-    /// The system's clock was set.
-    Clock,
-    /// The access log was not all that its newest head says, and goes on in a new epoch.
-    Epoch,
-}
-
-impl Kind {
-    /// All.
-    pub const ALL: [Self; 10] = [
-        Self::Access,
-        Self::Result,
-        Self::Decision,
-        Self::Close,
-        Self::Hold,
-        Self::Release,
-        Self::Retention,
-        Self::Config,
-        Self::Clock,
-        Self::Epoch,
-    ];
-
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Access => "access",
-            Self::Result => "result",
-            Self::Decision => "decision",
-            Self::Close => "close",
-            Self::Hold => "hold",
-            Self::Release => "release",
-            Self::Retention => "retention",
-            Self::Config => "config",
-            Self::Clock => "clock",
-            Self::Epoch => "epoch",
-        }
+words! {
+    /// What an entry tells of.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Kind {
+        /// Somebody asked to read, and may or may not.
+        Access = "access",
+        /// What came of it.
+        Result = "result",
+        /// A decision was registered.
+        Decision = "decision",
+        /// A decision holds no longer.
+        Close = "close",
+        /// Records are kept, whatever retention says.
+        Hold = "hold",
+        /// They are no longer.
+        Release = "release",
+        /// Retention took records away.
+        Retention = "retention",
+        /// A config came into force, or was refused.
+        Config = "config",
+        /// The system's clock was set.
+        Clock = "clock",
+        /// The access log was not all that its newest head says, and goes on in a new epoch.
+        Epoch = "epoch",
     }
 }
 

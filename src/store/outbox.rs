@@ -24,39 +24,23 @@ use super::{ReadError, schema};
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::record::{OutboxKey, OutboxKind, OutboxRow};
+use crate::text::words;
 
 /// The version of the schema that has the outbox.
 pub(super) const SINCE_VERSION: usize = 3;
 
-/// What became of a mail of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It waits, for its time or for another try.
-    Pending,
-    /// The MTA has it.
-    Sent,
-    /// Refused for good, or too old.
-    Failed,
-    /// A person said that it is not to be sent.
-    Cancelled,
-}
-
-impl State {
-    /// All, as they are listed to people.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Failed, Self::Cancelled];
-
-    /// The word for it in the store and in `--json`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == word)
+words! {
+    /// What became of a mail of our own.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum State {
+        /// It waits, for its time or for another try.
+        Pending = "pending",
+        /// The MTA has it.
+        Sent = "sent",
+        /// Refused for good, or too old.
+        Failed = "failed",
+        /// A person said that it is not to be sent.
+        Cancelled = "cancelled",
     }
 }
 

@@ -21,6 +21,7 @@ use super::wire::{self, Head};
 use crate::documents::Reading;
 use crate::limits;
 use crate::metrics::METRICS;
+use crate::text::words;
 
 /// The hidden command that makes this program a worker.
 pub const COMMAND: &str = "worker";
@@ -28,36 +29,25 @@ pub const COMMAND: &str = "worker";
 /// This program, whatever became of its file: an upgrade while it runs does not mix two versions.
 pub const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// Why a document has no reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Failure {
-    /// The machine was too busy for it to come to its end.
-    #[error("busy")]
-    Busy,
-    /// It needed more memory than a worker has.
-    #[error("out of memory")]
-    Memory,
-    /// It took more processor time than a document may.
-    #[error("out of processor time")]
-    Cpu,
-    /// The worker ended for another reason, or answered nonsense.
-    #[error("crashed")]
-    Crash,
-    /// No worker could be started.
-    #[error("no worker")]
-    Unavailable,
-}
-
-impl Failure {
-    /// The word for it in metrics and in the operational log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::Memory => "memory",
-            Self::Cpu => "cpu",
-            Self::Crash => "crash",
-            Self::Unavailable => "unavailable",
-        }
+words! {
+    /// Why a document has no reading.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+    pub enum Failure {
+        /// The machine was too busy for it to come to its end.
+        #[error("busy")]
+        Busy = "busy",
+        /// It needed more memory than a worker has.
+        #[error("out of memory")]
+        Memory = "memory",
+        /// It took more processor time than a document may.
+        #[error("out of processor time")]
+        Cpu = "cpu",
+        /// The worker ended for another reason, or answered nonsense.
+        #[error("crashed")]
+        Crash = "crash",
+        /// No worker could be started.
+        #[error("no worker")]
+        Unavailable = "unavailable",
     }
 }
 

@@ -12,6 +12,7 @@ use crate::address::{Address, Domain};
 use crate::cli::postconf::Postconf;
 use crate::limits;
 use crate::organisation::Organisation;
+use crate::text::words;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -40,31 +41,20 @@ pub(super) struct Finding {
     pub(super) place: Option<(PathBuf, usize)>,
 }
 
-/// What kind of thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Mail goes outside.
-    External,
-    /// Mail goes to a program or a file, which may send it anywhere.
-    Command,
-    /// A map or a target that cannot be listed.
-    Unlisted,
-    /// A map that is there and cannot be read.
-    Unreadable,
-    /// A setting by which Postfix follows a route in an address.
-    Setting,
-}
-
-impl Kind {
-    /// The word for it.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::External => "external",
-            Self::Command => "command",
-            Self::Unlisted => "unlisted",
-            Self::Unreadable => "unreadable",
-            Self::Setting => "setting",
-        }
+words! {
+    /// What kind of thing.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum Kind {
+        /// Mail goes outside.
+        External = "external",
+        /// Mail goes to a program or a file, which may send it anywhere.
+        Command = "command",
+        /// A map or a target that cannot be listed.
+        Unlisted = "unlisted",
+        /// A map that is there and cannot be read.
+        Unreadable = "unreadable",
+        /// A setting by which Postfix follows a route in an address.
+        Setting = "setting",
     }
 }
 

@@ -13,6 +13,7 @@ use crate::scan::terms::{self, Category, Terms};
 use crate::scan::{self, Kind};
 use crate::settings::problem::Fault;
 use crate::settings::{Fallback, Key, Settings, parse};
+use crate::text::words;
 
 /// The keys of the section.
 pub(super) const KEYS: &[Key] = &[
@@ -142,26 +143,16 @@ impl Vocabulary {
     }
 }
 
-/// What becomes of persons who are named and not numbered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NamedPersons {
-    /// Nobody looks for them.
-    Off,
-    /// They are logged.
-    Observe,
-    /// They are data of class considerable.
-    Enforce,
-}
-
-impl NamedPersons {
-    const ALL: [Self; 3] = [Self::Off, Self::Observe, Self::Enforce];
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Observe => "observe",
-            Self::Enforce => "enforce",
-        }
+words! {
+    /// What becomes of persons who are named and not numbered.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum NamedPersons {
+        /// Nobody looks for them.
+        Off = "off",
+        /// They are logged.
+        Observe = "observe",
+        /// They are data of class considerable.
+        Enforce = "enforce",
     }
 }
 
