@@ -20,6 +20,7 @@ mod rows;
 mod series;
 mod shape;
 pub mod terms;
+mod words;
 #[cfg(test)]
 mod tests;
 

@@ -14,6 +14,7 @@ pub mod outbox;
 mod place;
 pub mod proof;
 pub mod query;
+mod queue;
 pub mod register;
 pub mod retention;
 mod row;
@@ -22,6 +23,7 @@ pub mod search;
 mod seen;
 mod sent;
 pub mod session;
+mod signer;
 mod tree;
 pub mod verify;
 mod writer;
@@ -44,16 +46,17 @@ use crate::merkle::Salt;
 use crate::metrics::METRICS;
 use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
-use heads::HeadSigner;
-use heads::places::Places;
 use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
 use place::Place;
+pub use queue::Clock;
+use queue::{Message, NoticeWrite, RecordWrite};
 use row::RecordRow;
 pub use schema::OpenError;
 use sent::Marks;
-pub use writer::Clock;
-use writer::{Message, NoticeWrite, RecordWrite, Writer};
+use signer::HeadSigner;
+use signer::places::Places;
+use writer::Writer;
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
@@ -160,7 +163,7 @@ impl Store {
         }
         let (queue, jobs) = mpsc::channel(limits::STORE_QUEUE);
         let (heads, told) = std::sync::mpsc::channel();
-        let keeper = HeadSigner {
+        let signer = HeadSigner {
             directory: directory.into(),
             node: node.into(),
             clock: Arc::clone(&clock),
@@ -172,7 +175,7 @@ impl Store {
             identity: None,
         };
         let thread = thread::Builder::new().name("log-heads".into());
-        thread.spawn(move || keeper.run(&told)).map_err(OpenError::Thread)?;
+        thread.spawn(move || signer.run(&told)).map_err(OpenError::Thread)?;
         let writer = Writer {
             directory: directory.into(),
             about,

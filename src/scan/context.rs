@@ -6,8 +6,6 @@
 
 #![deny(clippy::disallowed_methods)]
 
-mod words;
-
 use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -16,52 +14,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::fold::{is_letter, is_word};
 use super::rows::{Heading, Rows};
-use words::WORDS;
-
-/// What a word says of the number beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Says {
-    /// It is an identity number, or somebody's day of birth.
-    Identity,
-    /// There is talk of a person.
-    Person,
-    /// It is a reserve number of health care.
-    Reserve,
-    /// It is an identity number of something else: an invoice, a case, a customer.
-    Other,
-    /// It is a telephone number.
-    Phone,
-    /// It is a bank account.
-    Account,
-    /// It is a payment card.
-    Card,
-    /// It is a bankgiro number.
-    Bankgiro,
-    /// It is a plusgiro number.
-    Plusgiro,
-    /// It is a passport's number.
-    Passport,
-    /// It is an organisation's number.
-    Organisation,
-    /// It is a Finnish or Norwegian identity number.
-    Foreign,
-    /// It is a Danish identity number.
-    Danish,
-    /// It is the number of an asylum seeker's card.
-    Lma,
-}
-
-impl Says {
-    /// Whether it says that a number is somebody's own.
-    pub(super) fn is_identity(self) -> bool {
-        matches!(self, Self::Identity | Self::Reserve)
-    }
-
-    /// Whether it says that a number is something else than a person's.
-    fn denies(self) -> bool {
-        matches!(self, Self::Other | Self::Phone | Self::Bankgiro | Self::Plusgiro)
-    }
-}
+use super::words::{End, Says, WORDS, Word};
 
 /// What is said of a number that may be a person's, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,15 +29,6 @@ pub(super) enum Said {
     NearPerson,
     /// Nothing.
     Nothing,
-}
-
-/// How a word may go on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Not at all.
-    Whole,
-    /// In any letters: endings, compounds.
-    Open,
 }
 
 struct Words {
@@ -109,13 +53,6 @@ static AUTOMATON: LazyLock<Option<Words>> = LazyLock::new(|| {
         .ok()?;
     Some(Words { automaton, meanings })
 });
-
-/// A word and where it stands.
-#[derive(Clone, Debug)]
-pub(super) struct Word {
-    pub(super) says: Says,
-    pub(super) at: Range<usize>,
-}
 
 /// The words of one text, found when they are first asked for, and its rows.
 #[derive(Debug)]

@@ -4,9 +4,10 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::checks::{is_day, number};
-use super::context::{Says, touches_word};
+use super::context::touches_word;
 use super::identity::{TextContext, key};
 use super::shape::{Shape, sides};
+use super::words::Says;
 use super::{By, Confidence, Kind, Number};
 
 /// Check characters of Finnish numbers, by the remainder of 31.

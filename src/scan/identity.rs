@@ -11,8 +11,9 @@ use std::ops::Range;
 use jiff::civil::Date;
 
 use super::checks::{is_day, luhn, number};
-use super::context::{Context, Said, Says, in_reference};
-use super::shape::{Between, Shape, Sides, sides};
+use super::context::{Context, Said, in_reference};
+use super::shape::{Between, Form, Shape, Sides, Written, sides};
+use super::words::Says;
 use super::{By, Confidence, Kind, Number, loose};
 
 /// The earliest year of birth that anybody alive, or lately dead, may have.
@@ -22,39 +23,11 @@ const RECENT_YEARS: i16 = 3;
 /// The first year of cases that are numbered by the day.
 const MODERN_YEAR: u16 = 1995;
 
-/// The form that a number is written in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Form {
-    /// Ten digits on end.
-    Ten,
-    /// Twelve digits on end.
-    Twelve,
-    /// With a separator before the last four.
-    Separated,
-    /// With a blank there.
-    Spaced,
-    /// Over a line's end.
-    Wrapped,
-    /// In another form, which is a person's number only where a word says so.
-    Loose,
-}
-
 /// What all numbers of one text are looked at with.
 pub(super) struct TextContext<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) context: &'a Context<'a>,
     pub(super) today: Date,
-}
-
-/// Ten or twelve digits, as written.
-pub(super) struct Written {
-    pub(super) form: Form,
-    pub(super) at: Range<usize>,
-    /// The century's two digits, where they are written.
-    pub(super) century: Option<u16>,
-    /// The ten digits.
-    pub(super) ten: Vec<u8>,
-    pub(super) plus: bool,
 }
 
 impl TextContext<'_> {

@@ -7,8 +7,7 @@
 use memchr::memchr_iter;
 
 use super::fold::{is_letter, is_word};
-use super::identity::{Form, Written};
-use super::shape::digits_end;
+use super::shape::{Form, Written, digits_end};
 
 /// Octets between a day and the last four.
 const GAP: usize = 40;

@@ -3,10 +3,11 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::checks::{is_day, luhn, modulus_11, modulus_97, number};
-use super::context::{Says, touches_word};
+use super::context::touches_word;
 use super::fold::is_letter;
 use super::identity::{TextContext, key};
 use super::shape::{Between, Shape, digits_end, sides};
+use super::words::Says;
 use super::{By, Confidence, Kind, Number};
 
 /// Characters of an IBAN by its country (ISO 13616 register; those whose banks Swedish authorities pay to).

@@ -6,9 +6,10 @@
 use std::ops::Range;
 
 use super::checks::{is_day, luhn, number};
-use super::context::{Says, touches_word};
+use super::context::touches_word;
 use super::identity::{TextContext, key};
 use super::shape::Shape;
+use super::words::Says;
 use super::{By, Confidence, Kind, Number};
 
 /// The letters of interim numbers; each counts as 1.

@@ -5,7 +5,7 @@
 
 use memchr::{memchr, memchr_iter};
 
-use super::context::{Says, Word};
+use super::words::{Says, Word};
 
 /// Octets of a line that is looked at as a row; no heading is longer.
 const ROW_OCTETS: usize = 4096;

@@ -160,6 +160,34 @@ pub(super) fn sides(bytes: &[u8], at: &Range<usize>) -> Sides {
     sides
 }
 
+/// The form that a number is written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Ten digits on end.
+    Ten,
+    /// Twelve digits on end.
+    Twelve,
+    /// With a separator before the last four.
+    Separated,
+    /// With a blank there.
+    Spaced,
+    /// Over a line's end.
+    Wrapped,
+    /// In another form, which is a person's number only where a word says so.
+    Loose,
+}
+
+/// Ten or twelve digits, as written.
+pub(super) struct Written {
+    pub(super) form: Form,
+    pub(super) at: Range<usize>,
+    /// The century's two digits, where they are written.
+    pub(super) century: Option<u16>,
+    /// The ten digits.
+    pub(super) ten: Vec<u8>,
+    pub(super) plus: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 //! the roots of the parts that were not exported. A value that is masked is replaced by its commitment.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -99,7 +100,7 @@ impl Prover {
             exported.dedup();
             let origin = heads::origin(node, *epoch);
             let newest = exported.last().copied().unwrap_or_default();
-            let head = heads::covering(&self.directory, &self.settings, node, *epoch, newest);
+            let head = covering(&self.directory, &self.settings, node, *epoch, newest);
             let Some((note, head)) = head else {
                 let uncovered = exported.len() as u64;
                 proofs.push(Proof { origin, head: None, others: Vec::new(), uncovered });
@@ -185,4 +186,34 @@ pub(super) fn sign(
     let signed = heads::signer(directory, settings, node)?.sign(head.text());
     heads::append(&directory.join(heads::FILE), &signed)?;
     Ok(Some((signed, head)))
+}
+
+/// A signed head of an epoch that covers the records up to `newest`, if there is or can be one; else the newest there
+/// is.
+fn covering(
+    directory: &Path,
+    settings: &Heads,
+    node: &str,
+    epoch: u32,
+    newest: u64,
+) -> Option<(Note, TreeHead)> {
+    let key = heads::verifier(directory)?;
+    let text = fs::read_to_string(directory.join(heads::FILE)).unwrap_or_default();
+    let own = |note: Note| {
+        let head = key.head(&note).ok().filter(|head| head.origin == heads::origin(node, epoch))?;
+        Some((note, head))
+    };
+    let known = Note::all(&text).into_iter().filter_map(own).max_by_key(|(_, head)| head.size);
+    if known.as_ref().is_some_and(|(_, head)| head.size >= newest) {
+        return known;
+    }
+    // A user who may not read the key gets the heads signed before; the rest is reported as not covered.
+    match sign(directory, settings, node, epoch) {
+        Ok(Some(signed)) => Some(signed),
+        Ok(None) => known,
+        Err(error) => {
+            tracing::warn!(%error, "cannot sign a tree head for the export");
+            known
+        }
+    }
 }

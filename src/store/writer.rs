@@ -10,71 +10,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::heads::{self, HeadCommand};
 use super::index::{self, Indexer};
 use super::month::Month;
-use super::outbox::{Changes, Event, Outbox};
+use super::outbox::{Changes, Outbox};
 use super::place::Place;
-use super::row::{self, RecordRow};
+use super::queue::{Clock, Message, NoticeRequest, NoticeWrite, RecordWrite};
+use super::row;
 use super::schema::{self, About, OpenError};
-use super::{CommitError, epoch, tree};
-use crate::facts::identity::Key;
+use super::signer::HeadCommand;
+use super::{CommitError, epoch, heads, tree};
 use crate::limits;
 use crate::merkle::{self, Tree};
 use crate::metrics::METRICS;
 use crate::note::TreeHead;
+use crate::record::RecordId;
 use crate::record::columns::LeafForm;
-use crate::record::{FindingRow, OutboxRow, RecordId};
-
-/// The clock of a store; tests bring their own.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-
-/// What the writer is told.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// Store this.
-    Store(Box<RecordWrite>),
-    /// Store something of a mail of our own.
-    Notice(Box<NoticeRequest>),
-    /// Have a tree head signed, if there is anything new.
-    Head,
-    /// See whether the log is in its place, and whether it can be written where it could not.
-    Look,
-    /// Store what waits, take no more, close, and say so.
-    Close(oneshot::Sender<()>),
-}
-
-/// One record on its way.
-#[derive(Debug)]
-pub(super) struct RecordWrite {
-    /// The record.
-    pub(super) row: RecordRow,
-    /// What rules found.
-    pub(super) findings: Vec<FindingRow>,
-    /// Who is known from now on, and when that was.
-    pub(super) contacts: Vec<(Key, i64)>,
-    /// Mails of our own.
-    pub(super) outbox: Vec<OutboxRow>,
-    /// The waiting mail; an incomplete mail does not wait.
-    pub(super) waiter: Option<oneshot::Sender<Result<RecordId, CommitError>>>,
-}
-
-/// Something of a mail of our own that no record causes.
-#[derive(Debug)]
-pub(super) enum NoticeWrite {
-    /// What happened to it.
-    Event(Event),
-    /// The mail itself.
-    New(OutboxRow),
-}
-
-/// That on its way.
-pub(super) type NoticeRequest = (NoticeWrite, oneshot::Sender<Result<(), CommitError>>);
 
 /// The writer's state.
 pub(super) struct Writer {

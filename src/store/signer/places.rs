@@ -14,14 +14,14 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc::WeakSender;
 use tokio::sync::oneshot;
 
-use super::{access_epoch, append};
 use crate::config::{HeadMail, Heads};
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::note::{Note, TreeHead};
 use crate::notice::{Automatic, OutgoingNotice, name};
 use crate::record::{OutboxKind, OutboxRow};
-use crate::store::writer::{Message, NoticeWrite};
+use crate::store::heads::{access_epoch, append};
+use crate::store::queue::{Message, NoticeWrite};
 use crate::templates::Occasion;
 
 /// The facility `daemon` with the severity `notice` (RFC 3164 §4.1.1).

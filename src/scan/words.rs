@@ -2,7 +2,68 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::{End, Says};
+use std::ops::Range;
+
+/// What a word says of the number beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Says {
+    /// It is an identity number, or somebody's day of birth.
+    Identity,
+    /// There is talk of a person.
+    Person,
+    /// It is a reserve number of health care.
+    Reserve,
+    /// It is an identity number of something else: an invoice, a case, a customer.
+    Other,
+    /// It is a telephone number.
+    Phone,
+    /// It is a bank account.
+    Account,
+    /// It is a payment card.
+    Card,
+    /// It is a bankgiro number.
+    Bankgiro,
+    /// It is a plusgiro number.
+    Plusgiro,
+    /// It is a passport's number.
+    Passport,
+    /// It is an organisation's number.
+    Organisation,
+    /// It is a Finnish or Norwegian identity number.
+    Foreign,
+    /// It is a Danish identity number.
+    Danish,
+    /// It is the number of an asylum seeker's card.
+    Lma,
+}
+
+impl Says {
+    /// Whether it says that a number is somebody's own.
+    pub(super) fn is_identity(self) -> bool {
+        matches!(self, Self::Identity | Self::Reserve)
+    }
+
+    /// Whether it says that a number is something else than a person's.
+    pub(super) fn denies(self) -> bool {
+        matches!(self, Self::Other | Self::Phone | Self::Bankgiro | Self::Plusgiro)
+    }
+}
+
+/// How a word may go on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Not at all.
+    Whole,
+    /// In any letters: endings, compounds.
+    Open,
+}
+
+/// A word and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub(super) says: Says,
+    pub(super) at: Range<usize>,
+}
 
 pub(super) const WORDS: &[(Says, End, &[&str])] = &[
     (
