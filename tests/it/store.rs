@@ -26,7 +26,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use postvakt::mail::Direction;
 use postvakt::organisation::Organisation;
-use postvakt::record::{Outcome, Record, SeenRow};
+use postvakt::record::{FindingRow, Outcome, Record, SeenRow};
 use postvakt::store::access::{AccessLog, Reader, Via};
 use postvakt::store::outbox::Listed;
 use postvakt::store::query::Query;
@@ -54,6 +54,20 @@ pub(crate) fn record(subject: &str) -> Record {
         config: "0123456789abcdef".into(),
         authentication: "spf=pass dkim=pass dmarc=pass".into(),
         ..Record::default()
+    }
+}
+
+/// What a rule found.
+fn finding() -> FindingRow {
+    FindingRow {
+        rule: "auto-forward".into(),
+        grade: "certain".into(),
+        evidence: "message-id".into(),
+        mode: "enforce".into(),
+        verdict: "held".into(),
+        decision: String::new(),
+        mailboxes: vec!["anna@exempelby.se".into()],
+        recipients: vec!["x@example.net".into()],
     }
 }
 

@@ -1,6 +1,5 @@
 //! `postvakt log report forwarders`: who forwards where, since when, and what is new.
 
-use postvakt::record::FindingRow;
 use serde_json::{Value, json};
 
 use super::cli::run;
@@ -8,14 +7,11 @@ use super::*;
 
 fn found(mailbox: &str, target: &str, grade: &str, evidence: &str) -> FindingRow {
     FindingRow {
-        rule: "auto-forward".into(),
         grade: grade.into(),
         evidence: evidence.into(),
-        mode: "enforce".into(),
-        verdict: "held".into(),
-        decision: String::new(),
         mailboxes: (!mailbox.is_empty()).then(|| mailbox.to_owned()).into_iter().collect(),
         recipients: vec![target.into()],
+        ..finding()
     }
 }
 

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use postvakt::record::FindingRow;
 use serde_json::Value;
 
 use super::cli::run;
@@ -16,16 +15,7 @@ async fn store(path: &Path) {
         time.store(second(at), Ordering::SeqCst);
         let store = Store::open_at(path, "gw1", clock.clone()).unwrap();
         for n in 0..25 {
-            let found = FindingRow {
-                rule: "auto-forward".into(),
-                grade: "certain".into(),
-                evidence: "message-id".into(),
-                mode: "enforce".into(),
-                verdict: "held".into(),
-                decision: String::new(),
-                mailboxes: vec!["anna@exempelby.se".into()],
-                recipients: vec!["x@example.net".into()],
-            };
+            let found = finding();
             let findings = if n % 3 == 0 { vec![found] } else { Vec::new() };
             let subject = format!("Ärende {n} om 811228-9874; \"Å\"");
             let record = Record { time: at.parse().unwrap(), queue_id: format!("q{n}"), ..record(&subject) };

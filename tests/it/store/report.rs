@@ -3,7 +3,6 @@
 use std::fs;
 use std::process::Command;
 
-use postvakt::record::FindingRow;
 use serde_json::Value;
 
 use super::cli::run;
@@ -24,14 +23,10 @@ async fn store(directory: &Path) {
         time.store(second(at), Ordering::SeqCst);
         let record = Record { time: at.parse().unwrap(), outcome, ..record("") };
         let found = |mode: &str, verdict: &str| FindingRow {
-            rule: "auto-forward".into(),
-            grade: "certain".into(),
-            evidence: "message-id".into(),
             mode: mode.into(),
             verdict: verdict.into(),
-            decision: String::new(),
-            mailboxes: vec!["anna@exempelby.se".into()],
             recipients: vec!["x@example.org".into()],
+            ..finding()
         };
         let findings = match outcome {
             Outcome::Held => vec![found("enforce", "held"), found("observe", "held")],
@@ -121,12 +116,11 @@ async fn quarter(directory: &Path) {
             let found = |rule: usize, mode: &str, verdict: &str| FindingRow {
                 rule: rules[rule].into(),
                 grade: "strong".into(),
-                evidence: "message-id".into(),
                 mode: mode.into(),
                 verdict: verdict.into(),
                 decision: if dice == 1 { "KS 2026/123".into() } else { String::new() },
-                mailboxes: vec!["anna@exempelby.se".into()],
                 recipients: vec!["x@example.org".into()],
+                ..finding()
             };
             let (outcome, findings) = match dice {
                 0..4 => (Outcome::Held, vec![found(0, "enforce", "held")]),

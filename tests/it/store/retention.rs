@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use postvakt::address::{Address, Domain};
 use postvakt::config::minimise::Covered;
 use postvakt::config::{Config, Retention};
-use postvakt::record::{FindingRow, OutboxKind, OutboxRow};
+use postvakt::record::{OutboxKind, OutboxRow};
 use serde_json::Value;
 
 use super::cli::{config, run_with};
@@ -35,16 +35,7 @@ fn decided(path: &Path) -> Config {
 }
 
 fn old(n: u32, at: Timestamp) -> Entry<'static> {
-    let found = FindingRow {
-        rule: "auto-forward".into(),
-        grade: "certain".into(),
-        evidence: "message-id".into(),
-        mode: "enforce".into(),
-        verdict: "held".into(),
-        decision: String::new(),
-        mailboxes: vec!["anna@exempelby.se".into()],
-        recipients: vec![OLD.into()],
-    };
+    let found = FindingRow { recipients: vec![OLD.into()], ..finding() };
     let key = [u8::try_from(n % 251).unwrap(); 16];
     let seen = SeenRow::new(at, [key], [1; 8], ["anna@exempelby.se"], [OLD]);
     let own = OutboxRow {

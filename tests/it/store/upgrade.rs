@@ -4,7 +4,6 @@ use rusqlite::Connection;
 
 use super::cli::run;
 use super::*;
-use postvakt::record::FindingRow;
 
 /// A month file as version 1 wrote it, with one record and one seen message.
 const VERSION_1: &str = "
@@ -39,16 +38,7 @@ async fn a_file_without_a_tree_stays_and_a_new_epoch_begins() {
     }
     let (_, clock) = clock("2026-08-21T00:00:00Z");
     let store = Store::open_at(directory.path(), "gw1", clock).unwrap();
-    let found = FindingRow {
-        rule: "auto-forward".into(),
-        grade: "certain".into(),
-        evidence: "message-id".into(),
-        mode: "enforce".into(),
-        verdict: "held".into(),
-        decision: String::new(),
-        mailboxes: vec!["anna@exempelby.se".into()],
-        recipients: vec!["x@example.net".into()],
-    };
+    let found = finding();
     let id = store.commit(Entry { findings: vec![found], ..entry("new") }).await.unwrap();
     assert_eq!(id.to_string(), "gw1-2-000000000001", "one tree for each epoch");
     let old = store.find_seen(7, &[0; 16], 14).unwrap().unwrap();

@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Duration;
 
 use postvakt::config::Heads;
-use postvakt::record::FindingRow;
 use serde_json::Value;
 
 use super::cli::run;
@@ -23,23 +22,10 @@ async fn store(path: &Path, copy: Option<&Path>) {
             Heads { file: copy.map(Path::to_path_buf), ..Heads::signed_every(Duration::from_mins(5)) };
         let store = Store::open_with(path, "gw1", heads, clock.clone()).unwrap();
         for n in 0..10 {
-            let findings = if n % 5 == 0 { vec![found()] } else { Vec::new() };
+            let findings = if n % 5 == 0 { vec![finding()] } else { Vec::new() };
             store.commit(Entry { findings, ..entry(&format!("{round}/{n} Ärende")) }).await.unwrap();
         }
         store.close().await;
-    }
-}
-
-fn found() -> FindingRow {
-    FindingRow {
-        rule: "auto-forward".into(),
-        grade: "certain".into(),
-        evidence: "message-id".into(),
-        mode: "enforce".into(),
-        verdict: "held".into(),
-        decision: String::new(),
-        mailboxes: vec!["anna@exempelby.se".into()],
-        recipients: vec!["x@example.net".into()],
     }
 }
 
