@@ -27,8 +27,8 @@ use crate::work::Work;
 use crate::{effects, limits};
 use remembered::Remembered;
 
-/// What the log has of a mail that never came to its end: nothing of it is opened.
-const LOG_NEEDS: Needs = Needs { body: true, ..Needs::NONE };
+/// An incomplete mail is recorded without opening its attachments.
+const INCOMPLETE_NEEDS: Needs = Needs { body: true, ..Needs::NONE };
 
 /// Everything that judges mail; shared by all connections.
 pub struct Pipeline {
@@ -160,7 +160,7 @@ impl Handler for Pipeline {
 
     fn incomplete(&self, mail: Mail, why: Incomplete) {
         let config = self.config.load();
-        let needs = LOG_NEEDS;
+        let needs = INCOMPLETE_NEEDS;
         let record = caught(|| {
             effects::incomplete(&extract::extract(&mail, &config.organisation, needs), why, &config.hash)
         });
@@ -188,7 +188,7 @@ impl Pipeline {
             Ok(id) => {
                 remembered.keep(Some(id.seq));
                 count(facts.direction.as_str(), outcome);
-                report(&id, &assessment);
+                observe(&id, &assessment);
                 effects::answer(facts, &mail.envelope, decision, &id)
             }
             Err(error) => {
@@ -198,7 +198,7 @@ impl Pipeline {
         }
     }
 
-    /// The letters that follow. A receipt that could not be written is not promised.
+    /// The notices that follow. A receipt that could not be written is not promised.
     fn notices(&self, config: &Config, assessment: &mut Assessment) -> Vec<OutboxRow> {
         let Assessment { facts, decision } = &*assessment;
         let less = config
@@ -241,8 +241,8 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     })
 }
 
-/// The letters that follow from the decision; without the mail's subject where the store is to have less, for it has
-/// the letters too.
+/// The notices that follow from the decision. `less` leaves out the mail's subject, if the config minimises this record:
+/// notices are stored too.
 fn written(
     config: &Config,
     store: &Store,
@@ -260,7 +260,7 @@ fn written(
         );
     }
     let mut rows = outgoing.rows;
-    // Receipts were reported before; no client waits for a notice.
+    // The limiter has already suppressed receipts without room; no client waits for a notice.
     if rows.iter().any(|row| row.kind == OutboxKind::Notice) && !store.outbox().has_room() {
         let before = rows.len();
         rows.retain(|row| row.kind == OutboxKind::Receipt);
@@ -273,8 +273,8 @@ fn count(direction: &str, outcome: Outcome) {
     METRICS.messages.with_label_values(&[direction, outcome.as_str()]).inc();
 }
 
-/// One line for the operator where a rule had something to say; nothing from the mail but its ids.
-fn report(id: &RecordId, Assessment { facts, decision }: &Assessment) {
+/// Updates the metrics of a stored mail, and logs one line for each finding, with nothing from the mail but its ids.
+fn observe(id: &RecordId, Assessment { facts, decision }: &Assessment) {
     METRICS.message_octets.observe(f64::from(u32::try_from(facts.size).unwrap_or(u32::MAX)));
     for receipt in &decision.receipts {
         let reason = receipt.suppression.map_or("", Suppression::as_str);

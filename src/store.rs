@@ -149,7 +149,7 @@ impl Store {
         let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings)?;
         let seen_key = seen_key(directory)?;
         heads::look_at_key(directory, &settings)?;
-        // Mail does not wait for the access log: no head is signed for one that cannot be looked at.
+        // If the access log cannot be read, the server starts anyway and signs no head for it.
         if let Err(error) = access::epoch::look_through(directory, node, &settings) {
             tracing::error!(%error, "the access log cannot be compared with its tree heads");
         }
@@ -279,15 +279,15 @@ impl Store {
         self.0.signed
     }
 
-    /// Has heads signed of what is new in the log and in the access log, soon.
+    /// Asks the writer to have heads signed of what is new in the log and in the access log. Does not wait.
     pub fn sign(&self) {
         // A full queue is no time for it; heads come at intervals anyway.
         let _ = self.0.queue.try_send(Message::Head);
     }
 
-    /// Has it found out soon whether the log is in its place and can be written; [`Store::is_well`] tells.
+    /// Asks the writer to check the log's files. Does not wait; [`Store::is_well`] has the result.
     pub fn look(&self) {
-        // A full queue has work enough to find out by.
+        // With a full queue, the writer finds out by its work.
         let _ = self.0.queue.try_send(Message::Look);
     }
 

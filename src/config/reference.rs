@@ -11,7 +11,7 @@ mod services;
 
 use std::fmt::Write as _;
 
-use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, TABLES};
+use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{MARK, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
@@ -81,12 +81,13 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
         ActionSet::Spam | ActionSet::Receipt => Key {
             default: Fallback::Text("enforce"),
             meaning: "`off`: the rule is disabled. `observe`: log only; the log says what the rule would have done. `enforce`: the rule acts.",
-            why: "This rule never stops mail.",
+            why: "Without the table, the rule is disabled. With it, mail still passes.",
             ..MODE
         },
     };
     let of_unknown: &[Key] = match spec.menu {
-        ActionSet::Forward | ActionSet::Content | ActionSet::Receipt | ActionSet::Sensitive => &[ON_UNKNOWN],
+        ActionSet::Forward | ActionSet::Content | ActionSet::Sensitive => &[ON_UNKNOWN],
+        ActionSet::Receipt => &[ON_UNKNOWN_RECEIPT],
         ActionSet::Virus => &[ON_UNKNOWN_VIRUS],
         ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => &[],
     };

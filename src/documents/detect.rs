@@ -55,7 +55,7 @@ fn is_late_pdf(bytes: &[u8]) -> bool {
     at.and_then(|at| bytes.get(at..)).is_some_and(|rest| memmem::find(rest, b" obj").is_some())
 }
 
-/// What a name's ending says, else a declared type: the longest that it begins with.
+/// The format of the name's extension, else the one with the longest beginning of the declared type.
 fn by_label(name: &str, media_type: &str) -> Option<&'static Format> {
     let by_name = name.rsplit_once('.').and_then(|(_, ending)| {
         let ending = ending.trim_end().to_ascii_lowercase();

@@ -30,11 +30,11 @@ pub struct Format {
     pub(super) magic: &'static [(usize, &'static [u8])],
     /// With what a text begins that is this, whether in capitals or not.
     pub(super) first_words: &'static [&'static str],
-    /// Endings of names, where the content does not say what it is.
+    /// Extensions of names, where the content does not say what it is.
     pub(super) endings: &'static str,
     /// Declared types or beginnings of such, for the same case.
     pub(super) types: &'static [&'static str],
-    /// Whether a text can be this that is called so.
+    /// Whether a text whose name or declared type says this format may be of this format.
     pub(super) can_be_text: fn(&[u8]) -> bool,
     /// Whether octets that are no text can be this without any magic: archives before there was one, bare CMS and
     /// OpenPGP, messages with binary parts. Their readers say so if they are not.

@@ -28,7 +28,7 @@ const fn of(kind: Kind, media_type: &'static str) -> Format {
 
 pub(super) const UNKNOWN: Format = of(Kind::Unknown, "application/octet-stream");
 
-/// Of several that octets may be, the first is what they are.
+/// If several formats match, the first row wins.
 pub(super) static FORMATS: &[Format] = &[
     Format { magic: &[(0, b"%PDF-")], read: pdf::read, ..of(Kind::Pdf, "application/pdf") },
     Format {
@@ -269,6 +269,7 @@ pub(super) static FORMATS: &[Format] = &[
     },
     Format {
         endings: "txt text log md json yml yaml ini conf sql tex",
+        // The control part of RFC 3156 §4 is text: `Version: 1`.
         types: &["application/pgp-encrypted", "text/"],
         read: plain::text,
         ..of(Kind::Text, "text/plain")

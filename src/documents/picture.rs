@@ -20,8 +20,8 @@ impl Shape {
         Self { width, height, stretch: 1.0, bilevel: false }
     }
 
-    /// Whether it has the proportions of A4 or of letter paper, upright or lying, and is fine enough for text. A
-    /// camera's are 4:3 and 3:2, between which and beside which these lie.
+    /// Whether it is fine enough for text, and bilevel or of the proportions of A4 (1.41) or US Letter (1.29), upright or
+    /// lying. Cameras use 1.33 and 1.50.
     fn is_page(self) -> bool {
         let (wide, high) = (f64::from(self.width), f64::from(self.height) * self.stretch);
         let (short, long) = if wide < high { (wide, high) } else { (high, wide) };

@@ -104,8 +104,8 @@ fn may_be_page(piece: &Piece, beginning: &[u8]) -> bool {
     documents::begins_as_page(beginning).or_else(further).unwrap_or(true)
 }
 
-/// Whether an archive may stand behind what looks like a picture: programs that unpack ZIP look for its end. A look at
-/// its last octets alone, because every picture in every mail gets it.
+/// Whether a ZIP archive may be appended to a file of a format without text: programs that unpack ZIP look for its end.
+/// Reads only the last octets, because it runs on every such attachment.
 fn may_hide_archive(piece: &Piece) -> bool {
     documents::has_zip_end(&piece.ending(limits::ARCHIVE_END_OCTETS))
 }

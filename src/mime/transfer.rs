@@ -113,7 +113,7 @@ const BASE64_CHUNK: usize = 128;
 fn count_base64(bytes: &[u8]) -> (usize, usize) {
     let (mut digits, mut blanks) = (0, 0);
     for chunk in bytes.chunks(BASE64_CHUNK) {
-        // Octets, since so many of them fit and sixteen at a time are added.
+        // Counters of one octet, so that the compiler adds sixteen at once; a chunk cannot overflow them.
         let (mut chunk_digits, mut chunk_blanks) = (0_u8, 0_u8);
         for byte in chunk {
             chunk_digits += u8::from(is_base64_digit(*byte));
@@ -133,7 +133,7 @@ fn is_base64_digit(byte: u8) -> bool {
 pub(crate) fn base64_ending(bytes: &[u8], octets: usize) -> Vec<u8> {
     let (mut at, mut wanted) = (bytes.len(), octets.div_ceil(3) * 4 + 1);
     while wanted > 0 && at > 0 {
-        // Never octet by octet: what is no digit may be all that there is.
+        // In chunks: all of it may be no digits.
         let begin = at.saturating_sub(wanted.max(BASE64_CHUNK));
         wanted = wanted.saturating_sub(count_base64(bytes.get(begin..at).unwrap_or_default()).0);
         at = begin;
@@ -157,12 +157,12 @@ pub(crate) fn quoted_printable_ending(bytes: &Bytes, octets: usize) -> Bytes {
     let near = bytes.len().saturating_sub(4 * octets);
     let line = memchr::memrchr(b'\n', bytes.get(..near).unwrap_or_default()).map_or(0, |end| end + 1);
     let (ending, _) = decoded(Encoding::QuotedPrintable, &bytes.slice(line..));
-    // Lines that stand for nothing take up the room.
+    // Soft line breaks may fill the end.
     if ending.len() < octets { decoded(Encoding::QuotedPrintable, bytes).0 } else { ending }
 }
 
 /// Steps over what is not of the alphabet, as RFC 2045 §6.8 asks; junk, and data after padding, count as broken.
-/// `begun` digits A stand before it.
+/// Decodes as if `begun` digits `A` (no bits set) stood before it.
 fn base64(bytes: &[u8], begun: usize, mut octets: impl FnMut(&[u8])) -> bool {
     let (mut group, mut digits, mut padded, mut broken) = (0_u32, begun, false, false);
     let mut rest = bytes;

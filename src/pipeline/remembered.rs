@@ -1,5 +1,4 @@
-//! What is remembered of a mail beside its record: made ready before that is stored, and remembered once it is. Where it
-//! never is, nothing is.
+//! What later mail needs to know of this one: prepared before its record is stored, and kept only after that.
 
 use crate::config::Config;
 use crate::effects;
@@ -27,7 +26,7 @@ pub struct Remembered<'a> {
     pub contacts: Vec<Key>,
 }
 
-/// Reserves the receipts for which there is room, and silences the others.
+/// Reserves the receipts for which there is room, and suppresses the others.
 pub fn reserve<'a>(
     sources: &'a Sources,
     config: &Config,
@@ -85,14 +84,14 @@ fn is_let_in(decision: &Decision) -> bool {
     decision.verdict <= Verdict::Hold
 }
 
-/// Whether it did, however little.
+/// Whether `auto-forward` matched, with any grade.
 fn looked_like_a_forward(decision: &Decision) -> bool {
     let mut rulings = decision.rulings.iter().filter(|ruling| ruling.rule == auto_forward::SPEC.id);
     rulings.any(|ruling| matches!(ruling.finding, Finding::Match(_)))
 }
 
-/// Whom people here know from now on: the author of a mail that was let in, and whoever is written to. Each once in a
-/// while.
+/// Whom people here know from now on: the author of a mail that was let in, and whoever is written to. Each at
+/// most once in some weeks.
 fn met(sources: &Sources, facts: &Facts, needs: Needs) -> Vec<Key> {
     if !needs.contact {
         return Vec::new();

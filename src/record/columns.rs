@@ -1,6 +1,8 @@
 //! The columns of the log, once: what each holds, how it is stored, masked and shown, and since when a leaf covers it.
 //!
-//! A further column is one row of the table here, a field of [`Record`], and a step in `store/schema.rs`.
+//! A further column is a field of [`Record`], the last row of the table here with a new leaf form in `since`,
+//! [`LeafForm::NEWEST`] raised to that form, and a step in `store/schema.rs`. What an existing form covers never changes:
+//! records that are stored would verify as tampered.
 
 #![deny(clippy::disallowed_methods)]
 

@@ -32,7 +32,7 @@ pub static SPEC: Spec = Spec {
             kind: "number, 1 to 90",
             default: Fallback::Number(limits::SEEN_DAYS_USUAL),
             example: "14",
-            meaning: "Days for which inbound messages are remembered, so that they are recognised when they leave again. A higher value takes effect as mail arrives, and at the next start.",
+            meaning: "Days for which inbound messages are remembered, so that they are recognised when they leave again. A higher value applies to mail that arrives after the change.",
             why: "Rules forward within minutes; two weeks cover mail that waited for someone's return. A million messages take about 50 MB of memory (docs/performance.md).",
             keys: &[],
         },
@@ -41,7 +41,7 @@ pub static SPEC: Spec = Spec {
             kind: "list of networks",
             default: Fallback::Texts(&[]),
             example: "[\"10.0.3.7/32\"]",
-            meaning: "Hosts that forward mail by design, such as a case system or a list server. Their mail is never a forward. Scanners need no entry, unless `strong = \"stop\"`.",
+            meaning: "Hosts that forward mail by design, such as a case system or a list server. Their mail is never a forward. Multifunction printers that send scans need no entry, unless `strong = \"stop\"`.",
             why: "Systems that may send in other people's names must be listed.",
             keys: &[],
         },
@@ -54,13 +54,13 @@ const PAGE: &str = "\
 Outbound mail that a mailbox forwards by itself, as opposed to mail that a person sends. The evidence in the log is one
 or more of the words below.
 
-Confidence *certain*:
+Grade *certain*:
 
 - `message-id`, `dkim-signature`, `date-from-subject`: the same message arrived from outside for a mailbox inside, and
   now leaves for an external recipient. Postvakt compares the Message-ID (with From or Date, because some senders use
   one Message-ID for every message), else a DKIM signature, else Date, From and Subject. Dates are compared as points in
-  time, and a mail server may have added a missing one. The message needs no trace of the forwarding, and neither a new
-  name in From nor another Date hides it.
+  time, and a mail server may have added a missing one. The message needs no header field of the forwarding, and neither
+  a new name in From nor another Date hides it.
 - `exchange-inbox-rule` (X-MS-Exchange-Inbox-Rules-Loop), `exchange-forwarding` (X-MS-Exchange-ForwardingLoop),
   `sieve` (X-Sieve-Redirected-From), `zimbra` (X-Zimbra-Forwarded), `gmail` (X-Forwarded-For with X-Forwarded-To, or an
   envelope sender with `+caf_=`), `mail-fwd-by` (X-MailFwdBy): the field names a mailbox inside.
@@ -71,10 +71,10 @@ Confidence *certain*:
 - `srs`: the envelope sender is an address inside that was rewritten from an address outside, or by one mailbox from the
   address of another.
 
-Confidence *strong*, which is only logged unless `strong` says otherwise:
+Grade *strong*, which is only logged unless `strong` says otherwise:
 
-- `foreign-from`: no author in From is inside, and all recipients are outside. `foreign-dkim`: the author is outside, and
-  a domain outside has signed the message. `in-then-out`: an earlier hop received the message from a client outside.
+- `foreign-from`: no author in From is inside, and all recipients are outside. `foreign-dkim`: the author is outside,
+  and a domain outside has signed the message. `in-then-out`: an earlier hop received the message from a client outside.
   `delivered-to`: the message was delivered to a mailbox inside before; Postfix's local(8) adds this field before it
   follows `.forward`.
 - `exchange-inbox-rule`, `exchange-forwarding`: Exchange's field has any other value, such as a number,
@@ -83,12 +83,12 @@ Confidence *strong*, which is only logged unless `strong` says otherwise:
 - `exchange-transport-rule`, `cpanel` (From-Rewrite), `yandex`, `mail-ru`, `mail-fwd-by`: the mechanism's field on mail
   from an author outside, if it names no mailbox inside.
 - `auto-forwarded` (Auto-Submitted: auto-forwarded), except on mailing lists.
-- `resent`: Resent-From names a mailbox inside. A person who redirects a single message leaves the same trace. If the
+- `resent`: Resent-From names a mailbox inside. A person who redirects a single message leaves the same field. If the
   message itself is known, the grade is *certain* within 30 s of its arrival and *strong* later.
 - `attached-message`: a message that arrived less than 30 s ago leaves inside another one.
 - `repeated`, with one of the weak signs within 30 s: a person does not forward that fast time after time.
 
-Confidence *weak*, which is only logged:
+Grade *weak*, which is only logged:
 
 - `forwarded-soon`: a new message with FW:, VB: or the like, or with X-Forwarded-Message-Id, that refers to a message
   which arrived less than 30 s ago.
@@ -108,14 +108,14 @@ These are never taken for a forward:
 - mail from `systems`.
 
 Signs below *certain* are ignored on bounces and other reports of the organisation's own systems, on meetings that a
-person forwards, on journal reports and on posts of its lists. These exceptions, and other header fields, never
-override a trace that names a mailbox inside or a message that is remembered. Only a message that the mailbox itself
+person forwards, on journal reports and on posts of its lists. These exceptions, and other header fields, never override
+a forwarding field that names a mailbox inside or a message that is remembered. Only a message that the mailbox itself
 wrote to the author counts as a reply.
 
-The forwarding mailbox is the one that a trace names, else the envelope sender if it is not the author. It is not the
-group, alias or tagged address that the message came to: `anna+x@` is anna, and so are `anna+SRS=…@` and `anna@` in a
-routing domain (as anna@ in the first of `domains`). A colleague whose envelope sender a mechanism kept is never taken
-for the forwarder. If several mailboxes are possible, all are recorded.
+The forwarding mailbox is the one that a forwarding field names, else the envelope sender if it is not the author. It is
+not the group, alias or tagged address that the message came to: `anna+x@` is anna, and so are `anna+SRS=…@` and `anna@`
+in a routing domain (as anna@ in the first of `domains`). A colleague whose envelope sender a mechanism kept is never
+taken for the forwarder. If several mailboxes are possible, all are recorded.
 
 A recipient with a route in its address (`a%example.org@…`, `example.org!a`, `\"a@example.org\"@…`) is outside, whatever
 its domain, because Postfix sends it on by default. `postvakt postfix-audit` names the settings.
@@ -125,25 +125,25 @@ Automatic forwarding to external addresses is not allowed: public records and pe
 control.
 
 ## What it misses
-A milter sees recipients before alias expansion, and does not see what `local(8)` forwards. Aliases and `.forward` on the
-gateway itself are invisible, so the mailbox server must be another host; `postvakt postfix-audit` lists them. A program
-that makes a new message from an old one, changes its attachments and waits looks like a person. Mail that is fetched by
-POP or IMAP never passes the gateway. Gateways do not share their memories yet: mail that arrives through one and leaves
-through another is recognised only by its traces.
+A milter sees recipients before alias expansion, and does not see what `local(8)` forwards. Aliases and `.forward` on
+the gateway itself are invisible, so the mailbox server must be another host; `postvakt postfix-audit` lists them. A
+program that makes a new message from an old one, changes its attachments and waits looks like a person. Mail that is
+fetched by POP or IMAP never passes the gateway. Gateways do not share their memories yet: mail that arrives through one
+and leaves through another is recognised only by its forwarding fields (the header fields above).
 
-Mail from inside is not remembered. A colleague's mail that a mailbox forwards is recognised only by a trace; without one
-it looks like the colleague's own mail. If the tenant's domain is missing in `organisation.routing_domains`, a trace that
-names `anna@exempelbykommun.onmicrosoft.com` is at most *strong*, and mail that a hybrid Exchange sends to the cloud
-through the gateway looks outbound. A message without Date and Message-ID is recognised only by a DKIM signature. Mail
-that an outside service sends in the organisation's name, that arrives for a group and leaves from a member without any
-trace or Received field, is taken for the organisation's own.
+Mail from inside is not remembered. A colleague's mail that a mailbox forwards is recognised only by a forwarding field;
+without one it looks like the colleague's own mail. If the tenant's domain is missing in `organisation.routing_domains`,
+a field that names `anna@exempelbykommun.onmicrosoft.com` is at most *strong*, and mail that a hybrid Exchange sends to
+the cloud through the gateway looks outbound. A message without Date and Message-ID is recognised only by a DKIM
+signature. Mail that an outside service sends in the organisation's name, that arrives for a group and leaves from a
+member without any forwarding or Received field, is taken for the organisation's own.
 
 ## Settings
 If other recipients remain, they get the mail, and only the targets of the forward are removed. `reject` applies only if
-a trace or the memory shows that the envelope sender is the forwarder. Otherwise the bounce would name the private target
-to somebody else, so mail from an outsider is rerouted or held, mail from a colleague is held, and no other rule rejects
-it. `notify` tells the forwarder once a day for each target, if it is known for certain; otherwise it tells the one
-mailbox that the message came for, once a day and without the target.
+a forwarding field or the remembered message shows that the envelope sender is the forwarder. Otherwise the bounce would
+name the private target to somebody else, so mail from an outsider is rerouted (held without `reroute_to`), mail from a
+colleague is held, and no other rule rejects it. `notify` tells the forwarder once a day for each target, if it is known
+for certain; otherwise it tells the one mailbox that the message came for, once a day and without the target.
 
 ## References
 RFC 5228 §4.2 (redirect), RFC 5322 §3.6.6 (Resent fields), RFC 3834 (automatic responses), RFC 2919 (List-Id), RFC 3848

@@ -23,26 +23,28 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-- A word for a password with its value (`Lösenordet till filen är …`, `password: …`, `pwd=…`), and a PIN or one-time code
-  with its digits.
+- A word for a password with its value (`Lösenordet till filen är …`, `password: …`, `pwd=…`), and a PIN or one-time
+  code with its digits.
 - The code of a door or an alarm (`portkod`, `larmkod`, `koden till porten`).
 - Keys of cloud services (`AccountKey=`, `aws_secret_access_key =`), and a user name with a password in a URL.
 - Private keys (PEM, OpenSSH, PuTTY).
-- Tokens with a fixed prefix (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others), and JSON Web Tokens.
+- Tokens with a fixed prefix (AWS, GitHub, GitLab, Slack, Stripe, Google, SendGrid, npm and others), and JSON Web
+  Tokens.
 
-Placeholders do not count: asterisks, `<ditt lösenord>`, `skickas separat`, a link to a page where passwords are changed.
-A value with several kinds of characters, or alone on its line, is *strong*. A value that may be a word is *medium*.
+Placeholders do not count: asterisks, `<ditt lösenord>`, `skickas separat`, a link to a page where passwords are
+changed. A value with several kinds of characters, or alone on its line, is *strong*. A value that may be a word is
+*medium*.
 
-A *strong* credential is of class *considerable*, a *medium* one *moderate*. A password or code beside an attachment that
-is encrypted with a password makes the encryption worthless; the mail is then of class *serious*, because the content of
-the attachment is unknown. ConfigDir such an attachment, every `kod` and `nyckel` with a value counts.
+A *strong* credential is of class *considerable*, a *medium* one *moderate*. A password or code beside an attachment
+that is encrypted with a password makes the encryption worthless; the mail is then of class *serious*, because the
+content of the attachment is unknown. If the mail has such an attachment, every `kod` and `nyckel` with a value counts.
 
 ## Why it matters
 A mailed password is known to everyone on the way and to everyone who ever reads either mailbox.
 
 ## What it misses
-Passwords that no word announces, and passwords in images. A password that follows in a separate mail: each mail is
-judged alone. Words in languages other than Swedish and English.
+Passwords that no word announces, and passwords in images without `[ocr]`. A password that follows in a separate mail:
+each mail is judged alone. Words in languages other than Swedish and English.
 
 ## Settings
 They are the same as those of `sensitive-data`.

@@ -43,7 +43,7 @@ const KEYS: &[Key] = &[Key {
     kind: "size",
     default: Fallback::Text("20 MB"),
     example: "\"20 MB\"",
-    meaning: "Limit for the total size of the attachments. A mail above it is found.",
+    meaning: "Limit for the total size of the attachments. The rule matches a mail above it.",
     why: "With its encoding, such a mail is close to what other servers accept.",
     keys: &[],
 }];

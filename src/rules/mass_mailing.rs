@@ -22,16 +22,16 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Mail from a sender inside who has written to at least `recipients` different people inside within `window`, in one mail or
-in many small ones. This mail's recipients count too. From the mail that reaches the number on, each mail is found. The
-grade is *strong*. Posts of the organisation's own lists are ignored.
+Mail from a sender inside who has written to at least `recipients` different people inside within `window`, in one mail
+or in many small ones. This mail's recipients count too. The mail that reaches the number and every later one in
+`window` match. The grade is *strong*. Posts of the organisation's own lists are ignored.
 
 ## Why it matters
 Mail to everyone interrupts everyone's work, and the abuse of a stolen account begins with it.
 
 ## What it misses
-A mailing list counts as one recipient, because it is expanded behind the gateway. The count is lost at a restart, and each
-node counts separately.
+A mailing list counts as one recipient, because it is expanded behind the gateway. The count is lost at a restart, and
+each node counts separately.
 
 ## Settings
 The sender is told at most once a day.
@@ -46,7 +46,7 @@ const KEYS: &[Key] = &[
         kind: "number, 2 to 100000",
         default: Fallback::Number(100),
         example: "100",
-        meaning: "Number of people inside from which on the mail is found.",
+        meaning: "Number of recipients inside, within `window`, at which the rule matches.",
         why: "It is more than a department and less than a school.",
         keys: &[],
     },

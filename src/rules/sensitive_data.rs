@@ -37,9 +37,9 @@ every form in which people write them: twelve or ten digits, with a dash, a plus
 full-width digits, hidden characters, or across a line break. A number needs a real date, a correct check digit and no
 neighbouring characters that make it part of something longer.
 
-- *strong*: twelve digits or a separator. Any form is strong beside a word such as `personnummer` or `född`, under such a
-  heading of its column or list, or behind such a number in the same row. Some forms count only there: `81-12-28 9874`,
-  `811228.9874`, the date and the last four digits in two cells, `sista fyra 9874`, a letter for a digit.
+- *strong*: twelve digits or a separator. Any form is strong beside a word such as `personnummer` or `född`, under such
+  a heading of its column or list, or behind such a number in the same row. Some forms count only there: `81-12-28
+  9874`, `811228.9874`, the date and the last four digits in two cells, `sista fyra 9874`, a letter for a digit.
 - *medium*: ten digits alone. A number with a separator or twelve digits is *medium* if a word such as `OCR` or
   `faktura` touches it.
 - *weak*, which is never reported: ten digits that such a word touches.
@@ -49,9 +49,9 @@ looked for only if `classes` gives them a class.
 
 Categories near a number: `health`, `social`, `union`, `religion`, `ethnicity`, `sexuality`, `politics`, `biometrics`,
 `crime`, `protected` and `school`. Each has a list of terms with points. A category is found if terms with three points
-(five if the number is *medium*) occur within 600 bytes of a person's number, in the same table, or in the subject or the
-attachment names beside it. Terms alone are no finding, with one exception: words for protected identity beside a home
-address.
+(five if the number is *medium*) occur within 600 bytes of a person's number, in the same table, or in the subject or
+the attachment names beside it. Terms alone are no finding, with one exception: words for protected identity beside a
+home address.
 
 Persons without a number (`named_persons`): a name with a date of birth, or with a number whose last four digits are
 masked (`811228-XXXX`), and three points of a category in one sentence or row are *medium* and `considerable`. A masked
@@ -59,21 +59,23 @@ number without a name is *weak* and `moderate`. A date is one of birth after a w
 behind a name and before 1995. The finding is logged and has no other effect, unless `named_persons` is `enforce`.
 
 The class of the mail is that of the most sensitive thing found. `serious`: a category near a number, or a list of
-`bulk_persons` persons or more. `considerable`: a *strong* number. `moderate`: a *medium* number.
+`bulk_persons` persons or more. `considerable`: a *strong* number, or a named person with terms
+of a category. `moderate`: a *medium* number, or a masked number without a name.
 
 Everything that can be read is searched: subject, names, body, attachments and their contents, and parts that mail
-programs do not show. Encrypted parts are not searched, but their names are. A part that cannot be read makes the finding
-*unknown*.
+programs do not show. Encrypted parts are not searched, but their names are. A part that cannot be read makes the
+finding *unknown*.
 
 ## Why it matters
-Sending sensitive personal data by ordinary mail breaks GDPR article 32, also between colleagues and also over an
-encrypted connection. The supervisory authority requires the data itself to be encrypted, so that only the recipient can
-read it.
+According to IMY (decisions below), sending sensitive personal data by ordinary mail breaks GDPR article 32, also
+between colleagues and also over an encrypted connection: the data itself must be encrypted, so that only the recipient
+can read it.
 
 ## What it misses
-Data about a person who is named, without a number or a date of birth beside the name. Images: scans and photographs. Terms that no list contains, and
-organisations in whose mail a listed term means something else. Ten digits alone belong to an invoice as often as to a
-person, and a recent date with four digits belongs to a case as often, so they are only *medium*.
+Data about a person who is named, without a number or a date of birth beside the name. Text in images without `[ocr]`.
+Terms that no list contains, and organisations in whose mail a listed term means something else. Ten digits alone belong
+to an invoice as often as to a person, and four digits behind a date of the last three years belong to a case as often,
+so they are only *medium*.
 
 ## Settings
 `class` sets another action for `moderate`, `considerable` or `serious` data, and a `subject_tag`.

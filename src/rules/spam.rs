@@ -26,21 +26,21 @@ pub static SPEC: Spec = Spec {
 
 const PAGE: &str = "\
 ## What it finds
-Inbound mail that is more likely spam than not. Each sign below counts for a part of a whole; from one whole on, the mail
-is spam. A scanner can reach that alone, or several weaker signs together. The grade is *strong*. The signs from DMARC and
-SPF require `[authentication]`.
+Inbound mail that is more likely spam than not. Each sign below has a weight. The mail is spam if the weights add up to
+1 or more: one scanner can reach that alone, or several weaker signs together. The grade is *strong*. The signs from
+DMARC and SPF require `[authentication]`.
 
 - `rspamd`, `spamassassin`, `upstream`: the score of each scanner under `[scanners]`, divided by the score from which
-  that scanner calls a mail spam. Only the highest part counts. If a scanner says spam, the part is one whole.
-- `dmarc-reject`, `dmarc-quarantine`: the mail fails the DMARC policy of the domain in From. This counts half. It is
-  ignored if the ARC chain is valid, a domain in `trusted_sealers` states in it that DMARC passed, and only trusted
+  that scanner calls a mail spam. Only the highest of these weights counts. If a scanner says spam, its weight is 1.
+- `dmarc-reject`, `dmarc-quarantine`: the mail fails the DMARC policy of the domain in From. The weight is 0.5. The sign
+  is ignored if the ARC chain is valid, a domain in `trusted_sealers` states in it that DMARC passed, and only trusted
   sealers handled the mail after that.
-- `own-domain`: the mail shows an address in one of the organisation's own domains as its author, and authentication does
-  not confirm it. This counts half. The address may stand in Sender or anywhere in From: among several authors, in a
-  second From field, in a group, in a local part, encoded, or without quotes or brackets. `dmarc-reject` and
+- `own-domain`: the mail shows an address in one of the organisation's own domains as its author, and authentication
+  does not confirm it. The weight is 0.5. The address may stand in Sender or anywhere in From: among several authors, in
+  a second From field, in a group, in a local part, encoded, or without quotes or brackets. `dmarc-reject` and
   `dmarc-quarantine` check it too.
 - `spf-fail`: SPF does not allow the host to send for the domain of the envelope sender. `helo-fail`: SPF does not allow
-  it to use its HELO name. One of them counts three tenths, unless a DKIM signature of the domain in From is valid or a
+  it to use its HELO name. The weight of either is 0.3, unless a DKIM signature of the domain in From is valid or a
   trusted sealer explains the failure.
 
 ## Why it matters
@@ -53,9 +53,10 @@ not-scanned; reason=…`; one of several scanners is enough. A forged address in
 organisation's own DNS does not answer. Only the first ten DKIM signatures of a mail are checked.
 
 ## Settings
-Spam gets the header fields `X-Spam-Flag: YES`, `X-Spam-Status` and `X-Spam-Level`, and `subject_tag` before its subject.
-`X-Postvakt-Original-Subject` keeps the old subject. A subject that already has the tag, also behind `SV:` and the like,
-gets no second one. Inbound copies of these header fields are always removed.
+Spam gets the header fields `X-Spam-Flag: YES`, `X-Spam-Status` and `X-Spam-Level`, and `subject_tag` before its
+subject. `X-Postvakt-Original-Subject` keeps the old subject. A subject that already has the tag, also behind `SV:` and
+the like, gets no second one. Inbound copies of these header fields are removed, except those from hosts in
+`[scanners.upstream]`.
 
 ## References
 RFC 7208 (SPF), RFC 6376 (DKIM), RFC 9989 (DMARC), RFC 8617 (ARC), RFC 2047 §5 (encoded words in a subject). Västerås'

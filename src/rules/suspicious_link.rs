@@ -42,7 +42,7 @@ People read the text of a link and not its target.
 Links without a domain in their text, pictures, attachments, and targets that redirect.
 
 ## Settings
-The rule has only the settings of every rule that marks.
+The settings are `mode`, `subject_tag` and `headers_only`.
 
 ## References
 RFC 3986 §7.6 (semantic attacks), Unicode TR 39. Gislaved's guidelines 6.1.

@@ -1,8 +1,9 @@
 //! Context: the words around a number that say what it is, or what it is not.
 //!
-//! A label names the next number after it, and nothing beyond: `OCR 8112289874, 820330-9012` has one labelled number.
-//! A heading speaks of the numbers in its column or list. A word that says what a number is reaches to the end of its
-//! sentence; one that says what it is not must touch it. Words are looked for only where a number needs them.
+//! A word for an identity number is the label of the next number within `LABEL` octets, and of none beyond it:
+//! `personnummer 811228-9874, 820330-9012` has one labelled number. A word for something else must touch the number; one
+//! for a telephone must be its label. A word for a person counts within `BEFORE` octets of the same sentence and line. A
+//! heading speaks of the numbers in its column or list. Words are looked for only where a number needs them.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -219,7 +220,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// Whether digits stand between a word and a number, so that the word names those.
+/// Whether at least four digits stand between a word and a number, so that the word names those.
 fn names_another(between: &[u8]) -> bool {
     between.iter().filter(|byte| byte.is_ascii_digit()).count() >= 4
 }

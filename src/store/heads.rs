@@ -60,7 +60,7 @@ pub fn signer(directory: &Path, settings: &Heads, node: &str) -> io::Result<Sign
     Ok(signer)
 }
 
-/// Refuses a private key that others may read, when somebody is watching: what it signs proves nothing.
+/// Refuses a private key that other users can read, at the start, when an admin sees it: what it signs proves nothing.
 pub(super) fn look_at_key(directory: &Path, settings: &Heads) -> Result<(), OpenError> {
     match key::read(&key_path(directory, settings)) {
         Err(error @ OpenError::KeyMode { .. }) => Err(error),

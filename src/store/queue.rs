@@ -53,5 +53,5 @@ pub(super) enum NoticeWrite {
     New(OutboxRow),
 }
 
-/// That on its way.
+/// Such a write, and who waits for its result.
 pub(super) type NoticeRequest = (NoticeWrite, oneshot::Sender<Result<(), CommitError>>);

@@ -2,7 +2,8 @@
 //!
 //! Contract: [`Gate::read`] alone makes a [`Session`], after it wrote who reads, what and why; where that cannot be
 //! written, or is refused, there is none. A session gives the rows of the query that was written, and of no other, counts
-//! them, and its end is written whatever the reading came to. The log has no other reader outside this module.
+//! them, and its end is written whatever the reading came to. The server, retention and `verify` read the files
+//! without one, and show no row.
 
 use std::error::Error;
 use std::io;
@@ -33,9 +34,9 @@ pub struct Gate<'a> {
     pub reader: Reader,
     /// Who is inside.
     pub organisation: &'a Organisation,
-    /// The organisation's zone: decisions hold for days.
+    /// The organisation's time zone: decisions are valid for whole days.
     pub zone: &'a TimeZone,
-    /// The hash of the config that says so. It has to be the one that the daemon loaded last.
+    /// The hash of the config. It must be the one that the server loaded last.
     pub config: &'a str,
 }
 
@@ -117,7 +118,8 @@ impl Gate<'_> {
         }
     }
 
-    /// The same where `refused` says already whether it may be, and why not: of what is decided in another way.
+    /// Like [`Gate::read`], for commands with a permission check of their own, such as retention; `refused` is why it
+    /// failed.
     pub fn act<T, E>(
         &self,
         request: &Request,
@@ -197,9 +199,9 @@ impl Gate<'_> {
             Party::Address(address) => self.organisation.owns(address),
             Party::Null | Party::Domain(_) => false,
         };
-        // Whose mail is asked for is named also where they are outside; a counterpart outside is not.
-        let counterparts = query.sender.iter().chain(&query.recipient).filter(inside);
-        let named: Vec<&Party> = counterparts.chain(&query.person).collect();
+        // The decision must name each sender or recipient inside, and each `person`, inside or outside.
+        let inside_parties = query.sender.iter().chain(&query.recipient).filter(inside);
+        let named: Vec<&Party> = inside_parties.chain(&query.person).collect();
         if decision.is_empty() {
             let what = match *verb {
                 _ if named.iter().any(inside) => "the query names a person inside",

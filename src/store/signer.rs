@@ -94,7 +94,8 @@ impl HeadSigner {
         }
     }
 
-    /// Whether somebody wrote to the access log since the last look. What cannot be told is looked at.
+    /// Whether somebody wrote to the access log since the last look, as the time of its file says; not where there is no
+    /// file.
     fn is_written(&mut self) -> bool {
         let written = fs::metadata(self.directory.join("access.db")).and_then(|file| file.modified()).ok();
         std::mem::replace(&mut self.written, written) != written

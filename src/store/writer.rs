@@ -50,7 +50,7 @@ pub(super) struct Writer {
     pub(super) place: Place,
     /// The mails of our own that wait.
     pub(super) outbox: Arc<Outbox>,
-    /// Whether a transaction failed since the file was opened: it may be on the disk all the same.
+    /// Whether the file was closed after a failed transaction, which may be on the disk all the same.
     pub(super) doubtful: bool,
     /// What time it is.
     pub(super) clock: Clock,
@@ -108,10 +108,11 @@ impl Writer {
         }
         self.close_file();
         self.end_heads();
-        // Said aloud, because a process that is being forked just now has the descriptor too. Failing, it goes with it.
+        // Unlocked explicitly: a child that is being forked at this moment has inherited the descriptor and would keep
+        // the lock. If that fails, the lock ends when the last descriptor is closed.
         let _ = self.lock.unlock();
         for done in closing {
-            // The mail may have stopped waiting.
+            // The waiter may be gone.
             let _ = done.send(());
         }
     }
@@ -233,8 +234,8 @@ impl Writer {
         self.doubtful = true;
     }
 
-    /// Finds out whether records can be stored, so that it is known where none comes: whoever watches may let none
-    /// come until it is.
+    /// Checks whether records can be stored while no mail arrives: `/readyz` reports the result, and a load balancer may
+    /// send no mail until it is ready.
     fn look(&mut self) {
         let found = if self.failing.load(Ordering::Relaxed) { self.try_again() } else { self.place.look() };
         if found.is_err() {
@@ -391,7 +392,7 @@ fn insert(
             match own {
                 NoticeWrite::Event(event) => outbox.note(&transaction, event, &mut changes)?,
                 NoticeWrite::New(row) => {
-                    // It is about the log as it is after this record.
+                    // A notice without a record refers to the newest record.
                     outbox.add(&transaction, month, tree.size().cast_signed(), row, &mut changes)?;
                 }
             }
@@ -412,7 +413,7 @@ fn octets(job: &RecordWrite) -> usize {
 
 fn confirm(notes: &mut Vec<NoticeRequest>, result: &Result<(), CommitError>) {
     for (_, waiter) in notes.drain(..) {
-        // The mail may have stopped waiting.
+        // The waiter may be gone.
         let _ = waiter.send(result.clone());
     }
 }

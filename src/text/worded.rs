@@ -1,4 +1,4 @@
-//! Words: an enum whose values each have one, in config, log, metrics and headers. It is stated beside the value, once.
+//! Enums with one word for each value, in config, log, metrics and headers; the word is stated once, beside the value.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -15,7 +15,7 @@ macro_rules! words {
             $($(#[$of_value])* $value,)+
         }
 
-        #[allow(dead_code, reason = "not every enum is listed, and few are read")]
+        #[allow(dead_code, reason = "not every enum uses ALL and parse")]
         impl $name {
             /// Every value, in the order of the code.
             $visible const ALL: [Self; [$($word),+].len()] = [$(Self::$value),+];

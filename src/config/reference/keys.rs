@@ -9,7 +9,7 @@ use crate::settings::{Fallback, Key};
 pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
     (
         "[organisation]",
-        "Your organisation. Its domains and networks decide whether mail is inbound, outbound or internal.",
+        "Your organisation. Its domains and networks decide the direction of a mail. A sender is inside if the client is in `internal_networks` or has authenticated (SASL); a recipient is inside if the address is in `domains`. Inbound: from a sender outside. Outbound: from a sender inside, with at least one recipient outside. Internal: from a sender inside, with recipients inside only.",
         &[
             Key {
                 name: "name",
@@ -219,7 +219,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 kind: "absolute path",
                 default: Fallback::Off,
                 example: "\"/mnt/other-host/postvakt-heads\"",
-                meaning: "File that each head is appended to. Use a file on another host that this host cannot change otherwise.",
+                meaning: "File that each head is appended to. Use a file on another host to which this host can append and nothing else.",
                 why: "Only you know a place that this host's administrators cannot reach. If no copy exists, a restored older copy of the whole directory is not detected.",
                 keys: &[],
             },
@@ -358,7 +358,7 @@ const LISTEN: &[Key] = &[
         default: Fallback::Found("determined for each mail"),
         example: "\"outbound\"",
         meaning: "Direction of all mail through this socket.",
-        why: "Client, login and recipients tell the direction of most mail. For an smtpd with a single purpose, a fixed direction is safer.",
+        why: "Client address, SASL login and recipients tell the direction of most mail. For an smtpd with a single purpose, a fixed direction is safer.",
         keys: &[],
     },
 ];
@@ -370,7 +370,7 @@ pub(super) const MODE: Key = Key {
     default: Fallback::Required,
     example: "\"enforce\"",
     meaning: "`off`: the rule is disabled. `observe`: log only; the log says what the rule would have done. `enforce`: the rule acts. Start with `observe`.",
-    why: "Whether a rule acts must not depend on a default.",
+    why: "Whether a rule acts must not depend on a default. Without its table, a rule is disabled.",
     keys: &[],
 };
 
@@ -383,6 +383,13 @@ pub(super) const ON_UNKNOWN: Key = Key {
     meaning: "Action if the check could not be completed (scanner down, unreadable attachment, limit reached). `accept`: the mail passes. `hold`: the mail waits in Postfix's hold queue. `tempfail`: the mail is deferred with 451.",
     why: "A fault should not stop mail. The log says which mail was not checked.",
     keys: &[],
+};
+
+/// Of receipts.
+pub(super) const ON_UNKNOWN_RECEIPT: Key = Key {
+    meaning: "What happens to a mail if SPF, DKIM and DMARC could not be checked. `accept`: it passes without a receipt. `hold`: it waits in Postfix's hold queue. `tempfail`: it is deferred with 451, and gets its receipt when the check works again.",
+    why: "A fault of the DNS should not stop mail. The log says which mail got no receipt.",
+    ..ON_UNKNOWN
 };
 
 /// Of rules with the menu `Content`.
@@ -403,7 +410,7 @@ pub(super) const FORWARD: &[Key] = &[
         kind: "hold, reroute, remove-recipient, reject",
         default: Fallback::Text("hold"),
         example: "\"hold\"",
-        meaning: "Action for a certain forward. `hold`: the mail waits in Postfix's hold queue. `reroute`: it goes to `reroute_to` instead. `remove-recipient`: its external recipients are removed. `reject`: it is rejected with 550, but only if the forwarder itself gets the bounce; otherwise it is rerouted or held.",
+        meaning: "Action for a certain forward. `hold`: the mail waits in Postfix's hold queue. `reroute`: it goes to `reroute_to` instead. `remove-recipient`: its external recipients are removed. `reject`: it is rejected with 550, but only if the forwarder itself gets the bounce; otherwise it is rerouted, or held if there is no `reroute_to`.",
         why: "A held mail can still be released, rerouted or rejected.",
         keys: &[],
     },
@@ -440,7 +447,7 @@ pub(super) const FORWARD: &[Key] = &[
         kind: "mailbox inside",
         default: Fallback::Off,
         example: "\"registrator@exempelby.se\"",
-        meaning: "Mailbox for rerouted mail. Required for `action = \"reroute\"`. The other actions use it if no recipient would remain.",
+        meaning: "Mailbox for rerouted mail. Required for `action = \"reroute\"`. With `remove-recipient` and `reject`, mail goes there if no recipient would remain; without it, such mail is held.",
         why: "Only you know who may read such mail.",
         keys: &[],
     },
@@ -511,7 +518,7 @@ const EXCEPTION: &[Key] = &[
         kind: "text",
         default: Fallback::Off,
         example: "\"kommundirektören\"",
-        meaning: "Who took the decision. A mailbox inside gets one notice when mail is stopped because the exception has ended.",
+        meaning: "Who took the decision. A name, or a mailbox inside; a mailbox gets one notice when mail is stopped because the exception has ended.",
         why: "The decision itself says it.",
         keys: &[],
     },

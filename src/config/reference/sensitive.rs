@@ -20,7 +20,7 @@ pub(super) const SENSITIVE: &[Key] = &[
         kind: "table",
         default: Fallback::Off,
         example: "{ serious = { action = \"hold\" } }",
-        meaning: "Other actions for one class of data. It can also be written as tables, such as [rules.sensitive-data.class.serious].",
+        meaning: "Other actions for one class of data. It can also be written as tables, such as [rules.RULE.class.serious].",
         why: "By default, considerable and serious data get the same action, and moderate data is only logged.",
         keys: CLASSES,
     },

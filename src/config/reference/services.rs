@@ -143,7 +143,7 @@ const DEADLINE: Key = Key {
     default: Fallback::Text("10 s"),
     example: "\"10 s\"",
     meaning: "Timeout. All scanners run at the same time.",
-    why: "It is longer than the scanner's own timeout and much shorter than the MTA's.",
+    why: "Mail waits for it. With Postfix's milter_content_timeout (default 300 s) there is time left for the rest.",
     keys: &[],
 };
 
