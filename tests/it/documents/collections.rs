@@ -34,7 +34,8 @@ fn files_below(folder: &Path, files: &mut Vec<PathBuf>) {
 
 /// What poppler reads, if it reads anything.
 fn of_poppler(path: &Path) -> Option<String> {
-    let output = Command::new("pdftotext").args(["-q", "-enc", "UTF-8"]).arg(path).arg("-").output().ok()?;
+    let mut command = Command::new("timeout");
+    let output = command.args(["60", "pdftotext", "-q", "-enc", "UTF-8"]).arg(path).arg("-").output().ok()?;
     Some(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
