@@ -2,7 +2,7 @@
 
 mod circles;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -309,6 +309,18 @@ fn what_the_documents_say_a_test_shows_is_a_test() {
     }
     assert!(count > 20, "{count}");
     fail_with(&problems);
+}
+
+#[test]
+fn the_page_on_header_fields_has_all_that_are_written() {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/headers.md")).unwrap();
+    let code: String = sources("src").iter().map(|source| source.text.clone()).collect();
+    let names = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
+        let ours = words.filter(|word| word.starts_with("X-Postvakt-") && word.len() > "X-Postvakt-".len());
+        ours.map(str::to_owned).collect()
+    };
+    assert_eq!(names(&page), names(&code));
 }
 
 #[test]
