@@ -1,4 +1,5 @@
-//! The command line. Every command takes `--json`; exit codes are 0 yes, 1 no, 2 usage, 78 config.
+//! The command line. Every command takes `--json`. Exit codes: 0 success, 1 a problem was found or nothing matched, 2 wrong
+//! usage or a check that could not be completed, 78 invalid config.
 
 pub mod audit;
 pub mod check;

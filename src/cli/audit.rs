@@ -57,7 +57,7 @@ const PARAMETERS: [&str; 18] = [
 
 const HEAD: [&str; 5] = ["WHAT", "MAP", "FOR", "TARGET", "PLACE"];
 
-/// Runs the audit: 0 nothing leads outside, 1 something does or may, 2 Postfix could not be asked.
+/// Runs the audit: 0 nothing leads outside, 1 something does or may, 2 Postfix or one of its maps could not be read.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
     let postconf = Postconf::read(args.config_dir.as_deref(), &PARAMETERS)?;
     let audit = walk::audit(&postconf, &config.organisation);

@@ -21,6 +21,7 @@ const EOF: u16 = 0x000A;
 const HEADER: u16 = 0x0014;
 const FOOTER: u16 = 0x0015;
 const NOTE: u16 = 0x001C;
+const DATE_MODE: u16 = 0x0022;
 const FILE_PASS: u16 = 0x002F;
 const CONTINUE: u16 = 0x003C;
 const BOUND_SHEET: u16 = 0x0085;
@@ -186,6 +187,7 @@ impl<'d, 'r> Sheet<'d, 'r> {
                     self.masks.format(u32::from(id), &code);
                 }
             }
+            DATE_MODE => self.masks.since_1904 = u16_at(content, 0) == Some(1),
             XF => self.masks.style(u32::from(u16_at(content, 2).unwrap_or_default())),
             NUMBER => self.number(content, f64_at(content, 6))?,
             RK => self.number(content, u32_at(content, 6).map(rk))?,

@@ -27,6 +27,7 @@ pub(super) fn ooxml(document: &mut Document<'_>, archive: &Archive<'_>) -> Outco
     reading.find_backgrounds(document, archive);
     let mut shared = Shared::default();
     let mut formats = Masks::default();
+    let mut since_1904 = false;
     // Cells name their strings and formats by number, so these come first.
     for entry in &archive.entries {
         if entry.name.ends_with("sharedStrings.xml") {
@@ -37,8 +38,13 @@ pub(super) fn ooxml(document: &mut Document<'_>, archive: &Archive<'_>) -> Outco
             shared = binary::shared(&reading.content(document, entry).unwrap_or_default());
         } else if entry.name.ends_with("xl/styles.bin") {
             formats = binary::masks(&reading.content(document, entry).unwrap_or_default());
+        } else if entry.name.ends_with("xl/workbook.xml") {
+            since_1904 = sheet::is_since_1904(&reading.content(document, entry).unwrap_or_default());
+        } else if entry.name.ends_with("xl/workbook.bin") {
+            since_1904 = binary::is_since_1904(&reading.content(document, entry).unwrap_or_default());
         }
     }
+    formats.since_1904 = since_1904;
     for entry in &archive.entries {
         let name = &*entry.name;
         if name.ends_with('/') || NO_TEXT.iter().any(|part| name.contains(part)) {

@@ -308,6 +308,40 @@ fn a_list_of_people_is_serious_and_counted_not_listed() {
     }
 }
 
+/// A workbook in which days of birth are dates, as Excel stores them, and the last four digits stand beside them.
+fn workbook_of_dates(format: &str) -> Vec<u8> {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let day = rust_xlsxwriter::Format::new().set_num_format(format);
+    let sheet = book.add_worksheet();
+    for (column, heading) in (0..).zip(["Namn", "Personnummer", "Sista fyra", "Bedömning"]) {
+        sheet.write(0, column, heading).unwrap();
+    }
+    sheet.write(1, 0, "Anna Andersson").unwrap();
+    sheet.write_number_with_format(1, 1, 29_948, &day).unwrap();
+    sheet.write_number(1, 2, 9_874).unwrap();
+    sheet.write(1, 3, "läkarintyg").unwrap();
+    book.save_to_buffer().unwrap()
+}
+
+#[test]
+fn a_day_of_birth_in_a_cell_is_a_date() {
+    let desk = Desk::new();
+    for format in ["yyyy-mm-dd", "yymmdd", "yyyymmdd", "[$-41D]d mmmm yyyy"] {
+        desk.0.write("datum.xlsx", workbook_of_dates(format));
+        let profile = desk.0.path("profile");
+        let profile = profile.display();
+        desk.0.run(&format!(
+            "soffice -env:UserInstallation=file://{profile} --headless --convert-to xls datum.xlsx"
+        ));
+        for name in ["datum.xlsx", "datum.xls"] {
+            let mail = desk.mail("Se bilagan.", name, &desk.0.read(name));
+            let [said] = desk.explain(&[mail]).try_into().unwrap();
+            let header = said["edits"].to_string();
+            assert!(header.contains("class=serious; personnummer=1; health=1"), "{format} {name}: {said}");
+        }
+    }
+}
+
 #[test]
 fn hostile_mail_gets_its_verdict_and_hides_nothing() {
     let desk = Desk::new();

@@ -23,6 +23,7 @@ const PIVOT_NUMBER: u32 = 21;
 const FORMAT: u32 = 44;
 const STYLE: u32 = 47;
 const CELL_RICH: u32 = 62;
+const WORKBOOK_PROPERTIES: u32 = 153;
 const BEGIN_CELL_STYLES: u32 = 617;
 const END_CELL_STYLES: u32 = 618;
 /// Where a cell's value begins: after column and style.
@@ -52,6 +53,14 @@ pub(super) fn masks(part: &[u8]) -> Masks {
         }
     }
     masks
+}
+
+/// Whether the workbook counts its days from 1904 (MS-XLSB 2.4.822).
+pub(super) fn is_since_1904(workbook: &[u8]) -> bool {
+    let mut records = Records { rest: workbook };
+    records.any(|record| {
+        record.kind == WORKBOOK_PROPERTIES && record.content.first().is_some_and(|flags| flags & 1 == 1)
+    })
 }
 
 /// Reads a part: the cells of a sheet in rows; of other records, whatever is written in them.

@@ -180,6 +180,17 @@ impl Cell {
     }
 }
 
+/// Whether the workbook counts its days from 1904 (ECMA-376-1 §18.2.28).
+pub(super) fn is_since_1904(workbook: &[u8]) -> bool {
+    let workbook = words::unlabelled(workbook);
+    markup::xml(&workbook).any(|token| match token {
+        Token::Start(tag) if tag.local() == "workbookPr" => {
+            tag.attribute("date1904").is_some_and(|said| matches!(&*said, "1" | "true"))
+        }
+        _ => false,
+    })
+}
+
 /// The column in a reference such as `AB12`, counted from 0.
 fn column(reference: &str) -> Option<usize> {
     let letters = reference.bytes().take_while(u8::is_ascii_alphabetic).take(COLUMN_LETTERS);
@@ -194,7 +205,8 @@ fn number(value: &str, format: usize, formats: &Masks, out: &mut String) {
         Ok(number) if number.fract() == 0.0 && (0.0..9e15).contains(&number) => {
             out.push_str(&formats.shown(format, number));
         }
-        Ok(_) | Err(_) => out.push_str(value),
+        Ok(number) => out.push_str(formats.date(format, number).as_deref().unwrap_or(value)),
+        Err(_) => out.push_str(value),
     }
 }
 
