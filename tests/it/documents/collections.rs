@@ -68,7 +68,7 @@ fn what_a_peer_reads_is_read_or_said() {
     files_below(Path::new(&folder), &mut files);
     files.sort();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let workers = Workers::of(env!("CARGO_BIN_EXE_postvakt"));
+    let workers = Workers::of(env!("CARGO_BIN_EXE_postvakt")).patient_for(CPU_TIME);
     let scratch = tempfile::tempdir().unwrap();
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
     let (mut dead, mut silent, mut unread) = (Vec::new(), Vec::new(), Vec::new());
