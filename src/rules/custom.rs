@@ -27,16 +27,17 @@ pub static SPEC: Spec = Spec {
 const PAGE: &str = "\
 ## What it finds
 Mail that meets every condition under `when`. A condition may have several values; one of them is enough. The conditions on
-attachments (`attachment_name`, `attachment_type`, `attachment_size_above`) must all be met by the same attachment,
-however deeply it is nested. The grade is *strong*.
+attachments (`attachment_name`, `attachment_kind`, `attachment_type`, `attachment_size_above`) must all be met by the same
+attachment, or by the same file in an archive, however deeply it is nested. The grade is *strong*.
 
 ## Why it matters
 Every organisation has rules of its own: a file type that brought a virus last week, a system that must not write to
 addresses outside, a newsletter that fills the registrar's mailbox.
 
 ## What it misses
-A pattern on names sees the name that the sender gave, not what the file is. A pattern on text sees readable text, not
-images or encrypted parts. If a limit keeps a condition from being checked (a message too large, nested too deeply, with
+A pattern on names sees the name that the sender gave; `attachment_kind` sees what the file is. A pattern on text sees
+readable text, not images or encrypted parts. An archive that is damaged, or encrypted with its names, hides its files: the
+result is *unknown*. If a limit keeps a condition from being checked (a message too large, nested too deeply, with
 too many parts) and no other condition fails, the result is *unknown* and `on_unknown` applies.
 
 ## Settings

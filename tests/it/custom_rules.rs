@@ -2,6 +2,7 @@
 //! found.
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +18,9 @@ use postvakt::limits;
 use postvakt::mail::{Client, Direction};
 use postvakt::rules::{Finding, Rule};
 use postvakt::work::Work;
+
+use super::documents::Scratch;
+use super::documents::messages::base64;
 
 fn rule(when: &str) -> Box<dyn Rule> {
     let text = format!(
@@ -209,7 +213,89 @@ fn with_attachment(name: String, media_type: &str, state: State) -> Facts {
 #[test]
 fn only_what_is_needed_is_asked_for() {
     assert_eq!(rule("subject = 'x'").needs(), Needs::default());
-    assert_eq!(rule("attachment_name = 'x'").needs(), Needs { body: true, ..Needs::default() });
+    let archives = Needs { body: true, archives: true, ..Needs::default() };
+    assert_eq!(rule("attachment_name = 'x'").needs(), archives);
+    assert_eq!(rule("size_above = '1 MB'").needs(), Needs { body: true, ..Needs::default() });
     assert_eq!(rule("text = 'x', sender = 'y'").needs(), Needs { body: true, text: true, ..Needs::NONE });
     assert_eq!(rule("text = 'x'").id(), "custom.x");
+}
+
+#[test]
+fn files_in_archives_are_attachments() {
+    let scratch = Scratch::new();
+    let config = |when: &str| {
+        format!(
+            "[organisation]\nname = 'E'\ndomains = ['exempelby.se']\n[server]\nlisten = ['inet:127.0.0.1:1']\n[store]\n\
+             directory = '/var/lib/postvakt'\n[rules.custom.no-programs]\nmode = 'enforce'\naction = 'reject'\n\
+             on_unknown = 'hold'\nwhen = {{ {when} }}\n"
+        )
+    };
+    scratch.write("names.toml", config(r"attachment_name = '(?i)\.(exe|js)$'"));
+    scratch.write("kinds.toml", config("attachment_kind = ['executable', 'shortcut']"));
+    let program = std::fs::read("/bin/true").unwrap();
+    scratch.write("tool.exe", &program);
+    scratch.write("tool.txt", &program);
+    scratch.write("readme.txt", "hej\n");
+    scratch.write("run.JS", "x()\n");
+    for command in [
+        "zip -q a.zip readme.txt tool.exe",
+        "zip -q b.zip a.zip",
+        "zip -q hidden.zip tool.txt",
+        "zip -q plain.zip readme.txt",
+        "zip -q -P hemligt locked.zip tool.exe",
+        "7z a -bd a.7z tool.exe",
+        "7z a -bd -phemligt -mhe=on sealed.7z tool.exe",
+        "tar -cf a.tar readme.txt run.JS",
+        "gzip -k a.tar",
+    ] {
+        scratch.run(command);
+    }
+    let archive = scratch.read("a.zip");
+    scratch.write("cut.zip", &archive[..600]);
+    scratch.write("torn.zip", &archive[..60]);
+    let files = [
+        // File, by name, by kind.
+        ("a.zip", "rejected", "rejected"),
+        ("b.zip", "rejected", "rejected"),
+        ("a.7z", "rejected", "rejected"),
+        ("a.tar", "rejected", "accepted"),
+        ("a.tar.gz", "rejected", "accepted"),
+        ("hidden.zip", "accepted", "rejected"),
+        ("plain.zip", "accepted", "accepted"),
+        ("readme.txt", "accepted", "accepted"),
+        ("tool.txt", "accepted", "rejected"),
+        ("locked.zip", "rejected", "held"),
+        ("sealed.7z", "held", "held"),
+        ("cut.zip", "rejected", "rejected"),
+        ("torn.zip", "held", "held"),
+    ];
+    for (name, _, _) in files {
+        let message = format!(
+            "From: x@example.org\nTo: anna@exempelby.se\nSubject: Underlag\nMessage-ID: <{name}@example.org>\n\
+             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nHej\n--b\n\
+             Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=\"{name}\"\n\
+             Content-Transfer-Encoding: base64\n\n{}\n--b--\n",
+            base64(&scratch.read(name))
+        );
+        scratch.write(&format!("{name}.eml"), message);
+    }
+    for (config, expected) in [
+        ("names.toml", files.map(|(_, by_name, _)| by_name)),
+        ("kinds.toml", files.map(|(_, _, by_kind)| by_kind)),
+    ] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
+        command.args(["explain", "--json", "--client", "192.0.2.7", "--config", config]);
+        command.args(files.map(|(name, _, _)| format!("{name}.eml")));
+        let output = command.current_dir(scratch.path("")).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let verdicts = said.lines().map(|line| {
+            let said: serde_json::Value = serde_json::from_str(line).unwrap();
+            said["verdict"].as_str().unwrap().to_owned()
+        });
+        let verdicts: Vec<String> = verdicts.collect();
+        for ((name, _, _), (verdict, expected)) in files.iter().zip(verdicts.iter().zip(expected)) {
+            assert_eq!(verdict, expected, "{config} {name}: {said}");
+        }
+        assert_eq!(verdicts.len(), files.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
 }

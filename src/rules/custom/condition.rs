@@ -3,7 +3,8 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::pattern::{Case, Patterns};
-use crate::documents::{Reason, State};
+use crate::documents::kind::Kind;
+use crate::documents::{Reason, State, formats};
 use crate::facts::attachment::Attachment;
 use crate::facts::passage::Place;
 use crate::facts::{Defect, Facts, Needs};
@@ -41,14 +42,30 @@ const WHEN_KEYS: &[Key] = &[
         "Any header field of that name, unfolded; encoded words are not decoded.",
     ),
     when("size_above", "size", "\"10 MB\"", "The message is larger than this, as transferred."),
-    when("attachment_name", "pattern", "'(?i)\\.(exe|scr|js)$'", "The decoded name of an attachment."),
+    when(
+        "attachment_name",
+        "pattern",
+        "'(?i)\\.(exe|scr|js)$'",
+        "The decoded name of an attachment, or of a file in an archive.",
+    ),
     when(
         "attachment_type",
         "pattern",
         "'^application/zip$'",
-        "The declared media type of an attachment, in lower case and without parameters.",
+        "The media type of an attachment: as declared, in lower case and without parameters; of a file in an archive, by its content.",
     ),
-    when("attachment_size_above", "size", "\"10 MB\"", "An attachment is larger than this, after decoding."),
+    when(
+        "attachment_kind",
+        "list of kinds",
+        "[\"executable\", \"shortcut\"]",
+        "What an attachment or a file in an archive is by its content, whatever it is called.",
+    ),
+    when(
+        "attachment_size_above",
+        "size",
+        "\"10 MB\"",
+        "An attachment, or a file in an archive, is larger than this after decoding.",
+    ),
 ];
 
 const fn when(name: &'static str, kind: &'static str, example: &'static str, meaning: &'static str) -> Key {
@@ -79,6 +96,7 @@ pub(super) enum Condition {
 /// What must be true of one and the same attachment; what is absent is not asked.
 #[derive(Debug, Default)]
 pub(super) struct AttachmentIs {
+    kinds: Option<Vec<Kind>>,
     name: Option<Patterns>,
     media_type: Option<Patterns>,
     size_above: Option<u64>,
@@ -110,6 +128,7 @@ pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
     all.extend(when.table("header", headers).unwrap_or_default());
     all.extend(when.optional("size_above", parse::size).map(Condition::SizeAbove));
     let attachment = AttachmentIs {
+        kinds: kinds(when),
         name: patterns(when, "attachment_name", Case::Told),
         media_type: patterns(when, "attachment_type", Case::Told),
         size_above: when.optional("attachment_size_above", parse::size),
@@ -130,6 +149,20 @@ fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
         when.wrong("direction", value.at, Fault::new("is empty", right));
     }
     Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
+}
+
+fn kinds(when: &mut Settings<'_>) -> Option<Vec<Kind>> {
+    let word = parse::one_of(&Kind::ALL, Kind::as_str);
+    let value = when.value("attachment_kind")?;
+    let values = value.one_or_more();
+    if values.is_empty() {
+        when.wrong(
+            "attachment_kind",
+            value.at,
+            Fault::new("is empty", "write [\"executable\"], or remove the key"),
+        );
+    }
+    Some(values.iter().filter_map(|value| when.accept("attachment_kind", value.at, word(value))).collect())
 }
 
 fn patterns(when: &mut Settings<'_>, key: &'static str, case: Case) -> Option<Patterns> {
@@ -165,7 +198,8 @@ impl Condition {
             | Self::Recipient(_)
             | Self::Subject(_)
             | Self::Header { .. } => Needs::default(),
-            Self::SizeAbove(_) | Self::Attachment(_) => Needs { body: true, ..Needs::default() },
+            Self::SizeAbove(_) => Needs { body: true, ..Needs::default() },
+            Self::Attachment(_) => Needs { body: true, archives: true, ..Needs::default() },
             Self::Text(_) => Needs { body: true, text: true, ..Needs::default() },
         }
     }
@@ -245,7 +279,7 @@ fn was_cut(value: &str, limit: usize) -> bool {
 
 impl AttachmentIs {
     fn asks(&self) -> bool {
-        self.name.is_some() || self.media_type.is_some() || self.size_above.is_some()
+        self.kinds.is_some() || self.name.is_some() || self.media_type.is_some() || self.size_above.is_some()
     }
 
     fn holds(&self, facts: &Facts) -> Held {
@@ -262,11 +296,11 @@ impl AttachmentIs {
             | Defect::OddMessageId
             | Defect::Cut => false,
         });
-        for attachment in facts.attachments.iter().filter(|attachment| attachment.is_a_part()) {
+        for attachment in &facts.attachments {
             match self.holds_of(attachment) {
                 Held::Yes | Held::For(_) => return Held::Yes,
                 Held::Unknown => unknown = true,
-                Held::No => unknown |= hides_others(attachment),
+                Held::No => unknown |= hides_others(attachment, &facts.attachments),
             }
         }
         if unknown { Held::Unknown } else { Held::No }
@@ -274,6 +308,17 @@ impl AttachmentIs {
 
     fn holds_of(&self, attachment: &Attachment) -> Held {
         let mut unknown = false;
+        if let Some(any) = &self.kinds
+            && !any.contains(&attachment.kind)
+        {
+            // What is encrypted may be anything.
+            if attachment.kind != Kind::Unknown
+                || matches!(attachment.state, State::Plain | State::Readable(_))
+            {
+                return Held::No;
+            }
+            unknown = true;
+        }
         if let Some(any) = &self.name
             && !attachment.names().any(|name| any.match_in(name))
         {
@@ -300,12 +345,22 @@ impl AttachmentIs {
     }
 }
 
-/// Whether there may be attachments inside this one that could not be read.
-fn hides_others(attachment: &Attachment) -> bool {
-    let unread = matches!(
-        attachment.state,
-        State::Uninspectable(Reason::Limit | Reason::Structure | Reason::Encoding)
-    );
-    unread
-        && (attachment.media_type.starts_with("message/") || attachment.media_type.starts_with("multipart/"))
+/// Whether there may be files inside this one that could not be seen: it is no whole archive, or one that is encrypted
+/// with its names.
+fn hides_others(attachment: &Attachment, all: &[Attachment]) -> bool {
+    let Attachment { path, name, media_type, kind, state, .. } = attachment;
+    let is_message = media_type.starts_with("message/") || media_type.starts_with("multipart/");
+    match state {
+        State::Plain | State::Readable(_) => false,
+        State::Uninspectable(reason) => {
+            let of_structure = matches!(reason, Reason::Limit | Reason::Structure | Reason::Encoding);
+            is_message && of_structure || formats::row(*kind).is_archive(name)
+        }
+        State::Encrypted(_) => {
+            let is_inside = |other: &Attachment| {
+                other.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            };
+            formats::row(*kind).is_archive(name) && !all.iter().any(is_inside)
+        }
+    }
 }
