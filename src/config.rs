@@ -14,7 +14,7 @@ pub mod minimise;
 mod notices;
 pub mod load;
 mod policies;
-mod records;
+pub mod records;
 pub mod raw;
 mod receipts;
 pub mod reference;
@@ -32,6 +32,7 @@ use jiff::tz::TimeZone;
 
 use crate::address::Address;
 use crate::facts::Needs;
+use crate::limits;
 pub use crate::milter::listener::{Listen, ListenAddress};
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
@@ -103,6 +104,35 @@ pub struct Store {
     pub retention: Vec<Retention>,
     /// Whose mail leaves no subject and no names of attachments.
     pub minimise: Option<Minimise>,
+    /// Who may read it for which reason.
+    pub access: Access,
+}
+
+/// `[store.access]`: what may be read of the log, and for which reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// With what a purpose has to begin; anything where there is none.
+    pub purposes: Vec<String>,
+    /// Addresses inside that are no person's.
+    pub functions: Vec<Address>,
+    /// Days that a search for operation may cover.
+    pub days: u32,
+    /// Rows that it may show.
+    pub rows: u32,
+    /// Whether a decision counts only when a second person has approved it.
+    pub four_eyes: bool,
+}
+
+impl Default for Access {
+    fn default() -> Self {
+        Self {
+            purposes: Vec::new(),
+            functions: Vec::new(),
+            days: limits::OPERATION_DAYS,
+            rows: limits::OPERATION_ROWS,
+            four_eyes: false,
+        }
+    }
 }
 
 /// `[[store.retention]]`: the period of one authority.

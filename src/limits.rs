@@ -447,6 +447,16 @@ pub const HEADS_END_TIME: Duration = Duration::from_secs(5);
 /// Tree heads that wait for their copy's place to be there again; at one in five minutes a month. They stay beside the
 /// log in any case.
 pub const HEADS_WAITING: usize = 10_000;
+/// Days that one search for operation covers where the config does not say: faults are reported within a month.
+pub const OPERATION_DAYS: u32 = 31;
+/// The most that a config may say: a year and a day.
+pub const OPERATION_DAYS_MOST: u32 = 366;
+/// Rows that one search for operation shows where the config does not say: more than anybody reads for one fault.
+pub const OPERATION_ROWS: u32 = 200;
+/// The most that a config may say.
+pub const OPERATION_ROWS_MOST: u32 = 100_000;
+/// Letters of a purpose, at least: the shortest words that say one have as many.
+pub const PURPOSE_LETTERS: usize = 4;
 /// How far past the log's newest record retention counts, whatever the clock says.
 pub const RETENTION_SLACK: SignedDuration = SignedDuration::from_hours(24);
 /// A time without mail that no organisation has: longer, and the clock may have jumped.

@@ -17,6 +17,8 @@ pub struct Organisation {
     pub domains: Vec<DomainPattern>,
     /// The domains by which Microsoft 365 and Exchange reach its mailboxes; people write to none of them.
     pub routing_domains: Vec<DomainPattern>,
+    /// Further domains of its mailboxes: each has there the name that it has at the first of `domains`.
+    pub alias_domains: Vec<Domain>,
     /// The networks of its own hosts.
     pub internal_networks: Vec<IpNet>,
     /// The name under which its gateway states what it checked (RFC 8601 §2.2).
@@ -30,7 +32,7 @@ pub struct Organisation {
 impl Organisation {
     /// Whether the domain is one of the organisation's.
     pub fn owns_domain(&self, domain: &Domain) -> bool {
-        self.all_domains().any(|pattern| pattern.matches(domain))
+        self.all_domains().any(|pattern| pattern.matches(domain)) || self.alias_domains.contains(domain)
     }
 
     fn all_domains(&self) -> impl Iterator<Item = &DomainPattern> {
@@ -51,7 +53,9 @@ impl Organisation {
 
     /// Whether the address is inside. An address without a domain (`postmaster`, RFC 5321 §4.1.1.3) is this host's.
     pub fn owns(&self, address: &Address) -> bool {
-        address.domain_name().is_none() || self.all_domains().any(|pattern| pattern.matches_address(address))
+        address.domain_name().is_none()
+            || self.all_domains().any(|pattern| pattern.matches_address(address))
+            || self.is_at_alias(address)
     }
 
     /// Whether mail to the address stays inside: it is the organisation's, and has no route that leads on.
@@ -71,23 +75,46 @@ impl Organisation {
         }
     }
 
-    /// Whether two addresses mean the same mailbox. A name alone, and one at a routing domain, is the mailbox of that
-    /// name at the first of the organisation's domains.
+    /// Whether two addresses mean the same mailbox. A name alone, and one at a routing or an alias domain, is the mailbox
+    /// of that name at the first of the organisation's domains.
     pub fn is_same_mailbox(&self, one: &Address, other: &Address) -> bool {
         one == other || self.identity(one) == self.identity(other)
     }
 
-    fn identity(&self, address: &Address) -> Address {
+    /// The address that stands for a mailbox, by whichever of its addresses it is named.
+    pub fn identity(&self, address: &Address) -> Address {
         let mailbox = self.mailbox(address);
         let routing = || self.routing_domains.iter().any(|pattern| pattern.matches_address(&mailbox));
-        match self.domains.first() {
-            Some(DomainPattern::Exact(first) | DomainPattern::Below(first))
-                if mailbox.domain_name().is_none() || routing() =>
-            {
+        match self.first_domain() {
+            Some(first) if mailbox.domain_name().is_none() || routing() || self.is_at_alias(&mailbox) => {
                 Address::from_parts(mailbox.local(), first)
             }
             _ => mailbox,
         }
+    }
+
+    fn first_domain(&self) -> Option<&Domain> {
+        self.domains.first().map(|(DomainPattern::Exact(first) | DomainPattern::Below(first))| first)
+    }
+
+    fn is_at_alias(&self, address: &Address) -> bool {
+        address.domain_name().is_some_and(|name| self.alias_domains.iter().any(|alias| alias.as_str() == name))
+    }
+
+    /// The other addresses of the same mailbox: its name at the first of the organisation's domains, at each alias domain
+    /// and at each routing domain that is written out.
+    pub fn aliases(&self, address: &Address) -> Vec<Address> {
+        let own = self.identity(address);
+        let Some(first) = self.first_domain().filter(|first| own.domain_name() == Some(first.as_str())) else {
+            return Vec::new();
+        };
+        let routing = self.routing_domains.iter().filter_map(|pattern| match pattern {
+            DomainPattern::Exact(domain) => Some(domain),
+            DomainPattern::Below(_) => None,
+        });
+        let domains = std::iter::once(first).chain(&self.alias_domains).chain(routing);
+        let all = domains.map(|domain| Address::from_parts(own.local(), domain));
+        all.filter(|alias| alias != address).collect()
     }
 
     /// Whether a List-Id (RFC 2919) names a list of the organisation's: the id is a name below its domain.
@@ -161,6 +188,16 @@ mod tests {
         for other in ["anna@skola.exempelby.se", "anna@example.org", "bo@exempelby.se", "annab"] {
             assert!(!own.is_same_mailbox(&anna, &address(other)), "{other}");
         }
+        let aliased = Organisation { alias_domains: vec![Domain::new("exempelbykommun.se")], ..own.clone() };
+        let alias = address("Anna+x@exempelbykommun.se");
+        assert!(aliased.owns(&alias) && aliased.is_same_mailbox(&anna, &alias) && !own.owns(&alias));
+        assert_eq!(aliased.aliases(&anna).iter().map(Address::as_str).collect::<Vec<_>>(), [
+            "anna@exempelbykommun.se",
+            "anna@exempelbykommun.mail.onmicrosoft.com"
+        ]);
+        assert_eq!(aliased.aliases(&address("anna@exempelbykommun.se"))[0], anna);
+        assert!(aliased.aliases(&address("anna@skola.exempelby.se")).is_empty());
+        assert!(aliased.aliases(&address("x@example.org")).is_empty());
         // A stranger's tag is his own business.
         assert!(!own.is_same_mailbox(&address("x@example.org"), &address("x+a@example.org")));
         assert_eq!(own.mailbox(&address("anna+x@exempelby.se")).as_str(), "anna@exempelby.se");

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod columns;
+pub mod pseudonyms;
 mod seen;
 
 use std::fmt;

@@ -6,6 +6,7 @@
 
 pub mod access;
 mod epoch;
+pub mod gate;
 pub mod heads;
 pub mod index;
 mod key;

@@ -15,12 +15,15 @@ mod verify;
 mod verify_export;
 
 use std::io::{self, BufWriter, IsTerminal as _, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, ensure};
+use ipnet::IpNet;
 use jiff::Timestamp;
 
 use super::{NO, USAGE, YES};
+use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
 use crate::record::{Outcome, RecordId};
@@ -28,7 +31,9 @@ use crate::report::period::Length;
 use crate::rules::Confidence;
 use crate::store::access::{Reader, Via};
 use crate::store::query::{Needle, Party, Query};
-use crate::store::session::{self, Gate, Read, Request, Session};
+use crate::mail::Direction;
+use crate::settings::parse;
+use crate::store::session::{self, Basis, Gate, Read, Request, Session};
 use moment::End;
 use table::Table;
 
@@ -134,6 +139,15 @@ struct QueryArgs {
     /// End of the period. A date includes that whole day.
     #[arg(long, value_name = "T")]
     until: Option<String>,
+    /// Person whose mail it is: sender, recipient or author, also with a suffix after a plus sign and at alias domains.
+    #[arg(long, value_name = "A", value_parser = whole)]
+    person: Vec<Party>,
+    /// Part of the address of a sender, recipient or author. Requires a decision.
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// Author, in From: a whole address or @domain.
+    #[arg(long, value_name = "A", value_parser = whole)]
+    from: Option<Party>,
     /// Envelope sender: a whole address, @domain, or <> for bounces.
     #[arg(long, value_name = "A", value_parser = Party::parse)]
     sender: Option<Party>,
@@ -146,6 +160,18 @@ struct QueryArgs {
     /// Text in the name of an attachment, in any case.
     #[arg(long, value_name = "TEXT")]
     attachment: Option<String>,
+    /// Login of the client that sent the mail. Requires a decision.
+    #[arg(long, value_name = "U")]
+    user: Option<String>,
+    /// Client: an IP address, or a network such as 10.1.0.0/16.
+    #[arg(long, value_name = "IP", value_parser = network)]
+    client: Option<IpNet>,
+    /// Direction of the mail.
+    #[arg(long, value_name = "D", value_parser = one_of(&Direction::ALL.map(Direction::as_str)))]
+    direction: Option<String>,
+    /// Only mail larger than this, such as 10 MB.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    size_above: Option<u64>,
     /// Verdict on the mail.
     #[arg(long, value_name = "V", value_parser = one_of(&Outcome::ALL.map(Outcome::as_str)))]
     verdict: Option<String>,
@@ -171,13 +197,20 @@ struct QueryArgs {
 
 /// Why the log is read.
 #[derive(Debug, Default, clap::Args)]
-struct Reason {
-    /// Purpose of the access. Required unless --decision is given.
+pub(super) struct Reason {
+    /// Purpose of the access. By itself it permits operation: one mail by its id in full; otherwise few rows of a short
+    /// period, with pseudonyms for the people inside.
     #[arg(long, value_name = "TEXT")]
     purpose: Option<String>,
-    /// Reference of the decision that permits the access. Required if the query names a person inside.
-    #[arg(long, value_name = "REF")]
+    /// Reference of the decision that permits the access. It opens the mail of its persons in its period.
+    #[arg(long, value_name = "REF", group = "basis")]
     decision: Option<String>,
+    /// Person who asks about their own mail. It opens that person's mail, and their extract tells of it.
+    #[arg(long, value_name = "ADDRESS", group = "basis", value_parser = person)]
+    own_request: Option<Address>,
+    /// Reference of a request for public records. It opens the log, and places a legal hold on what is asked for.
+    #[arg(long, value_name = "DNR", group = "basis")]
+    request: Option<String>,
 }
 
 impl Args {
@@ -246,9 +279,30 @@ pub fn print_all(config: &Config) -> anyhow::Result<()> {
     let terminal = io::stdout().is_terminal();
     let directory = &config.store.directory;
     let out = &mut io::stdout().lock();
-    let reason = session::Reason { purpose: "demo".to_owned(), decision: String::new() };
+    let reason = session::Reason::decision("demo");
     let request = Request::new("search", Query::default(), reason);
     Context { directory, config, json: false, terminal, out }.search(&request, true).map(drop)
+}
+
+fn whole(text: &str) -> Result<Party, &'static str> {
+    Party::parse(text).and_then(|party| match party {
+        Party::Null => Err("write a whole address or @domain"),
+        Party::Domain(_) | Party::Address(_) => Ok(party),
+    })
+}
+
+fn person(text: &str) -> Result<Address, &'static str> {
+    let address = Address::parse(text).filter(|address| address.domain().is_some());
+    address.ok_or("write a whole address, such as anna@exempelby.se")
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let alone = |text: &str| text.parse::<IpAddr>().map(|address| IpNet::from(address.to_canonical()));
+    text.parse().or_else(|_| alone(text)).map_err(|_| "write an IP address, or a network such as 10.1.0.0/16")
+}
+
+fn size(text: &str) -> Result<u64, &'static str> {
+    parse::size_of(text.trim()).or_else(|| text.trim().parse().ok()).ok_or(parse::SIZE)
 }
 
 fn one_of(words: &[&'static str]) -> clap::builder::PossibleValuesParser {
@@ -280,13 +334,24 @@ fn past(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::Re
 
 impl Reason {
     /// The reason, as it is stated.
-    fn stated(&self) -> session::Reason {
+    pub(super) fn stated(&self) -> session::Reason {
         let text = |text: Option<&String>| text.map_or("", |text| text.trim()).to_owned();
-        session::Reason { purpose: text(self.purpose.as_ref()), decision: text(self.decision.as_ref()) }
+        let basis = match (&self.decision, &self.own_request, &self.request) {
+            (Some(decision), ..) if !decision.trim().is_empty() => Basis::Decision(text(Some(decision))),
+            (_, Some(person), _) => Basis::OwnRequest(person.clone()),
+            (.., Some(request)) => Basis::Request(text(Some(request))),
+            _ => Basis::Operation,
+        };
+        session::Reason { purpose: text(self.purpose.as_ref()), basis }
+    }
+
+    /// A decision by which a part of the program itself reads.
+    pub(super) fn of_decision(reference: &str) -> Self {
+        Self { decision: Some(reference.to_owned()), ..Self::default() }
     }
 
     /// This reason, or that purpose where none was stated.
-    fn or(&self, purpose: &str) -> session::Reason {
+    pub(super) fn or(&self, purpose: &str) -> session::Reason {
         let stated = self.stated();
         if stated.purpose.is_empty() {
             return session::Reason { purpose: purpose.to_owned(), ..stated };
@@ -300,6 +365,13 @@ impl QueryArgs {
         Ok(Query {
             sender: self.sender.clone(),
             recipient: self.recipient.clone(),
+            from: self.from.clone(),
+            user: self.user.as_deref().map(str::trim).map(str::to_owned),
+            client: self.client,
+            direction: Direction::ALL.into_iter().find(|way| Some(way.as_str()) == self.direction.as_deref()),
+            size_above: self.size_above,
+            name: self.name.as_deref().map(Needle::new),
+            person: self.person.clone(),
             subject: self.subject.as_deref().map(Needle::new),
             attachment: self.attachment.as_deref().map(Needle::new),
             verdict: self.verdict.as_deref().and_then(Outcome::parse),
@@ -328,13 +400,7 @@ impl<'a> Context<'a> {
     fn gate(&self) -> Gate<'a> {
         let config = self.config;
         let reader = Reader::of_this_process(Via::CommandLine);
-        Gate {
-            directory: self.directory,
-            reader,
-            organisation: &config.organisation,
-            zone: &config.time_zone,
-            config: &config.hash,
-        }
+        Gate::new(self.directory, config, reader)
     }
 
     /// Reads within a session. The exit code, and what was made of it where it was not refused.
@@ -367,14 +433,20 @@ fn told<T>(read: Read<T>) -> (u8, Option<T>) {
             eprintln!("postvakt: refused: {why}");
             (USAGE, None)
         }
-        Read::Given { value, left_out, unused, .. } => {
+        Read::Given { value, rows, left_out, unused, capped } => {
+            if capped {
+                eprintln!(
+                    "postvakt: only the first {rows} rows are shown, the most that operation may see: narrow the search, \
+                     or state another reason"
+                );
+            }
             for file in &unused {
                 eprintln!("postvakt: {file}: not used; every record that it is of was read instead");
             }
             for file in &left_out {
                 eprintln!("postvakt: skipped: {file}");
             }
-            (if left_out.is_empty() { YES } else { NO }, Some(value))
+            (if left_out.is_empty() && !capped { YES } else { NO }, Some(value))
         }
     }
 }

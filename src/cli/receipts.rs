@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
+use super::log::Reason;
 use super::{NO, YES, write_table};
 use crate::config::Config;
 use crate::courier::requests::{self, Request};
@@ -17,7 +18,7 @@ use crate::record::OutboxKind;
 use crate::store::access::{Reader, Via};
 use crate::store::outbox::{Listed, State};
 use crate::store::query::Query;
-use crate::store::session::{self, Gate, Read, Reason, Session};
+use crate::store::session::{self, Gate, Read, Session};
 
 /// `receipts`.
 #[derive(Debug, clap::Args)]
@@ -39,11 +40,15 @@ enum Verb {
         /// Show only this state.
         #[arg(long, value_name = "STATE", value_parser = ["pending", "sent", "failed", "cancelled"])]
         state: Option<String>,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Show the text of a receipt or notice, its recipient, and what happened to it.
     Show {
         /// Reference, such as PV-2026-7K3M9Q, or the beginning of the key.
         id: String,
+        #[command(flatten)]
+        reason: Reason,
     },
     /// Send a receipt or notice now, even if it failed or was cancelled. A sent one is not sent again.
     Retry {
@@ -61,8 +66,9 @@ enum Verb {
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
     let zone = &config.time_zone;
     let mut out = io::stdout().lock();
+    let operation = Reason::default();
     match &args.command {
-        Verb::List { state } => within(config, "receipts list", "", |session| {
+        Verb::List { state, reason } => within(config, "receipts list", "", reason, |session| {
             let mut all = session.outbox(Timestamp::now())?;
             all.retain(|listed| state.as_deref().is_none_or(|state| listed.state.as_str() == state));
             session.count(all.len() as u64);
@@ -75,17 +81,17 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
             }
             Ok(YES)
         }),
-        Verb::Show { id } => within(config, "receipts show", id, |session| {
+        Verb::Show { id, reason } => within(config, "receipts show", id, reason, |session| {
             let found = find(session, id)?;
             for listed in &found {
                 show(&mut out, listed, args.json, zone)?;
             }
             Ok(if found.is_empty() { NO } else { YES })
         }),
-        Verb::Retry { id } => within(config, "receipts retry", id, |session| {
+        Verb::Retry { id } => within(config, "receipts retry", id, &operation, |session| {
             ask(session, &mut out, &config.store.directory, id, Request::Retry, args.json)
         }),
-        Verb::Cancel { id } => within(config, "receipts cancel", id, |session| {
+        Verb::Cancel { id } => within(config, "receipts cancel", id, &operation, |session| {
             ask(session, &mut out, &config.store.directory, id, Request::Cancel, args.json)
         }),
     }
@@ -96,22 +102,16 @@ fn within(
     config: &Config,
     verb: &'static str,
     id: &str,
+    reason: &Reason,
     work: impl FnOnce(&mut Session) -> anyhow::Result<u8>,
 ) -> anyhow::Result<u8> {
     let directory = &config.store.directory;
     if !directory.join("lock").exists() {
         bail!("{}: no log here; `postvakt serve` creates it", directory.display());
     }
-    let reason = Reason { purpose: "operation of the outbox".to_owned(), decision: String::new() };
+    let reason = reason.or("operation of the outbox");
     let request = session::Request::new(verb, Query::default(), reason).with(json!({ "id": id }));
-    let reader = Reader::of_this_process(Via::CommandLine);
-    let gate = Gate {
-        directory,
-        reader,
-        organisation: &config.organisation,
-        zone: &config.time_zone,
-        config: &config.hash,
-    };
+    let gate = Gate::new(directory, config, Reader::of_this_process(Via::CommandLine));
     match gate.read(&request, work)? {
         Read::Given { value, .. } => Ok(value),
         Read::Refused(why) => bail!("refused: {why}"),
@@ -258,7 +258,8 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
 
 /// Prints the outbox of a store, and one receipt whole, as `demo` does at its end.
 pub fn print_all(config: &Config) -> anyhow::Result<()> {
-    let printed = within(config, "receipts list", "", |session| {
+    let reason = Reason::of_decision("demo");
+    let printed = within(config, "receipts list", "", &reason, |session| {
         let all = session.outbox(Timestamp::now())?;
         session.count(all.len() as u64);
         let mut out = io::stdout().lock();

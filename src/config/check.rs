@@ -13,7 +13,7 @@ use super::{
     Config, Disclosure, ListenAddress, ParseContext, Server, Store, listen, notices, policies, records,
     reference, services,
 };
-use crate::address::DomainPattern;
+use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
 use crate::limits;
 use crate::notice::NoticeSettings;
@@ -122,12 +122,14 @@ fn organisation(section: &mut Settings<'_>) -> (Option<Organisation>, TimeZone) 
         section.required("name", "write name = \"Exempelby kommun\"", |v| parse::text(v).map(str::to_owned));
     let domains = domains(section);
     let routing_domains = routing_domains(section);
+    let alias_domains = alias_domains(section);
     let internal_networks = networks(section);
     let zone = section.optional("time_zone", time_zone).unwrap_or(TimeZone::UTC);
     let organisation = name.zip(domains).map(|(name, domains)| Organisation {
         name,
         domains,
         routing_domains,
+        alias_domains,
         internal_networks,
         ..Organisation::default()
     });
@@ -162,6 +164,18 @@ fn routing_domains(section: &mut Settings<'_>) -> Vec<DomainPattern> {
         domains.extend(section.accept("routing_domains", value.at, routing_domain(value)));
     }
     domains
+}
+
+fn alias_domains(section: &mut Settings<'_>) -> Vec<Domain> {
+    let exact = |value: &Value| match domain(value)? {
+        DomainPattern::Exact(exact) => Ok(exact),
+        DomainPattern::Below(below) => Err(Fault::new(
+            format!("*.{below} does not say at which domain a mailbox has the same name"),
+            "write each alias domain out",
+        )),
+    };
+    let values = section.list("alias_domains").unwrap_or_default();
+    values.iter().filter_map(|value| section.accept("alias_domains", value.at, exact(value))).collect()
 }
 
 fn routing_domain(value: &Value) -> Result<DomainPattern, Fault> {
@@ -293,7 +307,9 @@ fn store(
     });
     let retention = records::periods(section);
     let minimise = section.table("minimise", records::minimise).flatten();
-    Some(Store { directory: directory?, heads: heads?, nested: nested?, retention, minimise })
+    let access = section.table_or_defaults("access", records::access).flatten();
+    let (directory, heads, nested) = (directory?, heads?, nested?);
+    Some(Store { directory, heads, nested, retention, minimise, access: access? })
 }
 
 fn disclosure(section: &mut Settings<'_>) -> Disclosure {

@@ -3,7 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::minimise::{Covered, Minimise};
-use super::{HeadMail, Heads, Retention};
+use super::{Access, HeadMail, Heads, Retention};
 use crate::address::Domain;
 use crate::limits;
 use crate::notice::NoticeSettings;
@@ -64,6 +64,34 @@ fn period(section: &mut Settings<'_>) -> Option<Retention> {
         section.required("keep", "write keep = \"365 d\"", parse::duration_up_to(limits::RETENTION_LONGEST));
     let decision = section.required("decision", "write decision = \"KS 2026/45\"", text);
     Some(Retention { authority: authority?, mailboxes: mailboxes?, keep: keep?, decision: decision? })
+}
+
+/// `[store.access]`.
+pub(super) fn access(section: &mut Settings<'_>) -> Option<Access> {
+    let purposes = section.list("purposes").unwrap_or_default();
+    let purpose = |value: &Value| {
+        let given = parse::text(value)?.trim();
+        if is_purpose(given) {
+            return Ok(given.to_owned());
+        }
+        Err(Fault::new(format!("{} says too little", parse::shown(given)), "write what the log is read for"))
+    };
+    let purposes =
+        purposes.iter().filter_map(|value| section.accept("purposes", value.at, purpose(value))).collect();
+    let functions = section.list("function_mailboxes").unwrap_or_default();
+    let functions = functions
+        .iter()
+        .filter_map(|value| section.accept("function_mailboxes", value.at, parse::address(value)))
+        .collect();
+    let days = section.optional("operation_days", parse::number(1, limits::OPERATION_DAYS_MOST));
+    let rows = section.optional("operation_rows", parse::number(1, limits::OPERATION_ROWS_MOST));
+    let four_eyes = section.optional("four_eyes", parse::flag);
+    Some(Access { purposes, functions, days: days?, rows: rows?, four_eyes: four_eyes? })
+}
+
+/// Whether the text can say what the log is read for: `.` and `x` cannot.
+pub fn is_purpose(text: &str) -> bool {
+    text.chars().filter(|c| c.is_alphabetic()).count() >= limits::PURPOSE_LETTERS
 }
 
 /// `[store.minimise]`.

@@ -1,18 +1,15 @@
 //! Profiles: what of a record an export gives away. Whatever is masked is counted, and can be listed for review.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use sha2::{Digest as _, Sha256};
 
 use super::numbers;
-use crate::address::Address;
-use crate::organisation::Organisation;
 use crate::record::Record;
 use crate::record::columns::{COLUMNS, Column, Mask as Hiding};
+pub use crate::record::pseudonyms::Pseudonyms;
 use crate::scan;
 use crate::store::query::composed;
 use crate::store::search::Found;
@@ -168,37 +165,7 @@ fn find_word(text: &str, word: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// Pseudonyms by a key: the same address has the same one wherever the key is the same, and who does not have the key
-/// cannot find out whose it is by trying addresses.
-#[derive(Clone, Debug)]
-pub struct Pseudonyms<'a> {
-    /// The key.
-    pub key: [u8; 32],
-    /// Whose addresses keep their domain: it tells of no person.
-    pub organisation: &'a Organisation,
-}
-
 impl Pseudonyms<'_> {
-    /// The pseudonym of an address; `<>` stays as it is.
-    pub fn of(&self, address: &str) -> String {
-        let Some(address) = Address::parse(address) else { return address.to_owned() };
-        let own = format!("p-{}", self.hash("address", address.key()));
-        match address.domain() {
-            Some(domain) if self.organisation.owns(&address) => format!("{own}@{domain}"),
-            Some(domain) => format!("{own}@d-{}.invalid", self.hash("domain", domain.as_str())),
-            None => own,
-        }
-    }
-
-    fn hash(&self, what: &str, text: &str) -> String {
-        let hash =
-            Sha256::new().chain_update(self.key).chain_update(what).chain_update([0]).chain_update(text);
-        hash.finalize().iter().take(5).fold(String::new(), |mut hex, octet| {
-            let _ = write!(hex, "{octet:02x}");
-            hex
-        })
-    }
-
     /// Replaces all that tells of whom a record is. Subjects and names keep their length and their kind.
     fn apply(&self, record: &mut Record) {
         for column in columns() {
@@ -224,7 +191,7 @@ impl Pseudonyms<'_> {
                 let plain = kind.len() <= 5 && kind.bytes().all(|octet| octet.is_ascii_alphanumeric());
                 if plain && !kind.is_empty() { format!("*.{}", kind.to_lowercase()) } else { "*".into() }
             }
-            Hiding::Hash => self.hash("id", text),
+            Hiding::Hash | Hiding::Login => self.hash("id", text),
             Hiding::Receipts => {
                 let parts = text.split("; ").filter_map(|part| part.split_once('='));
                 let shown = parts.map(|(mailbox, outcome)| {

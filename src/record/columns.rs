@@ -73,6 +73,8 @@ pub enum Mask {
     Ending,
     /// A hash.
     Hash,
+    /// A hash, of what may be a name.
+    Login,
     /// The pseudonyms of the mailboxes, and what became of the receipts without their references.
     Receipts,
 }
@@ -142,7 +144,7 @@ pub static COLUMNS: [Column; 20] = columns! {
     message_id      1 text!(message_id),  Hash,      40.0, "Message-ID",         "email.message_id";
     client          1 text!(client),      Hash,      16.0, "Klient",             "source.ip";
     helo            1 text!(helo),        Hash,      24.0, "HELO",               "postvakt.helo";
-    auth_user       1 text!(auth_user),   Hash,      20.0, "Inloggad",           "user.name";
+    auth_user       1 text!(auth_user),   Login,     20.0, "Inloggad",           "user.name";
     tls             1 text!(tls),         None,      20.0, "TLS",                "tls.cipher";
     config          1 text!(config),      None,      18.0, "Konfiguration",      "postvakt.config";
     receipt         1 text!(receipt),     Receipts,  20.0, "Kvitto",             "postvakt.receipt";

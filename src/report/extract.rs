@@ -14,8 +14,9 @@ use crate::export::profile::MASKED;
 use crate::export::{Heading, Line, local};
 use crate::record::Record;
 use crate::record::columns::LeafForm;
-use crate::store::access::{AccessError, Done};
+use crate::store::access::{Access, AccessError, Done};
 use crate::store::query::Party;
+use crate::store::register::Register;
 use crate::store::session::Session;
 
 /// One time when records of the person were looked at; by whom is not said.
@@ -39,25 +40,38 @@ pub fn looks(session: &Session, person: &[Party], zone: &TimeZone) -> Result<Vec
             continue;
         }
         if session.showed(&done, person) {
-            let (purpose, decision) = (done.access.purpose, done.access.decision);
-            let stated =
-                if purpose.is_empty() { register.purpose(&decision).unwrap_or_default() } else { &purpose };
-            let purpose = stated.to_owned();
-            looks.push(Look {
-                time: local(done.access.time, zone),
-                verb: done.access.verb,
-                purpose,
-                decision,
-            });
+            let (time, verb) = (local(done.access.time, zone), done.access.verb.clone());
+            let (purpose, decision) = why(&done.access, person, &register);
+            looks.push(Look { time, verb, purpose, decision });
         }
     }
     Ok(looks)
 }
 
+/// What for, and by which decision or request. Who else asked about their own mail is not told.
+fn why(access: &Access, person: &[Party], register: &Register) -> (String, String) {
+    let (mut purpose, mut reference) = (access.purpose.clone(), access.decision.clone());
+    let basis = if !access.own_request.is_empty() {
+        let own = person.iter().any(|own| own.has(&access.own_request));
+        if own { "egen begäran" } else { "en annan persons egen begäran" }
+    } else if !access.request.is_empty() {
+        reference.clone_from(&access.request);
+        "begäran om allmän handling"
+    } else {
+        register.purpose(&access.decision).unwrap_or_default()
+    };
+    if purpose.is_empty() {
+        basis.clone_into(&mut purpose);
+    } else if access.decision.is_empty() && !basis.is_empty() {
+        purpose = format!("{basis}: {purpose}");
+    }
+    (purpose, reference)
+}
+
 /// Whether it showed names: of records, of mailboxes that forward, or of whom receipts went to.
 fn names_people(done: &Done) -> bool {
     match done.access.verb.as_str() {
-        "search" | "export" | "subject-extract" | "receipts list" | "receipts show" => true,
+        "search" | "export" | "show" | "subject-extract" | "receipts list" | "receipts show" => true,
         "report" => done.access.query.contains("\"report\":\"forwarders\""),
         _ => false,
     }

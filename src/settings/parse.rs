@@ -82,12 +82,18 @@ pub fn date(value: &Value) -> Result<Date, Fault> {
 
 /// A number of octets with its unit: `10 MB`, `512 KiB`.
 pub fn size(value: &Value) -> Result<u64, Fault> {
-    let right = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), such as \"10 MB\"";
     if !matches!(value.kind, Kind::Text(_)) {
-        return Err(Fault::new(format!("is {}, not a size with a unit", value.kind.word()), right));
+        return Err(Fault::new(format!("is {}, not a size with a unit", value.kind.word()), SIZE));
     }
     let given = text(value)?;
-    let wrong = || Fault::new(format!("{} is not a size", shown(given)), right);
+    size_of(given).ok_or_else(|| Fault::new(format!("{} is not a size", shown(given)), SIZE))
+}
+
+/// How a size is written.
+pub const SIZE: &str = "write a number and a unit (B, kB, MB, GB, KiB, MiB, GiB), such as \"10 MB\"";
+
+/// The octets that the text says.
+pub fn size_of(given: &str) -> Option<u64> {
     let digits = given.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = match given.get(digits.len()..).unwrap_or_default().trim() {
         "B" => 1,
@@ -97,9 +103,9 @@ pub fn size(value: &Value) -> Result<u64, Fault> {
         "KiB" => 1 << 10,
         "MiB" => 1 << 20,
         "GiB" => 1 << 30,
-        _ => return Err(wrong()),
+        _ => return None,
     };
-    digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 /// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`; at least a second.

@@ -31,8 +31,10 @@ use crate::text::words;
 
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
-const VERSION: i32 = 4;
-/// The version before, which had one epoch.
+const VERSION: i32 = 5;
+/// The version before, whose accesses had a purpose and a decision, and whose decisions nobody approved.
+const TWO_REASONS: i32 = 4;
+/// The version before that, which had one epoch.
 const ONE_EPOCH: i32 = 3;
 /// The version before that, whose entries named the user of a process and no front end. They stay as they are.
 const UNIX_ALONE: i32 = 2;
@@ -77,6 +79,8 @@ words! {
         Result = "result",
         /// A decision was registered.
         Decision = "decision",
+        /// A second person approved it.
+        Approve = "approve",
         /// A decision holds no longer.
         Close = "close",
         /// Records are kept, whatever retention says.
@@ -115,7 +119,7 @@ impl Entry {
 }
 
 /// An access, as it begins.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Access {
     /// When.
     #[serde(skip)]
@@ -131,6 +135,12 @@ pub struct Access {
     pub purpose: String,
     /// By whose decision.
     pub decision: String,
+    /// Who asks about their own mail, where that is why.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub own_request: String,
+    /// Which request for public records it is for, where it is for one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub request: String,
     /// Whether that decision is in the register.
     #[serde(default)]
     pub registered: bool,
@@ -182,10 +192,7 @@ impl Done {
             reader: serde_json::from_str(&entry.body).unwrap_or_else(|_| Reader::unknown()),
             verb: entry.kind,
             query: entry.body,
-            purpose: String::new(),
-            decision: String::new(),
-            registered: false,
-            refused: String::new(),
+            ..Access::default()
         };
         Self { n: entry.n, access, result: Some((0, "done".to_owned())) }
     }
@@ -377,8 +384,10 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
         match number(&transaction, "user_version")? {
             FORMER => former::take_over(&transaction)?,
             // An older program would not understand what is written from now on, and must not go on with it.
-            UNIX_ALONE | ONE_EPOCH => {
-                epoch::make(&transaction)?;
+            version @ (UNIX_ALONE | ONE_EPOCH | TWO_REASONS) => {
+                if version != TWO_REASONS {
+                    epoch::make(&transaction)?;
+                }
                 transaction.pragma_update(None, "user_version", VERSION)?;
             }
             _ => {}
@@ -460,9 +469,7 @@ mod tests {
             verb: "search".into(),
             query: "{}".into(),
             purpose: purpose.into(),
-            decision: String::new(),
-            registered: false,
-            refused: String::new(),
+            ..Access::default()
         }
     }
 

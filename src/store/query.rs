@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::address::{Address, Domain};
+use crate::mail::Direction;
 use crate::record::{Outcome, Record, RecordId};
 
 /// What is searched for; every part that is given must hold.
@@ -48,6 +50,24 @@ pub struct Query {
     /// Somewhere in what SPF, DKIM and DMARC say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication: Option<Needle>,
+    /// An author, in From.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Party>,
+    /// The login with which the client sent it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The client's address, or its network.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_text")]
+    pub client: Option<IpNet>,
+    /// Which way it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub direction: Option<Direction>,
+    /// More octets than these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_above: Option<u64>,
+    /// A part of the address of whoever's mail it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Needle>,
     /// A person by any of their addresses, or everybody of a domain: whose mail it is, as [`Party::has`] says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub person: Vec<Party>,
@@ -56,7 +76,7 @@ pub struct Query {
     pub scan: bool,
 }
 
-/// Who is searched for. There is no search for a part of an address: it would name a person without saying so.
+/// Who is searched for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Party {
     /// `<>`, the null sender.
@@ -217,8 +237,11 @@ pub fn composed(text: &str) -> Cow<'_, str> {
 }
 
 #[expect(clippy::ref_option, reason = "serde's way to call it")]
-fn as_text<S: serde::Serializer>(id: &Option<RecordId>, serializer: S) -> Result<S::Ok, S::Error> {
-    match id {
+fn as_text<T: std::fmt::Display, S: serde::Serializer>(
+    value: &Option<T>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
         Some(id) => serializer.collect_str(id),
         None => serializer.serialize_none(),
     }

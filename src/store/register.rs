@@ -8,7 +8,9 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::access::{AccessError, AccessLog, Kind, Reader};
+use super::gate::with_aliases;
 use super::query::{Party, Query};
+use crate::organisation::Organisation;
 
 /// A decision by which the log may be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +34,16 @@ pub struct Decision {
     pub until: Option<Timestamp>,
     /// The last day on which it holds.
     pub valid_until: Date,
+}
+
+/// The consent of a second person to a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approve {
+    /// Who that is.
+    #[serde(flatten)]
+    pub approved_by: Reader,
+    /// To which.
+    pub reference: String,
 }
 
 /// The end of a decision before its time.
@@ -58,6 +70,10 @@ pub struct Hold {
     pub since: Option<Timestamp>,
     /// And before this.
     pub until: Option<Timestamp>,
+    /// What a request for public records asked for, as JSON: it keeps what that finds. Empty for a hold that was placed by
+    /// hand.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub query: String,
 }
 
 /// A decision with when it was registered and closed.
@@ -65,8 +81,12 @@ pub struct Hold {
 pub struct Registered {
     /// The number of its entry.
     pub n: u64,
+    /// When it was registered.
+    pub at: Timestamp,
     /// The decision.
     pub decision: Decision,
+    /// Who approved it, and when.
+    pub approved: Option<(Reader, Timestamp)>,
     /// When it was closed.
     pub closed: Option<Timestamp>,
 }
@@ -80,13 +100,29 @@ pub struct Register {
     pub holds: Vec<Hold>,
 }
 
+impl Registered {
+    /// Whether that person may approve it: another than who registered it.
+    pub fn may_approve(&self, reader: &Reader) -> bool {
+        self.closed.is_none() && self.approved.is_none() && reader.subject != self.decision.registered_by.subject
+    }
+}
+
 impl Register {
+    const KINDS: [Kind; 5] = [Kind::Decision, Kind::Approve, Kind::Close, Kind::Hold, Kind::Release];
+
     /// Reads it.
     pub fn read(log: &AccessLog) -> Result<Self, AccessError> {
         let mut register = Self::default();
-        for entry in log.entries(&[Kind::Decision, Kind::Close, Kind::Hold, Kind::Release])? {
+        for entry in log.entries(&Self::KINDS)? {
             if let Some(decision) = entry.read::<Decision>(Kind::Decision) {
-                register.decisions.push(Registered { n: entry.n, decision, closed: None });
+                let (n, at) = (entry.n, entry.time);
+                register.decisions.push(Registered { n, at, decision, approved: None, closed: None });
+            } else if let Some(approve) = entry.read::<Approve>(Kind::Approve) {
+                let known = register.decisions.iter_mut().rev();
+                let mut known = known.filter(|known| known.decision.reference == approve.reference);
+                if let Some(known) = known.next().filter(|known| known.may_approve(&approve.approved_by)) {
+                    known.approved = Some((approve.approved_by, entry.time));
+                }
             } else if let Some(close) = entry.read::<Close>(Kind::Close) {
                 let named = |known: &&mut Registered| {
                     known.closed.is_none() && known.decision.reference == close.reference
@@ -116,13 +152,21 @@ impl Register {
         query: &Query,
         persons: &[&Party],
         today: Date,
+        four_eyes: bool,
+        organisation: &Organisation,
     ) -> Result<Query, String> {
         let mut last = format!("the decision {reference:?} is not registered: postvakt log decision add");
-        for Registered { decision, closed, .. } in self.decisions.iter().rev() {
+        for Registered { decision, closed, approved, .. } in self.decisions.iter().rev() {
             if decision.reference != reference {
                 continue;
             }
-            match decision.refuses(query, persons, today, closed.is_some()) {
+            let refused = decision.refuses(query, persons, today, closed.is_some(), organisation);
+            match refused {
+                None if four_eyes && approved.is_none() => {
+                    last = format!(
+                        "the decision {reference:?} waits for a second person: postvakt log decision approve"
+                    );
+                }
                 None => return Ok(decision.narrowed(query)),
                 Some(why) => last = why,
             }
@@ -138,7 +182,14 @@ impl Register {
 }
 
 impl Decision {
-    fn refuses(&self, query: &Query, persons: &[&Party], today: Date, closed: bool) -> Option<String> {
+    fn refuses(
+        &self,
+        query: &Query,
+        persons: &[&Party],
+        today: Date,
+        closed: bool,
+        organisation: &Organisation,
+    ) -> Option<String> {
         let reference = &self.reference;
         if closed {
             return Some(format!("the decision {reference:?} is closed"));
@@ -146,12 +197,16 @@ impl Decision {
         if self.valid_until < today {
             return Some(format!("the decision {reference:?} was valid until {}", self.valid_until));
         }
-        let about = |person: &&Party| {
-            self.persons.iter().any(|known| Party::parse(known).is_ok_and(|known| known.covers(person)))
-        };
-        if !persons.iter().all(about) {
+        let known: Vec<Party> = self.persons.iter().filter_map(|known| Party::parse(known).ok()).collect();
+        let known = with_aliases(&known, organisation);
+        if !persons.iter().all(|person| known.iter().any(|known| known.covers(person))) {
             return Some(format!(
                 "the decision {reference:?} does not cover every person whom the query names"
+            ));
+        }
+        if self.persons.is_empty() && (query.user.is_some() || query.name.is_some()) {
+            return Some(format!(
+                "the decision {reference:?} is about no person, and --user and --name search for persons"
             ));
         }
         let Query { since, until, .. } = self.narrowed(query);
@@ -181,14 +236,23 @@ impl Decision {
 }
 
 impl Hold {
-    /// Whether it keeps mail that came then, of these parties: envelope and authors.
-    pub fn keeps(&self, time: Timestamp, parties: &[&str]) -> bool {
-        let own = |known: &String| {
-            Party::parse(known).is_ok_and(|known| parties.iter().any(|party| known.has(party)))
+    /// Whether it keeps the same under the same reference.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let what = |hold: &Self| {
+            (hold.reference.clone(), hold.parties.clone(), hold.since, hold.until, hold.query.clone())
         };
-        self.since.is_none_or(|since| time >= since)
-            && self.until.is_none_or(|until| time < until)
-            && (self.parties.is_empty() || self.parties.iter().any(own))
+        what(self) == what(other)
+    }
+
+    /// What it keeps, as a search for it: the mail of its parties in its period, or what a request asked for. All mail
+    /// where that is not understood: then a newer version placed it.
+    pub fn query(&self, organisation: &Organisation) -> Query {
+        if !self.query.is_empty() {
+            return Query::read_back(&self.query).unwrap_or_default();
+        }
+        let parties: Vec<Party> = self.parties.iter().filter_map(|known| Party::parse(known).ok()).collect();
+        let person = with_aliases(&parties, organisation);
+        Query { since: self.since, until: self.until, person, ..Query::default() }
     }
 }
 

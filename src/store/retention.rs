@@ -9,13 +9,16 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Row, TransactionBehavior};
 use sha2::{Digest as _, Sha256};
 
 use super::access::Taken;
 use super::month::Month;
+use super::query::Query;
 use super::register::Hold;
-use super::{OpenError, ReadError, index, row, schema};
+use super::row::at;
+use super::schema::About;
+use super::{OpenError, ReadError, index, row, schema, search};
 use crate::address::Address;
 use crate::config::Retention;
 use crate::limits;
@@ -282,15 +285,14 @@ fn look(
 ) -> rusqlite::Result<Planned> {
     let by_period = vec![0; rules.periods.len()];
     let mut planned = Planned { month, due: Vec::new(), by_period, held: 0, undecided: 0, waits };
-    let mut statement =
-        connection.prepare("SELECT seq, time, sender, recipients, header_from FROM record ORDER BY seq")?;
+    let about = schema::about(connection)?;
+    let holds: Vec<Query> = rules.holds.iter().map(|hold| hold.query(rules.organisation)).collect();
+    let columns = row::select(connection)?;
+    let mut statement = connection.prepare(&format!("SELECT seq, {columns} FROM record ORDER BY seq"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let time = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MAX);
-        let (sender, recipients): (String, Vec<String>) = (row.get(2)?, row::parsed(row, 3)?);
-        let parties: Vec<&str> =
-            std::iter::once(sender.as_str()).chain(recipients.iter().map(String::as_str)).collect();
-        let Some(governing) = rules.governing(&parties) else {
+        let time = Timestamp::from_millisecond(row.get(at::TIME)?).unwrap_or(Timestamp::MAX);
+        let Some(governing) = rules.governing(row)? else {
             planned.undecided += 1;
             continue;
         };
@@ -303,36 +305,50 @@ fn look(
         if over.is_none_or(|over| over >= now) || !wanted {
             continue;
         }
-        let authors: String = row.get(4)?;
-        let own: Vec<&str> = parties.iter().copied().chain(authors.split(", ")).collect();
-        if rules.holds.iter().any(|hold| hold.keeps(time, &own)) {
+        let seq = row.get::<_, i64>(0)?.unsigned_abs();
+        let mut held = false;
+        for hold in &holds {
+            held = held || (is_record(hold, &about, seq) && search::fits(hold, row)?);
+        }
+        if held {
             planned.held += 1;
             continue;
         }
-        planned.due.push(row.get::<_, i64>(0)?.unsigned_abs());
+        planned.due.push(seq);
         planned.by_period.get_mut(period).into_iter().for_each(|count| *count += 1);
     }
     Ok(planned)
 }
 
+/// Whether a query is about this record, as far as it names one.
+fn is_record(query: &Query, about: &About, seq: u64) -> bool {
+    query.record.as_ref().is_none_or(|id| *id.node == *about.node && id.epoch == about.epoch && id.seq == seq)
+}
+
 impl Rules<'_> {
-    /// The periods that have to be over: one for each party inside. `None` where one of them has none, for then nobody
-    /// has decided.
-    fn governing(&self, parties: &[&str]) -> Option<Vec<usize>> {
-        let inside: Vec<Address> = parties
-            .iter()
-            .filter_map(|party| Address::parse(party))
-            .filter(|address| self.organisation.owns(address))
-            .collect();
-        let find = |address: Option<&Address>| {
-            self.periods
-                .iter()
-                .position(|period| period.mailboxes.iter().any(|covered| covered.covers(address)))
-        };
+    /// The periods that have to be over: one for each party inside, in the envelope or in From. `None` where one of them
+    /// has none, for then nobody has decided.
+    fn governing(&self, row: &Row<'_>) -> rusqlite::Result<Option<Vec<usize>>> {
+        let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
+        let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+        let authors = text(at::HEADER_FROM)?.split(", ").filter(|author| author.contains('@'));
+        let parties = recipients.iter().map(String::as_str).chain([text(at::SENDER)?]).chain(authors);
+        let inside: Vec<Address> =
+            parties.filter_map(Address::parse).filter(|address| self.organisation.owns(address)).collect();
         if inside.is_empty() {
             // Mail that ended before its recipients, or that never met anybody inside.
-            return find(None).map(|at| vec![at]);
+            return Ok(self.period_of(None).map(|at| vec![at]));
         }
-        inside.iter().map(|address| find(Some(address))).collect()
+        Ok(inside.iter().map(|address| self.period_of(Some(address))).collect())
+    }
+
+    /// The first period that covers the mailbox, by the address that was written or by the one that stands for it.
+    fn period_of(&self, address: Option<&Address>) -> Option<usize> {
+        let mailbox = address.map(|address| self.organisation.identity(address));
+        let covers = |period: &Retention| {
+            let covers = |of: Option<&Address>| period.mailboxes.iter().any(|covered| covered.covers(of));
+            covers(address) || covers(mailbox.as_ref())
+        };
+        self.periods.iter().position(covers)
     }
 }

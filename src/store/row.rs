@@ -26,6 +26,10 @@ pub(super) mod at {
     use super::place;
 
     pub(in crate::store) const TIME: usize = 1 + place("time");
+    pub(in crate::store) const DIRECTION: usize = 1 + place("direction");
+    pub(in crate::store) const SIZE: usize = 1 + place("size");
+    pub(in crate::store) const CLIENT: usize = 1 + place("client");
+    pub(in crate::store) const AUTH_USER: usize = 1 + place("auth_user");
     pub(in crate::store) const SENDER: usize = 1 + place("sender");
     pub(in crate::store) const RECIPIENTS: usize = 1 + place("recipients");
     pub(in crate::store) const HEADER_FROM: usize = 1 + place("header_from");

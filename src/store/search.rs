@@ -12,9 +12,12 @@ pub mod totals;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
+use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use sha2::{Digest as _, Sha256};
 
@@ -73,9 +76,9 @@ impl Log {
     pub(super) fn search<E>(
         &self,
         query: &Query,
+        searched: &mut Searched,
         mut each: impl FnMut(Found) -> Result<(), E>,
-    ) -> Result<Searched, E> {
-        let mut searched = Searched::default();
+    ) -> Result<(), E> {
         let plan = Plan::new(query, times(query));
         for month in &self.months {
             let path = month.path(&self.directory);
@@ -97,7 +100,18 @@ impl Log {
                 Err(fault) => searched.left_out.push(fault),
             }
         }
-        Ok(searched)
+        Ok(())
+    }
+
+    /// The time of the newest record, as far as it can be read.
+    pub(super) fn newest(&self) -> Option<Timestamp> {
+        let time = |month: &Month| {
+            let connection = schema::open_to_read(&month.path(&self.directory)).ok()?;
+            let sql = "SELECT time FROM record ORDER BY seq DESC LIMIT 1";
+            let time = connection.query_row(sql, [], |row| row.get(0)).ok()?;
+            Timestamp::from_millisecond(time).ok()
+        };
+        self.months.iter().rev().find_map(time)
     }
 }
 
@@ -289,7 +303,7 @@ fn found(row: &Row<'_>, node: &str, epoch: u32) -> rusqlite::Result<(Found, usiz
 }
 
 /// Whether the row is what the query asks for; the columns are those of [`row::select`], the cheap ones first.
-fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
+pub(super) fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
     let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     let (since, until) = times(query);
     let time: i64 = row.get(at::TIME)?;
@@ -297,7 +311,16 @@ fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
         && given(query.verdict.as_ref(), |verdict| Ok(text(at::VERDICT)? == verdict.as_str()))?
         && given(query.queue_id.as_ref(), |id| Ok(text(at::QUEUE_ID)? == id))?
         && given(query.message_id.as_ref(), |id| Ok(index::bare(text(at::MESSAGE_ID)?) == index::bare(id)))?
+        && given(query.direction.as_ref(), |way| Ok(text(at::DIRECTION)? == way.as_str()))?
+        && given(query.size_above.as_ref(), |least| {
+            Ok(row.get::<_, i64>(at::SIZE)?.unsigned_abs() > *least)
+        })?
+        && given(query.client.as_ref(), |net| Ok(is_in(text(at::CLIENT)?, net)))?
+        && given(query.user.as_ref(), |user| Ok(text(at::AUTH_USER)?.eq_ignore_ascii_case(user)))?
         && given(query.sender.as_ref(), |party| Ok(party.is(text(at::SENDER)?)))?
+        && given(query.from.as_ref(), |party| {
+            Ok(text(at::HEADER_FROM)?.split(", ").any(|author| party.has(author)))
+        })?
         && given(query.subject.as_ref(), |needle| Ok(needle.is_in(text(at::SUBJECT)?)))?
         && given(query.authentication.as_ref(), |needle| Ok(needle.is_in(text(at::AUTHENTICATION)?)))?
         && given(query.rule.as_ref(), |rule| {
@@ -313,14 +336,22 @@ fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
             Ok(attachments.iter().any(|(name, _)| needle.is_in(name)))
         })?
         && (query.person.is_empty() || {
-            let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
-            let parties = recipients
-                .iter()
-                .map(String::as_str)
-                .chain([text(at::SENDER)?])
-                .chain(text(at::HEADER_FROM)?.split(", "));
-            parties.into_iter().any(|text| query.person.iter().any(|own| own.has(text)))
-        }))
+            any_party(row, |text| query.person.iter().any(|own| own.has(text)))?
+        })
+        && given(query.name.as_ref(), |part| any_party(row, |text| part.is_in(text)))?)
+}
+
+/// Whether that holds for one of those whose mail it is.
+fn any_party(row: &Row<'_>, is: impl Fn(&str) -> bool) -> rusqlite::Result<bool> {
+    let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
+    let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
+    let mut envelope = recipients.iter().map(String::as_str).chain([text(at::SENDER)?]);
+    Ok(envelope.any(&is) || text(at::HEADER_FROM)?.split(", ").any(&is))
+}
+
+/// Whether the client is in a network; one that is known by name alone is in none.
+fn is_in(client: &str, net: &IpNet) -> bool {
+    client.parse::<IpAddr>().is_ok_and(|client| net.contains(&client.to_canonical()))
 }
 
 fn given<T>(wanted: Option<&T>, fits: impl FnOnce(&T) -> rusqlite::Result<bool>) -> rusqlite::Result<bool> {

@@ -10,10 +10,10 @@ use std::io;
 use std::path::Path;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use serde_json::Value;
 
-use super::access::{Access, AccessError, AccessLog, Done, Ended, Made, Reader};
+use super::access::{Access, AccessError, AccessLog, Done, Ended, Kind, Made};
+use super::gate::Opened;
+pub use super::gate::{Basis, Gate, Reason, Request};
 use super::outbox::{self, Listed};
 use super::proof::Prover;
 use super::query::{Party, Query};
@@ -23,44 +23,8 @@ use super::search::totals::Totals;
 use super::search::{Found, Log, Searched};
 use super::{OpenError, ReadError};
 use crate::config::Heads;
-use crate::organisation::Organisation;
-
-/// Who reads which log.
-#[derive(Clone, Debug)]
-pub struct Gate<'a> {
-    /// The store.
-    pub directory: &'a Path,
-    /// Who reads.
-    pub reader: Reader,
-    /// Who is inside.
-    pub organisation: &'a Organisation,
-    /// The organisation's time zone: decisions are valid for whole days.
-    pub zone: &'a TimeZone,
-    /// The hash of the config. It must be the one that the server loaded last.
-    pub config: &'a str,
-}
-
-/// Why the log is read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reason {
-    /// What for.
-    pub purpose: String,
-    /// By which decision.
-    pub decision: String,
-}
-
-/// What somebody wants to read.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// What is done with it: `search`, `export`.
-    pub verb: &'static str,
-    /// Which records.
-    pub query: Query,
-    /// What else is asked, as an object.
-    pub more: Value,
-    /// Why.
-    pub reason: Reason,
-}
+use crate::record::FindingRow;
+use crate::record::pseudonyms::Veil;
 
 /// What came of it.
 #[derive(Debug)]
@@ -77,6 +41,8 @@ pub enum Read<T> {
         left_out: Vec<OpenError>,
         /// Index files that could not be used, and why: every record that they are of was read.
         unused: Vec<String>,
+        /// That more would fit than the reason opens.
+        capped: bool,
     },
 }
 
@@ -88,10 +54,22 @@ pub struct Session {
     n: u64,
     access: Access,
     query: Query,
+    /// How many rows may be shown.
+    most: Option<u64>,
+    /// What hides the people inside, where they are hidden.
+    veil: Option<Veil>,
     rows: u64,
-    left_out: Vec<OpenError>,
-    unused: Vec<String>,
+    capped: bool,
+    searched: Searched,
     made: Option<Made>,
+}
+
+/// Why a search ends before its end.
+enum Halt<E> {
+    /// As many rows were shown as may be.
+    Capped,
+    /// Whoever takes the rows failed.
+    Failed(E),
 }
 
 impl Gate<'_> {
@@ -107,15 +85,8 @@ impl Gate<'_> {
         let log = Log::open(self.directory)?;
         let accesses = AccessLog::open(self.directory)?;
         let register = Register::read(&accesses)?;
-        let allowed = self.allowed(request, &register, Timestamp::now());
-        let registered = !request.reason.decision.is_empty() && register.is_used() && allowed.is_ok();
-        match allowed {
-            Ok(query) => {
-                let request = Request { query, ..request.clone() };
-                self.enter(&request, (log, accesses), None, registered, work)
-            }
-            Err(why) => self.enter(request, (log, accesses), Some(why), registered, work),
-        }
+        let opened = self.allowed(request, &register, Timestamp::now(), || log.newest());
+        self.enter(request, (log, accesses), opened, &register, work)
     }
 
     /// Like [`Gate::read`], for commands with a permission check of their own, such as retention; `refused` is why it
@@ -130,49 +101,70 @@ impl Gate<'_> {
         E: From<AccessError> + From<OpenError> + AsRef<dyn Error + Send + Sync>,
     {
         let files = (Log::open(self.directory)?, AccessLog::open(self.directory)?);
-        self.enter(request, files, refused, false, work)
+        let opened = refused.map_or_else(|| Ok(Opened::whole(request.query.clone())), Err);
+        self.enter(request, files, opened, &Register::default(), work)
     }
 
     fn enter<T, E>(
         &self,
         request: &Request,
         (log, mut accesses): (Log, AccessLog),
-        refused: Option<String>,
-        registered: bool,
+        opened: Result<Opened, String>,
+        register: &Register,
         work: impl FnOnce(&mut Session) -> Result<T, E>,
     ) -> Result<Read<T>, E>
     where
         E: From<AccessError> + From<OpenError> + AsRef<dyn Error + Send + Sync>,
     {
-        let refused = self.other_config(&accesses)?.or(refused);
-        let access = Access {
+        let opened = match self.other_config(&accesses)? {
+            Some(other) => Err(other),
+            None => opened,
+        };
+        let asked = opened.as_ref().map_or(&request.query, |opened| &opened.query);
+        let mut access = Access {
             time: Timestamp::now(),
             reader: self.reader.clone(),
             verb: request.verb.to_owned(),
-            query: request.asked().to_string(),
+            query: request.asked(asked).to_string(),
             purpose: request.reason.purpose.clone(),
-            decision: request.reason.decision.clone(),
-            registered,
-            refused: refused.clone().unwrap_or_default(),
+            registered: opened.as_ref().is_ok_and(|opened| opened.registered),
+            refused: opened.as_ref().err().cloned().unwrap_or_default(),
+            ..Access::default()
         };
+        request.reason.basis.write(&mut access);
+        let hold = opened.as_ref().ok().and_then(|opened| request.hold(&self.reader, &opened.query));
         let n = accesses.begin(&access)?;
-        if let Some(refused) = refused {
-            return Ok(Read::Refused(refused));
+        let Opened { query, rows, veiled, .. } = match opened {
+            Ok(opened) => opened,
+            Err(refused) => return Ok(Read::Refused(refused)),
+        };
+        // What is asked for is kept before it is shown.
+        if let Some(hold) = hold.filter(|hold| !register.holds.iter().any(|known| known.is_same(hold))) {
+            accesses.add(Kind::Hold, Timestamp::now(), &hold)?;
         }
-        let query = request.query.clone();
+        let veil = if veiled { Some(self.veil(self.day_key(&log)?)) } else { None };
         let mut session = Session {
             log,
             accesses,
             n,
             access,
             query,
+            most: rows,
+            veil,
             rows: 0,
-            left_out: Vec::new(),
-            unused: Vec::new(),
+            capped: false,
+            searched: Searched::default(),
             made: None,
         };
         let result = work(&mut session);
         session.end(result)
+    }
+
+    /// The key of the pseudonyms of a day: searches of one day can be compared, and nobody can be followed for longer.
+    fn day_key(&self, log: &Log) -> Result<[u8; 32], OpenError> {
+        let today = Timestamp::now().to_zoned(self.zone.clone()).date();
+        log.key(&format!("operation {today}"))
+            .map_err(|source| OpenError::Io { path: self.directory.join("seen.key"), source })
     }
 
     /// Why this config does not say who may read this log, if it does not.
@@ -187,57 +179,6 @@ impl Gate<'_> {
                 self.config, change.config
             )
         }))
-    }
-
-    /// The query as it may be asked, or why it may not.
-    fn allowed(&self, request: &Request, register: &Register, now: Timestamp) -> Result<Query, String> {
-        let Request { verb, query, reason: Reason { purpose, decision }, .. } = request;
-        if decision.is_empty() && purpose.is_empty() {
-            return Err("a reason is required: --purpose TEXT, or --decision REF".to_owned());
-        }
-        let inside = |party: &&Party| match party {
-            Party::Address(address) => self.organisation.owns(address),
-            Party::Null | Party::Domain(_) => false,
-        };
-        // The decision must name each sender or recipient inside, and each `person`, inside or outside.
-        let inside_parties = query.sender.iter().chain(&query.recipient).filter(inside);
-        let named: Vec<&Party> = inside_parties.chain(&query.person).collect();
-        if decision.is_empty() {
-            let what = match *verb {
-                _ if named.iter().any(inside) => "the query names a person inside",
-                "subject-extract" => "an extract is about one person",
-                "export" if register.is_used() => "an export takes records out of the log",
-                _ => return Ok(query.clone()),
-            };
-            return Err(format!("{what}, which requires a documented decision: --decision REF"));
-        }
-        if !register.is_used() {
-            return Ok(query.clone());
-        }
-        register.allows(decision, query, &named, now.to_zoned(self.zone.clone()).date())
-    }
-}
-
-impl Request {
-    /// A request of these records for this reason.
-    pub fn new(verb: &'static str, query: Query, reason: Reason) -> Self {
-        Self { verb, query, more: Value::Null, reason }
-    }
-
-    /// The same, with what else is asked.
-    #[must_use]
-    pub fn with(self, more: Value) -> Self {
-        Self { more, ..self }
-    }
-
-    /// What is asked, as the access log has it.
-    fn asked(&self) -> Value {
-        // Strings, numbers and lists of them always have a JSON form.
-        let mut asked = serde_json::to_value(&self.query).unwrap_or_default();
-        if let (Value::Object(asked), Value::Object(more)) = (&mut asked, &self.more) {
-            asked.extend(more.clone());
-        }
-        asked
     }
 }
 
@@ -259,14 +200,30 @@ impl Session {
 
     /// Gives every record that was asked for to `each`, in order.
     pub fn search<E>(&mut self, mut each: impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
-        let rows = &mut self.rows;
-        let Searched { left_out, unused } = self.log.search(&self.query, |found| {
+        let Self { log, query, rows, most, veil, searched, .. } = self;
+        let end = log.search(query, searched, |mut found| {
+            if most.is_some_and(|most| *rows >= most) {
+                return Err(Halt::Capped);
+            }
             *rows += 1;
-            each(found)
-        })?;
-        self.leave_out(left_out);
-        self.unused.extend(unused);
-        Ok(())
+            if let Some(veil) = veil {
+                veil.hide(&mut found.record);
+            }
+            each(found).map_err(Halt::Failed)
+        });
+        match end {
+            Ok(()) => Ok(()),
+            Err(Halt::Capped) => {
+                self.capped = true;
+                Ok(())
+            }
+            Err(Halt::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Whether people inside are shown as pseudonyms.
+    pub fn is_veiled(&self) -> bool {
+        self.veil.is_some()
     }
 
     /// A sample of the records that were asked for, and how many there are to choose from.
@@ -285,24 +242,45 @@ impl Session {
     }
 
     /// Every finding of a rule until the end of what was asked for, also before its beginning: reports tell what is new.
-    pub fn findings(&mut self, rule: &str, each: impl FnMut(Finding)) {
-        let left_out = self.log.findings(rule, self.query.until, each);
+    pub fn findings(&mut self, rule: &str, mut each: impl FnMut(Finding)) {
+        let Self { log, query, veil, .. } = self;
+        let left_out = log.findings(rule, query.until, |mut finding| {
+            let FindingRow { mailboxes, recipients, .. } = &mut finding.row;
+            let own = |text: &String| query.person.iter().any(|person| person.has(text));
+            if !query.person.is_empty() && !mailboxes.iter().chain(&*recipients).any(own) {
+                return;
+            }
+            if let Some(veil) = veil {
+                mailboxes.iter_mut().chain(recipients).for_each(|text| *text = veil.address(text));
+            }
+            each(finding);
+        });
         self.leave_out(left_out);
     }
 
     /// Whether an earlier access showed a record of a person: a query is asked again, as of its time.
     pub fn showed(&self, done: &Done, person: &[Party]) -> bool {
-        let Some(query) = Query::read_back(&done.access.query) else {
+        let Some(query) = done.asked() else {
             // What is not understood may have shown the person.
             return true;
         };
         if query.names(person) {
             return true;
         }
-        let own = query.person.clone();
         let until = query.until.map_or(done.access.time, |until| until.min(done.access.time));
+        let mut unread = Searched::default();
+        if let Some((rows, _)) = done.result.as_ref().filter(|(_, how)| how == CAPPED) {
+            let (mut left, query) = (*rows, Query { until: Some(until), ..query });
+            let found = self.log.search(&query, &mut unread, |found| {
+                left = left.saturating_sub(1);
+                let own = person.iter().any(|own| found.record.is_of(own));
+                if own { Err(true) } else if left == 0 { Err(false) } else { Ok(()) }
+            });
+            return found == Err(true);
+        }
+        let own = query.person.clone();
         let query = Query { person: person.to_vec(), until: Some(until), ..query };
-        let found = self.log.search(&query, |found| {
+        let found = self.log.search(&query, &mut unread, |found| {
             // An extract for somebody else showed this one if both are in it.
             let both = own.is_empty() || own.iter().any(|other| found.record.is_of(other));
             if both { Err(()) } else { Ok(()) }
@@ -333,7 +311,22 @@ impl Session {
 
     /// The outbox of the last weeks, as it is `now`. Whoever shows it counts what is shown.
     pub fn outbox(&self, now: Timestamp) -> Result<Vec<Listed>, ReadError> {
-        outbox::list(&self.log.directory, now)
+        let mut all = outbox::list(&self.log.directory, now)?;
+        let person = &self.query.person;
+        let own = |text: &str| person.iter().any(|person| person.has(text));
+        all.retain(|listed| {
+            let row = &listed.stored.row;
+            person.is_empty() || own(&row.recipient) || own(&row.mailbox)
+        });
+        if let Some(veil) = &self.veil {
+            for listed in &mut all {
+                let row = &mut listed.stored.row;
+                row.recipient = veil.address(&row.recipient);
+                row.mailbox = veil.address(&row.mailbox);
+                listed.history.iter_mut().for_each(|(_, _, reply)| *reply = veil.text(reply));
+            }
+        }
+        Ok(all)
     }
 
     /// What proves the records of an export.
@@ -348,12 +341,12 @@ impl Session {
 
     /// The files that could not be read until now.
     pub fn left_out(&self) -> &[OpenError] {
-        &self.left_out
+        &self.searched.left_out
     }
 
     /// Index files that could not be used until now, and why.
     pub fn unused(&self) -> &[String] {
-        &self.unused
+        &self.searched.unused
     }
 
     /// Says what file was made of it, so that whoever has the file can compare.
@@ -369,8 +362,8 @@ impl Session {
     /// A file that one search after the other leaves out is told of once.
     fn leave_out(&mut self, files: Vec<OpenError>) {
         for file in files {
-            if !self.left_out.iter().any(|known| known.to_string() == file.to_string()) {
-                self.left_out.push(file);
+            if !self.left_out().iter().any(|known| known.to_string() == file.to_string()) {
+                self.searched.left_out.push(file);
             }
         }
     }
@@ -381,8 +374,9 @@ impl Session {
         E: From<AccessError> + AsRef<dyn Error + Send + Sync>,
     {
         let how = match &result {
-            Ok(_) if self.left_out.is_empty() => "done",
-            Ok(_) => "incomplete",
+            Ok(_) if !self.left_out().is_empty() => "incomplete",
+            Ok(_) if self.capped => CAPPED,
+            Ok(_) => "done",
             Err(error) if has_left(error.as_ref()) => "broken off",
             Err(_) => "failed",
         };
@@ -390,13 +384,17 @@ impl Session {
             access: self.n,
             rows: self.rows,
             how: how.to_owned(),
-            unused: self.unused.clone(),
+            unused: self.unused().to_vec(),
             made: self.made.take().filter(|_| result.is_ok()),
         };
         self.accesses.end(Timestamp::now(), &ended)?;
-        Ok(Read::Given { value: result?, rows: self.rows, left_out: self.left_out, unused: self.unused })
+        let Self { rows, capped, searched: Searched { left_out, unused }, .. } = self;
+        Ok(Read::Given { value: result?, rows, left_out, unused, capped })
     }
 }
+
+/// How a reading ended of which only the first rows could be shown.
+const CAPPED: &str = "capped";
 
 /// The access with that number in the access log of a store, and what file it made. It shows no record.
 pub fn logged(directory: &Path, n: u64) -> Result<Option<(Access, Option<Made>)>, AccessError> {

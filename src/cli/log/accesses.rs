@@ -36,7 +36,8 @@ fn json_line(entry: &Done, config: &Config) -> Value {
         "id": n, "time": local(access.time, &config.time_zone), "via": via, "subject": subject, "name": name,
         "role": role, "uid": unix.as_ref().map(|unix| unix.uid), "user": unix.as_ref().map(|unix| &unix.user),
         "login": unix.as_ref().map(|unix| &unix.login), "verb": access.verb, "query": query,
-        "purpose": access.purpose, "decision": access.decision, "registered": access.registered, "refused": access.refused,
+        "purpose": access.purpose, "decision": access.decision, "registered": access.registered,
+        "own_request": access.own_request, "request": access.request, "refused": access.refused,
         "rows": result.as_ref().map(|(rows, _)| rows), "outcome": ended(entry),
     })
 }
@@ -49,11 +50,10 @@ fn text_line(entry: &Done, config: &Config) -> String {
         None => subject.clone(),
     };
     let rows = result.as_ref().map_or("-".to_owned(), |(rows, _)| rows.to_string());
-    let reason = match (access.decision.as_str(), access.purpose.as_str()) {
-        ("", purpose) => purpose.to_owned(),
-        (decision, "") => format!("decision {decision}"),
-        (decision, purpose) => format!("decision {decision}: {purpose}"),
-    };
+    let basis = [("decision", &access.decision), ("own request of", &access.own_request), ("request", &access.request)];
+    let basis = basis.into_iter().filter(|(_, what)| !what.is_empty()).map(|(name, what)| format!("{name} {what}"));
+    let purpose = Some(access.purpose.clone()).filter(|purpose| !purpose.is_empty());
+    let reason = basis.chain(purpose).collect::<Vec<_>>().join(": ");
     let time = config.time_zone.to_datetime(access.time).strftime("%Y-%m-%d %H:%M:%S").to_string();
     let line = format!(
         "{time}  {user:16}  {:7}  {:10}  {rows:>7}  {reason}  {}",

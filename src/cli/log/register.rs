@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::export::{local, visible};
 use crate::store::access::{AccessLog, Kind, Reader, Via};
 use crate::store::query::{Party, Query};
-use crate::store::register::{Close, Decision, Hold, Register, Registered};
+use crate::store::register::{Approve, Close, Decision, Hold, Register, Registered};
 use crate::store::session::Request;
 
 /// What is done with decisions.
@@ -48,6 +48,12 @@ pub(super) enum DecisionCommand {
     List {
         #[command(flatten)]
         reason: Reason,
+    },
+    /// Approve a decision as a second person. With four_eyes in [store.access] it permits nothing before that.
+    Approve {
+        /// Reference.
+        #[arg(value_name = "REF")]
+        reference: String,
     },
     /// Close a decision, so that it no longer permits access.
     Close {
@@ -124,7 +130,26 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
                 valid_until: *valid_until,
             };
             let n = log.add(Kind::Decision, now, &decision)?;
-            said(context, n, &format!("{}: registered", decision.reference))
+            let then = if config.store.access.four_eyes { "; a second person has to approve it" } else { "" };
+            said(context, n, &format!("{}: registered{then}", decision.reference))
+        }
+        DecisionCommand::Approve { reference } => {
+            let mut log = AccessLog::open(directory)?;
+            let reference = named(reference)?;
+            let register = Register::read(&log)?;
+            let open = |known: &&Registered| known.closed.is_none() && known.decision.reference == reference;
+            let Some(known) = register.decisions.iter().rev().find(open) else {
+                bail!("{reference}: no open decision with this reference is registered");
+            };
+            ensure!(known.approved.is_none(), "{reference}: it is approved already");
+            ensure!(
+                known.may_approve(&reader),
+                "{reference}: {} registered it; another person has to approve it",
+                reader.subject
+            );
+            let approve = Approve { approved_by: reader, reference };
+            let n = log.add(Kind::Approve, now, &approve)?;
+            said(context, n, &format!("{}: approved", approve.reference))
         }
         DecisionCommand::Close { reference } => {
             let mut log = AccessLog::open(directory)?;
@@ -139,8 +164,7 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
         }
         DecisionCommand::List { reason } => {
             let today = now.to_zoned(config.time_zone.clone()).date();
-            let head = ["DECISION", "STATE", "BY", "DATE", "VALID UNTIL", "PERSONS", "PURPOSE"];
-            list("decisions", &head, reason, context, |register| {
+            list("decisions", &DECISIONS, reason, context, |register| {
                 register.decisions.iter().map(|known| decision_row(known, today, config)).collect()
             })
         }
@@ -160,6 +184,7 @@ pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::
                 parties: party.clone(),
                 since: asked.since,
                 until: asked.until,
+                query: String::new(),
             };
             let n = AccessLog::open(directory)?.add(Kind::Hold, now, &hold)?;
             said(context, n, &format!("{}: held", hold.reference))
@@ -218,19 +243,34 @@ fn list(
     code.map(|(code, _)| code)
 }
 
+/// The columns of the list of decisions.
+const DECISIONS: [&str; 10] =
+    ["DECISION", "STATE", "BY", "DATE", "VALID UNTIL", "MAIL OF", "PERSONS", "REGISTERED", "APPROVED", "PURPOSE"];
+
 fn decision_row(known: &Registered, today: Date, config: &Config) -> (Value, Vec<String>) {
-    let Registered { n, decision, closed } = known;
+    let Registered { n, at: registered, decision, approved, closed } = known;
     let state = match closed {
         Some(_) => "closed",
         None if decision.valid_until < today => "ended",
+        None if config.store.access.four_eyes && approved.is_none() => "waits",
         None => "open",
     };
-    let at = |time: Option<Timestamp>| time.map(|time| local(time, &config.time_zone));
+    let zone = &config.time_zone;
+    let at = |time: Option<Timestamp>| time.map(|time| local(time, zone));
+    let minute = |time: Timestamp| zone.to_datetime(time).strftime("%Y-%m-%d %H:%M").to_string();
+    let by = |reader: &Reader, time: Timestamp| format!("{} {}", minute(time), reader.subject);
+    let end = |time: Option<Timestamp>| time.map_or("…".to_owned(), minute);
+    let period = match (decision.since, decision.until) {
+        (None, None) => String::new(),
+        (since, until) => format!("{} to {}", end(since), end(until)),
+    };
     let row = json!({
         "entry": n, "reference": decision.reference, "state": state, "decided_by": decision.decided_by,
         "decided_on": decision.decided_on, "purpose": decision.purpose, "persons": decision.persons,
         "since": at(decision.since), "until": at(decision.until), "valid_until": decision.valid_until,
-        "closed": at(*closed), "registered_by": decision.registered_by.subject,
+        "closed": at(*closed), "registered_by": decision.registered_by.subject, "registered": local(*registered, zone),
+        "approved_by": approved.as_ref().map(|(reader, _)| &reader.subject),
+        "approved": approved.as_ref().map(|(_, time)| local(*time, zone)),
     });
     let cells = [
         decision.reference.clone(),
@@ -238,7 +278,10 @@ fn decision_row(known: &Registered, today: Date, config: &Config) -> (Value, Vec
         decision.decided_by.clone(),
         decision.decided_on.to_string(),
         decision.valid_until.to_string(),
+        period,
         decision.persons.join(", "),
+        by(&decision.registered_by, *registered),
+        approved.as_ref().map(|(reader, time)| by(reader, *time)).unwrap_or_default(),
         decision.purpose.clone(),
     ];
     (row, cells.iter().map(|cell| visible(cell).into_owned()).collect())
@@ -248,9 +291,13 @@ fn hold_row(hold: &Hold, config: &Config) -> (Value, Vec<String>) {
     let at = |time: Option<Timestamp>| time.map(|time| local(time, &config.time_zone));
     let row = json!({
         "reference": hold.reference, "parties": hold.parties, "since": at(hold.since), "until": at(hold.until),
-        "placed_by": hold.placed_by.subject,
+        "placed_by": hold.placed_by.subject, "query": serde_json::from_str::<Value>(&hold.query).ok(),
     });
-    let parties = if hold.parties.is_empty() { "everybody".to_owned() } else { hold.parties.join(", ") };
+    let parties = match (hold.query.as_str(), hold.parties.is_empty()) {
+        ("" | "{}", true) => "everybody".to_owned(),
+        ("", false) => hold.parties.join(", "),
+        (query, _) => format!("what was requested: {query}"),
+    };
     let cells = [
         hold.reference.clone(),
         parties,

@@ -70,7 +70,7 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
             )
         })
     };
-    let reason = Reason { purpose: "retention".to_owned(), decision: decision.trim().to_owned() };
+    let reason = Reason { purpose: "retention".to_owned(), ..Reason::decision(decision.trim()) };
     let files = taken(&planned);
     let asked = json!({ "records": files.iter().map(|file| file.records).sum::<u64>() });
     let request = Request::new("retention", Query::default(), reason).with(asked);

@@ -32,6 +32,9 @@ pub struct InForce {
     pub domains: Vec<String>,
     /// Those by which its mailboxes are reached.
     pub routing_domains: Vec<String>,
+    /// Those at which its mailboxes have the same names. Older entries have none.
+    #[serde(default)]
+    pub alias_domains: Vec<String>,
     /// The decided periods.
     pub retention: Vec<Period>,
     /// The words that are masked in what is disclosed.
@@ -59,6 +62,7 @@ impl InForce {
             organisation: organisation.name.clone(),
             domains: organisation.domains.iter().map(ToString::to_string).collect(),
             routing_domains: organisation.routing_domains.iter().map(ToString::to_string).collect(),
+            alias_domains: organisation.alias_domains.iter().map(ToString::to_string).collect(),
             retention: config.store.retention.iter().map(Period::of).collect(),
             disclosure_words: config.disclosure.words.iter().map(ToString::to_string).collect(),
         }

@@ -38,8 +38,8 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
                 query: row.get(5)?,
                 purpose: row.get(6)?,
                 decision: row.get(7)?,
-                registered: false,
                 refused: row.get(8)?,
+                ..Access::default()
             };
             last = row.get(0)?;
             let access = add(last, Kind::Access, serde_json::to_string(&access))?;

@@ -74,6 +74,12 @@ impl Unix {
     }
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        Self::unknown()
+    }
+}
+
 impl Reader {
     /// Somebody who is not named.
     pub(super) fn unknown() -> Self {

@@ -93,6 +93,7 @@ impl Plan {
         let mut terms = Vec::new();
         terms.extend(query.sender.as_ref().map(|party| vec![segment::party(Kind::Sender, party)]));
         terms.extend(query.recipient.as_ref().map(|party| vec![segment::party(Kind::Recipient, party)]));
+        terms.extend(query.from.as_ref().map(|party| vec![segment::party(Kind::From, party)]));
         let kinds = [Kind::Sender, Kind::Recipient, Kind::From];
         let person = query.person.iter();
         let person: Vec<u32> =

@@ -1,9 +1,30 @@
 //! Queries as the access log has them, read back: so that it can be told later whose records they showed.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
+use crate::limits;
+use crate::mail::Direction;
 use crate::record::Outcome;
+use crate::rules::auto_forward;
+use crate::store::access::Done;
 use crate::store::query::{Needle, Party, Query};
+
+impl Done {
+    /// Which records it may have shown; `None` where that is not understood.
+    pub(in crate::store) fn asked(&self) -> Option<Query> {
+        let query = Query::read_back(&self.access.query)?;
+        Some(match self.access.verb.as_str() {
+            // The outbox goes back so far; whom it named has a record of then.
+            verb if verb.starts_with("receipts") => {
+                let days = SignedDuration::from_hours(24 * i64::from(limits::OUTBOX_DAYS));
+                Query { since: self.access.time.checked_sub(days).ok(), ..query }
+            }
+            "report" => Query { rule: Some(auto_forward::SPEC.id.to_owned()), ..query },
+            _ => query,
+        })
+    }
+}
 
 impl Query {
     /// The query in this JSON, as [`serde`] wrote it; what else stands there is left. `None` where a part of it is
@@ -25,6 +46,15 @@ impl Query {
                 "rule" => query.rule = Some(text?.to_owned()),
                 "record" => query.record = Some(text?.parse().ok()?),
                 "queue_id" => query.queue_id = Some(text?.to_owned()),
+                "from" => query.from = Some(Party::parse(text?).ok()?),
+                "user" => query.user = Some(text?.to_owned()),
+                "client" => query.client = Some(text?.parse().ok()?),
+                "direction" => {
+                    let known = Direction::ALL.into_iter().find(|way| Some(way.as_str()) == text);
+                    query.direction = Some(known?);
+                }
+                "size_above" => query.size_above = Some(value.as_u64()?),
+                "name" => query.name = Some(Needle::new(text?)),
                 "message_id" => query.message_id = Some(text?.to_owned()),
                 "person" => {
                     let addresses =
@@ -39,7 +69,7 @@ impl Query {
 
     /// Whether it names one of these parties itself.
     pub fn names(&self, persons: &[Party]) -> bool {
-        let named = self.sender.iter().chain(&self.recipient).chain(&self.person);
+        let named = self.sender.iter().chain(&self.recipient).chain(&self.from).chain(&self.person);
         named.filter(|party| matches!(party, Party::Address(_))).any(|party| persons.contains(party))
     }
 }
@@ -59,6 +89,12 @@ mod tests {
             record: Some("gw1-1-000000000007".parse().unwrap()),
             message_id: Some("<1@example.org>".into()),
             person: vec![Party::parse("bo@exempelby.se").unwrap()],
+            from: Some(Party::parse("@example.org").unwrap()),
+            user: Some("anna".into()),
+            client: Some("10.0.0.0/8".parse().unwrap()),
+            direction: Some(Direction::Outbound),
+            size_above: Some(1_000_000),
+            name: Some(Needle::new("anders")),
             ..Query::default()
         };
         let json = serde_json::to_string(&query).unwrap();

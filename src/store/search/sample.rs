@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Found, Log, Open, open};
+use super::{Found, Log, Open, Searched, open};
 use crate::limits;
 use crate::record::RecordId;
 use crate::store::query::{Query, times};
@@ -42,7 +42,7 @@ impl Log {
                 Ok::<(), ()>(())
             };
             // What cannot be read has been told of.
-            let _ = self.search(&one, keep);
+            let _ = self.search(&one, &mut Searched::default(), keep);
         }
         (found, all, faults)
     }
