@@ -19,6 +19,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use postvakt::config::Access;
 use postvakt::metrics::METRICS;
 use postvakt::organisation::Organisation;
 use postvakt::record::Outcome;
@@ -143,9 +144,15 @@ fn measure(directory: &Path, name: &str, query: &Query) {
 /// The time is that of the search itself, without the two entries in the access log.
 fn run(directory: &Path, query: &Query) -> (Duration, usize) {
     let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate =
-        Gate { directory, reader, organisation: &organisation, zone: &jiff::tz::TimeZone::UTC, config: "" };
-    let reason = Reason { purpose: "benchmark".into(), decision: String::new() };
+    let gate = Gate {
+        directory,
+        reader,
+        organisation: &organisation,
+        zone: &jiff::tz::TimeZone::UTC,
+        config: "",
+        access: Access::default(),
+    };
+    let reason = Reason::decision("benchmark");
     let (mut time, mut rows) = (Duration::ZERO, 0);
     let read = gate.read(&Request::new("search", query.clone(), reason), |session| {
         let begun = Instant::now();

@@ -17,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use postvakt::config::Access;
 use postvakt::gather::seen::SeenCache;
 use postvakt::limits;
 use postvakt::mail::Direction;
@@ -129,9 +130,15 @@ async fn measure_reading(directory: &Path, records: u64) {
     let begun = Instant::now();
     let query = Query { subject: Some(Needle::new("finns inte")), ..Query::default() };
     let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate =
-        Gate { directory, reader, organisation: &organisation, zone: &jiff::tz::TimeZone::UTC, config: "" };
-    let reason = Reason { purpose: "benchmark".into(), decision: String::new() };
+    let gate = Gate {
+        directory,
+        reader,
+        organisation: &organisation,
+        zone: &jiff::tz::TimeZone::UTC,
+        config: "",
+        access: Access::default(),
+    };
+    let reason = Reason::decision("benchmark");
     let request = Request::new("search", query, reason);
     gate.read(&request, |session| session.search(|_| anyhow::Ok(()))).unwrap();
     println!("searching: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());

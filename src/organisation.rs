@@ -98,14 +98,17 @@ impl Organisation {
     }
 
     fn is_at_alias(&self, address: &Address) -> bool {
-        address.domain_name().is_some_and(|name| self.alias_domains.iter().any(|alias| alias.as_str() == name))
+        address
+            .domain_name()
+            .is_some_and(|name| self.alias_domains.iter().any(|alias| alias.as_str() == name))
     }
 
     /// The other addresses of the same mailbox: its name at the first of the organisation's domains, at each alias domain
     /// and at each routing domain that is written out.
     pub fn aliases(&self, address: &Address) -> Vec<Address> {
         let own = self.identity(address);
-        let Some(first) = self.first_domain().filter(|first| own.domain_name() == Some(first.as_str())) else {
+        let Some(first) = self.first_domain().filter(|first| own.domain_name() == Some(first.as_str()))
+        else {
             return Vec::new();
         };
         let routing = self.routing_domains.iter().filter_map(|pattern| match pattern {
@@ -191,10 +194,10 @@ mod tests {
         let aliased = Organisation { alias_domains: vec![Domain::new("exempelbykommun.se")], ..own.clone() };
         let alias = address("Anna+x@exempelbykommun.se");
         assert!(aliased.owns(&alias) && aliased.is_same_mailbox(&anna, &alias) && !own.owns(&alias));
-        assert_eq!(aliased.aliases(&anna).iter().map(Address::as_str).collect::<Vec<_>>(), [
-            "anna@exempelbykommun.se",
-            "anna@exempelbykommun.mail.onmicrosoft.com"
-        ]);
+        assert_eq!(
+            aliased.aliases(&anna).iter().map(Address::as_str).collect::<Vec<_>>(),
+            ["anna@exempelbykommun.se", "anna@exempelbykommun.mail.onmicrosoft.com"]
+        );
         assert_eq!(aliased.aliases(&address("anna@exempelbykommun.se"))[0], anna);
         assert!(aliased.aliases(&address("anna@skola.exempelby.se")).is_empty());
         assert!(aliased.aliases(&address("x@example.org")).is_empty());

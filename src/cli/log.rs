@@ -21,18 +21,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{bail, ensure};
 use ipnet::IpNet;
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::{NO, USAGE, YES};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
+use crate::mail::Direction;
 use crate::record::{Outcome, RecordId};
 use crate::report::period::Length;
 use crate::rules::Confidence;
+use crate::settings::parse;
 use crate::store::access::{Reader, Via};
 use crate::store::query::{Needle, Party, Query};
-use crate::mail::Direction;
-use crate::settings::parse;
 use crate::store::session::{self, Basis, Gate, Read, Request, Session};
 use moment::End;
 use table::Table;
@@ -409,7 +410,8 @@ impl<'a> Context<'a> {
         request: &Request,
         work: impl FnOnce(&mut Session, &mut Self) -> anyhow::Result<T>,
     ) -> anyhow::Result<(u8, Option<T>)> {
-        Ok(told(self.gate().read(request, |session| work(session, self))?))
+        let zone = &self.config.time_zone;
+        Ok(told(self.gate().read(request, |session| work(session, self))?, zone))
     }
 
     /// Prints the records that fit, in a table that may be cut where `cut`.
@@ -427,13 +429,17 @@ impl<'a> Context<'a> {
 }
 
 /// Says on stderr what was refused and what could not be read, and makes an exit code of it.
-fn told<T>(read: Read<T>) -> (u8, Option<T>) {
+fn told<T>(read: Read<T>, zone: &TimeZone) -> (u8, Option<T>) {
     match read {
         Read::Refused(why) => {
             eprintln!("postvakt: refused: {why}");
             (USAGE, None)
         }
-        Read::Given { value, rows, left_out, unused, capped } => {
+        Read::Given { value, rows, left_out, unused, capped, since } => {
+            if let Some(since) = since {
+                let since = zone.to_datetime(since).strftime("%Y-%m-%d %H:%M");
+                eprintln!("postvakt: only mail since {since} was looked at: the reason opens no more");
+            }
             if capped {
                 eprintln!(
                     "postvakt: only the first {rows} rows are shown, the most that operation may see: narrow the search, \

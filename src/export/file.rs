@@ -37,6 +37,8 @@ pub struct Manifest<'a> {
     pub query: serde_json::Value,
     pub purpose: &'a str,
     pub decision: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub request: &'a str,
     pub exported_at: String,
     pub exported_by: &'a crate::store::access::Reader,
     pub access: u64,

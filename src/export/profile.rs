@@ -227,6 +227,7 @@ mod tests {
     use super::super::tests::found;
     use super::*;
     use crate::address::DomainPattern;
+    use crate::organisation::Organisation;
 
     fn organisation() -> Organisation {
         Organisation {

@@ -61,6 +61,8 @@ impl<'a> Forwarders<'a> {
 
     /// Reads what was found until the end of the period. What came before its beginning tells what is new.
     pub fn read(&mut self, session: &mut Session) {
+        // A decision may be about a shorter time.
+        self.since = session.query().since.map_or(self.since, |since| since.max(self.since));
         session.findings(auto_forward::SPEC.id, |finding| self.add(&finding));
         session.count(self.forwards.values().filter(|forward| forward.mails > 0).count() as u64);
     }

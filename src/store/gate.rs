@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::access::{Access, Reader};
-use super::query::{Party, Query};
+use super::query::{Party, Query, with_aliases};
 use super::register::{Hold, Register};
 use crate::address::Address;
 use crate::config::records::is_purpose;
@@ -147,16 +147,19 @@ impl<'a> Gate<'a> {
                 let named: Vec<&Party> = self.people(query).chain(&query.person).collect();
                 let today = now.to_zoned(self.zone.clone()).date();
                 let four_eyes = self.access.four_eyes;
-                let query =
-                    register.allows(reference, query, &named, today, four_eyes, self.organisation)?;
+                let query = register.allows(reference, query, &named, today, four_eyes, self.organisation)?;
                 Opened { registered: true, ..whole(query) }
             }
             Basis::OwnRequest(person) => whole(self.own(request, person)?),
             Basis::Request(reference) if reference.trim().is_empty() => {
-                return Err("--request takes the reference of the request, such as \"Dnr 2026/123\"".to_owned());
+                return Err(
+                    "--request takes the reference of the request, such as \"Dnr 2026/123\"".to_owned()
+                );
             }
             Basis::Request(_) if request.scope() == Scope::Extract => {
-                return Err("an extract is about one person: --decision REF or --own-request ADDRESS".to_owned());
+                return Err(
+                    "an extract is about one person: --decision REF or --own-request ADDRESS".to_owned()
+                );
             }
             Basis::Request(_) => whole(query.clone()),
         };
@@ -212,7 +215,9 @@ impl<'a> Gate<'a> {
         }
         let (known, folded) = (&self.access.purposes, given.to_lowercase());
         if known.is_empty() && !is_purpose(given) {
-            return Err(format!("the purpose {given:?} says too little: say in words what the log is read for"));
+            return Err(format!(
+                "the purpose {given:?} says too little: say in words what the log is read for"
+            ));
         }
         if !known.is_empty() && !known.iter().any(|purpose| folded.starts_with(&purpose.to_lowercase())) {
             return Err(format!("the purpose has to begin with one of: {}", known.join(", ")));
@@ -278,7 +283,8 @@ impl<'a> Gate<'a> {
     }
 
     fn is_person(&self, party: &Party) -> bool {
-        let same = |address: &Address, function: &Address| self.organisation.is_same_mailbox(function, address);
+        let same =
+            |address: &Address, function: &Address| self.organisation.is_same_mailbox(function, address);
         match party {
             Party::Address(address) => {
                 self.organisation.owns(address)
@@ -292,20 +298,6 @@ impl<'a> Gate<'a> {
 /// What is needed beside a purpose, for what operation does not open.
 const TAKES_A_DECISION: &str = "requires a documented decision (--decision REF), the person's own request \
                                 (--own-request ADDRESS), or a request for public records (--request DNR)";
-
-/// The parties, each with the other addresses of its mailbox.
-pub(super) fn with_aliases(parties: &[Party], organisation: &Organisation) -> Vec<Party> {
-    let mut all = parties.to_vec();
-    for party in parties {
-        let Party::Address(address) = party else { continue };
-        for alias in organisation.aliases(address).into_iter().map(Party::Address) {
-            if !all.contains(&alias) {
-                all.push(alias);
-            }
-        }
-    }
-    all
-}
 
 impl Reason {
     /// Operation, for this purpose.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::address::{Address, Domain};
 use crate::mail::Direction;
+use crate::organisation::Organisation;
 use crate::record::{Outcome, Record, RecordId};
 
 /// What is searched for; every part that is given must hold.
@@ -142,6 +143,20 @@ impl Party {
             Self::Address(address) => is_address(address, text),
         }
     }
+}
+
+/// The parties, each with the other addresses of its mailbox.
+pub(super) fn with_aliases(parties: &[Party], organisation: &Organisation) -> Vec<Party> {
+    let mut all = parties.to_vec();
+    for party in parties {
+        let Party::Address(address) = party else { continue };
+        for alias in organisation.aliases(address).into_iter().map(Party::Address) {
+            if !all.contains(&alias) {
+                all.push(alias);
+            }
+        }
+    }
+    all
 }
 
 /// The address in the text of a record without what stands between a plus sign and the at sign: `anna+anbud@` is

@@ -8,8 +8,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 use super::access::{AccessError, AccessLog, Kind, Reader};
-use super::gate::with_aliases;
-use super::query::{Party, Query};
+use super::query::{Party, Query, with_aliases};
 use crate::organisation::Organisation;
 
 /// A decision by which the log may be read.
@@ -103,7 +102,9 @@ pub struct Register {
 impl Registered {
     /// Whether that person may approve it: another than who registered it.
     pub fn may_approve(&self, reader: &Reader) -> bool {
-        self.closed.is_none() && self.approved.is_none() && reader.subject != self.decision.registered_by.subject
+        self.closed.is_none()
+            && self.approved.is_none()
+            && reader.subject != self.decision.registered_by.subject
     }
 }
 
@@ -295,11 +296,13 @@ mod tests {
             (&before, vec![&anna], "2026-09-01", Some("set --since and --until")),
         ];
         for (query, persons, today, wanted) in cases {
-            let said = decision().refuses(query, &persons, today.parse().unwrap(), false);
+            let own = Organisation::default();
+            let said = decision().refuses(query, &persons, today.parse().unwrap(), false, &own);
             assert_eq!(said.is_some(), wanted.is_some(), "{said:?}");
             assert!(wanted.is_none_or(|wanted| said.unwrap().contains(wanted)));
         }
-        assert!(decision().refuses(&during, &[], "2026-09-01".parse().unwrap(), true).is_some());
+        let own = Organisation::default();
+        assert!(decision().refuses(&during, &[], "2026-09-01".parse().unwrap(), true, &own).is_some());
     }
 
     #[test]
@@ -314,28 +317,53 @@ mod tests {
             parties: vec!["@exempelby.se".into()],
             since: None,
             until: Some("2026-08-01T00:00:00Z".parse().unwrap()),
+            query: String::new(),
         };
+        let own = Organisation::default();
         log.add(Kind::Decision, now, &decision()).unwrap();
         log.add(Kind::Hold, now, &hold).unwrap();
         let register = Register::read(&log).unwrap();
         assert!(register.is_used() && register.decisions[0].closed.is_none());
         let query = Query { since: "2026-08-02T00:00:00Z".parse().ok(), ..Query::default() };
         let today = "2026-08-21".parse().unwrap();
-        assert!(register.allows("KS 2026/7", &query, &[], today).is_ok());
+        assert!(register.allows("KS 2026/7", &query, &[], today, false, &own).is_ok());
+        let approval =
+            |reader: &Reader| Approve { approved_by: reader.clone(), reference: "KS 2026/7".into() };
+        let waits = |log: &AccessLog| {
+            let register = Register::read(log).unwrap();
+            register.allows("KS 2026/7", &query, &[], today, true, &own).is_err()
+        };
+        log.add(Kind::Approve, now, &approval(&reader)).unwrap();
+        assert!(waits(&log), "who registered it is no second person");
+        let other = Reader { subject: "bo".into(), ..reader.clone() };
+        log.add(Kind::Approve, now, &approval(&other)).unwrap();
+        assert!(!waits(&log));
         assert_eq!(register.purpose("KS 2026/7"), Some("utredning"));
-        assert!(register.allows("KS 2026/8", &query, &[], today).unwrap_err().contains("not registered"));
-        let july = "2026-07-01T00:00:00Z".parse().unwrap();
-        assert!(register.holds[0].keeps(july, &["x@example.org", "bo@exempelby.se"]));
-        assert!(!register.holds[0].keeps(july, &["x@example.org"]));
-        assert!(!register.holds[0].keeps("2026-08-01T00:00:00Z".parse().unwrap(), &["bo@exempelby.se"]));
+        assert!(
+            register
+                .allows("KS 2026/8", &query, &[], today, false, &own)
+                .unwrap_err()
+                .contains("not registered")
+        );
+        let kept = register.holds[0].query(&own);
+        assert_eq!(
+            (kept.person.as_slice(), kept.until),
+            (&[Party::parse("@exempelby.se").unwrap()][..], hold.until)
+        );
+        let asked = Hold { query: "{\"queue_id\":\"4fKq\"}".into(), ..hold.clone() };
+        assert_eq!(asked.query(&own).queue_id.as_deref(), Some("4fKq"));
+        let newer = Hold { query: "{\"verdict\":\"lost\"}".into(), ..hold.clone() };
+        assert!(newer.query(&own).person.is_empty(), "what is not understood keeps everything");
         let close = |reference: &str| Close { closed_by: reader.clone(), reference: reference.into() };
         log.add(Kind::Close, now, &close("KS 2026/7")).unwrap();
         log.add(Kind::Release, now, &close("D 2026/1")).unwrap();
         let register = Register::read(&log).unwrap();
         assert!(register.holds.is_empty() && register.is_used());
-        assert!(register.allows("KS 2026/7", &query, &[], today).unwrap_err().contains("closed"));
+        assert!(
+            register.allows("KS 2026/7", &query, &[], today, false, &own).unwrap_err().contains("closed")
+        );
         // The same reference may be registered anew.
         log.add(Kind::Decision, now, &decision()).unwrap();
-        assert!(Register::read(&log).unwrap().allows("KS 2026/7", &query, &[], today).is_ok());
+        assert!(Register::read(&log).unwrap().allows("KS 2026/7", &query, &[], today, false, &own).is_ok());
     }
 }

@@ -312,9 +312,10 @@ pub(super) fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
         && given(query.queue_id.as_ref(), |id| Ok(text(at::QUEUE_ID)? == id))?
         && given(query.message_id.as_ref(), |id| Ok(index::bare(text(at::MESSAGE_ID)?) == index::bare(id)))?
         && given(query.direction.as_ref(), |way| Ok(text(at::DIRECTION)? == way.as_str()))?
-        && given(query.size_above.as_ref(), |least| {
-            Ok(row.get::<_, i64>(at::SIZE)?.unsigned_abs() > *least)
-        })?
+        && given(
+            query.size_above.as_ref(),
+            |least| Ok(row.get::<_, i64>(at::SIZE)?.unsigned_abs() > *least),
+        )?
         && given(query.client.as_ref(), |net| Ok(is_in(text(at::CLIENT)?, net)))?
         && given(query.user.as_ref(), |user| Ok(text(at::AUTH_USER)?.eq_ignore_ascii_case(user)))?
         && given(query.sender.as_ref(), |party| Ok(party.is(text(at::SENDER)?)))?

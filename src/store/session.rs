@@ -43,6 +43,8 @@ pub enum Read<T> {
         unused: Vec<String>,
         /// That more would fit than the reason opens.
         capped: bool,
+        /// Since when, where the reason alone set a beginning.
+        since: Option<Timestamp>,
     },
 }
 
@@ -54,6 +56,8 @@ pub struct Session {
     n: u64,
     access: Access,
     query: Query,
+    /// A beginning that nobody asked for.
+    since: Option<Timestamp>,
     /// How many rows may be shown.
     most: Option<u64>,
     /// What hides the people inside, where they are hidden.
@@ -148,6 +152,7 @@ impl Gate<'_> {
             accesses,
             n,
             access,
+            since: query.since.filter(|_| request.query.since.is_none()),
             query,
             most: rows,
             veil,
@@ -274,7 +279,13 @@ impl Session {
             let found = self.log.search(&query, &mut unread, |found| {
                 left = left.saturating_sub(1);
                 let own = person.iter().any(|own| found.record.is_of(own));
-                if own { Err(true) } else if left == 0 { Err(false) } else { Ok(()) }
+                if own {
+                    Err(true)
+                } else if left == 0 {
+                    Err(false)
+                } else {
+                    Ok(())
+                }
             });
             return found == Err(true);
         }
@@ -388,8 +399,8 @@ impl Session {
             made: self.made.take().filter(|_| result.is_ok()),
         };
         self.accesses.end(Timestamp::now(), &ended)?;
-        let Self { rows, capped, searched: Searched { left_out, unused }, .. } = self;
-        Ok(Read::Given { value: result?, rows, left_out, unused, capped })
+        let Self { rows, capped, since, searched: Searched { left_out, unused }, .. } = self;
+        Ok(Read::Given { value: result?, rows, left_out, unused, capped, since })
     }
 }
 

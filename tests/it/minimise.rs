@@ -117,7 +117,7 @@ fn what_is_not_to_be_kept_is_nowhere_and_the_log_works_without_it() {
     assert_eq!(found(&["--subject", &hash]), 2);
     let out = store.with_file_name("export.csv");
     let out = out.to_str().unwrap();
-    log(&lab, &["export", "--format", "csv", "--output", out, "--purpose", "test"]);
+    log(&lab, &["export", "--format", "csv", "--output", out, "--decision", "test"]);
     let text = fs::read_to_string(out).unwrap();
     assert!(text.contains("\"[minimised]\"") && !SECRET.iter().any(|word| text.contains(word)), "{text}");
     let report: Value = serde_json::from_str(&log(&lab, &["verify-export", out, "--json"])).unwrap();

@@ -194,7 +194,7 @@ fn the_demonstration_shows_everything_and_leaves_what_it_is_asked_to() {
     assert!(lines.len() >= 40 && lines.iter().all(|line| line["record"].is_string()));
     let config = kept.join("postvakt.toml");
     let output = postvakt()
-        .args(["log", "search", "--json", "--purpose", "test", "--config"])
+        .args(["log", "search", "--json", "--decision", "test", "--config"])
         .arg(config)
         .output()
         .unwrap();

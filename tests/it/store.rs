@@ -12,6 +12,7 @@ mod index;
 mod outbox;
 mod place;
 mod proof;
+mod reasons;
 mod register;
 mod report;
 mod retention;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use postvakt::config::Access;
 use postvakt::mail::Direction;
 use postvakt::organisation::Organisation;
 use postvakt::record::{FindingRow, Outcome, Record, SeenRow};
@@ -118,8 +120,9 @@ fn within(
 ) -> anyhow::Result<(u64, Vec<OpenError>)> {
     let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
     let config = active_config(directory);
-    let gate = Gate { directory, reader, organisation: &organisation, zone: &TimeZone::UTC, config: &config };
-    let reason = Reason { purpose: "prov".into(), decision: String::new() };
+    let (organisation, access) = (&organisation, Access::default());
+    let gate = Gate { directory, reader, organisation, zone: &TimeZone::UTC, config: &config, access };
+    let reason = Reason::decision("prov");
     match gate.read(&Request::new("search", query.clone(), reason), work)? {
         Read::Given { rows, left_out, .. } => Ok((rows, left_out)),
         Read::Refused(why) => panic!("{why}"),

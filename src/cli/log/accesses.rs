@@ -50,8 +50,13 @@ fn text_line(entry: &Done, config: &Config) -> String {
         None => subject.clone(),
     };
     let rows = result.as_ref().map_or("-".to_owned(), |(rows, _)| rows.to_string());
-    let basis = [("decision", &access.decision), ("own request of", &access.own_request), ("request", &access.request)];
-    let basis = basis.into_iter().filter(|(_, what)| !what.is_empty()).map(|(name, what)| format!("{name} {what}"));
+    let basis = [
+        ("decision", &access.decision),
+        ("own request of", &access.own_request),
+        ("request", &access.request),
+    ];
+    let basis =
+        basis.into_iter().filter(|(_, what)| !what.is_empty()).map(|(name, what)| format!("{name} {what}"));
     let purpose = Some(access.purpose.clone()).filter(|purpose| !purpose.is_empty());
     let reason = basis.chain(purpose).collect::<Vec<_>>().join(": ");
     let time = config.time_zone.to_datetime(access.time).strftime("%Y-%m-%d %H:%M:%S").to_string();

@@ -170,6 +170,7 @@ impl<'a> Export<'a> {
             query: serde_json::to_value(session.query())?,
             purpose: &session.access().purpose,
             decision: &session.access().decision,
+            request: &session.access().request,
             exported_at: local(session.access().time, zone),
             exported_by: &session.access().reader,
             access: session.number(),
@@ -203,7 +204,7 @@ impl<'a> Export<'a> {
         let mut file = NewFile::create(&beside(&self.args.output, PROOF), self.args.force)?;
         proof::start(&mut file, self.format, heading, &self.config.time_zone)?;
         let prover = session.prover(&self.config.store.heads)?;
-        let evidence = self.profile == Profile::Internal && self.args.mask.is_empty();
+        let evidence = self.profile == Profile::Internal && self.args.mask.is_empty() && !session.is_veiled();
         Ok(Proving { file, prover, evidence })
     }
 
@@ -217,6 +218,12 @@ impl<'a> Export<'a> {
             ("Av", access.reader.subject.clone()),
             ("Maskning", masking(self.profile, &self.args.mask)),
         ];
+        for (name, value) in [("Egen begäran", &access.own_request), ("Begäran", &access.request)] {
+            about.push((name, value.clone()));
+        }
+        if session.is_veiled() {
+            about.push(("Personer", "pseudonymer för personer i organisationen".to_owned()));
+        }
         about.retain(|(_, value)| !value.is_empty());
         let scratch = self.args.output.parent().filter(|parent| !parent.as_os_str().is_empty());
         Heading {
@@ -267,6 +274,12 @@ pub(super) fn asked(query: &Query, config: &Config) -> String {
         "record" => "post",
         "queue_id" => "kö-id",
         "message_id" => "Message-ID",
+        "from" => "författare",
+        "user" => "inloggad",
+        "client" => "klient",
+        "direction" => "riktning",
+        "size_above" => "större än",
+        "name" => "del av adress",
         "authentication" => "avsändarkontroll",
         "person" => "person",
         _ => "övrigt",

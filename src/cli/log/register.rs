@@ -49,7 +49,7 @@ pub(super) enum DecisionCommand {
         #[command(flatten)]
         reason: Reason,
     },
-    /// Approve a decision as a second person. With four_eyes in [store.access] it permits nothing before that.
+    /// Approve a decision as a second person. If the config requires four eyes, it permits nothing before that.
     Approve {
         /// Reference.
         #[arg(value_name = "REF")]
@@ -244,8 +244,18 @@ fn list(
 }
 
 /// The columns of the list of decisions.
-const DECISIONS: [&str; 10] =
-    ["DECISION", "STATE", "BY", "DATE", "VALID UNTIL", "MAIL OF", "PERSONS", "REGISTERED", "APPROVED", "PURPOSE"];
+const DECISIONS: [&str; 10] = [
+    "DECISION",
+    "STATE",
+    "BY",
+    "DATE",
+    "VALID UNTIL",
+    "MAIL OF",
+    "PERSONS",
+    "REGISTERED",
+    "APPROVED",
+    "PURPOSE",
+];
 
 fn decision_row(known: &Registered, today: Date, config: &Config) -> (Value, Vec<String>) {
     let Registered { n, at: registered, decision, approved, closed } = known;

@@ -82,13 +82,16 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
         periods: config.store.retention.iter().map(Period::of).collect(),
         files,
     };
-    let (code, records) = told(gate.act(&request, refused, |session| {
-        let n = log.add(Kind::Retention, Timestamp::now(), &entry)?;
-        let records =
-            run(directory, &planned, n, decision.trim(), &locks).context("the deletion is not complete")?;
-        session.count(records);
-        anyhow::Ok(records)
-    })?);
+    let (code, records) = told(
+        gate.act(&request, refused, |session| {
+            let n = log.add(Kind::Retention, Timestamp::now(), &entry)?;
+            let records = run(directory, &planned, n, decision.trim(), &locks)
+                .context("the deletion is not complete")?;
+            session.count(records);
+            anyhow::Ok(records)
+        })?,
+        &config.time_zone,
+    );
     if let Some(records) = records
         && !json
     {

@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::notices::NOTICES;
+use crate::limits;
 use crate::settings::{Fallback, Key};
 
 /// The tables that every config has, as header, purpose and keys.
@@ -219,7 +220,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 kind: "list of texts",
                 default: Fallback::Texts(&[]),
                 example: "[\"felsökning\", \"incident\", \"test\"]",
-                meaning: "Words with which the text of `--purpose` has to begin when the log is read for operation. Default: any text of at least five letters.",
+                meaning: "Words with which the text of `--purpose` has to begin when the log is read for operation. Default: any text of at least four letters.",
                 why: "A list keeps the purposes comparable, for the follow-up and for the people whose mail was looked at.",
                 keys: &[],
             },
@@ -235,7 +236,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
             Key {
                 name: "operation_days",
                 kind: "number",
-                default: Fallback::Number(31),
+                default: Fallback::Number(limits::OPERATION_DAYS),
                 example: "31",
                 meaning: "Days that one search for operation may cover, that is a search with `--purpose` alone. A search without a period covers the newest ones of the log.",
                 why: "Faults are reported within days. Longer periods map what people do, which takes a decision.",
@@ -244,7 +245,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
             Key {
                 name: "operation_rows",
                 kind: "number",
-                default: Fallback::Number(200),
+                default: Fallback::Number(limits::OPERATION_ROWS),
                 example: "200",
                 meaning: "Rows that one search for operation may show.",
                 why: "Whoever looks for a fault looks at few mails.",

@@ -18,7 +18,13 @@ use crate::store::heads;
 /// the daemon tells of its config and of the clock whatever the clock says.
 pub(super) fn is_held_to(kind: Kind) -> bool {
     match kind {
-        Kind::Access | Kind::Decision | Kind::Approve | Kind::Close | Kind::Hold | Kind::Release | Kind::Retention => true,
+        Kind::Access
+        | Kind::Decision
+        | Kind::Approve
+        | Kind::Close
+        | Kind::Hold
+        | Kind::Release
+        | Kind::Retention => true,
         Kind::Result | Kind::Config | Kind::Clock | Kind::Epoch => false,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Found, Log, Open, Searched, open};
+use super::{Found, Log, Open, Searched, fits, open};
 use crate::limits;
 use crate::record::RecordId;
 use crate::store::query::{Query, times};
@@ -60,13 +60,19 @@ fn choose(
     all: &mut u64,
 ) -> rusqlite::Result<()> {
     let (since, until) = times(query);
-    let sql = "SELECT seq FROM record WHERE seq BETWEEN ?1 AND ?2 AND time >= ?3 AND time < ?4";
-    let mut statement = file.connection.prepare(sql)?;
+    // All columns are read only where it matters whose mail it is.
+    let columns = if query.person.is_empty() { "time" } else { file.columns.as_str() };
+    let sql =
+        format!("SELECT seq, {columns} FROM record WHERE seq BETWEEN ?1 AND ?2 AND time >= ?3 AND time < ?4");
+    let mut statement = file.connection.prepare(&sql)?;
     let mut next = file.next;
     while next <= file.last {
         let end = next.saturating_add(limits::SEARCH_RECORDS);
         let mut rows = statement.query((next, end, since, until))?;
         while let Some(row) = rows.next()? {
+            if !query.person.is_empty() && !fits(query, row)? {
+                continue;
+            }
             let seq = row.get::<_, i64>(0)?.unsigned_abs();
             *all += 1;
             let hash = hash(seed, &file.node, file.epoch, seq);

@@ -103,7 +103,7 @@ submit = "127.0.0.1:{reinjection}"
     /// The records that match, one JSON object each.
     pub(crate) fn search(&self, filter: &[&str]) -> Vec<serde_json::Value> {
         let mut command = Command::new(PROGRAM);
-        command.args(["log", "search", "--json", "--purpose", "test of the log", "--config"]);
+        command.args(["log", "search", "--json", "--decision", "test of the log", "--config"]);
         let found = run(command.arg(&self.config).args(filter));
         found.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }

@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::cli::{config, run, run_with};
 use super::*;
 
-const SEARCH: [&str; 3] = ["search", "--purpose", "felsökning i testmiljö"];
+const SEARCH: [&str; 3] = ["search", "--decision", "KS 2026/1"];
 
 /// Two records, and the entry of the config that the server loads.
 async fn store(path: &Path) -> Config {

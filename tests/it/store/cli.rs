@@ -39,6 +39,7 @@ pub(super) fn config(directory: &Path) -> Config {
             nested: true,
             retention: Vec::new(),
             minimise: None,
+            access: config::Access::default(),
         },
         disclosure: config::Disclosure::default(),
         smtp: None,
@@ -148,12 +149,12 @@ async fn records_are_found_by_what_is_known_of_them() {
     for (arguments, wanted) in cases {
         assert_eq!(subjects(directory.path(), arguments), wanted, "{arguments:?}");
     }
-    let (code, table) = run(directory.path(), &["search", "--purpose", "drift"]);
+    let (code, table) = run(directory.path(), &["search", "--decision", "drift"]);
     assert_eq!((code, table.lines().count()), (0, 4));
     for wrong in
-        [["--since", "igår"], ["--verdict", "lost"], ["--record", "7"], ["--sender", "@"], ["--from", "a@b"]]
+        [["--since", "igår"], ["--verdict", "lost"], ["--record", "7"], ["--sender", "@"], ["--from", "<>"]]
     {
-        let arguments: Vec<&str> = ["search", "--purpose", "drift"].iter().chain(&wrong).copied().collect();
+        let arguments: Vec<&str> = ["search", "--decision", "drift"].iter().chain(&wrong).copied().collect();
         assert_eq!(run(directory.path(), &arguments).0, 2, "{wrong:?}");
     }
 }
@@ -200,9 +201,9 @@ async fn what_cannot_be_logged_is_not_shown() {
     let directory = tempfile::tempdir().unwrap();
     store(directory.path()).await;
     fs::create_dir(directory.path().join("access.db")).unwrap();
-    let (code, out) = run(directory.path(), &["search", "--purpose", "drift"]);
+    let (code, out) = run(directory.path(), &["search", "--decision", "drift"]);
     assert!(code == 2 && out.contains("nothing is shown"), "{out}");
-    let (code, out) = run(&directory.path().join("nowhere"), &["search", "--purpose", "drift"]);
+    let (code, out) = run(&directory.path().join("nowhere"), &["search", "--decision", "drift"]);
     assert!(code == 2 && out.contains("nowhere"), "{out}");
 }
 
@@ -214,7 +215,8 @@ async fn an_export_is_whole_safe_and_has_its_manifest() {
     let file = directory.path().join("log.csv");
     let name = file.to_str().unwrap();
     let export = |format: &str, more: &[&str]| {
-        let arguments = ["export", "--purpose", "utlämnande", "--format", format, "--output", name];
+        let arguments =
+            ["export", "--decision", "KS 1", "--purpose", "utlämnande", "--format", format, "--output", name];
         run(&path, &arguments.iter().chain(more).copied().collect::<Vec<_>>())
     };
     assert_eq!(export("csv", &[]).0, 0);
@@ -248,7 +250,7 @@ async fn a_damaged_month_is_told_of_and_the_rest_is_shown() {
     let directory = tempfile::tempdir().unwrap();
     store(directory.path()).await;
     fs::write(directory.path().join("log-2026-08.db"), "damaged").unwrap();
-    let (code, table) = run(directory.path(), &["search", "--purpose", "drift"]);
+    let (code, table) = run(directory.path(), &["search", "--decision", "drift"]);
     assert_eq!((code, table.lines().count()), (1, 2));
     assert!(run(directory.path(), &["access"]).1.contains("incomplete"));
 }

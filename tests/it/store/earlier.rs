@@ -28,7 +28,7 @@ fn verified(directory: &Path) -> (u8, Value) {
 }
 
 fn found(store: &Path, more: &[&str]) -> Vec<Value> {
-    let own = ["search", "--json", "--purpose", "granskning"];
+    let own = ["search", "--json", "--request", "Dnr 1"];
     let (code, out) = run(store, &[&own, more].concat());
     assert_eq!(code, 0, "{out}");
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -27,7 +27,7 @@ async fn store(directory: &Path) {
 
 fn export(directory: &Path, output: &Path, more: &[&str]) -> (u8, String) {
     let output = output.to_str().unwrap();
-    let arguments = ["export", "--purpose", "utlämnande", "--output", output];
+    let arguments = ["export", "--decision", "KS 1", "--purpose", "utlämnande", "--output", output];
     run(directory, &arguments.iter().chain(more).copied().collect::<Vec<_>>())
 }
 

@@ -45,7 +45,7 @@ async fn store(directory: &Path) {
 }
 
 fn report(directory: &Path, arguments: &[&str]) -> Vec<Value> {
-    let all: Vec<&str> = ["report", "forwarders", "--json", "--purpose", "kvartalsuppföljning"]
+    let all: Vec<&str> = ["report", "forwarders", "--json", "--decision", "KS 2026/1"]
         .iter()
         .chain(arguments)
         .copied()
@@ -105,13 +105,19 @@ async fn the_report_is_an_access_and_a_table() {
             "2026-09-01",
             "--until",
             "2026-09-30",
-            "--purpose",
-            "uppföljning",
+            "--decision",
+            "KS 2026/1",
         ],
     );
     assert_eq!((code, table.lines().count()), (0, 5), "{table}");
     let new_domain = |line: &str| line.starts_with("domain   anna@exempelby.se    leverantor.se ");
     assert!(table.lines().any(new_domain), "{table}");
+    let period = ["--since", "2026-09-01", "--until", "2026-09-30", "--purpose", "uppföljning"];
+    let (code, table) = run(directory.path(), &[&["report", "forwarders"], &period[..]].concat());
+    assert!(
+        code == 0 && table.contains("p-") && !table.contains("anna@"),
+        "operation sees no person: {table}"
+    );
     let (_, accesses) = run(directory.path(), &["access", "--json"]);
     let lines: Vec<Value> = accesses.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert!(lines.len() >= 2 && lines.iter().take(2).all(|line| line["verb"] == "report"), "{accesses}");

@@ -26,7 +26,7 @@ async fn store(path: &Path) {
 }
 
 fn export(store: &Path, file: &Path, more: &[&str]) {
-    let own = ["export", "--purpose", "utlämnande", "--output", file.to_str().unwrap()];
+    let own = ["export", "--decision", "KS 1", "--purpose", "utlämnande", "--output", file.to_str().unwrap()];
     let (code, out) = run(store, &[&own[..], more].concat());
     assert_eq!(code, 0, "{out}");
 }

@@ -114,7 +114,7 @@ const CHILD: &str = "POSTVAKT_TEST_ACCESS";
 fn child() {
     let Some(path) = std::env::var_os(CHILD).map(std::path::PathBuf::from) else { return };
     loop {
-        let (code, out) = run(&path, &["search", "--purpose", "utredning"]);
+        let (code, out) = run(&path, &["search", "--decision", "utredning"]);
         assert!(code == 0 && out.contains("Ärende"), "{out}");
         std::io::stdout().lock().write_all(b"shown\n").unwrap();
     }
@@ -261,10 +261,10 @@ fn a_decision_that_cannot_be_is_not_registered() {
         assert_eq!(code, 2, "{what}: {said}");
     }
     let (code, said) =
-        run(&path, &["search", "--since", "2026-05-01", "--until", "2026-03-01", "--purpose", "x"]);
+        run(&path, &["search", "--since", "2026-05-01", "--until", "2026-03-01", "--purpose", "prov"]);
     assert!(code == 2 && said.contains("ends before it begins"), "{said}");
     assert_eq!(
-        run(&path, &["search", "--since", "2026-05-01", "--until", "2026-05-01", "--purpose", "x"]).0,
+        run(&path, &["search", "--since", "2026-05-01", "--until", "2026-05-01", "--purpose", "prov"]).0,
         0,
         "one day"
     );
