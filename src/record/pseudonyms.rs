@@ -104,7 +104,7 @@ impl Veil {
             let begin = before.rfind(|c| !is_of_local(c)).map_or(0, |last| last + char_at(before, last));
             let end = behind.find(|c| !is_of_domain(c)).unwrap_or(behind.len());
             let local = before.get(begin..).unwrap_or("");
-            let domain = behind.get(..end).unwrap_or("").trim_end_matches(['.', '-']);
+            let domain = self.own_part(behind.get(..end).unwrap_or("").trim_end_matches(['.', '-']));
             let found = format!("{local}@{domain}");
             let address = Address::parse(&found).filter(|found| found.domain().is_some());
             shown.push_str(before.get(..begin).unwrap_or(""));
@@ -116,6 +116,16 @@ impl Veil {
         }
         shown.push_str(rest);
         shown
+    }
+
+    /// The domain without what may stand behind it, as in `anna@exempelby.se.pdf`.
+    fn own_part<'t>(&self, domain: &'t str) -> &'t str {
+        let mut part = domain;
+        while !self.organisation.owns_domain(&Domain::new(part)) {
+            let Some((shorter, _)) = part.rsplit_once('.') else { return domain };
+            part = shorter;
+        }
+        part
     }
 
     /// A login: an address, or a name of a person inside.
