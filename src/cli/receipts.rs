@@ -45,19 +45,19 @@ enum Verb {
     },
     /// Show the text of a receipt or notice, its recipient, and what happened to it.
     Show {
-        /// Reference, such as PV-2026-7K3M9Q, or the beginning of the key.
+        /// Reference (PV-…), or the first characters of the key that `receipts list --json` prints.
         id: String,
         #[command(flatten)]
         reason: Reason,
     },
     /// Send a receipt or notice now, even if it failed or was cancelled. A sent one is not sent again.
     Retry {
-        /// Reference, or the beginning of the key.
+        /// Reference (PV-…), or the first characters of the key that `receipts list --json` prints.
         id: String,
     },
-    /// Cancel a receipt or notice that is still waiting.
+    /// Cancel a pending receipt or notice.
     Cancel {
-        /// Reference, or the beginning of the key.
+        /// Reference (PV-…), or the first characters of the key that `receipts list --json` prints.
         id: String,
     },
 }

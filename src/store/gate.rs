@@ -31,9 +31,9 @@ pub struct Gate<'a> {
     pub reader: Reader,
     /// Who is inside.
     pub organisation: &'a Organisation,
-    /// The organisation's zone: decisions hold for days.
+    /// The organisation's time zone: decisions are valid for whole days.
     pub zone: &'a TimeZone,
-    /// The hash of the config that says so. It has to be the one that the daemon loaded last.
+    /// The hash of the config. It must be the one that the server loaded last.
     pub config: &'a str,
     /// What may be read for operation, and which addresses inside are no person's.
     pub access: AccessRules,
@@ -144,7 +144,7 @@ impl<'a> Gate<'a> {
             Basis::Operation => self.operation(request, register, now, newest)?,
             Basis::Decision(_) if !register.is_used() => whole(query.clone()),
             Basis::Decision(reference) => {
-                let named: Vec<&Party> = self.people(query).chain(&query.person).collect();
+                let named: Vec<&Party> = self.inside_parties(query).chain(&query.person).collect();
                 let today = now.to_zoned(self.zone.clone()).date();
                 let four_eyes = self.access.four_eyes;
                 let query = register.allows(reference, query, &named, today, four_eyes, self.organisation)?;
@@ -178,7 +178,7 @@ impl<'a> Gate<'a> {
         let Request { query, reason, .. } = request;
         self.purpose(&reason.purpose)?;
         let scope = request.scope();
-        let named = self.people(query).chain(&query.person).any(|party| self.is_person(party));
+        let named = self.inside_parties(query).chain(&query.person).any(|party| self.is_person(party));
         if named || query.user.is_some() || query.name.is_some() {
             return Err(format!("the query names a person inside, which {TAKES_A_DECISION}"));
         }
@@ -276,8 +276,8 @@ impl<'a> Gate<'a> {
         Ok(Query { person: asked, ..query.clone() })
     }
 
-    /// The people inside whom the query names as counterparts. A counterpart outside narrows what is others' own.
-    fn people<'q>(&'q self, query: &'q Query) -> impl Iterator<Item = &'q Party> {
+    /// The people inside whom the query names as sender, recipient or author. A decision must name each of them.
+    fn inside_parties<'q>(&'q self, query: &'q Query) -> impl Iterator<Item = &'q Party> {
         let counterparts = query.sender.iter().chain(&query.recipient).chain(&query.from);
         counterparts.filter(|party| self.is_person(party))
     }
