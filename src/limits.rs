@@ -447,10 +447,11 @@ pub const HEADS_END_TIME: Duration = Duration::from_secs(5);
 /// Tree heads that wait for their copy's place to be there again; at one in five minutes a month. They stay beside the
 /// log in any case.
 pub const HEADS_WAITING: usize = 10_000;
-/// Days that one search for operation covers where the config does not say: faults are reported within a month.
-pub const OPERATION_DAYS: u32 = 31;
-/// The most that a config may say: a year and a day.
-pub const OPERATION_DAYS_MOST: u32 = 366;
+/// Days that one search for operation covers where the config does not say: a year and a day. Whoever asks since when a
+/// sender is refused asks for months.
+pub const OPERATION_DAYS: u32 = 366;
+/// The most that a config may say: ten years.
+pub const OPERATION_DAYS_MOST: u32 = 3_653;
 /// Rows that one search for operation shows where the config does not say: more than anybody reads for one fault.
 pub const OPERATION_ROWS: u32 = 200;
 /// The most that a config may say.

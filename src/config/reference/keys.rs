@@ -239,7 +239,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 default: Fallback::Number(limits::OPERATION_DAYS),
                 example: "31",
                 meaning: "Days that one search for operation may cover, that is a search with `--purpose` alone. A search without a period covers the newest ones of the log.",
-                why: "Faults are reported within days. Longer periods map what people do, which takes a decision.",
+                why: "A fault with a counterpart is often months old. A shorter period shows less of what people do; `operation_rows` bounds it in any case.",
                 keys: &[],
             },
             Key {
