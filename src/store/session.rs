@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::access::{Access, AccessError, AccessLog, Done, Ended, Kind, Made};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
+use super::month::Month;
 use super::outbox::{self, Listed};
 use super::proof::Prover;
 use super::query::{Party, Query};
@@ -152,7 +153,7 @@ impl Gate<'_> {
             accesses,
             n,
             access,
-            since: query.since.filter(|_| request.query.since.is_none()),
+            since: query.since.filter(|since| request.query.since.is_none() && self.is_older(*since)),
             query,
             most: rows,
             veil,
@@ -163,6 +164,11 @@ impl Gate<'_> {
         };
         let result = work(&mut session);
         session.end(result)
+    }
+
+    /// Whether the log may have records from before then.
+    fn is_older(&self, then: Timestamp) -> bool {
+        Month::list(self.directory).is_ok_and(|months| months.iter().any(|month| *month <= Month::of(then)))
     }
 
     /// The key of the pseudonyms of a day: searches of one day can be compared, and nobody can be followed for longer.
