@@ -69,6 +69,7 @@ pub struct Daemon {
     exceptions: JoinHandle<()>,
     clock: JoinHandle<()>,
     look: JoinHandle<()>,
+    outcomes: JoinHandle<()>,
     directory: PathBuf,
 }
 
@@ -99,6 +100,7 @@ impl Daemon {
         note_config(&store, &own, "started", &config);
         let clock = tokio::spawn(clock.run());
         let look = tokio::spawn(look_after(store.clone()));
+        let outcomes = tokio::spawn(follow_outcomes(store.clone()));
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
@@ -115,7 +117,7 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::within(memory));
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, look, directory: own })
+        Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, look, outcomes, directory: own })
     }
 
     /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
@@ -174,6 +176,8 @@ impl Daemon {
         self.exceptions.abort();
         self.clock.abort();
         self.look.abort();
+        self.outcomes.abort();
+        note_outcomes(&self.pipeline.store).await;
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
         tracing::info!("stopped; all records are on disk");
@@ -185,6 +189,26 @@ async fn look_after(store: Store) {
     loop {
         tokio::time::sleep(limits::STORE_LOOK).await;
         store.look();
+    }
+}
+
+/// Has the access log tell what became of receipts and notices.
+async fn follow_outcomes(store: Store) {
+    loop {
+        tokio::time::sleep(limits::OUTCOMES_LOOK).await;
+        note_outcomes(&store).await;
+    }
+}
+
+async fn note_outcomes(store: &Store) {
+    let store = store.clone();
+    let noted = tokio::task::spawn_blocking(move || store.note_outcomes()).await;
+    if let Err(error) = noted.map_err(anyhow::Error::from).and_then(|noted| Ok(noted?)) {
+        METRICS.access_unwritten.inc();
+        tracing::error!(
+            error = format!("{error:#}"),
+            "cannot write into the access log what became of receipts; will retry"
+        );
     }
 }
 

@@ -500,6 +500,12 @@ pub const RECORD_NAMES_OCTETS: usize = 16 << 10;
 /// Days for which a mail of our own is known, so that no second one with its key is stored. A client gives up after
 /// five (RFC 5321 §4.5.4.1); about 150 octets of memory for each.
 pub const OUTBOX_DAYS: u32 = 31;
+/// Between two looks at which outgoing notices came to their end: each entry about them is followed by a signed head.
+pub const OUTCOMES_LOOK: Duration = Duration::from_mins(5);
+/// Ends of outgoing notices that one entry of the access log tells of: 150 octets each.
+pub const OUTCOMES_AT_ONCE: u32 = 1_000;
+/// Mails that `log show` shows; each one's findings, notices and proof are read.
+pub const SHOWN_RECORDS: usize = 100;
 /// For so long the same message may come again and make its receipt wait anew.
 pub const OUTBOX_FOLD_TIME: Duration = Duration::from_mins(10);
 

@@ -12,6 +12,7 @@ pub mod index;
 mod key;
 pub mod month;
 pub mod outbox;
+pub mod outcomes;
 mod place;
 pub mod proof;
 pub mod query;
@@ -25,6 +26,7 @@ mod seen;
 mod sent;
 pub mod session;
 mod signer;
+pub mod single;
 mod tree;
 pub mod verify;
 mod writer;
@@ -33,8 +35,8 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
@@ -49,6 +51,7 @@ use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
 use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
+use outcomes::Follower;
 use place::Place;
 pub use queue::Clock;
 use queue::{Message, NoticeWrite, RecordWrite};
@@ -120,6 +123,7 @@ struct Shared {
     readers: seen::Readers,
     outbox: Arc<Outbox>,
     marks: Marks,
+    outcomes: Mutex<Follower>,
     directory: PathBuf,
     clock: Clock,
     signed: Option<Timestamp>,
@@ -206,6 +210,7 @@ impl Store {
             readers,
             outbox,
             marks,
+            outcomes: Mutex::default(),
             directory,
             clock,
             signed,
@@ -268,6 +273,13 @@ impl Store {
     pub fn taken(&self) -> io::Result<Vec<Lease>> {
         let marked = self.0.marks.read()?;
         Ok(marked.iter().filter_map(|(key, at)| self.0.outbox.waits(key, *at)).collect())
+    }
+
+    /// Writes into the access log which receipts and notices came to their end since the last time. Blocks.
+    pub fn note_outcomes(&self) -> Result<(), OpenError> {
+        // A panic while it was followed leaves it at a place from which it can be followed.
+        let mut follower = self.0.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        follower.follow(&self.0.directory, &self.0.outbox)
     }
 
     /// What time it is for the store.

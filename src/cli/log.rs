@@ -134,10 +134,11 @@ enum Report {
 /// What is searched for.
 #[derive(Debug, clap::Args)]
 struct QueryArgs {
-    /// Start of the period: RFC 3339, 2026-08-21, or "2026-08-21 13:05" in the organisation's time zone.
+    /// Start of the period, in the organisation's time zone: 2026-08-21, "2026-08-21 13:05" or RFC 3339; today, yesterday,
+    /// 2026-08, 2026Q3, 2026-W34 or 2026; or how long ago: 30min, 24h, 7d, 2w, 3mo.
     #[arg(long, value_name = "T")]
     since: Option<String>,
-    /// End of the period. A date includes that whole day.
+    /// End of the period. A day or a longer period is included as a whole.
     #[arg(long, value_name = "T")]
     until: Option<String>,
     /// Person whose mail it is: sender, recipient or author, also with a suffix after a plus sign and at alias domains.
@@ -311,8 +312,10 @@ fn one_of(words: &[&'static str]) -> clap::builder::PossibleValuesParser {
 }
 
 fn period(since: Option<&str>, until: Option<&str>, config: &Config) -> anyhow::Result<Query> {
+    let now = Timestamp::now();
     let at = |text: Option<&str>, end: End| {
-        text.map(|text| moment::parse(text, end, &config.time_zone)).transpose().map_err(anyhow::Error::msg)
+        let moment = text.map(|text| moment::parse(text, end, now, &config.time_zone));
+        moment.transpose().map_err(anyhow::Error::msg)
     };
     let (begin, end) = (at(since, End::Since)?, at(until, End::Until)?);
     if let (Some(since), Some(until)) = (since, until)
@@ -416,15 +419,21 @@ impl<'a> Context<'a> {
 
     /// Prints the records that fit, in a table that may be cut where `cut`.
     fn search(&mut self, request: &Request, cut: bool) -> anyhow::Result<u8> {
-        let code = self.read(request, |session, context| {
+        let (code, rows) = self.read(request, |session, context| {
             let (zone, json) = (&context.config.time_zone, context.json);
             let mut table = Table::new(BufWriter::new(&mut *context.out), cut, context.terminal);
+            let mut rows = 0_u64;
             session.search(|found| {
+                rows += 1;
                 if json { table.json(&Line::new(&found, zone)) } else { table.add(&found, zone) }
             })?;
-            Ok(table.flush()?)
-        });
-        code.map(|(code, _)| code)
+            table.flush()?;
+            Ok(rows)
+        })?;
+        if rows == Some(0) && !self.json {
+            eprintln!("postvakt: no record matches the query");
+        }
+        Ok(code)
     }
 }
 

@@ -95,6 +95,8 @@ words! {
         Clock = "clock",
         /// The access log was not all that its newest head says, and goes on in a new epoch.
         Epoch = "epoch",
+        /// Receipts and notices came to their end.
+        Outcomes = "outcomes",
     }
 }
 
@@ -299,6 +301,17 @@ impl AccessLog {
         list().map_err(|source| self.failed(source))
     }
 
+    /// The entries of a kind that have this text in them, in order.
+    pub(super) fn entries_that_have(&self, kind: Kind, text: &str) -> Result<Vec<Entry>, AccessError> {
+        let list = || -> rusqlite::Result<Vec<Entry>> {
+            let sql =
+                "SELECT n, time, kind, body FROM entry WHERE kind = ?1 AND instr(body, ?2) > 0 ORDER BY n";
+            let mut statement = self.connection.prepare(sql)?;
+            statement.query_map((kind.as_str(), text), entry)?.collect()
+        };
+        list().map_err(|source| self.failed(source))
+    }
+
     /// The accesses between two times with what came of them, in order.
     pub(super) fn list(
         &self,
@@ -330,8 +343,8 @@ impl AccessLog {
         until: Option<Timestamp>,
     ) -> Result<Vec<Done>, AccessError> {
         let mut done = self.list(since, until)?;
-        let deeds: Vec<Kind> =
-            Kind::ALL.into_iter().filter(|kind| !matches!(kind, Kind::Access | Kind::Result)).collect();
+        let is_deed = |kind: &Kind| !matches!(kind, Kind::Access | Kind::Result | Kind::Outcomes);
+        let deeds: Vec<Kind> = Kind::ALL.into_iter().filter(is_deed).collect();
         let during = |entry: &Entry| {
             since.is_none_or(|since| entry.time >= since) && until.is_none_or(|until| entry.time < until)
         };

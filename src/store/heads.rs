@@ -132,6 +132,17 @@ pub(super) fn of_accesses(directory: &Path, settings: &Heads, node: &str) -> Vec
     found.into_iter().map(|(epoch, head, _)| (epoch, head)).collect()
 }
 
+/// The first head beside the log that covers a record.
+pub(super) fn first_over(directory: &Path, node: &str, epoch: u32, seq: u64) -> Option<TreeHead> {
+    let key = verifier(directory)?;
+    let text = fs::read_to_string(directory.join(FILE)).unwrap_or_default();
+    let own = origin(node, epoch);
+    // A signature takes longer than all the rest, so only those of heads that may be the one are looked at.
+    let over =
+        |note: &Note| TreeHead::parse(&note.text).is_some_and(|head| head.origin == own && head.size >= seq);
+    Note::all(&text).iter().filter(|note| over(note)).find_map(|note| key.head(note).ok())
+}
+
 /// The public key beside the log, if it is there and whole.
 pub fn verifier(directory: &Path) -> Option<Verifier> {
     fs::read_to_string(directory.join(PUBLIC_KEY)).ok()?.parse().ok()

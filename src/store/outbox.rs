@@ -15,9 +15,8 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, Transaction};
 use tokio::sync::Notify;
 
-pub(super) use listing::list;
-pub(super) use listing::recent;
 pub use listing::{Listed, Recent};
+pub(super) use listing::{list, of_record, recent};
 
 use super::month::Month;
 use super::{ReadError, schema};
@@ -205,6 +204,11 @@ impl Outbox {
         }
         drop(index);
         self.changed.notify_waiters();
+    }
+
+    /// The month file in which the mail of our own with that key is, and its row there.
+    pub(super) fn place_of(&self, key: &OutboxKey) -> Option<(Month, i64)> {
+        self.index().items.get(key).map(|item| (item.place.month, item.place.id))
     }
 
     /// Whether a receipt has this reference.
@@ -489,13 +493,17 @@ fn item(row: &Row<'_>, month: Month) -> rusqlite::Result<(OutboxKey, Item)> {
     Ok((row.get(1)?, item))
 }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Integer, Box::new(error))
     })
 }
 
-fn word<T>(row: &Row<'_>, column: usize, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+pub(super) fn word<T>(
+    row: &Row<'_>,
+    column: usize,
+    parse: impl Fn(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
     parse(row.get_ref(column)?.as_str()?).ok_or_else(|| {
         rusqlite::Error::InvalidColumnType(column, "a known word".into(), rusqlite::types::Type::Text)
     })

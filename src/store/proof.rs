@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::month::Month;
 use super::{OpenError, ReadError, epoch, heads, row, schema, tree};
@@ -29,6 +29,16 @@ pub struct Sealed {
     pub salt: Salt,
     /// The values of these fields.
     pub values: Vec<String>,
+}
+
+impl Sealed {
+    /// The leaf that these values have under this number.
+    pub(super) fn leaf(&self, seq: u64) -> Hash {
+        let commitments = (0_u8..).zip(&self.values).map(|(number, value)| {
+            merkle::commitment(&merkle::field_salt(&self.salt, number), value.as_bytes())
+        });
+        merkle::leaf(self.form.number(), seq, &merkle::record_hash(commitments))
+    }
 }
 
 /// What proves the records of one tree.
@@ -87,6 +97,17 @@ impl Prover {
         let Some((form, salt, values)) = sealed else { return Ok(None) };
         self.exported.entry((file.node.clone(), file.epoch)).or_default().push(id.seq);
         Ok(Some(Sealed { origin: heads::origin(&id.node, id.epoch), form, salt, values }))
+    }
+
+    /// The leaf that is stored of a record in the file that was read last.
+    pub(super) fn leaf_of_last(&self, seq: u64) -> Result<Option<Hash>, ReadError> {
+        let Some((at, connection, _)) = &self.open else { return Ok(None) };
+        let read = || {
+            let mut statement = connection.prepare_cached("SELECT leaf FROM record WHERE seq = ?1")?;
+            statement.query_row([seq.cast_signed()], |row| row.get(0)).optional()
+        };
+        let path = || self.files.get(*at).map(|file| file.path.clone()).unwrap_or_default();
+        read().map_err(|source| ReadError { path: path(), source })
     }
 
     /// What proves the exported records, tree by tree. A head that covers them is signed, if the key can be read.

@@ -22,6 +22,7 @@ use super::register::Register;
 use super::search::findings::Finding;
 use super::search::totals::Totals;
 use super::search::{Found, Log, Searched};
+use super::single::{self, Belongings};
 use super::{OpenError, ReadError};
 use crate::config::Heads;
 use crate::record::FindingRow;
@@ -344,6 +345,11 @@ impl Session {
             }
         }
         Ok(all)
+    }
+
+    /// What belongs to a record that was found.
+    pub fn belongings(&self, found: &Found) -> Result<Belongings, OpenError> {
+        single::read(&self.log.directory, &self.accesses, found)
     }
 
     /// What proves the records of an export.

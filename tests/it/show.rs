@@ -1,7 +1,9 @@
 //! `log show`: one mail with its findings, receipt and proof, by each of its three ids.
 
+use std::path::Path;
 use std::process::Command;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::lab::program::PROGRAM;
@@ -23,9 +25,13 @@ action = "mark"
 
 /// Exit status and what was printed on stdout and stderr.
 fn show(lab: &Lab, id: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    log(lab, &[&["show", id, "--purpose", "felsökning i testmiljö"], more].concat())
+}
+
+fn log(lab: &Lab, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = Command::new(PROGRAM);
-    command.args(["log", "show", id, "--config"]).arg(&lab.postvakt.config);
-    let output = command.args(["--purpose", "felsökning i testmiljö"]).args(more).output().unwrap();
+    command.arg("log").args(arguments).arg("--config").arg(&lab.postvakt.config);
+    let output = command.output().unwrap();
     let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
@@ -68,4 +74,94 @@ fn one_mail_is_shown_whole_by_each_of_its_ids() {
     let (status, out, said) = show(&lab, "4zNothing", &[]);
     assert_eq!((status, out.as_str()), (Some(1), ""), "{said}");
     assert!(said.contains("no mail with the id 4zNothing"), "{said}");
+}
+
+fn shown(lab: &Lab, id: &str) -> Value {
+    let (status, out, said) = show(lab, id, &["--json"]);
+    assert_eq!(status, Some(0), "{said}");
+    serde_json::from_str(&out).unwrap()
+}
+
+#[test]
+fn what_became_of_a_receipt_is_an_entry_that_the_log_proves() {
+    let mut lab = Lab::start(RULES);
+    let header = "Message-ID: <arende-2@example.org>\nDate: Mon, 02 Mar 2026 10:00:00 +0100\n";
+    lab.outside().send(CITIZEN, &[MAILBOX], &message(CITIZEN, MAILBOX, "fråga", header));
+    until("the receipt to be sent", &lab, || {
+        let all = lab.postvakt.receipts(&["list"]);
+        (all.len() == 1 && all[0]["state"] == "sent").then_some(())
+    });
+    assert_eq!(shown(&lab, "arende-2@example.org")["notices"][0]["outcome"], Value::Null, "not told of yet");
+    lab.postvakt.signal(Signal::TERM);
+    assert!(lab.postvakt.ended().success());
+    let mail = shown(&lab, "arende-2@example.org");
+    let outcome = &mail["notices"][0]["outcome"];
+    assert_eq!(
+        (&outcome["state"], mail["proof"]["unchanged"].as_bool()),
+        (&"sent".into(), Some(true)),
+        "{mail:#}"
+    );
+    assert!(outcome["reply"].as_str().unwrap().starts_with("250"), "{mail:#}");
+    assert!(mail["proof"]["head"]["records"].as_u64() >= Some(1), "{mail:#}");
+    // It has no address, is no access of a person, and is told of once.
+    let store = lab.postvakt.config.parent().unwrap().join("store");
+    let entries = || -> Vec<String> {
+        let accesses = rusqlite::Connection::open(store.join("access.db")).unwrap();
+        let mut bodies = accesses.prepare("SELECT body FROM entry WHERE kind = 'outcomes'").unwrap();
+        bodies.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    assert_eq!(entries().len(), 1);
+    assert!(!entries()[0].contains('@'), "{:?}", entries());
+    let (_, accesses, _) = log(&lab, &["access", "--json"]);
+    assert!(!accesses.contains("\"outcomes\""), "{accesses}");
+    lab.postvakt.restart();
+    lab.postvakt.signal(Signal::TERM);
+    assert!(lab.postvakt.ended().success());
+    assert_eq!(entries().len(), 1, "{:?}", entries());
+    assert_eq!(log(&lab, &["verify"]).0, Some(0), "{}", log(&lab, &["verify"]).1);
+    // What became of it is changed in the outbox: the log still says what it was.
+    change(&store, "UPDATE dispatch SET state = 'failed'");
+    let mail = shown(&lab, "arende-2@example.org");
+    let notice = &mail["notices"][0];
+    assert_eq!(
+        (&notice["state"], &notice["outcome"]["state"]),
+        (&"failed".into(), &"sent".into()),
+        "{mail:#}"
+    );
+    // A letter of the subject is changed.
+    change(&store, "UPDATE record SET subject = 'frågor'");
+    let (status, page, _) = show(&lab, "arende-2@example.org", &[]);
+    assert!(status == Some(1) && page.contains("TAMPERED"), "{page}");
+}
+
+fn change(store: &Path, sql: &str) {
+    let months = std::fs::read_dir(store).unwrap().map(|file| file.unwrap().path());
+    let month = months.filter(|path| path.extension().is_some_and(|name| name == "db"));
+    let month = month.into_iter().find(|path| !path.ends_with("access.db")).unwrap();
+    assert!(rusqlite::Connection::open(month).unwrap().execute(sql, []).unwrap() > 0);
+}
+
+#[test]
+fn an_empty_answer_is_said_and_a_period_may_be_named() {
+    let lab = Lab::start(RULES);
+    let mail = message(CITIZEN, MAILBOX, "fråga", "Message-ID: <arende-3@example.org>\n");
+    let reply = lab.outside().send(CITIZEN, &[MAILBOX], &mail);
+    lab.record_of(&reply);
+    let search = |more: &[&str]| log(&lab, &[&["search", "--purpose", "felsökning"], more].concat());
+    for period in [
+        &["--since", "today"][..],
+        &["--since", "yesterday"],
+        &["--since", "7d"],
+        &["--since", "24h", "--until", "now"],
+        &["--since", "today", "--until", "today"],
+    ] {
+        let (status, out, said) = search(period);
+        assert_eq!((status, out.lines().count(), said.as_str()), (Some(0), 2, ""), "{period:?}: {out}");
+        assert!(out.contains("custom.fraga="), "{out}");
+    }
+    let (status, out, said) = search(&["--until", "yesterday"]);
+    assert_eq!((status, out.as_str()), (Some(0), ""));
+    assert!(said.contains("no record matches the query"), "{said}");
+    let (status, out, said) = search(&["--until", "yesterday", "--json"]);
+    assert_eq!((status, out.as_str(), said.as_str()), (Some(0), "", ""));
 }

@@ -3,21 +3,21 @@
 use std::io::Write;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{Context, NO, Reason, YES};
 use crate::export::line::columns;
 use crate::export::{Line, local, visible};
-use crate::note::TreeHead;
+use crate::limits;
 use crate::record::RecordId;
 use crate::record::columns::{EVIDENCE, LeafForm};
 use crate::store::outbox::Listed;
-use crate::store::proof::{Proof, Sealed};
+use crate::store::outcomes::Outcome;
 use crate::store::query::Query;
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
+use crate::store::single::Belongings;
 
 /// What a finding has, in the order in which its leaf has it.
 const FINDING: [&str; 8] =
@@ -33,18 +33,34 @@ pub(super) struct Args {
     reason: Reason,
 }
 
-/// Prints it. The exit code is 1 where the log has no such mail.
+/// What was printed.
+struct Printed {
+    mails: usize,
+    /// Whether there are more than are printed.
+    more: bool,
+    /// Whether each is what its leaf was made of.
+    unchanged: bool,
+}
+
+/// There is no room for another mail.
+struct Full;
+
+/// Prints it. The exit code is 1 where the log has no such mail, or it was changed.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let request = Request::new("show", query(&args.id), args.reason.stated());
-    let (code, shown) = context.read(&request, |session, context| {
+    let (code, printed) = context.read(&request, |session, context| {
         let mut found = Vec::new();
-        session.search(|one| {
-            found.push(one);
-            anyhow::Ok(())
-        })?;
-        let notices = session.outbox(Timestamp::now())?;
+        let all = session.search(|one| {
+            let room = found.len() < limits::SHOWN_RECORDS;
+            if room {
+                found.push(one);
+            }
+            room.then_some(()).ok_or(Full)
+        });
+        let mut unchanged = true;
         for (number, one) in found.iter().enumerate() {
-            let mail = Mail::read(session, context, one, &notices)?;
+            let mail = Mail::read(session, one)?;
+            unchanged &= mail.belongings.unchanged;
             if context.json {
                 writeln!(context.out, "{}", mail.json(&context.config.time_zone)?)?;
             } else {
@@ -54,13 +70,19 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
                 mail.print(context.out, &context.config.time_zone)?;
             }
         }
-        Ok(found.len())
+        Ok(Printed { mails: found.len(), more: all.is_err(), unchanged })
     })?;
-    if shown == Some(0) {
+    let Some(printed) = printed else { return Ok(code) };
+    if printed.mails == 0 {
         eprintln!("postvakt: the log has no mail with the id {}", visible(&args.id));
-        return Ok(if code == YES { NO } else { code });
     }
-    Ok(code)
+    if printed.more {
+        let shown = printed.mails;
+        eprintln!(
+            "postvakt: only the first {shown} mails with this id are shown; postvakt log search lists all"
+        );
+    }
+    Ok(if code == YES && (printed.mails == 0 || !printed.unchanged) { NO } else { code })
 }
 
 /// A record id has a form of its own, and a Message-ID an at sign (RFC 5322 §3.6.4); all else is a queue id.
@@ -78,38 +100,33 @@ fn query(id: &str) -> Query {
 /// A mail with what belongs to it.
 struct Mail<'a> {
     found: &'a Found,
-    /// Absent in files of the first versions, which have no tree.
-    sealed: Option<Sealed>,
-    proof: Option<Proof>,
-    notices: Vec<&'a Listed>,
+    belongings: Belongings,
 }
 
 impl<'a> Mail<'a> {
-    fn read(
-        session: &Session,
-        context: &Context<'_>,
-        found: &'a Found,
-        notices: &'a [Listed],
-    ) -> anyhow::Result<Self> {
-        let mut prover = session.prover(&context.config.store.heads)?;
-        let sealed = prover.seal(&found.id)?;
-        let proof = prover.finish()?.pop();
-        let notices = notices.iter().filter(|notice| notice.record == found.id).collect();
-        Ok(Self { found, sealed, proof, notices })
+    fn read(session: &Session, found: &'a Found) -> anyhow::Result<Self> {
+        Ok(Self { found, belongings: session.belongings(found)? })
     }
 
     /// The findings, each with its names and texts.
     fn findings(&self) -> anyhow::Result<Vec<[String; 8]>> {
-        let Some(sealed) = &self.sealed else { return Ok(Vec::new()) };
+        let Some(sealed) = &self.belongings.sealed else { return Ok(Vec::new()) };
         let place = sealed.form.fields().position(|field| field.name() == EVIDENCE);
         let Some(text) = place.and_then(|place| sealed.values.get(place)) else { return Ok(Vec::new()) };
         serde_json::from_str(text).context("the findings of the record cannot be read")
     }
 
-    /// The head that covers the record: when it was signed, and for how many records.
-    fn head(&self) -> Option<TreeHead> {
-        let proof = self.proof.as_ref().filter(|proof| proof.uncovered == 0)?;
-        TreeHead::parse(&proof.head.as_ref()?.text)
+    /// What the access log tells of a notice: of its last change, or at least of one with its reference.
+    fn outcome(&self, notice: &Listed) -> Option<&(u64, Outcome)> {
+        let row = &notice.stored.row;
+        let told = self.belongings.outcomes.iter().rev();
+        let mut own =
+            told.filter(|(_, told)| told.reference == row.reference && told.kind == row.kind.as_str());
+        let last = notice.history.last();
+        let of_last = |(_, told): &&(u64, Outcome)| {
+            last.is_some_and(|(at, state, _)| *at == told.at && state.as_str() == told.state)
+        };
+        own.clone().find(of_last).or_else(|| own.next())
     }
 
     fn json(&self, zone: &TimeZone) -> anyhow::Result<Value> {
@@ -121,7 +138,8 @@ impl<'a> Mail<'a> {
             };
             Value::Object(FINDING.into_iter().zip(texts).map(value).collect::<Map<_, _>>())
         });
-        let notices = self.notices.iter().map(|notice| {
+        let Belongings { sealed, unchanged, head, notices, .. } = &self.belongings;
+        let notices = notices.iter().map(|notice| {
             let row = &notice.stored.row;
             let history = notice.history.iter().map(
                 |(at, state, text)| json!({ "time": local(*at, zone), "state": state.as_str(), "text": text }),
@@ -130,14 +148,17 @@ impl<'a> Mail<'a> {
                 "kind": row.kind.as_str(), "reference": row.reference, "mailbox": row.mailbox,
                 "recipient": row.recipient, "state": notice.state.as_str(), "attempts": notice.attempts,
                 "history": history.collect::<Vec<_>>(),
+                "outcome": self.outcome(notice).map(|(entry, told)| json!({
+                    "entry": entry, "state": told.state, "time": local(told.at, zone), "reply": told.reply,
+                })),
             })
         });
-        let head = self.head().map(|head| json!({ "records": head.size, "time": local(head.time, zone) }));
+        let head = head.as_ref().map(|head| json!({ "records": head.size, "time": local(head.time, zone) }));
         Ok(json!({
             "record": Line::new(self.found, zone),
             "findings": findings.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
-            "proof": { "origin": self.sealed.as_ref().map(|sealed| &sealed.origin), "head": head },
+            "proof": { "origin": sealed.as_ref().map(|sealed| &sealed.origin), "unchanged": unchanged, "head": head },
         }))
     }
 
@@ -152,7 +173,7 @@ impl<'a> Mail<'a> {
                 field(out, 2, name, if text == "[]" { "" } else { &text })?;
             }
         }
-        for notice in &self.notices {
+        for notice in &self.belongings.notices {
             let row = &notice.stored.row;
             writeln!(out, "{}", row.kind.as_str())?;
             for (name, text) in [
@@ -166,8 +187,14 @@ impl<'a> Mail<'a> {
             for (at, state, text) in &notice.history {
                 field(out, 2, &local(*at, zone), &format!("{} {text}", state.as_str()))?;
             }
+            if let Some((entry, told)) = self.outcome(notice) {
+                let outcome = format!("{} {}, entry {entry} of the access log", told.state, told.reply);
+                field(out, 2, "outcome", &outcome)?;
+            }
         }
-        let proof = match (&self.sealed, self.head()) {
+        let Belongings { sealed, unchanged, head, .. } = &self.belongings;
+        let proof = match (sealed, head) {
+            (Some(_), _) if !unchanged => "TAMPERED: this is not what its leaf was made of".to_owned(),
             (None, _) => "none: the record was written before the log had a tree".to_owned(),
             (_, None) => "not covered yet: the next tree head covers it".to_owned(),
             (Some(sealed), Some(head)) => format!(

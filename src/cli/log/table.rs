@@ -10,9 +10,20 @@ use crate::export::{Line, visible};
 use crate::record::Outcome;
 use crate::store::search::Found;
 
-const HEAD: [&str; 8] =
-    ["RECORD", "TIME", "VERDICT", "DIRECTION", "SENDER", "RECIPIENTS", "SUBJECT", "ATTACHMENTS"];
-const WIDTHS: [usize; 8] = [20, 19, 10, 9, 28, 28, 40, 24];
+const COLUMNS: usize = 10;
+const HEAD: [&str; COLUMNS] = [
+    "RECORD",
+    "TIME",
+    "VERDICT",
+    "DIRECTION",
+    "SENDER",
+    "RECIPIENTS",
+    "SUBJECT",
+    "ATTACHMENTS",
+    "FINDINGS",
+    "WOULD",
+];
+const WIDTHS: [usize; COLUMNS] = [20, 19, 10, 9, 28, 28, 40, 24, 28, 28];
 
 /// A table that is being printed.
 pub(super) struct Table<W: Write> {
@@ -40,9 +51,11 @@ impl<W: Write> Table<W> {
             record.outcome.as_str().to_owned(),
             record.direction.map_or("-", crate::mail::Direction::as_str).to_owned(),
             record.sender.clone(),
-            several(record.recipients.iter().map(String::as_str)),
+            self.several(record.recipients.iter().map(String::as_str)),
             record.subject.clone(),
-            several(record.attachments.iter().map(|(name, _)| name.as_str())),
+            self.several(record.attachments.iter().map(|(name, _)| name.as_str())),
+            record.findings.join("; "),
+            record.would.join("; "),
         ];
         self.line(&cells, colour(record.outcome))
     }
@@ -57,7 +70,19 @@ impl<W: Write> Table<W> {
         self.out.flush()
     }
 
-    fn line(&mut self, cells: &[String; 8], style: &str) -> io::Result<()> {
+    /// The first one and how many more where cells are cut, else all.
+    fn several<'a>(&self, mut items: impl Iterator<Item = &'a str>) -> String {
+        if !self.cut {
+            return items.collect::<Vec<_>>().join("; ");
+        }
+        let Some(first) = items.next() else { return String::new() };
+        match items.count() {
+            0 => first.to_owned(),
+            more => format!("{first} (+{more})"),
+        }
+    }
+
+    fn line(&mut self, cells: &[String; COLUMNS], style: &str) -> io::Result<()> {
         let mut line = String::with_capacity(256);
         for (cell, width) in cells.iter().zip(WIDTHS) {
             let cell = visible(cell);
@@ -75,15 +100,6 @@ impl<W: Write> Table<W> {
         } else {
             writeln!(self.out, "{line}")
         }
-    }
-}
-
-/// The first one, and how many more.
-fn several<'a>(mut items: impl Iterator<Item = &'a str>) -> String {
-    let Some(first) = items.next() else { return String::new() };
-    match items.count() {
-        0 => first.to_owned(),
-        more => format!("{first} (+{more})"),
     }
 }
 
@@ -117,5 +133,10 @@ mod tests {
         let plain = print(false);
         assert!(!plain.contains('\x1b') && plain.matches("Lång rubrik").count() == 5);
         assert!(plain.lines().nth(1).unwrap().contains("2026-08-21 13:05:09  marked      inbound"));
+        for whole in
+            ["registrator@exempelby.se; anna@exempelby.se", "Ansökan.pdf; b.txt", "auto-forward=certain"]
+        {
+            assert!(plain.contains(whole), "{whole}: {plain}");
+        }
     }
 }

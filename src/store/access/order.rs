@@ -25,7 +25,7 @@ pub(super) fn is_held_to(kind: Kind) -> bool {
         | Kind::Hold
         | Kind::Release
         | Kind::Retention => true,
-        Kind::Result | Kind::Config | Kind::Clock | Kind::Epoch => false,
+        Kind::Result | Kind::Config | Kind::Clock | Kind::Epoch | Kind::Outcomes => false,
     }
 }
 

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::Row;
+use rusqlite::{Connection, OptionalExtension as _, Row};
 
+use super::super::month::Month;
 use super::super::{ReadError, schema};
 use super::{SINCE_VERSION, STORED, State, Stored, months, stored, time, word};
 use crate::record::{OutboxKey, RecordId};
@@ -59,19 +60,97 @@ fn list_month(
     }
     let mut events =
         connection.prepare("SELECT key, at, state, attempts, due, reply FROM dispatch ORDER BY id")?;
-    let event = |row: &Row<'_>| {
-        let attempts = u32::try_from(row.get::<_, i64>(3)?).unwrap_or(u32::MAX);
-        let state = word(row, 2, State::parse)?;
-        Ok((row.get::<_, OutboxKey>(0)?, time(row, 1)?, state, attempts, time(row, 4)?, row.get(5)?))
-    };
     for event in events.query_map([], event)? {
-        let (key, at, state, attempts, due, reply) = event?;
-        if let Some(listed) = places.get(&key).and_then(|place| all.get_mut(*place)) {
-            (listed.state, listed.attempts, listed.due) = (state, attempts, due);
-            listed.history.push((at, state, reply));
+        let event = event?;
+        if let Some(listed) = places.get(&event.key).and_then(|place| all.get_mut(*place)) {
+            listed.take(event);
         }
     }
     Ok(())
+}
+
+/// A change of a mail of our own, read back.
+struct Changed {
+    key: OutboxKey,
+    at: Timestamp,
+    state: State,
+    attempts: u32,
+    due: Timestamp,
+    reply: String,
+}
+
+fn event(row: &Row<'_>) -> rusqlite::Result<Changed> {
+    Ok(Changed {
+        key: row.get(0)?,
+        at: time(row, 1)?,
+        state: word(row, 2, State::parse)?,
+        attempts: u32::try_from(row.get::<_, i64>(3)?).unwrap_or(u32::MAX),
+        due: time(row, 4)?,
+        reply: row.get(5)?,
+    })
+}
+
+impl Listed {
+    fn take(&mut self, event: Changed) {
+        (self.state, self.attempts, self.due) = (event.state, event.attempts, event.due);
+        self.history.push((event.at, event.state, event.reply));
+    }
+}
+
+/// What of the outbox belongs to one record, read from these months: the record's own one and those after it.
+pub(in crate::store) fn of_record(
+    directory: &Path,
+    months: impl Iterator<Item = Month>,
+    id: &RecordId,
+) -> Result<Vec<Listed>, ReadError> {
+    let mut own: Vec<Listed> = Vec::new();
+    for month in months {
+        let path = month.path(directory);
+        let mut read = || -> rusqlite::Result<()> {
+            let connection = schema::open_to_read(&path)?;
+            if schema::version(&connection)? < SINCE_VERSION {
+                return Ok(());
+            }
+            let about = schema::about(&connection)?;
+            if about.node == *id.node && about.epoch == id.epoch {
+                for stored in rows_of(&connection, id.seq)? {
+                    let due = stored.row.due;
+                    let (state, history) = (State::Pending, Vec::new());
+                    own.push(Listed { stored, record: id.clone(), state, attempts: 0, due, history });
+                }
+            }
+            let sql = "SELECT key, at, state, attempts, due, reply FROM dispatch WHERE key = ?1 ORDER BY id";
+            let mut events = connection.prepare(sql)?;
+            for listed in &mut own {
+                for event in events.query_map([listed.stored.row.key], event)? {
+                    listed.take(event?);
+                }
+            }
+            Ok(())
+        };
+        read().map_err(|source| ReadError { path: path.clone(), source })?;
+    }
+    Ok(own)
+}
+
+/// The rows of a record. Rows are added in the order of their records, so the first one is found by halving.
+fn rows_of(connection: &Connection, seq: u64) -> rusqlite::Result<Vec<Stored>> {
+    let seq = seq.cast_signed();
+    let mut from = 1_i64;
+    let mut to: i64 =
+        connection.query_row("SELECT coalesce(max(id), 0) + 1 FROM outbox", [], |row| row.get(0))?;
+    let mut next = connection.prepare("SELECT id, seq FROM outbox WHERE id >= ?1 ORDER BY id LIMIT 1")?;
+    while from < to {
+        let middle = from + (to - from) / 2;
+        let both = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+        match next.query_row([middle], both).optional()? {
+            Some((id, before)) if before < seq => from = id + 1,
+            Some(_) | None => to = middle,
+        }
+    }
+    let mut rows = connection.prepare(&format!("SELECT {STORED} FROM outbox WHERE id >= ?1 ORDER BY id"))?;
+    let own = rows.query_map([from], stored)?;
+    own.take_while(|row| row.as_ref().map_or(true, |row| row.seq == seq.unsigned_abs())).collect()
 }
 
 /// A receipt that was written not long ago.
