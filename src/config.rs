@@ -10,6 +10,7 @@
 pub mod check;
 mod context;
 mod listen;
+pub mod header_fields;
 pub mod minimise;
 mod notices;
 pub mod load;
@@ -41,6 +42,7 @@ use crate::policy::{Actions, Exception, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
+use header_fields::HeaderField;
 use minimise::{Covered, Minimise};
 
 /// Everything that an admin can set.
@@ -104,6 +106,8 @@ pub struct Store {
     pub retention: Vec<Retention>,
     /// Whose mail leaves no subject and no names of attachments.
     pub minimise: Option<Minimise>,
+    /// What is kept of the header beside From and Subject.
+    pub header_fields: Vec<HeaderField>,
     /// Who may read it for which reason.
     pub access: Access,
 }
@@ -188,6 +192,10 @@ pub struct HeadMail {
 pub struct Disclosure {
     /// Words that an export with the profile `disclose` masks.
     pub words: Vec<String>,
+    /// Mailboxes whose mail it shows without names.
+    pub mailboxes: Vec<minimise::Covered>,
+    /// Whether it leaves that mail out instead.
+    pub leaves_out: bool,
 }
 
 /// `[smtp]`.

@@ -9,6 +9,7 @@ mod numbers;
 pub mod page;
 pub mod profile;
 pub mod proof;
+pub mod shape;
 pub mod xlsx;
 
 use std::borrow::Cow;
@@ -19,10 +20,10 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 
-use crate::record::columns::LeafForm;
+use self::shape::Shape;
 use crate::store::search::Found;
 use crate::text::words;
-pub use line::{Line, columns};
+pub use line::Line;
 
 words! {
     /// The forms.
@@ -48,26 +49,26 @@ pub struct Heading<'a> {
     pub about: Vec<(&'static str, String)>,
     /// Where parts of a file may be while it is made.
     pub scratch: &'a Path,
-    /// Which columns the file has: those that there were when records had this form.
-    pub form: LeafForm,
+    /// Its columns and what it looks like.
+    pub shape: Shape,
 }
 
 impl Format {
     /// Begins a file.
     pub fn start<W: Write + Send>(self, out: W, heading: &Heading<'_>) -> io::Result<Exporter<W>> {
         let file = match self {
-            Self::Csv => File::Csv(Box::new(csv::Writer::start(out, heading.form)?)),
+            Self::Csv => File::Csv(Box::new(csv::Writer::start(out, &heading.shape)?)),
             Self::Xlsx => File::Xlsx(Box::new(xlsx::Writer::start(out, heading)?)),
             Self::Jsonl => File::Jsonl(out),
             Self::Html => File::Html(html::Writer::start(out, heading)?),
         };
-        Ok(Exporter { form: heading.form, file })
+        Ok(Exporter { shape: heading.shape.clone(), file })
     }
 }
 
 /// A file that is being written.
 pub struct Exporter<W: Write> {
-    form: LeafForm,
+    shape: Shape,
     file: File<W>,
 }
 
@@ -79,13 +80,13 @@ enum File<W: Write> {
 }
 
 impl<W: Write + Send> Exporter<W> {
-    /// Adds a record.
-    pub fn add(&mut self, found: &Found, zone: &TimeZone) -> io::Result<()> {
-        let line = Line { found, zone, form: self.form };
+    /// Adds a record; `id` stands for its own id.
+    pub fn add(&mut self, found: &Found, id: Option<&str>, zone: &TimeZone) -> io::Result<()> {
+        let line = Line { found, zone, shape: &self.shape, id };
         match &mut self.file {
             File::Csv(writer) => writer.add(&line),
             File::Xlsx(writer) => writer.add(&line),
-            File::Jsonl(out) => writeln!(out, "{}", jsonl::event(found)),
+            File::Jsonl(out) => writeln!(out, "{}", jsonl::event(&line)),
             File::Html(writer) => writer.add(&line),
         }
     }
@@ -151,8 +152,8 @@ pub(crate) mod tests {
 
     pub(crate) fn heading() -> Heading<'static> {
         let about = vec![("Ändamål", "utlämnande".to_owned())];
-        let form = LeafForm::NEWEST;
-        Heading { organisation: "Exempelby kommun", about, scratch: Path::new("/tmp"), form }
+        let shape = Shape::whole();
+        Heading { organisation: "Exempelby kommun", about, scratch: Path::new("/tmp"), shape }
     }
 
     pub(crate) fn found(subject: &str) -> Found {

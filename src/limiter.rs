@@ -16,6 +16,7 @@ use crate::metrics::METRICS;
 use crate::notice::name::{self, Key};
 use crate::policy::receipts::sender;
 use crate::policy::receipts::{Per, Rate, RateLimits, Receipt};
+use crate::record::several;
 use crate::rules::receipt::Suppression;
 use crate::store::{OpenError, Store};
 
@@ -84,7 +85,7 @@ impl ReceiptLimiter {
         store.recent_receipts(since, |recent| {
             let [sender, mailbox] = [recent.recipient, recent.mailbox].map(Address::parse);
             if let (Some(sender), Some(mailbox)) = (sender, mailbox) {
-                let author = recent.authors.split(", ").next().and_then(Address::parse);
+                let author = several(recent.authors).next().and_then(Address::parse);
                 let subjects = Subject::of(&sender, author.as_ref(), &mailbox);
                 limiter.window().count(recent.at.as_millisecond(), recent.key, subjects);
             }

@@ -181,6 +181,7 @@ impl Pipeline {
         let mut record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);
+        config.store.header_fields.iter().for_each(|field| field.keep(&mut record, &facts.header));
         self.minimise(config, &mut record, &mut findings);
         let remembered = Remembered::of(&self.sources, config.needs, facts, decision, reserved);
         let (seen, contacts) = (remembered.seen.clone(), remembered.contacts.clone());

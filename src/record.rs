@@ -114,6 +114,47 @@ pub struct Record {
     pub receipt: String,
     /// What SPF, DKIM and DMARC say of it, as `spf=pass dkim=pass dmarc=pass`; empty where nothing was checked.
     pub authentication: String,
+    /// What stands in From beside the addresses; kept where the organisation wants it, as the three that follow.
+    pub header_from_name: String,
+    /// The addresses in To, `, ` between.
+    pub header_to: String,
+    /// In Cc.
+    pub header_cc: String,
+    /// In Reply-To.
+    pub header_reply_to: String,
+}
+
+/// The addresses in a text of a record that has several, `, ` between; one in quotes may have that in it, too.
+pub fn several(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (mut quoted, mut escaped) = (false, false);
+        let end = text.char_indices().find(|(at, c)| {
+            let plain = !std::mem::take(&mut escaped);
+            match c {
+                '\\' => escaped = quoted && plain,
+                '"' if plain => quoted = !quoted,
+                ',' if !quoted => return text.get(*at..).is_some_and(|rest| rest.starts_with(", ")),
+                _ => {}
+            }
+            false
+        });
+        let one = end.and_then(|(at, _)| Some((text.get(..at)?, text.get(at + 2..)?)));
+        match one {
+            Some((one, more)) => {
+                rest = Some(more);
+                Some(one)
+            }
+            // A quote that does not end is none.
+            None if quoted => {
+                let (one, more) = text.split_once(", ").map_or((text, None), |(one, more)| (one, Some(more)));
+                rest = more;
+                Some(one)
+            }
+            None => rest.take(),
+        }
+    })
 }
 
 /// What the log keeps of one finding, for reports.
@@ -177,6 +218,21 @@ words! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_addresses_are_told_apart_also_in_quotes() {
+        for (text, wanted) in [
+            ("a@example.org", &["a@example.org"][..]),
+            ("a@example.org, b@example.org", &["a@example.org", "b@example.org"]),
+            ("\"smith, john\"@example.org, b@example.org", &["\"smith, john\"@example.org", "b@example.org"]),
+            ("\"a\\\", b\"@example.org", &["\"a\\\", b\"@example.org"]),
+            ("\"Kund, b@example.org", &["\"Kund", "b@example.org"]),
+            ("a,b", &["a,b"]),
+            ("", &[""]),
+        ] {
+            assert_eq!(several(text).collect::<Vec<_>>(), wanted, "{text}");
+        }
+    }
 
     #[test]
     fn record_ids_are_read_as_they_are_written() {

@@ -308,8 +308,9 @@ fn store(
     let retention = records::periods(section);
     let minimise = section.table("minimise", records::minimise).flatten();
     let access = section.table_or_defaults("access", records::access).flatten();
+    let header_fields = records::header_fields(section);
     let (directory, heads, nested) = (directory?, heads?, nested?);
-    Some(Store { directory, heads, nested, retention, minimise, access: access? })
+    Some(Store { directory, heads, nested, retention, minimise, header_fields, access: access? })
 }
 
 fn disclosure(section: &mut Settings<'_>) -> Disclosure {
@@ -323,7 +324,15 @@ fn disclosure(section: &mut Settings<'_>) -> Disclosure {
             format!("{} is so short that it would be masked in nearly every subject", parse::shown(given));
         Err(Fault::new(problem, "write words of at least two letters"))
     };
-    Disclosure {
-        words: words.iter().filter_map(|value| section.accept("words", value.at, word(value))).collect(),
-    }
+    let words = words.iter().filter_map(|value| section.accept("words", value.at, word(value))).collect();
+    let mailboxes = records::protected(section);
+    let leaves_out = section.optional("mailbox_rows", |value| match parse::text(value)? {
+        "mask" => Ok(false),
+        "leave-out" => Ok(true),
+        other => Err(Fault::new(
+            format!("invalid value {}", parse::shown(other)),
+            "write \"mask\" or \"leave-out\"",
+        )),
+    });
+    Disclosure { words, mailboxes, leaves_out: leaves_out.unwrap_or_default() }
 }

@@ -78,6 +78,7 @@ impl Minimise {
             }
         };
         shorten(&mut record.subject);
+        shorten(&mut record.header_from_name);
         record.attachments.iter_mut().for_each(|(name, _)| shorten(name));
         for finding in findings {
             finding.evidence.clear();

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use super::header_fields::HeaderField;
 use super::minimise::{Covered, Minimise};
 use super::{Access, HeadMail, Heads, Retention};
 use crate::address::Domain;
@@ -118,6 +119,32 @@ fn mailboxes(section: &mut Settings<'_>) -> Option<Vec<Covered>> {
         });
     }
     all
+}
+
+/// What is kept of the header.
+pub(super) fn header_fields(section: &mut Settings<'_>) -> Vec<HeaderField> {
+    let given = section.list("header_fields").unwrap_or_default();
+    let one = |value: &Value| {
+        let word = parse::text(value)?;
+        let known = HeaderField::parse(word);
+        known.ok_or_else(|| {
+            let all = HeaderField::ALL.map(|field| format!("\"{}\"", field.as_str())).join(", ");
+            Fault::new(format!("invalid value {}", parse::shown(word)), format!("write some of {all}"))
+        })
+    };
+    given.iter().filter_map(|value| section.accept("header_fields", value.at, one(value))).collect()
+}
+
+/// Mailboxes whose mail is disclosed without names.
+pub(super) fn protected(section: &mut Settings<'_>) -> Vec<Covered> {
+    let given = section.list("mailboxes").unwrap_or_default();
+    let one = |value: &Value| match covered(value)? {
+        Covered::Everybody => {
+            Err(Fault::new("\"*\" would mask every row".to_owned(), "write addresses, or @domains"))
+        }
+        some => Ok(some),
+    };
+    given.iter().filter_map(|value| section.accept("mailboxes", value.at, one(value))).collect()
 }
 
 fn covered(value: &Value) -> Result<Covered, Fault> {

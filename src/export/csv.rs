@@ -5,17 +5,16 @@ use std::io::{self, Write};
 
 use csv::{QuoteStyle, Terminator, WriterBuilder};
 
-use super::line::{Shown, columns};
+use super::shape::Shape;
 use super::{Line, visible};
-use crate::record::columns::LeafForm;
 
 /// A file that is being written.
 pub struct Writer<W: Write>(csv::Writer<W>);
 
 impl<W: Write> Writer<W> {
     /// Begins a file of records.
-    pub fn start(out: W, form: LeafForm) -> io::Result<Self> {
-        Self::with_head(out, &columns(form).map(Shown::name).collect::<Vec<_>>())
+    pub fn start(out: W, shape: &Shape) -> io::Result<Self> {
+        Self::with_head(out, &shape.called())
     }
 
     /// Begins a file: the byte order mark, then the names of the columns.
@@ -68,7 +67,7 @@ mod tests {
     #[test]
     fn a_file() {
         let zone = TimeZone::get("Europe/Stockholm").unwrap();
-        let mut writer = Writer::start(Vec::new(), LeafForm::NEWEST).unwrap();
+        let mut writer = Writer::start(Vec::new(), &Shape::whole()).unwrap();
         writer.add(&Line::new(&found("Svar: \"möte\"; två\r\nrader"), &zone)).unwrap();
         let file = String::from_utf8(writer.finish().unwrap()).unwrap();
         let (head, rest) = file.split_once("\r\n").unwrap();

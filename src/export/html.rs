@@ -5,68 +5,78 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::line::{Shown, columns};
+use super::line::Shown;
 use super::page::{self, Template};
-use super::{Heading, Line, local, utc};
+use super::shape::Look;
+use super::{Heading, Line, utc};
 use crate::mail::Direction;
-use crate::record::columns::{LeafForm, Value};
+use crate::record::columns::Value;
 use crate::swedish;
+
+mod former;
 
 /// What the page looks like; [`page`] has what all pages have in common.
 const STYLE: &str = include_str!("pages/log.css");
 
-/// The columns that the line of a record has.
+/// The columns that the line of a record has; the others stand in small print below it.
 const HEAD: [&str; 7] = ["time", "direction", "sender", "recipients", "subject", "attachments", "verdict"];
+
+/// Lines of a record that stay on one page.
+const LINES: usize = 8;
 
 /// A file that is being written.
 pub struct Writer<W: Write> {
     out: W,
     rows: u64,
+    look: Look,
 }
 
 impl<W: Write> Writer<W> {
     /// Begins the page.
     pub fn start(mut out: W, heading: &Heading<'_>) -> io::Result<Self> {
-        page::start(&mut out, &format!("E-postlogg, {}", heading.organisation), STYLE)?;
+        let shape = &heading.shape;
+        let title = format!("E-postlogg, {}", heading.organisation);
         let about = page::pairs(heading.about.iter().map(|(name, value)| (*name, value.as_str())));
         let fields = [("organisation", heading.organisation.into()), ("about", about)];
-        page::write(&mut out, Template::LogHead, fields)?;
-        Ok(Self { out, rows: 0 })
+        match shape.look {
+            Look::Former => {
+                page::start(&mut out, &title, former::STYLE)?;
+                page::write(&mut out, Template::FormerLogHead, fields)?;
+            }
+            Look::Present => {
+                page::start(&mut out, &title, STYLE)?;
+                let columns = in_line(&shape.columns).map(|shown| (shown.name(), shown.label()));
+                let columns = [("columns", page::pairs(columns))];
+                page::write(&mut out, Template::LogHead, fields.into_iter().chain(columns))?;
+            }
+        }
+        Ok(Self { out, rows: 0, look: shape.look })
     }
 
     /// Adds a record.
     pub fn add(&mut self, line: &Line<'_>) -> io::Result<()> {
         self.rows += 1;
+        if self.look == Look::Former {
+            return former::add(&mut self.out, line);
+        }
         let record = &line.found.record;
-        let outcome = record.outcome.as_str();
-        let attachments = record.attachments.iter().map(|(name, size)| (name.as_str(), octets(*size)));
-        let mut details = vec![("Post", line.found.id.to_string()), ("UTC", utc(record.time))];
-        details.extend(columns(line.form).filter_map(|shown| match shown {
-            Shown::Column(column) if !HEAD.contains(&column.name) => {
-                let value = match column.value {
-                    Value::Size => octets(record.size),
-                    // Exports of the first form are made again as they were, so that they stay proved.
-                    _ if ["findings", "would"].contains(&column.name) && line.form > LeafForm::FIRST => {
-                        in_swedish(&line.cell(shown).text())
-                    }
-                    _ => line.cell(shown).text().into_owned(),
-                };
-                Some((column.label, value))
-            }
-            _ => None,
-        }));
-        details.retain(|(_, value)| !value.is_empty());
+        let cells: Vec<page::Value> = in_line(&line.shape.columns)
+            .map(|shown| {
+                let (class, lines) = cell(*shown, line);
+                page::record([("name", class.into()), ("value", page::list(lines))])
+            })
+            .collect();
+        let span = cells.len() as u64;
+        let lines = [record.recipients.len(), record.attachments.len()];
+        let long = lines.into_iter().any(|lines| lines > LINES);
         let fields = [
-            ("time", local(record.time, line.zone).into()),
-            ("day", made(record.time, line.zone).into()),
-            ("direction", direction(record.direction.map(Direction::as_str)).into()),
-            ("sender", record.sender.as_str().into()),
-            ("recipients", page::list(record.recipients.iter().map(String::as_str))),
-            ("subject", record.subject.as_str().into()),
-            ("attachments", page::pairs(attachments)),
-            ("outcome", outcome.into()),
-            ("verdict", verdict(outcome).into()),
-            ("details", page::pairs(details)),
+            ("cells", page::list(cells)),
+            ("span", span.into()),
+            ("long", long.into()),
+            (
+                "details",
+                page::pairs(details(line).into_iter().map(|(name, text)| (name, page::breakable(&text)))),
+            ),
         ];
         page::write(&mut self.out, Template::LogRow, fields)
     }
@@ -87,6 +97,59 @@ impl<W: Write> Writer<W> {
         self.out.flush()?;
         Ok(self.out)
     }
+}
+
+/// The columns that the line of a record has. Without any of them it has all.
+fn in_line(columns: &[Shown]) -> impl Iterator<Item = &Shown> {
+    let any = columns.iter().any(|shown| HEAD.contains(&shown.name()));
+    columns.iter().filter(move |shown| !any || HEAD.contains(&shown.name()))
+}
+
+/// A cell of a record's line: its class, and its lines as markup.
+fn cell(shown: Shown, line: &Line<'_>) -> (&'static str, Vec<page::Value>) {
+    let record = &line.found.record;
+    let one = |text: &str| vec![page::breakable(text)];
+    let Shown::Column(column) = shown else { return (shown.name(), one(&line.cell(shown).text())) };
+    let lines = match column.value {
+        Value::Time => one(&made(record.time, line.zone)),
+        Value::Direction => one(direction(record.direction.map(Direction::as_str))),
+        Value::Outcome => return (record.outcome.as_str(), one(verdict(record.outcome.as_str()))),
+        Value::Size => one(&octets(record.size)),
+        Value::Attachments => {
+            let sizes = line.shape.has(Shown::Sizes.name());
+            let file = |(name, size): &(String, u64)| {
+                page::breakable(&if sizes { format!("{name} ({})", octets(*size)) } else { name.clone() })
+            };
+            record.attachments.iter().map(file).collect()
+        }
+        Value::List(own, _) => own(record).iter().map(|text| page::breakable(text)).collect(),
+        Value::Text(own, _) => one(own(record)),
+    };
+    (column.name, lines)
+}
+
+/// What stands below the line of a record: the other columns that have a value.
+fn details(line: &Line<'_>) -> Vec<(&'static str, String)> {
+    let in_line: Vec<&Shown> = in_line(&line.shape.columns).collect();
+    let others = line.shape.columns.iter().filter(|shown| !in_line.contains(shown));
+    let mut details: Vec<(&'static str, String)> = others
+        .filter_map(|shown| {
+            let record = &line.found.record;
+            let value = match shown {
+                Shown::TimeUtc => utc(record.time),
+                // They stand beside the names.
+                Shown::Sizes if line.shape.has("attachments") => return None,
+                Shown::Column(column) if matches!(column.value, Value::Size) => octets(record.size),
+                Shown::Column(column) if ["findings", "would"].contains(&column.name) => {
+                    in_swedish(&line.cell(*shown).text())
+                }
+                Shown::Column(_) | Shown::Record | Shown::Sizes => line.cell(*shown).text().into_owned(),
+            };
+            Some((shown.label(), value))
+        })
+        .collect();
+    details.retain(|(_, value)| !value.is_empty());
+    details
 }
 
 /// Findings, `rule=grade` with `; ` between, by their Swedish names.

@@ -5,53 +5,81 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::utc;
-use crate::record::columns::{COLUMNS, Column, Value as Holds};
-use crate::record::{Outcome, Record};
-use crate::store::search::Found;
+use super::line::Shown;
+use super::{Line, utc};
+use crate::record::columns::{Column, Mask, Value as Holds};
+use crate::record::{Outcome, Record, several};
 
 /// A record as one event. Fields that a mail does not have are absent.
-pub fn event(found: &Found) -> Value {
-    let record = &found.record;
+pub fn event(line: &Line<'_>) -> Value {
+    let record = &line.found.record;
     let mut event = Map::new();
-    for column in &COLUMNS {
-        if let Some(value) = value(column, record) {
-            put(&mut event, column.ecs, value);
-        }
-    }
     for (name, value) in [
         ("ecs.version", json!("8.11.0")),
-        ("event.id", json!(found.id.to_string())),
         ("event.kind", json!("event")),
         ("event.category", json!(["email"])),
         ("event.type", json!(["info"])),
-        ("event.action", json!(record.outcome.as_str())),
-        ("event.outcome", json!(outcome(record.outcome))),
-        ("observer.name", json!(found.id.node)),
         ("observer.product", json!("postvakt")),
-        ("postvakt.envelope.recipients", json!(record.recipients.len())),
-        ("rule.id", rules(&record.findings)),
-        ("source", source(&record.client)),
-        ("tls", tls(&record.tls)),
     ] {
         put(&mut event, name, value);
+    }
+    for shown in &line.shape.columns {
+        match shown {
+            Shown::Column(column) => {
+                if let Some(value) = value(column, record, line.shape.has(Shown::Sizes.name())) {
+                    put(&mut event, column.ecs, value);
+                }
+            }
+            Shown::TimeUtc => put(&mut event, "@timestamp", utc(record.time).into()),
+            // What stands for an id tells no node.
+            Shown::Record => {
+                let node = line.id.map_or(&*line.found.id.node, |_| "");
+                put(&mut event, "event.id", line.id().into());
+                put(&mut event, "observer.name", node.into());
+            }
+            Shown::Sizes if line.shape.has("attachments") => {}
+            Shown::Sizes => {
+                let sizes = record.attachments.iter().map(|(_, size)| json!({ "file": { "size": size } }));
+                put(&mut event, "email.attachments", sizes.collect());
+            }
+        }
+    }
+    // What is told once more, beside the column that has it.
+    for (column, name, value) in [
+        ("verdict", "event.action", json!(record.outcome.as_str())),
+        ("verdict", "event.outcome", json!(outcome(record.outcome))),
+        ("recipients", "postvakt.envelope.recipients", json!(record.recipients.len())),
+        ("findings", "rule.id", rules(&record.findings)),
+        ("client", "source", source(&record.client)),
+        ("tls", "tls", tls(&record.tls)),
+    ] {
+        if line.shape.has(column) {
+            put(&mut event, name, value);
+        }
     }
     event.into()
 }
 
 /// What stands under the column's own name; nothing where the column is told in another way.
-fn value(column: &Column, record: &Record) -> Option<Value> {
+fn value(column: &Column, record: &Record, sizes: bool) -> Option<Value> {
     Some(match (column.name, column.value) {
         ("client" | "tls", _) => return None,
-        ("header_from", _) => {
-            record.header_from.split(", ").filter(|address| !address.is_empty()).map(Value::from).collect()
+        (_, Holds::Text(own, _)) if column.mask == Mask::Addresses => {
+            several(own(record)).filter(|address| !address.is_empty()).map(Value::from).collect()
         }
         ("message_id", _) => record.message_id.trim_matches(['<', '>']).into(),
         (_, Holds::Time) => utc(record.time).into(),
         (_, Holds::Size) => record.size.into(),
         (_, Holds::Attachments) => {
             let attachments = record.attachments.iter();
-            attachments.map(|(name, size)| json!({ "file": { "name": name, "size": size } })).collect()
+            let file = |(name, size): &(String, u64)| {
+                if sizes {
+                    json!({ "file": { "name": name, "size": size } })
+                } else {
+                    json!({ "file": { "name": name } })
+                }
+            };
+            attachments.map(file).collect()
         }
         (_, Holds::List(own, _)) => json!(own(record)),
         (_, Holds::Direction | Holds::Outcome | Holds::Text(..)) => column.text(record).into(),
@@ -121,8 +149,11 @@ fn object<const N: usize>(members: [(&str, &str); N]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::TimeZone;
+
     use super::super::tests::found;
     use super::*;
+    use crate::record::columns::COLUMNS;
 
     #[test]
     fn the_manual_has_every_column_and_its_name_here() {
@@ -167,7 +198,9 @@ mod tests {
                 "authentication": "spf=pass dkim=none dmarc=pass",
             },
         });
-        assert_eq!(event(&found("Möte\r\n")), wanted);
-        assert!(!event(&found("Möte\r\n")).to_string().contains('\n'));
+        let found = found("Möte\r\n");
+        let event = event(&Line::new(&found, &TimeZone::UTC));
+        assert_eq!(event, wanted);
+        assert!(!event.to_string().contains('\n'));
     }
 }

@@ -1,13 +1,15 @@
 //! A record as exports and `log search --json` show it: the columns of the log, and what is told once more beside them.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
+use super::shape::Shape;
 use super::{local, utc};
-use crate::record::columns::{Column, LeafForm, Value};
+use crate::record::columns::{COLUMNS, Column, LeafForm, Value};
 use crate::store::search::Found;
 
 /// A column of an export.
@@ -23,14 +25,21 @@ pub enum Shown {
     Sizes,
 }
 
-/// A record with its times in the organisation's zone, and the columns that there were when records had this form.
+/// A record with its times in the organisation's zone, and the columns of this shape.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "the sentence above says it")]
 pub struct Line<'a> {
     pub found: &'a Found,
     pub zone: &'a TimeZone,
-    pub form: LeafForm,
+    pub shape: &'a Shape,
+    /// What stands for the record's id where that would tell which mail it is.
+    pub id: Option<&'a str>,
 }
+
+/// All columns.
+static WHOLE: LazyLock<Shape> = LazyLock::new(Shape::whole);
+/// And those that are kept where the organisation wants them.
+static EVERYTHING: LazyLock<Shape> = LazyLock::new(Shape::everything);
 
 /// What a column shows.
 #[derive(Debug, Serialize)]
@@ -50,7 +59,7 @@ pub enum Cell<'a> {
 
 /// The columns of an export, in their order.
 pub fn columns(form: LeafForm) -> impl Iterator<Item = Shown> {
-    form.columns().flat_map(|column| {
+    form.columns().filter(|column| !column.optional).flat_map(|column| {
         let beside: &[Shown] = match column.value {
             Value::Time => &[Shown::TimeUtc, Shown::Record],
             Value::Attachments => &[Shown::Sizes],
@@ -60,12 +69,29 @@ pub fn columns(form: LeafForm) -> impl Iterator<Item = Shown> {
     })
 }
 
+/// The same with those that are shown to who asks for them.
+pub fn everything() -> impl Iterator<Item = Shown> {
+    let optional = COLUMNS.iter().filter(|column| column.optional);
+    columns(LeafForm::NEWEST).chain(optional.map(Shown::Column))
+}
+
 /// The names of the columns of a new export.
 pub fn names() -> Vec<&'static str> {
     columns(LeafForm::NEWEST).map(Shown::name).collect()
 }
 
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
 impl Shown {
+    /// The column with that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        everything().find(|shown| shown.name() == name)
+    }
+
     /// The name.
     pub fn name(self) -> &'static str {
         match self {
@@ -73,6 +99,26 @@ impl Shown {
             Self::TimeUtc => "time_utc",
             Self::Record => "record",
             Self::Sizes => "attachment_sizes",
+        }
+    }
+
+    /// What people call it, in Swedish.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Column(column) => column.label,
+            Self::TimeUtc => "Tid (UTC)",
+            Self::Record => "Post",
+            Self::Sizes => "Bilagornas storlek",
+        }
+    }
+
+    /// And in English.
+    pub fn english(self) -> &'static str {
+        match self {
+            Self::Column(column) => column.english,
+            Self::TimeUtc => "Time (UTC)",
+            Self::Record => "Record",
+            Self::Sizes => "Attachment sizes",
         }
     }
 
@@ -90,7 +136,17 @@ impl Shown {
 impl<'a> Line<'a> {
     /// The record with all columns.
     pub fn new(found: &'a Found, zone: &'a TimeZone) -> Self {
-        Self { found, zone, form: LeafForm::NEWEST }
+        Self { found, zone, shape: &WHOLE, id: None }
+    }
+
+    /// The record with all that is kept of it.
+    pub fn everything(found: &'a Found, zone: &'a TimeZone) -> Self {
+        Self { shape: &EVERYTHING, ..Self::new(found, zone) }
+    }
+
+    /// The record's id, or what stands for it.
+    pub fn id(&self) -> Cow<'a, str> {
+        self.id.map_or_else(|| self.found.id.to_string().into(), Cow::Borrowed)
     }
 
     /// What a column shows.
@@ -99,7 +155,7 @@ impl<'a> Line<'a> {
         let column = match shown {
             Shown::Column(column) => column,
             Shown::TimeUtc => return Cell::Text(utc(record.time).into()),
-            Shown::Record => return Cell::Text(self.found.id.to_string().into()),
+            Shown::Record => return Cell::Text(self.id()),
             Shown::Sizes => return Cell::Numbers(record.attachments.iter().map(|(_, size)| *size).collect()),
         };
         match column.value {
@@ -117,15 +173,15 @@ impl<'a> Line<'a> {
 
     /// The cells of all columns; lists with `; ` between their items.
     pub fn cells(&self) -> Vec<Cow<'a, str>> {
-        columns(self.form).map(|shown| self.cell(shown).text()).collect()
+        self.shape.columns.iter().map(|shown| self.cell(*shown).text()).collect()
     }
 }
 
 impl Serialize for Line<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        for shown in columns(self.form) {
-            map.serialize_entry(shown.name(), &self.cell(shown))?;
+        for shown in &self.shape.columns {
+            map.serialize_entry(shown.name(), &self.cell(*shown))?;
         }
         map.end()
     }
@@ -171,7 +227,8 @@ mod tests {
         let cells = line.cells();
         assert_eq!((&*cells[0], &*cells[1]), ("2026-08-21T13:05:09.100+02:00", "2026-08-21T11:05:09.100Z"));
         assert_eq!((&*cells[9], &*cells[10]), ("Ansökan.pdf; b.txt", "1024; 12"));
-        let older = Line { form: LeafForm::FIRST, ..line };
+        let first = Shape::former(LeafForm::FIRST);
+        let older = Line { shape: &first, ..line };
         assert_eq!(older.cells(), cells[..22]);
         let nowhere =
             crate::store::search::Found { record: crate::record::Record::default(), ..found.clone() };

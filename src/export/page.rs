@@ -27,17 +27,23 @@ pub enum Template {
     LogLooks,
     /// The end of a list of records.
     LogFoot,
+    /// The beginning of a list of records, as earlier versions wrote it.
+    FormerLogHead,
+    /// One record, as earlier versions wrote it.
+    FormerLogRow,
     /// The report of a period.
     Report,
 }
 
 impl Template {
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::Head, include_str!("pages/head.html")),
         (Self::LogHead, include_str!("pages/log-head.html")),
         (Self::LogRow, include_str!("pages/log-row.html")),
         (Self::LogLooks, include_str!("pages/log-looks.html")),
         (Self::LogFoot, include_str!("pages/log-foot.html")),
+        (Self::FormerLogHead, include_str!("pages/former-log-head.html")),
+        (Self::FormerLogRow, include_str!("pages/former-log-row.html")),
         (Self::Report, include_str!("pages/report.html")),
     ];
 
@@ -110,6 +116,35 @@ pub fn pairs<N: Into<Value>, V: Into<Value>>(items: impl IntoIterator<Item = (N,
     list(items.into_iter().map(|(name, value)| record([("name", name.into()), ("value", value.into())])))
 }
 
+/// Letters of a word that stay together.
+const WORD: usize = 24;
+
+/// Text for a page with the places where a long word, such as an address, may be broken: no other word is.
+pub fn breakable(text: &str) -> Value {
+    let shown = visible(text);
+    let mut out = String::with_capacity(shown.len() + 16);
+    for word in shown.split_inclusive(char::is_whitespace) {
+        if word.chars().count() <= WORD {
+            out.push_str(&escaped(word));
+            continue;
+        }
+        let mut together = 0;
+        let mut before = None;
+        for c in word.chars() {
+            let may = matches!(before, Some('@' | '-' | '_' | '/' | '=' | ',' | ';'))
+                || c == '.' && before.is_some();
+            if may && together > 3 || together >= WORD {
+                out.push_str("<wbr>");
+                together = 0;
+            }
+            out.push_str(&escaped(c.encode_utf8(&mut [0; 4])));
+            together += 1;
+            before = Some(c);
+        }
+    }
+    markup(out)
+}
+
 /// Text for a page: what cannot be seen written out, and nothing of it markup.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -129,6 +164,21 @@ pub fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_long_words_are_broken_and_at_their_joints() {
+        for (text, wanted) in [
+            ("Inkommande", "Inkommande"),
+            ("per.nystrom@exempelby.se", "per.nystrom@exempelby.se"),
+            (
+                "registrator@socialen.exempelby.se <x>",
+                "registrator@<wbr>socialen<wbr>.exempelby.se &lt;x&gt;",
+            ),
+        ] {
+            assert_eq!(breakable(text).as_str(), Some(wanted));
+        }
+        assert_eq!(breakable(&"å".repeat(60)).as_str().unwrap().matches("<wbr>").count(), 2);
+    }
 
     #[test]
     fn whatever_is_put_into_a_page_is_escaped() {

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use super::numbers;
-use crate::record::Record;
 use crate::record::columns::{COLUMNS, Column, Mask as Hiding};
 pub use crate::record::pseudonyms::Pseudonyms;
+use crate::record::{Record, RecordId, several};
 use crate::scan;
-use crate::store::query::composed;
+use crate::store::query::{Party, composed};
 use crate::store::search::Found;
 use crate::text::words;
 
@@ -49,13 +49,26 @@ pub struct Mark {
     pub text: String,
 }
 
+impl Mark {
+    /// A record of a protected mailbox that is not exported.
+    pub fn left_out() -> Self {
+        Self {
+            column: "record",
+            what: "left out: protected mailbox".into(),
+            masked: true,
+            text: String::new(),
+        }
+    }
+}
+
 /// What is done to each record before it is exported.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Mask<'a> {
     columns: Vec<&'static str>,
     numbers: bool,
     words: &'a [String],
     pseudonyms: Option<Pseudonyms<'a>>,
+    protected: &'a [Party],
 }
 
 impl<'a> Mask<'a> {
@@ -67,7 +80,24 @@ impl<'a> Mask<'a> {
             numbers: profile == Profile::Disclose || more.iter().any(|name| name == NUMBERS),
             words: if profile == Profile::Disclose { words } else { &[] },
             pseudonyms: own.filter(|_| profile == Profile::Pseudonym),
+            protected: &[],
         }
+    }
+
+    /// The same, which masks everything that tells who somebody is in mail of these mailboxes.
+    #[must_use]
+    pub fn protecting(self, protected: &'a [Party]) -> Self {
+        Self { protected, ..self }
+    }
+
+    /// Whether the record is of mail of a protected mailbox.
+    pub fn protects(&self, record: &Record) -> bool {
+        self.protected.iter().any(|party| record.is_of(party))
+    }
+
+    /// What stands for the id of a record: every recipient of the mail has it in a header field.
+    pub fn id(&self, id: &RecordId) -> Option<String> {
+        self.pseudonyms.as_ref().map(|own| format!("r-{}", own.hash("record", &id.to_string())))
     }
 
     /// Masks a record. What was masked in it, and what a person should look at.
@@ -77,23 +107,39 @@ impl<'a> Mask<'a> {
         if let Some(pseudonyms) = &self.pseudonyms {
             pseudonyms.apply(&mut found.record);
         }
+        let protected = self.protects(&found.record);
+        let what = if protected { "protected mailbox" } else { "column" };
+        let mut hidden: Vec<String> = Vec::new();
         for column in columns() {
-            let (whole, name) = (self.columns.contains(&column.name), column.name);
+            if !protected && !self.columns.contains(&column.name) {
+                continue;
+            }
             column.each(&mut found.record, |text| {
-                if text.is_empty() {
-                    return;
-                }
-                if whole {
+                if !text.is_empty() {
+                    hidden.extend(values(column.mask, text).map(str::to_owned));
                     MASKED.clone_into(text);
                     marks.push(Mark {
-                        column: name,
-                        what: "column".into(),
+                        column: column.name,
+                        what: what.into(),
                         masked: true,
                         text: text.clone(),
                     });
-                } else {
-                    self.mask_parts(name, text, day, &mut marks);
                 }
+            });
+        }
+        // Of two values of which one has the other in it, the longer one goes first.
+        hidden.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        hidden.dedup();
+        for column in columns() {
+            column.each(&mut found.record, |text| {
+                if text.is_empty() || text == MASKED {
+                    return;
+                }
+                let before = marks.len();
+                mask_values(column.name, text, &hidden, &mut marks);
+                self.mask_parts(column.name, text, day, &mut marks);
+                // Each shows what is left when all of them are masked.
+                marks.iter_mut().skip(before).for_each(|mark| mark.text.clone_from(text));
             });
         }
         marks
@@ -144,17 +190,49 @@ impl<'a> Mask<'a> {
     }
 }
 
+/// The values in a text of a column, as they may stand in other columns too. What is short says nothing there.
+fn values(mask: Hiding, text: &str) -> impl Iterator<Item = &str> {
+    let list = mask == Hiding::Addresses;
+    let parts = several(text).filter(move |_| list).chain(Some(text).filter(|_| !list));
+    parts.map(|part| part.trim_matches(['<', '>', ' '])).filter(|part| part.chars().count() >= VALUE_LETTERS)
+}
+
+/// Letters of a masked value that is masked wherever it stands.
+const VALUE_LETTERS: usize = 4;
+
+/// Masks values of masked columns in the text of another one: the mailbox of a receipt is a recipient, and an attached
+/// message has its subject as its name.
+fn mask_values(column: &'static str, text: &mut String, hidden: &[String], marks: &mut Vec<Mark>) {
+    for value in hidden {
+        let places = find_word(text, value);
+        for range in places.iter().rev() {
+            text.replace_range(range.clone(), MASKED);
+        }
+        if !places.is_empty() {
+            marks.push(Mark {
+                column,
+                what: "value of a masked column".into(),
+                masked: true,
+                text: text.clone(),
+            });
+        }
+    }
+}
+
 /// The name under which identity numbers are masked.
 pub const NUMBERS: &str = "personnummer";
 
-/// Where a word stands in a text, in any case.
+/// Where a word stands in a text, in any case. A space in it is also what stands for one in addresses and names of files.
 fn find_word(text: &str, word: &str) -> Vec<Range<usize>> {
     let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     let letters: Vec<(usize, char)> =
         text.char_indices().flat_map(|(at, c)| c.to_lowercase().map(move |c| (at, c))).collect();
     let mut found: Vec<Range<usize>> = Vec::new();
     for window in letters.windows(word.len().max(1)) {
-        let same = window.iter().map(|(_, c)| c).eq(word.iter());
+        let is = |(letter, wanted): (&(usize, char), &char)| {
+            letter.1 == *wanted || *wanted == ' ' && matches!(letter.1, '.' | '_' | '-' | '\u{A0}')
+        };
+        let same = window.len() == word.len() && window.iter().zip(&word).all(is);
         if let (true, Some((begin, _)), Some((last, _))) = (same, window.first(), window.last()) {
             let length = text.get(*last..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
             if found.last().is_none_or(|before| before.end <= *begin) {
@@ -182,7 +260,7 @@ impl Pseudonyms<'_> {
             Hiding::None => text.to_owned(),
             Hiding::Address => self.of(text),
             Hiding::Addresses => {
-                let authors = text.split(", ").filter(|author| !author.is_empty());
+                let authors = several(text).filter(|author| !author.is_empty());
                 authors.map(|author| self.of(author)).collect::<Vec<_>>().join(", ")
             }
             Hiding::Length => format!("[{} tecken]", text.chars().count()),
@@ -275,6 +353,49 @@ mod tests {
         mask.apply(&mut one);
         assert_eq!((one.record.subject.as_str(), one.record.attachments[0].0.as_str()), (MASKED, MASKED));
         assert_eq!(one.record.sender, "x@example.org");
+    }
+
+    #[test]
+    fn a_masked_value_is_masked_wherever_it_stands() {
+        let mut one = found("Sv: till Anna@exempelby.se");
+        one.record.receipt = "anna@exempelby.se=queued PV-2026-7K3M9Q".into();
+        one.record.header_from = "x@example.org, anna@exempelby.se".into();
+        one.record.attachments.push(("Till anna@exempelby.se.eml".into(), 7));
+        let mask = Mask::new(Profile::Internal, &["recipients".into()], &[], None);
+        let marks = mask.apply(&mut one);
+        assert!(!format!("{one:?}").to_lowercase().contains("anna@"), "{one:?}");
+        assert_eq!(one.record.receipt, "[maskerat]=queued PV-2026-7K3M9Q");
+        assert_eq!(one.record.header_from, "x@example.org, [maskerat]");
+        assert!(marks.iter().any(|mark| mark.column == "receipt" && mark.masked));
+    }
+
+    #[test]
+    fn mail_of_a_protected_mailbox_names_nobody() {
+        let protected = [Party::parse("registrator@exempelby.se").unwrap()];
+        let mask = Mask::new(Profile::Disclose, &[], &[], None).protecting(&protected);
+        let mut one = found("Anmälan");
+        one.record.recipients[0] = "registrator+hemlig@exempelby.se".into();
+        let marks = mask.apply(&mut one);
+        let text = format!("{:?}", one.record);
+        for secret in ["x@", "anna", "Anmälan", "Ansökan", "4fKq", "192.0.2.1", "mx.example"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+        assert!(marks.iter().all(|mark| mark.masked && mark.what == "protected mailbox"), "{marks:?}");
+        let mut other = found("Anmälan");
+        other.record.recipients.remove(0);
+        assert_eq!(mask.apply(&mut other), []);
+    }
+
+    #[test]
+    fn a_name_is_found_in_addresses_and_names_of_files() {
+        let words = ["Karin Berg".to_owned()];
+        let mask = Mask::new(Profile::Disclose, &[], &words, None);
+        let mut one = found("KARIN BERG");
+        one.record.sender = "karin.berg@telia.example".into();
+        one.record.attachments[0].0 = "Karin_Berg.pdf".into();
+        mask.apply(&mut one);
+        assert_eq!((&*one.record.subject, &*one.record.sender), (MASKED, "[maskerat]@telia.example"));
+        assert_eq!(one.record.attachments[0].0, "[maskerat].pdf");
     }
 
     #[test]

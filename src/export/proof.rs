@@ -10,10 +10,12 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::line::Shown;
+use super::shape::{Headings, Look, Shape};
 use super::{Format, Heading};
 use crate::merkle::{self, Hash, Salt};
 use crate::note::{Note, TreeHead, Verifier};
-use crate::record::columns::{Field as LeafField, LeafForm};
+use crate::record::columns::{Column, Field as LeafField, LeafForm, Value as Holds};
 use crate::record::{Record, RecordId};
 use crate::store::proof::{Proof, Sealed};
 use crate::store::search::Found;
@@ -31,6 +33,13 @@ struct Head {
     organisation: String,
     about: Vec<(String, String)>,
     fields: Vec<String>,
+    #[serde(default)]
+    look: Look,
+    /// The columns of the file; all that there were, where it says none.
+    #[serde(default)]
+    columns: Vec<String>,
+    #[serde(default)]
+    headings: Headings,
 }
 
 /// A record.
@@ -43,6 +52,9 @@ struct Row {
     /// Which fields the leaf covers.
     #[serde(default = "first_form")]
     form: u8,
+    /// What stands for the record's id in the file, where that is masked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    shown: Option<String>,
     /// The record's salt, where no value is masked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     salt: Option<String>,
@@ -95,19 +107,41 @@ pub fn start(out: &mut impl Write, format: Format, heading: &Heading<'_>, zone: 
         zone: zone.iana_name().unwrap_or("UTC").to_owned(),
         organisation: heading.organisation.to_owned(),
         about: heading.about.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
-        fields: heading.form.fields().map(|field| field.name().to_owned()).collect(),
+        fields: LeafForm::NEWEST.fields().map(|field| field.name().to_owned()).collect(),
+        look: heading.shape.look,
+        columns: heading.shape.names().into_iter().map(str::to_owned).collect(),
+        headings: heading.shape.headings,
     };
     write_line(out, &head)
 }
 
-/// Adds a record: what is stored of it, and what the export shows. `evidence` says whether what rules found is given.
-pub fn add(out: &mut impl Write, sealed: Option<&Sealed>, shown: &Found, evidence: bool) -> io::Result<()> {
+/// What an export shows of a record.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "the sentence above says it")]
+pub struct Given<'a> {
+    pub found: &'a Found,
+    /// What stands for its id.
+    pub id: Option<&'a str>,
+    pub shape: &'a Shape,
+    /// Whether what rules found is given along.
+    pub evidence: bool,
+}
+
+/// Adds a record: what is stored of it, and what the export shows.
+pub fn add(out: &mut impl Write, sealed: Option<&Sealed>, given: &Given<'_>) -> io::Result<()> {
+    let Given { found: shown, id, shape, evidence } = *given;
     let RecordId { node, epoch, seq } = &shown.id;
     let form = sealed.map_or(LeafForm::NEWEST, |sealed| sealed.form);
+    let is_shown = |column: &Column| match column.value {
+        Holds::Time => shape.has(column.name) || shape.has(Shown::TimeUtc.name()),
+        Holds::Attachments => shape.has(column.name) || shape.has(Shown::Sizes.name()),
+        _ => shape.has(column.name),
+    };
+    // A column that the file does not have is not given away beside it.
     let texts: Vec<Option<Cow<'_, str>>> = form
         .fields()
         .map(|field| match field {
-            LeafField::Column(column) => Some(column.text(&shown.record)),
+            LeafField::Column(column) => is_shown(column).then(|| column.text(&shown.record)),
             LeafField::Evidence => None,
         })
         .collect();
@@ -117,24 +151,31 @@ pub fn add(out: &mut impl Write, sealed: Option<&Sealed>, shown: &Found, evidenc
         epoch: *epoch,
         record: *seq,
         form: form.number(),
+        shown: id.map(str::to_owned),
         salt: None,
         values: Vec::with_capacity(texts.len()),
     };
     let Some(sealed) = sealed else {
-        let shown = texts.into_iter().flatten().map(Cow::into_owned);
-        row.values = shown.map(|shown| Field::Unsealed { shown }).collect();
+        let all = form.columns().map(|column| column.text(&shown.record).into_owned());
+        row.values = all.map(|shown| Field::Unsealed { shown }).collect();
         return write_line(out, &row);
     };
-    let same = |value: &String, shown: &Option<Cow<'_, str>>| {
-        shown.as_ref().map_or(evidence, |shown| shown == value)
+    let fields: Vec<LeafField> = form.fields().collect();
+    let same = |(value, shown): (&String, &Option<Cow<'_, str>>), field: LeafField| match (shown, field) {
+        (Some(shown), _) => shown == value,
+        // What the organisation keeps beside the columns of the file is given along where all else is.
+        (None, LeafField::Column(column)) if column.optional => evidence || value.is_empty(),
+        (None, LeafField::Column(_)) => false,
+        (None, LeafField::Evidence) => evidence,
     };
-    let whole = sealed.values.iter().zip(&texts).all(|(value, shown)| same(value, shown));
+    let both = sealed.values.iter().zip(&texts);
+    let whole = both.zip(&fields).all(|(both, field)| same(both, *field));
     row.salt = whole.then(|| hex(&sealed.salt));
-    for (number, (value, shown)) in (0_u8..).zip(sealed.values.iter().zip(texts)) {
+    for ((number, field), (value, shown)) in (0_u8..).zip(&fields).zip(sealed.values.iter().zip(texts)) {
         let salt = merkle::field_salt(&sealed.salt, number);
         row.values.push(if whole {
             Field::Value(value.clone())
-        } else if same(value, &shown) {
+        } else if same((value, &shown), *field) {
             Field::Open { salt: hex(&salt), value: value.clone() }
         } else {
             let commitment = hex(&merkle::commitment(&salt, value.as_bytes()));
@@ -192,7 +233,8 @@ pub fn check(proof: impl BufRead, key: &Verifier, scratch: &Path) -> io::Result<
     };
     let zone = TimeZone::get(&head.zone).map_err(io::Error::other)?;
     let about = head.about.iter().map(|(name, value)| (&*name.clone().leak(), value.clone())).collect();
-    let heading = Heading { organisation: &head.organisation, about, scratch, form };
+    let shape = head.shape(form).ok_or_else(|| wrong("a column that is not known here".into()))?;
+    let heading = Heading { organisation: &head.organisation, about, scratch, shape };
     let mut exporter = format.start(Sink(Sha256::new()), &heading)?;
     let mut checked = Checked::default();
     let mut known: BTreeMap<String, Vec<(u64, Hash)>> = BTreeMap::new();
@@ -202,7 +244,7 @@ pub fn check(proof: impl BufRead, key: &Verifier, scratch: &Path) -> io::Result<
         match serde_json::from_str(&line).map_err(|error| wrong(format!("line {at}: {error}")))? {
             Line::Row(row) => {
                 let (found, leaf) = row.read().ok_or_else(|| wrong(format!("line {at}: not a record")))?;
-                exporter.add(&found, &zone)?;
+                exporter.add(&found, row.shown.as_deref(), &zone)?;
                 match (leaf, row.tree) {
                     (Some(leaf), Some(tree)) => {
                         let hides = row
@@ -258,6 +300,17 @@ impl Checked {
     }
 }
 
+impl Head {
+    /// The shape of the file; `None` where it has a column that there is not.
+    fn shape(&self, form: LeafForm) -> Option<Shape> {
+        if self.columns.is_empty() {
+            return Some(Shape { look: self.look, headings: self.headings, ..Shape::former(form) });
+        }
+        let named = Shape::with(self.columns.iter().map(String::as_str)).ok()?;
+        Some(Shape { look: self.look, headings: self.headings, ..named })
+    }
+}
+
 impl Row {
     /// The record as it is shown, and its leaf.
     fn read(&self) -> Option<(Found, Option<Hash>)> {
@@ -287,7 +340,12 @@ impl Row {
                 Field::Unsealed { shown } => (Some(shown), None),
             };
             if let LeafField::Column(column) = field {
-                column.put(&mut record, text?)?;
+                match text {
+                    Some(text) => column.put(&mut record, text)?,
+                    // The file does not have the column.
+                    None if matches!(commitment, Some(_)) => {}
+                    None => return None,
+                }
             }
             commitments.extend(commitment);
         }

@@ -16,7 +16,21 @@ impl Header {
         if !self.from.is_empty() {
             return self.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         }
-        let written: Vec<_> = self.all("From").collect();
+        self.written("From")
+    }
+
+    /// The addresses in every field of that name, or where there is none, what people see there; `, ` between.
+    pub fn people(&self, name: &str) -> String {
+        let mut addresses = self.all(name).flat_map(grammar::addresses).take(limits::HEADER_ITEMS).peekable();
+        if addresses.peek().is_none() {
+            return self.written(name);
+        }
+        addresses.map(|address| address.to_string()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What people see in the fields of that name.
+    fn written(&self, name: &str) -> String {
+        let written: Vec<_> = self.all(name).collect();
         words::subject(&written.join(", "), &mut Defects::default())
     }
 

@@ -33,10 +33,14 @@ pub struct Column {
     pub mask: Mask,
     /// Its width in a workbook, in characters.
     pub width: f64,
-    /// Its Swedish name.
+    /// What people call it, in Swedish.
     pub label: &'static str,
+    /// And in English.
+    pub english: &'static str,
     /// Its name in the Elastic Common Schema.
     pub ecs: &'static str,
+    /// Whether it is kept where the organisation wants it, and shown to who asks for it.
+    pub optional: bool,
 }
 
 /// What a column holds.
@@ -113,7 +117,7 @@ macro_rules! list {
 }
 
 macro_rules! columns {
-    ($($name:ident $since:literal $value:expr, $mask:ident, $width:literal, $label:literal, $ecs:literal;)+) => {
+    ($($name:ident $since:literal $value:expr, $mask:ident, $width:literal, $label:literal, $english:literal, $ecs:literal;)+) => {
         [$(Column {
             name: stringify!($name),
             since: LeafForm($since),
@@ -121,35 +125,44 @@ macro_rules! columns {
             mask: Mask::$mask,
             width: $width,
             label: $label,
+            english: $english,
             ecs: $ecs,
+            optional: $since == OPTIONAL_SINCE,
         }),+]
     };
 }
 
 /// The table.
-pub static COLUMNS: [Column; 20] = columns! {
-    // name        form  holds           mask      width  Swedish                ECS
-    time            1 Value::Time,        None,      29.0, "Tid",                "@timestamp";
-    direction       1 Value::Direction,   None,      10.0, "Riktning",           "email.direction";
-    sender          1 text!(sender),      Address,   32.0, "Från",               "postvakt.envelope.from";
-    recipients      1 list!(recipients),  Address,   40.0, "Till",               "postvakt.envelope.to";
-    header_from     1 text!(header_from), Addresses, 32.0, "Avsändare i brevet", "email.from.address";
-    subject         1 text!(subject),     Length,    56.0, "Ämne",               "email.subject";
-    size            1 Value::Size,        None,      10.0, "Storlek",            "postvakt.size";
-    attachments     1 Value::Attachments, Ending,    40.0, "Bilagor",            "email.attachments";
-    verdict         1 Value::Outcome,     None,      11.0, "Utfall",             "postvakt.verdict";
-    findings        1 list!(findings),    None,      28.0, "Fynd",               "postvakt.findings";
-    would           1 list!(would),       None,      28.0, "Skulle ha",          "postvakt.would";
-    queue_id        1 text!(queue_id),    Hash,      17.0, "Kö-id",              "email.local_id";
-    message_id      1 text!(message_id),  Hash,      40.0, "Message-ID",         "email.message_id";
-    client          1 text!(client),      Hash,      16.0, "Klient",             "source.ip";
-    helo            1 text!(helo),        Hash,      24.0, "HELO",               "postvakt.helo";
-    auth_user       1 text!(auth_user),   Login,     20.0, "Inloggad",           "user.name";
-    tls             1 text!(tls),         None,      20.0, "TLS",                "tls.cipher";
-    config          1 text!(config),      None,      18.0, "Konfiguration",      "postvakt.config";
-    receipt         1 text!(receipt),     Receipts,  20.0, "Kvitto",             "postvakt.receipt";
-    authentication  2 text!(authentication), None,   34.0, "Avsändarkontroll",   "postvakt.authentication";
+pub static COLUMNS: [Column; 24] = columns! {
+    // name        form  holds           mask      width  Swedish, English       ECS
+    time            1 Value::Time,        None,      29.0, "Tid", "Time",                "@timestamp";
+    direction       1 Value::Direction,   None,      10.0, "Riktning", "Direction",           "email.direction";
+    sender          1 text!(sender),      Address,   32.0, "Från", "Sender",               "postvakt.envelope.from";
+    recipients      1 list!(recipients),  Address,   40.0, "Till", "Recipients",               "postvakt.envelope.to";
+    header_from     1 text!(header_from), Addresses, 32.0, "Avsändare i brevet", "From (header)", "email.from.address";
+    subject         1 text!(subject),     Length,    56.0, "Ämne", "Subject",               "email.subject";
+    size            1 Value::Size,        None,      10.0, "Storlek", "Size",            "postvakt.size";
+    attachments     1 Value::Attachments, Ending,    40.0, "Bilagor", "Attachments",            "email.attachments";
+    verdict         1 Value::Outcome,     None,      11.0, "Utfall", "Verdict",             "postvakt.verdict";
+    findings        1 list!(findings),    None,      28.0, "Fynd", "Findings",               "postvakt.findings";
+    would           1 list!(would),       None,      28.0, "Skulle ha", "Would have",          "postvakt.would";
+    queue_id        1 text!(queue_id),    Hash,      17.0, "Kö-id", "Queue ID",              "email.local_id";
+    message_id      1 text!(message_id),  Hash,      40.0, "Message-ID", "Message-ID",         "email.message_id";
+    client          1 text!(client),      Hash,      16.0, "Klient", "Client",             "source.ip";
+    helo            1 text!(helo),        Hash,      24.0, "HELO", "HELO",               "postvakt.helo";
+    auth_user       1 text!(auth_user),   Login,     20.0, "Inloggad", "Login",           "user.name";
+    tls             1 text!(tls),         None,      20.0, "TLS", "TLS",                "tls.cipher";
+    config          1 text!(config),      None,      18.0, "Konfiguration", "Config",      "postvakt.config";
+    receipt         1 text!(receipt),     Receipts,  20.0, "Kvitto", "Receipt",             "postvakt.receipt";
+    authentication  2 text!(authentication), None,   34.0, "Avsändarkontroll", "Authentication",   "postvakt.authentication";
+    header_from_name 3 text!(header_from_name), Length, 32.0, "Visningsnamn", "Display name", "postvakt.header_from_name";
+    header_to       3 text!(header_to),   Addresses, 40.0, "Till i brevet", "To (header)", "email.to.address";
+    header_cc       3 text!(header_cc),   Addresses, 40.0, "Kopia i brevet", "Cc (header)", "email.cc.address";
+    header_reply_to 3 text!(header_reply_to), Addresses, 32.0, "Svar till", "Reply-To", "email.reply_to.address";
 };
+
+/// The form in which columns came that are not kept unless the organisation wants them.
+const OPTIONAL_SINCE: u8 = 3;
 
 /// The place of a column in the table, for code that is about this one.
 pub const fn place(name: &str) -> usize {
@@ -177,7 +190,7 @@ impl LeafForm {
     /// The form of records that say none.
     pub const FIRST: Self = Self(1);
     /// The form of new records.
-    pub const NEWEST: Self = Self(2);
+    pub const NEWEST: Self = Self(3);
 
     /// The form with that number; `None` where this program does not know it.
     pub fn read(number: i64) -> Option<Self> {

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-use super::Record;
 use super::columns::{COLUMNS, Mask};
+use super::{Record, several};
 use crate::address::{Address, Domain};
 use crate::organisation::Organisation;
 
@@ -24,7 +24,8 @@ pub struct Pseudonyms<'a> {
 impl Pseudonyms<'_> {
     /// The pseudonym of an address; `<>` stays as it is.
     pub fn of(&self, address: &str) -> String {
-        let Some(address) = Address::parse(address) else { return address.to_owned() };
+        // Whatever stands there in place of an address may name a person, too.
+        let Some(address) = Address::parse(address) else { return format!("p-{}", self.hash("text", address)) };
         let own = format!("p-{}", self.hash("address", address.key()));
         match address.domain() {
             Some(domain) if self.organisation.owns(&address) => format!("{own}@{domain}"),
@@ -65,7 +66,7 @@ impl Veil {
                     _ if text.is_empty() => return,
                     Mask::Address => self.address(text),
                     Mask::Addresses => {
-                        text.split(", ").map(|author| self.address(author)).collect::<Vec<_>>().join(", ")
+                        several(text).map(|author| self.address(author)).collect::<Vec<_>>().join(", ")
                     }
                     Mask::Login => self.login(text),
                     Mask::None | Mask::Length | Mask::Ending | Mask::Hash | Mask::Receipts => self.text(text),

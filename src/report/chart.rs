@@ -98,7 +98,7 @@ pub(super) struct Bar {
 }
 
 const ROW: f64 = 30.0;
-const NAME: f64 = 170.0;
+const NAME: f64 = 225.0;
 const NUMBER: f64 = 80.0;
 
 /// Stacked bars, one below the other.
@@ -180,10 +180,10 @@ fn scale(highest: u64) -> (u64, u64) {
 }
 
 fn shortened(name: &str) -> String {
-    if name.chars().count() <= 24 {
+    if name.chars().count() <= 28 {
         return name.to_owned();
     }
-    name.chars().take(23).chain(['…']).collect()
+    name.chars().take(27).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -225,6 +225,6 @@ mod tests {
         let empty = columns("a", "t", &[("in", 'a')], &[]);
         assert!(!empty.contains("NaN") && !empty.contains("inf"), "{empty}");
         let bars = bars("b", "t", &[("in", 'a')], &[Bar { name: "x".repeat(40), parts: vec![3] }]);
-        assert!(bars.contains("xxx…") && bars.contains("<rect class=ca x=170.0"));
+        assert!(bars.contains("xxx…") && bars.contains("<rect class=ca x=225.0"));
     }
 }

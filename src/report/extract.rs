@@ -11,9 +11,9 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::export::html::{self, made};
 use crate::export::profile::MASKED;
+use crate::export::shape::Shape;
 use crate::export::{Heading, Line, local};
-use crate::record::Record;
-use crate::record::columns::LeafForm;
+use crate::record::{Record, several};
 use crate::store::access::{Access, AccessError, Done};
 use crate::store::query::Party;
 use crate::store::register::Register;
@@ -91,7 +91,7 @@ pub fn write_page(
     session.search(|mut found| {
         rows += 1;
         others.mask(&mut found.record);
-        page.add(&Line::new(&found, &config.time_zone))
+        page.add(&Line::everything(&found, &config.time_zone))
     })?;
     page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
     page.finish()?;
@@ -110,7 +110,7 @@ fn heading<'a>(session: &Session, person: &[Party], config: &'a Config) -> Headi
         organisation: &config.organisation.name,
         about,
         scratch: Path::new("."),
-        form: LeafForm::NEWEST,
+        shape: Shape::everything(),
     }
 }
 
@@ -132,15 +132,25 @@ impl<'a> Others<'a> {
         let sent = self.is_own(&record.sender);
         record.sender = self.name(&record.sender);
         record.recipients = record.recipients.iter().map(|recipient| self.name(recipient)).collect();
-        let authors: Vec<String> = record.header_from.split(", ").map(|author| self.name(author)).collect();
-        record.header_from = authors.join(", ");
+        let lists = [
+            &mut record.header_from,
+            &mut record.header_to,
+            &mut record.header_cc,
+            &mut record.header_reply_to,
+        ];
+        for list in lists {
+            let names: Vec<String> = several(list).map(|one| self.name_or_text(one, sent)).collect();
+            *list = names.join(", ");
+        }
         if !self.is_own(&record.auth_user) && !record.auth_user.is_empty() {
             MASKED.clone_into(&mut record.auth_user);
         }
         record.receipt = self.receipts(&record.receipt, sent);
         // Where somebody else sent it, these tell of their machine.
         if !sent {
-            for text in [&mut record.message_id, &mut record.client, &mut record.helo] {
+            let theirs =
+                [&mut record.message_id, &mut record.client, &mut record.helo, &mut record.header_from_name];
+            for text in theirs {
                 if !text.is_empty() {
                     MASKED.clone_into(text);
                 }
@@ -160,6 +170,12 @@ impl<'a> Others<'a> {
 
     fn is_own(&self, text: &str) -> bool {
         self.person.iter().any(|own| own.has(text))
+    }
+
+    /// What a header field has of one: where that is no address, it names its author, or somebody else.
+    fn name_or_text(&mut self, text: &str, sent: bool) -> String {
+        let is_address = text.is_empty() || text == "<>" || Address::parse(text).is_some();
+        if is_address || sent { self.name(text) } else { MASKED.to_owned() }
     }
 
     fn name(&mut self, text: &str) -> String {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::address::{Address, Domain};
 use crate::mail::Direction;
 use crate::organisation::Organisation;
-use crate::record::{Outcome, Record, RecordId};
+use crate::record::{Outcome, Record, RecordId, several};
 
 /// What is searched for; every part that is given must hold.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -266,7 +266,7 @@ impl Record {
     /// Everybody whose mail it is: envelope sender, recipients, and authors.
     pub fn parties(&self) -> impl Iterator<Item = &str> {
         let envelope = self.recipients.iter().map(String::as_str).chain([self.sender.as_str()]);
-        envelope.chain(self.header_from.split(", "))
+        envelope.chain(several(&self.header_from))
     }
 
     /// Whether it is mail of this party.

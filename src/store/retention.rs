@@ -23,6 +23,7 @@ use crate::address::Address;
 use crate::config::Retention;
 use crate::limits;
 use crate::organisation::Organisation;
+use crate::record::several;
 use crate::text::hex;
 
 /// Why retention does not run.
@@ -331,7 +332,7 @@ impl Rules<'_> {
     fn governing(&self, row: &Row<'_>) -> rusqlite::Result<Option<Vec<usize>>> {
         let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
         let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
-        let authors = text(at::HEADER_FROM)?.split(", ").filter(|author| author.contains('@'));
+        let authors = several(text(at::HEADER_FROM)?).filter(|author| author.contains('@'));
         let parties = recipients.iter().map(String::as_str).chain([text(at::SENDER)?]).chain(authors);
         let inside: Vec<Address> =
             parties.filter_map(Address::parse).filter(|address| self.organisation.owns(address)).collect();

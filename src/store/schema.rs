@@ -19,7 +19,7 @@ use crate::merkle::Tree;
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 9;
+pub const VERSION: i32 = 10;
 /// The first version with a tree. What is older is read, never written on: the log goes on in a new epoch.
 pub const TREE_VERSION: usize = 4;
 /// Octets of a page; measured in `benches/store.rs`.
@@ -82,6 +82,11 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     // Which fields a leaf covers, and the first column that a later form covers.
     "ALTER TABLE record ADD COLUMN form INTEGER NOT NULL DEFAULT 1;
     ALTER TABLE record ADD COLUMN authentication TEXT NOT NULL DEFAULT '';",
+    // More of the header, where the organisation wants it kept.
+    "ALTER TABLE record ADD COLUMN header_from_name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE record ADD COLUMN header_to TEXT NOT NULL DEFAULT '';
+    ALTER TABLE record ADD COLUMN header_cc TEXT NOT NULL DEFAULT '';
+    ALTER TABLE record ADD COLUMN header_reply_to TEXT NOT NULL DEFAULT '';",
 ];
 
 /// Why a store does not open.

@@ -28,7 +28,7 @@ use super::row::{self, at};
 use super::schema::{self, OpenError};
 use super::{ReadError, index};
 use crate::limits;
-use crate::record::{Record, RecordId};
+use crate::record::{Record, RecordId, several};
 
 /// One record of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -320,7 +320,7 @@ pub(super) fn fits(query: &Query, row: &Row<'_>) -> rusqlite::Result<bool> {
         && given(query.user.as_ref(), |user| Ok(text(at::AUTH_USER)?.eq_ignore_ascii_case(user)))?
         && given(query.sender.as_ref(), |party| Ok(party.is(text(at::SENDER)?)))?
         && given(query.from.as_ref(), |party| {
-            Ok(text(at::HEADER_FROM)?.split(", ").any(|author| party.has(author)))
+            Ok(several(text(at::HEADER_FROM)?).any(|author| party.has(author)))
         })?
         && given(query.subject.as_ref(), |needle| Ok(needle.is_in(text(at::SUBJECT)?)))?
         && given(query.authentication.as_ref(), |needle| Ok(needle.is_in(text(at::AUTHENTICATION)?)))?
@@ -347,7 +347,7 @@ fn any_party(row: &Row<'_>, is: impl Fn(&str) -> bool) -> rusqlite::Result<bool>
     let recipients: Vec<String> = row::parsed(row, at::RECIPIENTS)?;
     let text = |column: usize| row.get_ref(column)?.as_str().map_err(rusqlite::Error::from);
     let mut envelope = recipients.iter().map(String::as_str).chain([text(at::SENDER)?]);
-    Ok(envelope.any(&is) || text(at::HEADER_FROM)?.split(", ").any(&is))
+    Ok(envelope.any(&is) || several(text(at::HEADER_FROM)?).any(&is))
 }
 
 /// Whether the client is in a network; one that is known by name alone is in none.

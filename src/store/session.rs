@@ -25,6 +25,7 @@ use super::search::{Found, Log, Searched};
 use super::single::{self, Belongings};
 use super::{OpenError, ReadError};
 use crate::config::Heads;
+use crate::limits;
 use crate::record::FindingRow;
 use crate::record::pseudonyms::Veil;
 
@@ -349,7 +350,9 @@ impl Session {
 
     /// What belongs to a record that was found.
     pub fn belongings(&self, found: &Found) -> Result<Belongings, OpenError> {
-        single::read(&self.log.directory, &self.accesses, found)
+        // No head is signed for it.
+        let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
+        single::read(&self.log.directory, &self.accesses, prover, found)
     }
 
     /// What proves the records of an export.

@@ -11,7 +11,6 @@ use super::outcomes::{self, Outcome};
 use super::proof::{Prover, Sealed};
 use super::search::Found;
 use super::{OpenError, heads};
-use crate::config::Heads;
 use crate::limits;
 use crate::note::TreeHead;
 
@@ -31,9 +30,13 @@ pub struct Belongings {
 }
 
 /// Reads what belongs to a record.
-pub(super) fn read(directory: &Path, accesses: &AccessLog, found: &Found) -> Result<Belongings, OpenError> {
+pub(super) fn read(
+    directory: &Path,
+    accesses: &AccessLog,
+    mut prover: Prover,
+    found: &Found,
+) -> Result<Belongings, OpenError> {
     let id = &found.id;
-    let mut prover = Prover::new(directory, &Heads::signed_every(limits::HEADS_LOOK))?;
     let sealed = prover.seal(id)?;
     let unchanged = match &sealed {
         Some(sealed) => prover.leaf_of_last(id.seq)? == Some(sealed.leaf(id.seq)),

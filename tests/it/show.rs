@@ -165,3 +165,52 @@ fn an_empty_answer_is_said_and_a_period_may_be_named() {
     let (status, out, said) = search(&["--until", "yesterday", "--json"]);
     assert_eq!((status, out.as_str(), said.as_str()), (Some(0), "", ""));
 }
+
+#[test]
+fn more_of_the_header_is_kept_where_the_organisation_wants_it() {
+    let mut lab = Lab::start(RULES);
+    let header = "Cc: \"Åsa\" <asa@exempelby.se>, bo@example.net\nReply-To: bedragare@example.net\n";
+    let mail = |id: &str| {
+        let plain = message(CITIZEN, MAILBOX, "fråga", &format!("Message-ID: <{id}@example.org>\n{header}"));
+        plain.replace(&format!("From: <{CITIZEN}>"), &format!("From: \"Kommunchefen\" <{CITIZEN}>"))
+    };
+    let fields = ["header_from_name", "header_to", "header_cc", "header_reply_to"];
+    lab.outside().send(CITIZEN, &[MAILBOX], &mail("utan"));
+    let without = until("the record", &lab, || {
+        let (status, out, _) = show(&lab, "utan@example.org", &["--json"]);
+        (status == Some(0)).then(|| serde_json::from_str::<Value>(&out).unwrap())
+    });
+    assert!(fields.iter().all(|field| without["record"][field] == ""), "{without:#}");
+    lab.postvakt.signal(Signal::TERM);
+    assert!(lab.postvakt.ended().success());
+    let config = std::fs::read_to_string(&lab.postvakt.config).unwrap();
+    let wanted = "[store]\nheader_fields = [\"display-name\", \"to\", \"cc\", \"reply-to\"]\n";
+    std::fs::write(&lab.postvakt.config, config.replace("[store]\n", wanted)).unwrap();
+    lab.postvakt.restart();
+    lab.outside().send(CITIZEN, &[MAILBOX], &mail("med"));
+    let with = until("the record", &lab, || {
+        let (status, out, _) = show(&lab, "med@example.org", &["--json"]);
+        (status == Some(0)).then(|| serde_json::from_str::<Value>(&out).unwrap())
+    });
+    let kept = fields.map(|field| with["record"][field].as_str().unwrap().to_owned());
+    assert_eq!(
+        kept,
+        ["Kommunchefen", MAILBOX, "asa@exempelby.se, bo@example.net", "bedragare@example.net"],
+        "{with:#}"
+    );
+    assert_eq!(with["proof"]["unchanged"], true, "{with:#}");
+    // Searches and exports have them where they are asked for.
+    let (_, found, _) = log(&lab, &["search", "--json", "--purpose", "felsökning"]);
+    assert!(!found.contains("header_to") && !found.contains("Kommunchefen"), "{found}");
+    let file = lab.postvakt.config.with_file_name("log.csv");
+    let export = ["export", "--purpose", "felsökning", "--format", "csv", "--output", file.to_str().unwrap()];
+    let columns = ["--columns", "message_id,header_from_name,header_reply_to"];
+    let (status, _, said) = log(&lab, &[&export[..], &columns].concat());
+    assert_eq!(status, Some(0), "{said}");
+    let csv = std::fs::read_to_string(&file).unwrap();
+    assert!(csv.contains("\"<med@example.org>\";\"Kommunchefen\";\"bedragare@example.net\""), "{csv}");
+    lab.postvakt.signal(Signal::TERM);
+    assert!(lab.postvakt.ended().success());
+    assert_eq!(log(&lab, &["verify"]).0, Some(0), "{}", log(&lab, &["verify"]).1);
+    assert_eq!(log(&lab, &["verify-export", file.to_str().unwrap()]).0, Some(0));
+}

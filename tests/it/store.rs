@@ -1,6 +1,7 @@
 //! The store: durable, numbered, whole after a kill, and honest when it cannot be.
 
 mod binding;
+mod browser;
 mod cli;
 mod clock;
 mod damage;
@@ -10,12 +11,15 @@ mod faults;
 mod forwarders;
 mod index;
 mod outbox;
+mod pages;
 mod place;
 mod proof;
+mod random;
 mod reasons;
 mod register;
 mod report;
 mod retention;
+mod shapes;
 mod upgrade;
 mod verify;
 

@@ -12,15 +12,14 @@ use crate::config::Config;
 use crate::export::csv::Writer as Csv;
 use crate::export::file::{Manifest, NewFile, beside, manifest_path};
 use crate::export::html::made;
-use crate::export::line::Shown;
-use crate::export::profile::{self, Mask, NUMBERS, Profile, Pseudonyms, Tally};
-use crate::export::proof;
-use crate::export::{Format, Heading, columns, local};
-use crate::record::columns::LeafForm;
+use crate::export::profile::{self, Mark, Mask, NUMBERS, Profile, Pseudonyms, Tally};
+use crate::export::proof::{self, Given};
+use crate::export::shape::{Headings, SHORT, Shape};
+use crate::export::{Exporter, Format, Heading, local};
 use crate::store::access::Made;
 use crate::store::heads;
 use crate::store::proof::Prover;
-use crate::store::query::Query;
+use crate::store::query::{Party, Query};
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
 use crate::text::hex;
@@ -49,6 +48,15 @@ pub(super) struct Args {
     /// Mask more: personnummer, or whole columns by name.
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     mask: Vec<String>,
+    /// Export these columns alone, in this order.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', conflicts_with = "short")]
+    columns: Vec<String>,
+    /// Export who wrote to whom alone: time, sender, recipients, subject and attachments.
+    #[arg(long)]
+    short: bool,
+    /// Headings of csv and xlsx: the names of the columns (id), Swedish or English.
+    #[arg(long, value_name = "H", default_value = "id", value_parser = one_of(&Headings::ALL.map(Headings::as_str)))]
+    headings: String,
 }
 
 /// An export, ready to be run.
@@ -59,6 +67,18 @@ struct Export<'a> {
     format: Format,
     profile: Profile,
     mask: Mask<'a>,
+    /// Whose mail is shown without names, or left out.
+    protected: Vec<Party>,
+    shape: Shape,
+}
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    rows: u64,
+    /// Records of protected mailboxes that were left out.
+    left_out: u64,
+    tally: Tally,
 }
 
 /// A proof that is being written.
@@ -79,6 +99,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
         "output": args.output.display().to_string(),
         "profile": export.profile.as_str(),
         "mask": args.mask,
+        "columns": export.shape.names(),
     });
     let request = Request::new("export", args.query.query(context.config)?, args.reason.stated()).with(more);
     let (code, manifest) = context.read(&request, |session, _| {
@@ -118,7 +139,9 @@ impl<'a> Export<'a> {
         getrandom::fill(&mut key).context("the system gives no random bytes")?;
         let own = Pseudonyms { key, organisation: &config.organisation };
         let mask = Mask::new(profile, &args.mask, &config.disclosure.words, Some(own));
-        Ok(Self { args, directory, config, format, profile, mask })
+        let mailboxes = config.disclosure.mailboxes.iter().filter(|_| profile == Profile::Disclose);
+        let protected = mailboxes.filter_map(|covered| Party::parse(&covered.to_string()).ok()).collect();
+        Ok(Self { args, directory, config, format, profile, mask, protected, shape: shape(args)? })
     }
 
     /// Writes the file and what stands beside it. The manifest.
@@ -135,21 +158,8 @@ impl<'a> Export<'a> {
         let heading = self.heading(session);
         let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading)?;
         let mut proof = self.proof(session, &heading)?;
-        let mut tally = Tally::default();
-        let mut rows = 0;
-        session.search(|mut found| {
-            rows += 1;
-            let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
-            let marks = self.mask.apply(&mut found);
-            tally.add(&marks);
-            if let Some(review) = &mut review {
-                for mark in &marks {
-                    review.row(&review_cells(&found, mark, config))?;
-                }
-            }
-            proof::add(&mut proof.file, sealed.as_ref(), &found, proof.evidence)?;
-            exporter.add(&found, zone)
-        })?;
+        let Written { rows, left_out, tally } =
+            self.write_rows(session, &mut exporter, &mut proof, review.as_mut())?;
         let (mut file, cut) = exporter.finish()?;
         let sha256 = file.seal()?;
         let proofs = proof.prover.finish()?;
@@ -166,7 +176,9 @@ impl<'a> Export<'a> {
             masked: tally.counts(),
             review: review.as_ref().map(|_| name_of(&review_path)),
             cells_cut: cut,
-            columns: columns(heading.form).map(Shown::name).collect(),
+            protected_left_out: left_out,
+            columns: self.shape.names(),
+            headings: self.shape.headings.as_str(),
             query: serde_json::to_value(session.query())?,
             purpose: &session.access().purpose,
             decision: &session.access().decision,
@@ -199,12 +211,51 @@ impl<'a> Export<'a> {
         Ok(manifest)
     }
 
+    /// Writes the records: masked, proved, and with what a person should look at.
+    fn write_rows(
+        &self,
+        session: &mut Session,
+        exporter: &mut Exporter<NewFile>,
+        proof: &mut Proving,
+        mut review: Option<&mut Csv<NewFile>>,
+    ) -> io::Result<Written> {
+        let mask = self.mask.clone().protecting(&self.protected);
+        let (mut written, zone) = (Written::default(), &self.config.time_zone);
+        session.search(|mut found| {
+            if self.config.disclosure.leaves_out && mask.protects(&found.record) {
+                written.left_out += 1;
+                let mark = Mark::left_out();
+                return review
+                    .as_mut()
+                    .map_or(Ok(()), |review| review.row(&review_cells(&found, &mark, self.config)));
+            }
+            written.rows += 1;
+            let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
+            let mut marks = mask.apply(&mut found);
+            // What is not exported needs no look either.
+            self.shape.narrow(&mut found.record);
+            marks.retain(|mark| self.shape.has(mark.column));
+            written.tally.add(&marks);
+            if let Some(review) = &mut review {
+                for mark in &marks {
+                    review.row(&review_cells(&found, mark, self.config))?;
+                }
+            }
+            let id = mask.id(&found.id);
+            let (id, shape, evidence) = (id.as_deref(), &self.shape, proof.evidence);
+            proof::add(&mut proof.file, sealed.as_ref(), &Given { found: &found, id, shape, evidence })?;
+            exporter.add(&found, id, zone)
+        })?;
+        Ok(written)
+    }
+
     /// Begins the proof. What rules found is given along where nothing is masked at all.
     fn proof(&self, session: &Session, heading: &Heading<'_>) -> anyhow::Result<Proving> {
         let mut file = NewFile::create(&beside(&self.args.output, PROOF), self.args.force)?;
         proof::start(&mut file, self.format, heading, &self.config.time_zone)?;
         let prover = session.prover(&self.config.store.heads)?;
-        let evidence = self.profile == Profile::Internal && self.args.mask.is_empty() && !session.is_veiled();
+        let whole = self.shape.columns.len() == Shape::whole().columns.len();
+        let evidence = self.profile == Profile::Internal && self.args.mask.is_empty() && whole && !session.is_veiled();
         Ok(Proving { file, prover, evidence })
     }
 
@@ -230,15 +281,30 @@ impl<'a> Export<'a> {
             organisation: &self.config.organisation.name,
             about,
             scratch: scratch.unwrap_or(Path::new(".")),
-            form: LeafForm::NEWEST,
+            shape: self.shape.clone(),
         }
     }
+}
+
+/// The columns that are asked for.
+fn shape(args: &Args) -> anyhow::Result<Shape> {
+    let named = match (&*args.columns, args.short) {
+        ([], false) => Ok(Shape::whole()),
+        ([], true) => Shape::with(SHORT),
+        (columns, _) => Shape::with(columns.iter().map(|name| name.trim())),
+    };
+    let shape = named.map_err(|name| {
+        let all = Shape::everything().names().join(", ");
+        anyhow::anyhow!("--columns {name}: expected columns, each once: {all}")
+    })?;
+    let headings = Headings::parse(&args.headings);
+    Ok(Shape { headings: headings.context("unknown headings")?, ..shape })
 }
 
 /// The columns of the list for review.
 const REVIEW: [&str; 6] = ["record", "time", "column", "what", "masked", "text"];
 
-fn review_cells(found: &Found, mark: &crate::export::profile::Mark, config: &Config) -> [String; 6] {
+fn review_cells(found: &Found, mark: &Mark, config: &Config) -> [String; 6] {
     [
         found.id.to_string(),
         local(found.record.time, &config.time_zone),

@@ -85,5 +85,9 @@ fn list(session: &mut Session, mut others: Others<'_>, context: &mut Context<'_>
 }
 
 fn show<W: Write>(table: &mut Table<W>, found: &Found, config: &Config, json: bool) -> std::io::Result<()> {
-    if json { table.json(&Line::new(found, &config.time_zone)) } else { table.add(found, &config.time_zone) }
+    if json {
+        table.json(&Line::everything(found, &config.time_zone))
+    } else {
+        table.add(found, &config.time_zone)
+    }
 }

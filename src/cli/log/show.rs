@@ -7,11 +7,11 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{Context, NO, Reason, YES};
-use crate::export::line::columns;
+use crate::export::line::everything;
 use crate::export::{Line, local, visible};
 use crate::limits;
 use crate::record::RecordId;
-use crate::record::columns::{EVIDENCE, LeafForm};
+use crate::record::columns::EVIDENCE;
 use crate::store::outbox::Listed;
 use crate::store::outcomes::Outcome;
 use crate::store::query::Query;
@@ -155,7 +155,7 @@ impl<'a> Mail<'a> {
         });
         let head = head.as_ref().map(|head| json!({ "records": head.size, "time": local(head.time, zone) }));
         Ok(json!({
-            "record": Line::new(self.found, zone),
+            "record": Line::everything(self.found, zone),
             "findings": findings.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
             "proof": { "origin": sealed.as_ref().map(|sealed| &sealed.origin), "unchanged": unchanged, "head": head },
@@ -163,8 +163,8 @@ impl<'a> Mail<'a> {
     }
 
     fn print(&self, out: &mut dyn Write, zone: &TimeZone) -> anyhow::Result<()> {
-        let line = Line::new(self.found, zone);
-        for (shown, cell) in columns(LeafForm::NEWEST).zip(line.cells()) {
+        let line = Line::everything(self.found, zone);
+        for (shown, cell) in everything().zip(line.cells()) {
             field(out, 0, shown.name(), &cell)?;
         }
         for texts in self.findings()? {

@@ -143,6 +143,15 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 why: "People search the log by the name of a file, whether it was packed or not.",
                 keys: &[],
             },
+            Key {
+                name: "header_fields",
+                kind: "list of `display-name`, `to`, `cc`, `reply-to`",
+                default: Fallback::Texts(&[]),
+                example: "[\"display-name\", \"reply-to\"]",
+                meaning: "Fields of the header to record beside From and Subject: the display name in From, and the addresses in To, Cc and Reply-To. `log show` and `--columns` show them.",
+                why: "They show a forged sender, but also name people to whom the mail never went. Keep only what you need.",
+                keys: &[],
+            },
         ],
     ),
     (
@@ -325,15 +334,36 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
     (
         "[disclosure]",
         "What the export profile `disclose` masks besides personnummer and samordningsnummer. Optional.",
-        &[Key {
-            name: "words",
-            kind: "list of texts",
-            default: Fallback::Texts(&[]),
-            example: "[\"skyddad identitet\"]",
-            meaning: "Words to mask wherever they occur in a record, in upper or lower case and also inside other words.",
-            why: "Only you know which cases must not be disclosed. The export lists what was masked, for review.",
-            keys: &[],
-        }],
+        &[
+            Key {
+                name: "words",
+                kind: "list of texts",
+                default: Fallback::Texts(&[]),
+                example: "[\"skyddad identitet\"]",
+                meaning: "Words to mask wherever they occur in a record, in upper or lower case and also inside other words.",
+                why: "Only you know which cases must not be disclosed. The export lists what was masked, for review.",
+                keys: &[],
+            },
+            Key {
+                name: "mailboxes",
+                kind: "list of addresses or @domains",
+                default: Fallback::Texts(&[]),
+                example: "[\"visselblasare@exempelby.se\"]",
+                meaning: "Protected mailboxes. In each record in which one of them is sender, recipient or author, every column \
+                          that can identify a person is masked.",
+                why: "Who wrote to a whistleblower function is the secret, not what about.",
+                keys: &[],
+            },
+            Key {
+                name: "mailbox_rows",
+                kind: "`mask` or `leave-out`",
+                default: Fallback::Text("mask"),
+                example: "\"leave-out\"",
+                meaning: "`leave-out`: records of the protected mailboxes are not exported, and the review list names each.",
+                why: "Also the time of a mail can tell who wrote it.",
+                keys: &[],
+            },
+        ],
     ),
     (
         "[smtp]",

@@ -39,6 +39,9 @@ pub struct InForce {
     pub retention: Vec<Period>,
     /// The words that are masked in what is disclosed.
     pub disclosure_words: Vec<String>,
+    /// The mailboxes whose mail is disclosed without names. Older entries have none.
+    #[serde(default)]
+    pub disclosure_mailboxes: Vec<String>,
 }
 
 /// For how long an authority keeps records.
@@ -65,6 +68,7 @@ impl InForce {
             alias_domains: organisation.alias_domains.iter().map(ToString::to_string).collect(),
             retention: config.store.retention.iter().map(Period::of).collect(),
             disclosure_words: config.disclosure.words.iter().map(ToString::to_string).collect(),
+            disclosure_mailboxes: config.disclosure.mailboxes.iter().map(ToString::to_string).collect(),
         }
     }
 }

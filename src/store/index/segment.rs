@@ -12,6 +12,7 @@ use rusqlite::Row;
 
 use super::pages;
 use crate::limits;
+use crate::record::several;
 use crate::store::query::{Party, comparable, folded, without_plus};
 use crate::store::row::{self, at as column};
 
@@ -21,7 +22,7 @@ pub(super) const ROWS: i64 = 1 << 16;
 pub(super) const HEADER_OCTETS: usize = 144;
 /// `PVIX` and the version of the form. It goes up with every change of what a segment says of the same records, also
 /// by another folding: `verify` makes each segment anew and compares.
-pub(super) const MAGIC: [u8; 8] = *b"PVIX\x03\0\0\0";
+pub(super) const MAGIC: [u8; 8] = *b"PVIX\x04\0\0\0";
 /// Sections: keys, starts and rows of the terms; text, ends, starts and rows of the subjects, then of the names.
 pub(super) const SECTIONS: usize = 11;
 
@@ -99,7 +100,7 @@ impl Builder {
         for recipient in row::parsed::<String>(record, column::RECIPIENTS)? {
             self.party(Kind::Recipient, &recipient, at);
         }
-        for from in text(column::HEADER_FROM)?.split(", ") {
+        for from in several(text(column::HEADER_FROM)?) {
             self.party(Kind::From, from, at);
         }
         insert(&mut self.subjects, text(column::SUBJECT)?, at);

@@ -39,6 +39,7 @@ pub(super) fn config(directory: &Path) -> Config {
             nested: true,
             retention: Vec::new(),
             minimise: None,
+            header_fields: Vec::new(),
             access: config::Access::default(),
         },
         disclosure: config::Disclosure::default(),

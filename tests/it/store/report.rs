@@ -103,7 +103,7 @@ async fn a_quarter_has_weeks_and_a_wrong_period_is_refused() {
 }
 
 /// A quarter of mail, as a municipality has it: quiet weekends, a rule that looks on, one that acts.
-async fn quarter(directory: &Path) {
+pub(super) async fn quarter(directory: &Path) {
     let (time, clock) = clock("2026-07-01T06:00:00Z");
     let store = Store::open_at(directory, "gw1", clock).unwrap();
     let rules = ["auto-forward", "sensitive-data", "suspicious-attachment", "spam", "large-attachment"];
