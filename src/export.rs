@@ -1,9 +1,11 @@
 //! Export: records in the forms in which they leave the log. The columns and their order are a contract.
 
+pub mod column;
 pub mod csv;
 pub mod file;
 pub mod html;
 pub mod jsonl;
+pub mod labels;
 pub mod line;
 mod numbers;
 pub mod page;

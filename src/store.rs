@@ -51,7 +51,7 @@ use crate::record::{FindingRow, OutboxRow, Record, RecordId, SeenRow};
 use epoch::Start;
 use index::Indexer;
 use outbox::{Event, Lease, Outbox, Stored};
-use outcomes::Follower;
+use outcomes::{Follower, OutcomesError};
 use place::Place;
 pub use queue::Clock;
 use queue::{Message, NoticeWrite, RecordWrite};
@@ -276,7 +276,7 @@ impl Store {
     }
 
     /// Writes into the access log which receipts and notices came to their end since the last time. Blocks.
-    pub fn note_outcomes(&self) -> Result<(), OpenError> {
+    pub fn note_outcomes(&self) -> Result<(), OutcomesError> {
         // A panic while it was followed leaves it at a place from which it can be followed.
         let mut follower = self.0.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         follower.follow(&self.0.directory, &self.0.outbox)

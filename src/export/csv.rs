@@ -71,7 +71,7 @@ mod tests {
         writer.add(&Line::new(&found("Svar: \"möte\"; två\r\nrader"), &zone)).unwrap();
         let file = String::from_utf8(writer.finish().unwrap()).unwrap();
         let (head, rest) = file.split_once("\r\n").unwrap();
-        assert_eq!(head, format!("\u{FEFF}\"{}\"", super::super::line::names().join("\";\"")));
+        assert_eq!(head, format!("\u{FEFF}\"{}\"", super::super::column::names().join("\";\"")));
         assert_eq!(
             rest,
             "\"2026-08-21T13:05:09.100+02:00\";\"2026-08-21T11:05:09.100Z\";\"gw1-1-000000000007\";\"inbound\";\

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, Value, json};
 
-use super::line::Shown;
+use super::column::Shown;
 use super::{Line, utc};
 use crate::record::columns::{Column, Mask, Value as Holds};
 use crate::record::{Outcome, Record, several};

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::line::Shown;
+use super::column::Shown;
 use super::shape::{Headings, Look, Shape};
 use super::{Format, Heading};
 use crate::merkle::{self, Hash, Salt};

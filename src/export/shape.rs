@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::line::{Shown, columns, everything};
+use super::column::{Shown, columns, everything};
 use crate::record::Record;
 use crate::record::columns::{LeafForm, Value};
 use crate::text::words;

@@ -10,7 +10,8 @@ use rust_xlsxwriter::{
     Color, DocProperties, ExcelDateTime, Format, FormatAlign, FormatBorder, IgnoreError, Workbook, XlsxError,
 };
 
-use super::line::{Cell, Shown};
+use super::column::Shown;
+use super::line::Cell;
 use super::shape::{Look, Shape};
 use super::{Heading, Line, visible};
 use crate::record::columns::Value;

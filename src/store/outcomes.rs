@@ -47,6 +47,17 @@ pub struct Outcome {
     pub reply: String,
 }
 
+/// Why it cannot be told, or read, what became of outgoing notices.
+#[derive(Debug, thiserror::Error)]
+pub enum OutcomesError {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    /// The access log cannot be read or written.
+    #[error(transparent)]
+    Access(#[from] AccessError),
+}
+
 /// Follows the outbox.
 #[derive(Debug, Default)]
 pub(super) struct Follower {
@@ -65,7 +76,7 @@ struct Change {
 
 impl Follower {
     /// Writes into the access log what ended since the last time. Blocks.
-    pub(super) fn follow(&mut self, directory: &Path, outbox: &Outbox) -> Result<(), OpenError> {
+    pub(super) fn follow(&mut self, directory: &Path, outbox: &Outbox) -> Result<(), OutcomesError> {
         let read = |path: &Path| {
             let path = path.to_owned();
             |source| OpenError::Read(ReadError { path, source })
@@ -75,7 +86,7 @@ impl Follower {
         let Some(newest) = months.last().copied() else { return Ok(()) };
         let begin = match self.place {
             Some(place) => place,
-            None => last(directory).map_err(OpenError::Access)?.unwrap_or((newest, 0)),
+            None => last(directory)?.unwrap_or((newest, 0)),
         };
         self.place = Some(begin);
         for month in months.into_iter().filter(|month| *month >= begin.0) {
@@ -97,8 +108,8 @@ impl Follower {
                 if !ended.is_empty() {
                     let reader = Reader::of_this_process(Via::Daemon);
                     let entry = Outcomes { reader, month: month.to_string(), through, ended };
-                    let mut log = AccessLog::open(directory).map_err(OpenError::Access)?;
-                    log.add(Kind::Outcomes, Timestamp::now(), &entry).map_err(OpenError::Access)?;
+                    let mut log = AccessLog::open(directory)?;
+                    log.add(Kind::Outcomes, Timestamp::now(), &entry)?;
                 }
                 self.place = Some((month, through));
             }

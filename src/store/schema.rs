@@ -137,8 +137,6 @@ pub enum OpenError {
     KeyMode { path: PathBuf, mode: u32 },
     #[error(transparent)]
     Read(#[from] super::ReadError),
-    #[error(transparent)]
-    Access(super::access::AccessError),
     #[error("the writer's thread does not start: {0}")]
     Thread(io::Error),
 }

@@ -16,6 +16,7 @@ use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
 use super::month::Month;
 use super::outbox::{self, Listed};
+use super::outcomes::OutcomesError;
 use super::proof::Prover;
 use super::query::{Party, Query};
 use super::register::Register;
@@ -349,7 +350,7 @@ impl Session {
     }
 
     /// What belongs to a record that was found.
-    pub fn belongings(&self, found: &Found) -> Result<Belongings, OpenError> {
+    pub fn belongings(&self, found: &Found) -> Result<Belongings, OutcomesError> {
         // No head is signed for it.
         let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
         single::read(&self.log.directory, &self.accesses, prover, found)

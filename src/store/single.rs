@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::access::AccessLog;
 use super::month::Month;
 use super::outbox::{self, Listed};
-use super::outcomes::{self, Outcome};
+use super::outcomes::{self, Outcome, OutcomesError};
 use super::proof::{Prover, Sealed};
 use super::search::Found;
 use super::{OpenError, heads};
@@ -35,11 +35,11 @@ pub(super) fn read(
     accesses: &AccessLog,
     mut prover: Prover,
     found: &Found,
-) -> Result<Belongings, OpenError> {
+) -> Result<Belongings, OutcomesError> {
     let id = &found.id;
-    let sealed = prover.seal(id)?;
+    let sealed = prover.seal(id).map_err(OpenError::from)?;
     let unchanged = match &sealed {
-        Some(sealed) => prover.leaf_of_last(id.seq)? == Some(sealed.leaf(id.seq)),
+        Some(sealed) => prover.leaf_of_last(id.seq).map_err(OpenError::from)? == Some(sealed.leaf(id.seq)),
         None => true,
     };
     let time = found.record.time;
@@ -54,7 +54,7 @@ pub(super) fn read(
         sealed,
         unchanged,
         head: heads::first_over(directory, &id.node, id.epoch, id.seq),
-        notices: outbox::of_record(directory, months, id)?,
-        outcomes: outcomes::of_record(accesses, id).map_err(OpenError::Access)?,
+        notices: outbox::of_record(directory, months, id).map_err(OpenError::from)?,
+        outcomes: outcomes::of_record(accesses, id)?,
     })
 }

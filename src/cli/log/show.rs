@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{Context, NO, Reason, YES};
-use crate::export::line::everything;
+use crate::export::column::everything;
 use crate::export::{Line, local, visible};
 use crate::limits;
 use crate::record::RecordId;

@@ -2,12 +2,15 @@
 
 use std::io::{self, Write};
 
-use super::{HEAD, direction, in_swedish, made, octets, verdict};
-use crate::export::line::Shown;
+use crate::export::column::Shown;
+use crate::export::labels::{direction, in_swedish, made, octets, verdict};
 use crate::export::page::{self, Template};
 use crate::export::{Line, local, utc};
 use crate::mail::Direction;
 use crate::record::columns::Value;
+
+/// The columns that the line of a record has.
+const HEAD: [&str; 7] = ["time", "direction", "sender", "recipients", "subject", "attachments", "verdict"];
 
 /// What it looked like.
 pub(super) const STYLE: &str = include_str!("../pages/former-log.css");

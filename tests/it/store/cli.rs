@@ -224,7 +224,7 @@ async fn an_export_is_whole_safe_and_has_its_manifest() {
     let csv = fs::read_to_string(&file).unwrap();
     let body = csv.strip_prefix('\u{FEFF}').expect("a byte order mark");
     let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_reader(body.as_bytes());
-    assert_eq!(reader.headers().unwrap(), postvakt::export::line::names());
+    assert_eq!(reader.headers().unwrap(), postvakt::export::column::names());
     let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
     assert_eq!(
         (rows.len(), &rows[1][7], &rows[0][9]),

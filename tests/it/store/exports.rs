@@ -201,7 +201,7 @@ async fn a_spreadsheet_shows_every_cell_as_it_is_and_runs_no_formula() {
         assert_eq!(export(&path, &file, &["--format", format]).0, 0);
         let rows = opened(&file, filter);
         assert_eq!((rows.len(), rows[0].len()), (8, 23), "{format}: {rows:?}");
-        assert_eq!(rows[0], postvakt::export::line::names(), "{format}");
+        assert_eq!(rows[0], postvakt::export::column::names(), "{format}");
         let subjects: Vec<&str> = rows[1..].iter().map(|row| row[7].as_str()).collect();
         let sign = if format == "csv" { "'" } else { "" };
         assert_eq!(subjects[0], "Ansökan om bygglov, Åsgård 1:23", "{format}");

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use postvakt::config::minimise::Covered;
 use postvakt::config::{Config, Disclosure};
-use postvakt::export::line;
+use postvakt::export::column;
 use postvakt::export::shape::{SHORT, Shape};
 use serde_json::Value;
 
@@ -217,6 +217,6 @@ async fn mail_of_protected_mailboxes_is_masked_at_both_ends_or_left_out_and_list
 
 #[test]
 fn every_column_can_be_chosen() {
-    let names = line::names();
+    let names = column::names();
     assert_eq!(Shape::with(names.iter().copied()).unwrap().names(), names);
 }
