@@ -163,7 +163,7 @@ mod tests {
         let zone = TimeZone::get("Europe/Stockholm").unwrap();
         let mut writer = Writer::start(Vec::new(), &heading()).unwrap();
         writer.add(&Line::new(&found("<script>alert('å')</script> \u{202E}"), &zone)).unwrap();
-        let page = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let page = String::from_utf8(writer.finish().unwrap()).unwrap().replace("<wbr>", "");
         assert!(
             page.contains("&lt;script&gt;alert(&#39;å&#39;)&lt;/script&gt; \\u{202e}")
                 && !page.contains("<script")

@@ -172,7 +172,7 @@ mod tests {
             ("per.nystrom@exempelby.se", "per.nystrom@exempelby.se"),
             (
                 "registrator@socialen.exempelby.se <x>",
-                "registrator@<wbr>socialen<wbr>.exempelby.se &lt;x&gt;",
+                "registrator@<wbr>socialen<wbr>.exempelby<wbr>.se &lt;x&gt;",
             ),
         ] {
             assert_eq!(breakable(text).as_str(), Some(wanted));
