@@ -25,7 +25,9 @@ impl Pseudonyms<'_> {
     /// The pseudonym of an address; `<>` stays as it is.
     pub fn of(&self, address: &str) -> String {
         // Whatever stands there in place of an address may name a person, too.
-        let Some(address) = Address::parse(address) else { return format!("p-{}", self.hash("text", address)) };
+        let Some(address) = Address::parse(address) else {
+            return format!("p-{}", self.hash("text", address));
+        };
         let own = format!("p-{}", self.hash("address", address.key()));
         match address.domain() {
             Some(domain) if self.organisation.owns(&address) => format!("{own}@{domain}"),

@@ -331,7 +331,11 @@ impl Session {
 
     /// The outbox of the last weeks, as it is `now`. Whoever shows it counts what is shown.
     pub fn outbox(&self, now: Timestamp) -> Result<Vec<Listed>, ReadError> {
-        let mut all = outbox::list(&self.log.directory, now)?;
+        outbox::list(&self.log.directory, now).map(|all| self.opened(all))
+    }
+
+    /// What of the outbox is shown: that of the persons whose mail is, and with pseudonyms where records have them.
+    fn opened(&self, mut all: Vec<Listed>) -> Vec<Listed> {
         let person = &self.query.person;
         let own = |text: &str| person.iter().any(|person| person.has(text));
         all.retain(|listed| {
@@ -346,14 +350,15 @@ impl Session {
                 listed.history.iter_mut().for_each(|(_, _, reply)| *reply = veil.text(reply));
             }
         }
-        Ok(all)
+        all
     }
 
     /// What belongs to a record that was found.
     pub fn belongings(&self, found: &Found) -> Result<Belongings, OutcomesError> {
         // No head is signed for it.
         let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
-        single::read(&self.log.directory, &self.accesses, prover, found)
+        let own = single::read(&self.log.directory, &self.accesses, prover, found)?;
+        Ok(Belongings { notices: self.opened(own.notices), ..own })
     }
 
     /// What proves the records of an export.

@@ -255,7 +255,8 @@ impl<'a> Export<'a> {
         proof::start(&mut file, self.format, heading, &self.config.time_zone)?;
         let prover = session.prover(&self.config.store.heads)?;
         let whole = self.shape.columns.len() == Shape::whole().columns.len();
-        let evidence = self.profile == Profile::Internal && self.args.mask.is_empty() && whole && !session.is_veiled();
+        let evidence =
+            self.profile == Profile::Internal && self.args.mask.is_empty() && whole && !session.is_veiled();
         Ok(Proving { file, prover, evidence })
     }
 

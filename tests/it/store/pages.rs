@@ -56,7 +56,7 @@ async fn an_export_can_be_read_on_a_screen_and_on_paper() {
     for (name, more) in [("export", &[][..]), ("who-to-whom", &["--short"])] {
         let page = directory.path().join(format!("{name}.html"));
         let own =
-            ["export", "--purpose", "utlämnande", "--format", "html", "--output", page.to_str().unwrap()];
+            ["export", "--decision", "KS 2026/7", "--format", "html", "--output", page.to_str().unwrap()];
         assert_eq!(run(&path, &[&own[..], more].concat()).0, 0);
         for font in FONTS {
             for (width, paper) in [(LANDSCAPE, true), (1_400, false), (1_920, false)] {

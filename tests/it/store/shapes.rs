@@ -37,7 +37,7 @@ async fn store(directory: &Path) {
 }
 
 fn export(config: &Config, file: &Path, more: &[&str]) {
-    let own = ["export", "--purpose", "utlämnande", "--output", file.to_str().unwrap()];
+    let own = ["export", "--decision", "KS 2026/7", "--output", file.to_str().unwrap()];
     let (code, out) = run_with(config, &[&own[..], more].concat());
     assert_eq!(code, 0, "{out}");
 }
@@ -99,7 +99,8 @@ async fn chosen_columns_alone_leave_the_log() {
     assert_eq!(manifest["columns"], serde_json::json!(SHORT));
     for wrong in ["colour", "time,time", "time,,subject"] {
         let file = directory.path().join("x");
-        let own = ["export", "--purpose", "x", "--format", "csv", "--output", file.to_str().unwrap()];
+        let own =
+            ["export", "--decision", "KS 2026/7", "--format", "csv", "--output", file.to_str().unwrap()];
         let (code, out) = run(&path, &[&own[..], &["--columns", wrong]].concat());
         assert!(code == 2 && out.contains("expected columns"), "{wrong}: {out}");
     }
