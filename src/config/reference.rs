@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod disclosure;
 mod keys;
 mod notices;
 mod receipts;

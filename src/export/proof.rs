@@ -343,7 +343,7 @@ impl Row {
                 match text {
                     Some(text) => column.put(&mut record, text)?,
                     // The file does not have the column.
-                    None if matches!(commitment, Some(_)) => {}
+                    None if commitment.is_some() => {}
                     None => return None,
                 }
             }

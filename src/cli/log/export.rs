@@ -224,10 +224,10 @@ impl<'a> Export<'a> {
         session.search(|mut found| {
             if self.config.disclosure.leaves_out && mask.protects(&found.record) {
                 written.left_out += 1;
-                let mark = Mark::left_out();
+                let left_out = Mark::left_out();
                 return review
                     .as_mut()
-                    .map_or(Ok(()), |review| review.row(&review_cells(&found, &mark, self.config)));
+                    .map_or(Ok(()), |review| review.row(&review_cells(&found, &left_out, self.config)));
             }
             written.rows += 1;
             let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
