@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -147,6 +147,11 @@ impl<'a> Export<'a> {
     /// Writes the file and what stands beside it. The manifest.
     fn write(&self, session: &mut Session) -> anyhow::Result<Value> {
         let Self { args, config, .. } = self;
+        // Where the people inside are pseudonyms, it cannot be told which mail is that of a protected mailbox.
+        ensure!(
+            !session.is_veiled() || self.protected.is_empty(),
+            "with [disclosure] mailboxes, --profile disclose requires --request DNR or --decision REF"
+        );
         let output = &args.output;
         let zone = &config.time_zone;
         let mut manifest_file = NewFile::create(&manifest_path(output), args.force)?;

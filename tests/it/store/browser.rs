@@ -14,7 +14,7 @@ pub(super) const PORTRAIT: u32 = 703;
 pub(super) const LANDSCAPE: u32 = 1_031;
 
 /// Says of each table whether a cell or the table is wider than its place, and of each word whether it is broken.
-const MEASURE: &str = r#"
+const MEASURE: &str = r"
 const wrong = [], name = e => (e.innerText || '').slice(0, 60);
 const width = document.documentElement.clientWidth;
 for (const table of document.querySelectorAll('table')) {
@@ -39,7 +39,7 @@ for (const cell of document.querySelectorAll('td,th,.tiles b,.tiles span')) {
   }
 }
 document.title = JSON.stringify({ cells, wrong });
-"#;
+";
 
 /// The page in a typeface, with what `more` puts at its end; it may run what the real one may not.
 fn copy(page: &Path, font: &str, more: &str) -> tempfile::NamedTempFile {

@@ -81,7 +81,7 @@ fn random_record(dice: &mut Dice, n: usize) -> Record {
         (0..dice.below(4)).map(|_| dice.one(of).to_owned()).collect()
     };
     Record {
-        time: Timestamp::from_second(start + (n * 60) as i64).unwrap(),
+        time: Timestamp::from_second(start + i64::try_from(n).unwrap() * 60).unwrap(),
         sender: dice.one(&ADDRESSES).to_owned(),
         recipients: list(dice, &ADDRESSES),
         header_from: list(dice, &ADDRESSES[..9]).join(", "),
@@ -111,7 +111,8 @@ fn random_query(dice: &mut Dice) -> Query {
         Some(Needle::new(&text[from..]))
     };
     let at = |dice: &mut Dice| {
-        Timestamp::from_second(second("2026-08-21T00:00:00Z") + (dice.below(500) * 60) as i64).ok()
+        Timestamp::from_second(second("2026-08-21T00:00:00Z") + i64::try_from(dice.below(500)).unwrap() * 60)
+            .ok()
     };
     let mut query = Query::default();
     for _ in 0..=dice.below(3) {
@@ -124,7 +125,7 @@ fn random_query(dice: &mut Dice) -> Query {
             5 => query.verdict = Some(Outcome::ALL[dice.below(6)]),
             6 => {
                 query.rule =
-                    Some(dice.one(&["auto-forward", "custom.no-exe", "spam", "custom", "none"]).to_owned())
+                    Some(dice.one(&["auto-forward", "custom.no-exe", "spam", "custom", "none"]).to_owned());
             }
             7 => query.queue_id = Some(format!("4f{:02x}", dice.below(40))),
             8 => query.message_id = Some(format!("{}@example.org", dice.below(40))),
@@ -253,13 +254,13 @@ fn no_form_of_any_profile_shows_what_is_masked() {
                 columns().filter(|_| dice.often(30)).map(|column| column.name.to_owned()).collect();
             let protected = [Party::parse(&found.record.recipients[0]).unwrap()];
             let own = Pseudonyms { key, organisation: &organisation };
-            let masks = [
+            let profiles = [
                 (Mask::new(Profile::Pseudonym, &[], &[], Some(own)), None),
                 (Mask::new(Profile::Disclose, &[], &[], None).protecting(&protected), None),
                 (Mask::new(Profile::Internal, &more, &[], None), Some(&more)),
                 (Mask::new(Profile::Disclose, &more, &[], None), Some(&more)),
             ];
-            for (at, (mask, hidden)) in masks.iter().enumerate() {
+            for (at, (mask, hidden)) in profiles.iter().enumerate() {
                 let hidden: Vec<&String> = marks
                     .iter()
                     .filter(|(column, _)| {

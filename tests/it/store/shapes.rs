@@ -148,7 +148,8 @@ async fn times_and_sizes_of_a_workbook_can_be_filtered_and_summed() {
     let rows: Vec<Vec<(Option<String>, String)>> = serde_json::from_slice(&python.stdout).unwrap();
     let first: Vec<&str> = rows[1].iter().map(|(_, value)| value.as_str()).collect();
     // Days since 1900: 2026-08-21 13:05:09 in Stockholm, and two hours less in UTC.
-    let days = |value: &str| (value.parse::<f64>().unwrap() * 86_400.0).round() as i64;
+    let days =
+        |value: &str| format!("{:.0}", value.parse::<f64>().unwrap() * 86_400.0).parse::<i64>().unwrap();
     assert_eq!(days(first[0]), 46_255 * 86_400 + 13 * 3_600 + 5 * 60 + 9);
     assert_eq!(days(first[0]) - days(first[1]), 7_200);
     assert_eq!((first[2], first[3], first[4]), ("2048", "1024", "Qanmalan1"));
@@ -206,6 +207,12 @@ async fn mail_of_protected_mailboxes_is_masked_at_both_ends_or_left_out_and_list
         assert_eq!(review.matches("left out: protected mailbox").count(), 2, "{review}");
         assert!(review.contains("gw1-1-000000000001") && !review.contains("anmalan"), "{review}");
     }
+    // Where the people inside are pseudonyms, it cannot be told whose mail it is.
+    let file = directory.path().join("operation.csv");
+    let own = ["export", "--format", "csv", "--profile", "disclose", "--output", file.to_str().unwrap()];
+    let (code, out) = run_with(&with(false), &[&own[..], &["--purpose", "felsökning av leverans"]].concat());
+    assert!(code == 2 && out.contains("requires --request DNR"), "{out}");
+    assert!(!file.exists());
     // The organisation's own export has everything.
     let own = directory.path().join("own.csv");
     export(&with(true), &own, &["--format", "csv"]);
