@@ -111,8 +111,8 @@ async fn a_report_cuts_no_figure_in_any_typeface() {
         .await
         .unwrap();
     open.close().await;
-    for purpose in ["felsökning", "kontroll"] {
-        assert_eq!(run(&path, &["search", "--purpose", purpose]).0, 0);
+    for decision in ["KS 2026/7", "KS 2026/8"] {
+        assert_eq!(run(&path, &["search", "--decision", decision]).0, 0);
     }
     let today = TimeZone::get("Europe/Stockholm").unwrap().to_datetime(now).date();
     let current = format!("{}Q{}", today.year(), (today.month() - 1) / 3 + 1);
