@@ -51,7 +51,9 @@ async fn a_file_without_a_tree_stays_and_a_new_epoch_begins() {
 /// A month file as version 6 wrote it: what is remembered of seen messages has a table of its own.
 const AS_VERSION_6: &str = "
     ALTER TABLE record DROP COLUMN seen; ALTER TABLE record DROP COLUMN form;
-    ALTER TABLE record DROP COLUMN authentication;
+    ALTER TABLE record DROP COLUMN authentication; ALTER TABLE record DROP COLUMN header_from_name;
+    ALTER TABLE record DROP COLUMN header_to; ALTER TABLE record DROP COLUMN header_cc;
+    ALTER TABLE record DROP COLUMN header_reply_to;
     PRAGMA user_version = 6;
     INSERT INTO seen VALUES (1, zeroblob(16), zeroblob(8), 1787310309000, '[\"registrator@exempelby.se\"]',
         'x@example.org', x'01010101010101010101010101010101', '[\"y@example.org\"]');";

@@ -139,8 +139,8 @@ async fn what_was_changed_is_named() {
             "a row that was never there",
             "log-2026-09.db",
             "INSERT INTO record SELECT 61, time, direction, sender, recipients, header_from, subject, size, attachments, \
-             verdict, findings, would, queue_id, message_id, client, helo, auth_user, tls, config, receipt, salt, leaf, seen, form, authentication \
-             FROM record WHERE seq = 60",
+             verdict, findings, would, queue_id, message_id, client, helo, auth_user, tls, config, receipt, salt, leaf, seen, form, authentication, \
+             header_from_name, header_to, header_cc, header_reply_to FROM record WHERE seq = 60",
             "gw1-1-000000000061",
         ),
         (
