@@ -5,6 +5,8 @@ pub mod audit;
 pub mod check;
 pub mod demo;
 pub mod explain;
+pub mod init;
+mod journal;
 pub mod log;
 mod mailbox;
 mod postconf;
@@ -20,10 +22,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format;
 
 use crate::config::Config;
 use crate::daemon;
 use crate::worker::{ocr, pool, serve};
+use journal::Prioritised;
 
 /// 0: yes.
 pub const YES: u8 = 0;
@@ -58,15 +62,10 @@ enum Command {
     },
     /// Run the real server with sample mail and show what it decides. Needs no config and no Postfix.
     Demo(demo::Args),
+    /// Write a first config, in which every rule only logs, and make the directories that it needs.
+    Init(init::Args),
     /// Validate a config file and report all errors.
-    Check {
-        /// Config file.
-        #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
-        config: PathBuf,
-        /// Print a JSON array of errors and warnings.
-        #[arg(long)]
-        json: bool,
-    },
+    Check(check::Args),
     /// Show facts, findings, verdict and edits for messages in files. Changes nothing.
     Explain(explain::Args),
     /// Show what a config would decide about stored mail, and where another config differs. Changes nothing.
@@ -140,8 +139,10 @@ fn run(command: Command) -> anyhow::Result<u8> {
             start_log(false, "error");
             demo::run(&args)
         }
-        Command::Check { config, json } => {
-            Ok(check::run(&config, json, &mut io::stdout().lock(), &mut io::stderr().lock())?)
+        Command::Init(args) => init::run(&args),
+        Command::Check(args) => {
+            start_log(false, "error");
+            Ok(check::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?)
         }
         Command::Explain(args) => {
             start_log(false, "error");
@@ -214,9 +215,17 @@ pub fn with_config(
 fn start_log(json: bool, default: &str) {
     let filter = EnvFilter::try_from_env("POSTVAKT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
-    let terminal = io::stderr().is_terminal();
+    let (terminal, journal) = (io::stderr().is_terminal(), journal::takes_stderr());
     // A second start in one process (tests) keeps the first.
-    let _ = if json { log.json().try_init() } else { log.with_ansi(terminal).try_init() };
+    let _ = match (json, journal) {
+        (false, false) => log.with_ansi(terminal).try_init(),
+        (true, false) => log.json().try_init(),
+        (false, true) => {
+            let line = format().without_time().with_level(false).with_target(false).with_ansi(false);
+            log.with_ansi(false).event_format(Prioritised(line)).try_init()
+        }
+        (true, true) => log.json().event_format(Prioritised(format().json().with_target(false))).try_init(),
+    };
 }
 
 /// Whether the reader of our output has left, as `head` does: no fault of anybody's.

@@ -34,7 +34,7 @@ use jiff::tz::TimeZone;
 use crate::address::Address;
 use crate::facts::Needs;
 use crate::limits;
-pub use crate::milter::listener::{Listen, ListenAddress};
+pub use crate::milter::listener::{Listen, ListenAddress, SocketAccess};
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
 use crate::policy::receipts::RateLimits;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 mod memory;
+mod process;
 mod service;
 mod web;
 
@@ -22,7 +23,7 @@ use crate::gather::Sources;
 use crate::gather::room::Room;
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::milter::listener::{self, HandedOver};
+use crate::milter::listener::{self, HandedOver, Listener};
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
@@ -32,6 +33,7 @@ use crate::worker::pool::Workers;
 /// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
 pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
     raise_descriptor_limit();
+    process::started();
     let handed = HandedOver::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -84,12 +86,19 @@ impl Daemon {
         let memory = config.server.memory.unwrap_or_else(memory::share);
         sources.room = Room::of(memory);
         let listen = config.server.listen.iter();
-        let listeners = listen.map(|listen| listener::bind(listen, &mut handed)).collect::<Result<_, _>>()?;
+        let listeners: Vec<Listener> =
+            listen.map(|listen| listener::bind(listen, &mut handed)).collect::<Result<_, _>>()?;
         let metrics = match config.server.metrics {
             Some(address) => Some(web::bind(address, &mut handed).await?),
             None => None,
         };
         handed.is_taken()?;
+        for listener in &listeners {
+            tracing::info!(address = %listener.address(), "listening for the MTA");
+        }
+        if let Some(address) = config.server.metrics {
+            tracing::info!(%address, "listening for metrics");
+        }
         courier::requests::prepare(&config.store.directory)
             .with_context(|| format!("{}: cannot write", config.store.directory.display()))?;
         announce(&config);

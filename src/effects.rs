@@ -28,6 +28,10 @@ use crate::{limits, rules, text, texts};
 const OWN_PREFIX: &str = "X-Postvakt-";
 /// The field that has the record's id.
 const ID: &str = "X-Postvakt-Id";
+/// The name under which the log has a mail with too many forged fields.
+pub const FORGED_FIELDS: &str = "forged-fields";
+/// The name under which the log has a mail that met a fault of this program.
+pub const INTERNAL_ERROR: &str = "internal-error";
 /// Marks of spam filters begin so, or are `X-Spam` alone; copies from outside are what somebody else wishes us to
 /// believe.
 const SPAM_PREFIXES: [&str; 2] = ["X-Spam-", "X-Spamd-"];
@@ -123,7 +127,7 @@ pub fn unread(mail: &Mail, config_hash: &str) -> Record {
         recipients: mail.envelope.recipients.iter().map(|recipient| recipient.address.to_string()).collect(),
         size: mail.message.size,
         outcome: Outcome::Deferred,
-        findings: vec!["internal-error".to_owned()],
+        findings: vec![INTERNAL_ERROR.to_owned()],
         queue_id: mail.queue_id.clone().unwrap_or_default(),
         config: config_hash.to_owned(),
         ..of_client(&mail.client)
@@ -208,7 +212,7 @@ pub fn refuse_forged(facts: &Facts, decision: &mut Decision) {
     decision.verdict = Verdict::Reject;
     decision.steps = vec![Step::Reject(Refusal::Forged)];
     decision.rulings.push(Ruling {
-        rule: "forged-fields".to_owned(),
+        rule: FORGED_FIELDS.to_owned(),
         finding: Finding::Match(Match {
             grade: Confidence::Certain,
             evidence: Evidence::of("too many header fields reserved for the mail filter"),

@@ -2,6 +2,7 @@
 //! unavailable, and the config says what follows from that.
 
 pub mod auth;
+mod breaker;
 pub mod contacts;
 pub mod deferrals;
 mod documents;

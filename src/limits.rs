@@ -200,6 +200,8 @@ pub const AUTHENTICATION_TIME: Duration = Duration::from_secs(8);
 pub const IDENTIFIERS_TIME: Duration = Duration::from_secs(6);
 /// One question to one resolver; with one repetition all of them fit into the time above.
 pub const DNS_TIME: Duration = Duration::from_secs(2);
+/// Until a question of authentication counts as slow, and it is found out whether any resolver answers at all.
+pub const DNS_PATIENCE: Duration = Duration::from_secs(1);
 /// Answers of the DNS that are kept until they are out of date; 300 octets each, a few at the most for one domain.
 pub const DNS_ANSWERS: u64 = 20_000;
 /// DKIM signatures of one message that are looked at, from the top; the rest is left out (RFC 6376 §6.1). Real mail has up

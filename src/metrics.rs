@@ -6,8 +6,8 @@
 use std::sync::LazyLock;
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Counter, Encoder, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// The metrics of this process.
@@ -54,6 +54,7 @@ pub struct Metrics {
     pub index_segments: IntCounterVec,
     pub access_unwritten: IntCounter,
     pub clock_steps: IntCounterVec,
+    pub dns_unavailable: IntGauge,
     pub fact_unavailable: IntCounterVec,
     pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
@@ -67,6 +68,18 @@ pub struct Metrics {
     pub document_seconds: Histogram,
     pub ocr: IntCounterVec,
     pub workers_started: IntCounter,
+    pub process: Process,
+}
+
+/// What Prometheus' own libraries tell of a process, under their names.
+#[expect(missing_docs, reason = "as above")]
+pub struct Process {
+    pub cpu_seconds: Counter,
+    pub resident_octets: IntGauge,
+    pub virtual_octets: IntGauge,
+    pub open_descriptors: IntGauge,
+    pub descriptors_at_most: IntGauge,
+    pub started: Gauge,
 }
 
 impl Metrics {
@@ -77,7 +90,7 @@ impl Metrics {
         let fast = vec![0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0];
         let octets = vec![1e3, 1e4, 1e5, 1e6, 1e7, 5e7];
         let batch = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0];
-        Self {
+        let metrics = Self {
             messages: new.counters(
                 "messages_total",
                 "Messages, by direction and verdict.",
@@ -203,6 +216,10 @@ impl Metrics {
                 "Segments of the search index files, by result.",
                 &["result"],
             ),
+            dns_unavailable: new.gauge(
+                "dns_unavailable",
+                "1 while no DNS resolver answers; inbound mail is not authenticated.",
+            ),
             fact_unavailable: new.counters(
                 "facts_unavailable_total",
                 "Checks that could not be completed, by fact and cause.",
@@ -244,7 +261,71 @@ impl Metrics {
             ocr: new.counters("ocr_total", "Pages and documents given to OCR, by result.", &["result"]),
             turns_waiting: new.gauge("turns_waiting", "Processing steps waiting for a CPU core."),
             workers_started: new.counter("workers_started_total", "Document workers started."),
-            registry,
+            process: Process {
+                cpu_seconds: new.register(Counter::with_opts(Opts::new(
+                    "process_cpu_seconds_total",
+                    "CPU time of the server, without its document workers.",
+                ))),
+                resident_octets: new.of_process("resident_memory_bytes", "Resident memory."),
+                virtual_octets: new.of_process("virtual_memory_bytes", "Virtual memory."),
+                open_descriptors: new.of_process("open_fds", "Open file descriptors."),
+                descriptors_at_most: new.of_process("max_fds", "Limit on open file descriptors."),
+                started: new.register(Gauge::with_opts(Opts::new(
+                    "process_start_time_seconds",
+                    "Start of the server.",
+                ))),
+            },
+            registry: registry.clone(),
+        };
+        new.gauges("build_info", "The running version.", &["version"])
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
+        metrics.begin_at_zero();
+        metrics
+    }
+
+    /// Makes the counters whose labels are known beforehand. One that first appears at 1 has not grown, for whoever looks
+    /// at how it grows.
+    fn begin_at_zero(&self) {
+        let begin = |counters: &IntCounterVec, labels: &[&str]| drop(counters.with_label_values(labels));
+        for direction in ["inbound", "outbound", "internal"] {
+            for verdict in ["accepted", "marked", "held", "deferred", "rejected", "incomplete"] {
+                begin(&self.messages, &[direction, verdict]);
+            }
+            for class in ["moderate", "considerable", "serious"] {
+                begin(&self.sensitive, &[direction, class]);
+            }
+        }
+        for (counters, results) in [
+            (&self.store_commits, &["stored", "failed"][..]),
+            (&self.heads, &["signed", "failed"]),
+            (&self.index_segments, &["made", "failed", "damaged"]),
+            (&self.memory_damaged, &["seen", "contacts"]),
+            (&self.clock_steps, &["back", "forward"]),
+            (&self.config_reloads, &["taken", "refused"]),
+            (&self.letter_tries, &["sent", "later", "unknown", "refused", "unreachable"]),
+            (&self.documents, &["read", "busy", "memory", "cpu", "crash", "unavailable"]),
+            (
+                &self.limits_exceeded,
+                &["verdict_time", "mail_cpu", "connections", "message", "outbox", "forged_fields"],
+            ),
+        ] {
+            for result in results {
+                begin(counters, &[result]);
+            }
+        }
+        for to in ["file", "syslog", "mail"] {
+            for result in ["copied", "failed"] {
+                begin(&self.head_copies, &[to, result]);
+            }
+        }
+        for kind in ["receipt", "notice"] {
+            for outcome in ["sent", "again", "failed"] {
+                begin(&self.letters, &[kind, outcome]);
+            }
+        }
+        for cause in ["dns", "deadline", "paused", "fault"] {
+            begin(&self.fact_unavailable, &["authentication", cause]);
         }
     }
 
@@ -283,6 +364,11 @@ impl Maker<'_> {
         self.register(IntGauge::with_opts(opts(name, help)))
     }
 
+    /// A gauge of the process, whose name is not ours.
+    fn of_process(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::with_opts(Opts::new(format!("process_{name}"), help)))
+    }
+
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.register(IntGaugeVec::new(opts(name, help), labels))
     }
@@ -309,6 +395,15 @@ mod tests {
 
     #[test]
     fn every_metric_can_be_made_and_rendered() {
+        let text = String::from_utf8(Metrics::new().render()).unwrap();
+        for line in [
+            "postvakt_messages_total{direction=\"outbound\",verdict=\"held\"} 0",
+            "postvakt_log_commits_total{result=\"failed\"} 0",
+            concat!("postvakt_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
+            "process_cpu_seconds_total 0",
+        ] {
+            assert!(text.lines().any(|known| known == line), "{line}\n{text}");
+        }
         METRICS.messages.with_label_values(&["inbound", "accepted"]).inc();
         let text = String::from_utf8(METRICS.render()).unwrap();
         assert!(text.contains("postvakt_messages_total{direction=\"inbound\",verdict=\"accepted\"} 1"));

@@ -364,6 +364,10 @@ impl<'a> Settings<'a> {
                     format!("has {} values, more than the maximum of {}", values.len(), limits::CONFIG_LIST);
                 Fault::new(problem, "combine some of them")
             }
+            Kind::Table(_) if self.defaults.has_table(key) => {
+                let right = format!("write [[{}]] above each of them", self.path_of(key));
+                Fault::new("is one table, not a list of tables", right)
+            }
             Kind::Text(_)
             | Kind::Date(_)
             | Kind::Flag(_)

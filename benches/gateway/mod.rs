@@ -51,6 +51,8 @@ inbound = "act"
 [rules.auto-forward]
 mode = "enforce"
 action = "hold"
+[scanners.upstream]
+clients = ["192.0.2.25/32"]
 [rules.spam]
 mode = "enforce"
 [rules.suspicious-attachment]

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use anyhow::Result;
 use postvakt::answer::Answer;
 use postvakt::mail::{Incomplete, Mail};
-use postvakt::milter::listener::{HandedOver, Limits, Listen, ListenAddress, bind, serve as serve_milter};
+use postvakt::milter::listener::{
+    HandedOver, Limits, Listen, ListenAddress, SocketAccess, bind, serve as serve_milter,
+};
 use postvakt::milter::{Handler, Wants};
 
 use crate::load::Address;
@@ -16,7 +18,10 @@ pub(crate) async fn serve(address: Address) -> Result<()> {
         Address::Unix(path) => ListenAddress::Unix(path),
         Address::Inet(address) => ListenAddress::Inet(address),
     };
-    let listener = bind(&Listen { address, direction: None }, &mut HandedOver::default())?;
+    let listener = bind(
+        &Listen { address, direction: None, access: SocketAccess::default() },
+        &mut HandedOver::default(),
+    )?;
     serve_milter(vec![listener], Arc::new(Pass), std::future::pending(), Limits::default()).await;
     Ok(())
 }

@@ -249,6 +249,8 @@ action = "hold"
 
 /// `virus` is not among them: it cannot be on without its scanner.
 const INCOMING: &str = r#"
+[scanners.upstream]
+clients = ["192.0.2.25/32"]
 [rules.spam]
 mode = "enforce"
 [rules.suspicious-attachment]

@@ -4,6 +4,7 @@
 
 pub mod case;
 pub mod mta;
+mod story;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -15,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::explain::{self, Explained};
-use super::{CONFIG, NO, YES, print_table};
+use super::{CONFIG, NO, YES, write_table};
 use crate::answer::Edit;
 use crate::config::Config;
 use crate::daemon::Daemon;
@@ -32,6 +33,9 @@ use mta::{Heard, Mta};
 /// `demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Play every sample mail and print a table, instead of the eight mails that show what Postvakt does.
+    #[arg(long)]
+    all: bool,
     /// Keep the config and the log in this directory.
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -47,7 +51,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     std::fs::create_dir_all(directory)?;
     let directory = directory.canonicalize()?;
     let path = directory.join("postvakt.toml");
-    std::fs::write(&path, config_text(&directory)?)?;
+    let text = if args.all { config_text(&directory)? } else { story_config_text(&directory)? };
+    std::fs::write(&path, text)?;
     let config = match Config::load(&path) {
         Ok(config) => config,
         Err(problems) => {
@@ -56,15 +61,18 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         }
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let played = runtime.block_on(play_corpus(config, &directory, Path::new(OWN_PROGRAM)))?;
+    let cases = if args.all { Case::all()? } else { Case::story()? };
+    let played = runtime.block_on(play(config, &directory, Path::new(OWN_PROGRAM), cases))?;
     let failures: Vec<&Played> = played.iter().filter(|played| !played.wrong.is_empty()).collect();
     if args.json {
         let mut out = io::stdout().lock();
         for played in &played {
             writeln!(out, "{}", played.to_json())?;
         }
-    } else {
+    } else if args.all {
         print(&played, &path, args.keep.is_some())?;
+    } else {
+        story::print(&mut io::stdout().lock(), &played, &path, args.keep.as_deref())?;
     }
     for played in &failures {
         for wrong in &played.wrong {
@@ -88,14 +96,18 @@ pub struct Played {
     pub wrong: Vec<String>,
 }
 
-/// Starts the server, plays every case, and stops it. `program` is this program, for its workers.
-pub async fn play_corpus(config: Config, directory: &Path, program: &Path) -> anyhow::Result<Vec<Played>> {
+/// Starts the server, plays the cases, and stops it. `program` is this program, for its workers.
+pub async fn play(
+    config: Config,
+    directory: &Path,
+    program: &Path,
+    cases: Vec<Case>,
+) -> anyhow::Result<Vec<Played>> {
     let again = Arc::new(
         Config::load(&directory.join("postvakt.toml")).map_err(|problems| anyhow::anyhow!("{problems}"))?,
     );
     let daemon = Daemon::start(config, Workers::of(program), HandedOver::default()).await?;
     let sources = Sources::volatile(Workers::of(program));
-    let cases = Case::all()?;
     let count = cases.len();
     let mut all = Vec::with_capacity(count);
     for (number, case) in cases.into_iter().enumerate() {
@@ -176,6 +188,12 @@ impl Played {
 
     fn verdict(&self) -> &'static str {
         self.explained.assessment.decision.verdict.as_str()
+    }
+
+    /// The rules that found something.
+    fn rules(&self) -> String {
+        let rulings = &self.explained.assessment.decision.rulings;
+        rulings.iter().map(|ruling| ruling.rule.as_str()).collect::<Vec<_>>().join(", ")
     }
 
     fn findings(&self) -> Vec<String> {
@@ -261,7 +279,9 @@ fn is_id(edit: &Edit) -> bool {
 }
 
 fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
-    let rows: Vec<Vec<String>> = played
+    let mut ordered: Vec<&Played> = played.iter().collect();
+    ordered.sort_by_key(|played| (number(&played.case.name), played.case.name.as_str()));
+    let rows: Vec<Vec<String>> = ordered
         .iter()
         .map(|played| {
             let verdict =
@@ -277,7 +297,13 @@ fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
             ]
         })
         .collect();
-    print_table(&["MAIL", "DIRECTION", "VERDICT", "FINDINGS", "EVIDENCE", "WHAT WAS DONE"], &rows)?;
+    let head = ["MAIL", "DIRECTION", "VERDICT", "FINDINGS", "EVIDENCE", "WHAT WAS DONE"];
+    let mut table = Vec::new();
+    write_table(&mut table, io::stdout().is_terminal(), &head, &rows)?;
+    let width = columns();
+    for line in String::from_utf8_lossy(&table).lines() {
+        println!("{}", line.chars().take(width).collect::<String>());
+    }
     println!("\nThe log:\n");
     if let Ok(config) = Config::load(config) {
         super::log::print_all(&config)?;
@@ -297,8 +323,37 @@ fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The config of the demonstration.
+/// The number at the beginning of a case's name.
+fn number(name: &str) -> u32 {
+    name.split('-').next().and_then(|number| number.parse().ok()).unwrap_or(u32::MAX)
+}
+
+/// How wide the terminal is; what is no terminal has room for everything.
+fn columns() -> usize {
+    if !io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    let asked = std::process::Command::new("stty").arg("size").stdin(std::process::Stdio::inherit()).output();
+    let said = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    said.split_whitespace()
+        .nth(1)
+        .and_then(|columns| columns.parse().ok())
+        .filter(|n| *n > 40)
+        .unwrap_or(usize::MAX)
+}
+
+/// The config of the demonstration with every sample mail.
 pub fn config_text(directory: &Path) -> anyhow::Result<String> {
+    text(directory, "reject", "mark")
+}
+
+/// The config of the story: what is sensitive waits for a person.
+pub fn story_config_text(directory: &Path) -> anyhow::Result<String> {
+    text(directory, "hold", "hold")
+}
+
+/// A config with these actions for data of class serious, and for credentials.
+fn text(directory: &Path, serious: &str, credentials: &str) -> anyhow::Result<String> {
     let directory = directory.to_str().context("the directory's name is not UTF-8")?;
     let directory = toml::Value::from(directory).to_string();
     let directory = directory.trim_matches(|c| c == '"' || c == '\'');
@@ -376,11 +431,12 @@ above = "20 kB"
 [rules.sensitive-data]
 mode = "enforce"
 secure_alternative = "https://exempelby.se/saker-post"
-class = {{ serious = {{ action = "reject" }} }}
+class = {{ serious = {{ action = "{serious}" }} }}
 tls_routes = ["region.example"]
 
 [rules.credentials]
 mode = "enforce"
+action = "{credentials}"
 "#,
         listeners.concat()
     ))

@@ -23,7 +23,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{NO, USAGE, YES};
+use super::{NO, USAGE, YES, reference};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
@@ -178,7 +178,7 @@ struct QueryArgs {
     #[arg(long, value_name = "V", value_parser = one_of(&Outcome::ALL.map(Outcome::as_str)))]
     verdict: Option<String>,
     /// Rule with a finding, in enforce or observe mode.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = reference::rule_id)]
     rule: Option<String>,
     /// Record id, as in X-Postvakt-Id.
     #[arg(long, value_name = "ID", value_parser = |text: &str| text.parse::<RecordId>())]

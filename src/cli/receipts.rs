@@ -256,19 +256,25 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// Prints the outbox of a store, and one receipt whole, as `demo` does at its end.
-pub fn print_all(config: &Config) -> anyhow::Result<()> {
-    let reason = Reason::of_decision("demo");
-    let printed = within(config, "receipts list", "", &reason, |session| {
-        let all = session.outbox(Timestamp::now())?;
+/// The outbox of a store.
+pub fn outbox(config: &Config, now: Timestamp) -> anyhow::Result<Vec<Listed>> {
+    let mut all = Vec::new();
+    within(config, "receipts list", "", &Reason::of_decision("demo"), |session| {
+        all = session.outbox(now)?;
         session.count(all.len() as u64);
-        let mut out = io::stdout().lock();
-        print_list(&mut out, &all, &config.time_zone)?;
-        if let Some(first) = all.iter().find(|listed| listed.stored.row.kind == OutboxKind::Receipt) {
-            writeln!(out)?;
-            show(&mut out, first, false, &config.time_zone)?;
-        }
         Ok(YES)
-    });
-    printed.map(drop)
+    })?;
+    Ok(all)
+}
+
+/// Prints the outbox of a store, and one receipt whole, as `demo --all` does at its end.
+pub fn print_all(config: &Config) -> anyhow::Result<()> {
+    let all = outbox(config, Timestamp::now())?;
+    let mut out = io::stdout().lock();
+    print_list(&mut out, &all, &config.time_zone)?;
+    if let Some(first) = all.iter().find(|listed| listed.stored.row.kind == OutboxKind::Receipt) {
+        writeln!(out)?;
+        show(&mut out, first, false, &config.time_zone)?;
+    }
+    Ok(())
 }

@@ -3,8 +3,9 @@
 use std::io::{self, Write as _};
 
 use crate::config::reference::{self, Documented};
-use crate::rules::{self, Spec};
-use crate::settings::{Fallback, Key};
+use crate::effects::{FORGED_FIELDS, INTERNAL_ERROR};
+use crate::rules::{self, Section, Spec};
+use crate::settings::{Fallback, Key, parse};
 
 use super::{USAGE, YES, print_table};
 
@@ -37,6 +38,23 @@ pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
         print_table(&["RULE", "ACTIONS", "FINDS"], &rows)?;
     }
     Ok(YES)
+}
+
+/// The id of a rule that may stand in the log: one of the program's, or of a custom rule, which may be gone by now.
+pub(super) fn rule_id(given: &str) -> Result<String, String> {
+    let known: Vec<&str> = rules::ALL
+        .iter()
+        .filter(|spec| matches!(spec.section, Section::One))
+        .map(|spec| spec.id)
+        .chain([FORGED_FIELDS, INTERNAL_ERROR])
+        .collect();
+    let custom = given.split_once('.').is_some_and(|(id, name)| id == "custom" && !name.is_empty());
+    if custom || known.contains(&given) {
+        return Ok(given.to_owned());
+    }
+    let near = parse::nearest(given, known.iter().copied());
+    let near = near.map(|near| format!("did you mean {near}? ")).unwrap_or_default();
+    Err(format!("unknown rule; {near}Known rules: {}, custom.<name>", known.join(", ")))
 }
 
 /// The page of one rule, as in `docs/rules.md`: what the rule says of itself, and its settings with their defaults.

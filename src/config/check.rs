@@ -38,6 +38,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let own: Vec<IpNet> = own.collect();
         let (scanners, upstream) =
             root.table("scanners", |s| services::scanners(s, &own)).unwrap_or_default();
+        let upstream_trusted = !upstream.is_empty();
         let ocr = root.table("ocr", services::ocr).flatten();
         let authenticate = authentication.is_some();
         let services::Authentication { authserv_id, trusted_sealers } = authentication.unwrap_or_default();
@@ -63,11 +64,19 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
                 "no scanner is configured, so the rule would never find anything",
                 "add [scanners.clamav] with address, or set mode = \"off\"",
             );
-            root.wrong("rules.virus", table.at, fault);
+            root.wrong("rules.virus", table.place("rules.virus").unwrap_or(table.at), fault);
         }
         let (store, rules) = (store??, rules.unwrap_or_default());
         let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
         let needs = rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()));
+        let asked = scanners.rspamd.is_some() || scanners.spamassassin.is_some() || upstream_trusted;
+        if needs.spam_scan && !asked && !needs.authentication {
+            let fault = Fault::new(
+                "neither a scanner nor sender authentication is configured, so the rule would never find anything",
+                "add [scanners.rspamd] with address, or [authentication], or set mode = \"off\"",
+            );
+            root.wrong("rules.spam", table.place("rules.spam").unwrap_or(table.at), fault);
+        }
         warn_of_the_unused(root, table, needs, &scanners);
         Some(Config {
             organisation: organisation?,
@@ -206,11 +215,8 @@ fn networks(section: &mut Settings<'_>) -> Vec<IpNet> {
         let Some(network) = section.accept("internal_networks", value.at, parse::network(value)) else {
             continue;
         };
-        if network.prefix_len() == 0 {
-            let fault = Fault::new(
-                format!("{network} is the whole internet, so all mail would count as sent from inside"),
-                "list only your own networks",
-            );
+        let so = "all mail would count as sent from inside";
+        if let Some(fault) = parse::whole_internet(&network, so, "list only your own networks") {
             section.warn("internal_networks", value.at, fault);
         }
         networks.push(network);
@@ -236,7 +242,7 @@ fn server(section: &mut Settings<'_>, host: &str) -> Option<Server> {
     let node = section.optional("node", node);
     let listen = listen::sockets(section);
     let metrics = section.optional("metrics", |value| {
-        let address = parse::socket(value)?;
+        let address = parse::socket(value, "127.0.0.1:9891")?;
         let taken = listen.iter().flatten().any(|socket| socket.address == ListenAddress::Inet(address));
         if taken && address.port() != 0 {
             return Err(Fault::new(

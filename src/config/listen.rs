@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::{Listen, ListenAddress};
+use super::{Listen, ListenAddress, SocketAccess};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
@@ -31,12 +31,15 @@ fn socket<'a>(server: &mut Settings<'a>, value: &'a Value) -> Option<Listen> {
             let right = "write { address = \"inet:127.0.0.1:8891\", direction = \"outbound\" }";
             let socket = listen.required("address", right, address);
             let direction = listen.optional("direction", parse::one_of(&Direction::ALL, Direction::as_str));
-            socket.map(|address| Listen { address, direction })
+            let access = access(listen, socket.as_ref());
+            socket.map(|address| Listen { address, direction, access })
         })?,
         Kind::Text(_) | Kind::Date(_) | Kind::Flag(_) | Kind::List(_) | Kind::Number(_) | Kind::Other(_) => {
-            server
-                .accept("listen", value.at, address(value))
-                .map(|address| Listen { address, direction: None })
+            server.accept("listen", value.at, address(value)).map(|address| Listen {
+                address,
+                direction: None,
+                access: SocketAccess::default(),
+            })
         }
     }?;
     if matches!(found.address, ListenAddress::Inet(inet) if inet.port() == 0) {
@@ -47,6 +50,29 @@ fn socket<'a>(server: &mut Settings<'a>, value: &'a Value) -> Option<Listen> {
         server.warn("listen", value.at, fault);
     }
     Some(found)
+}
+
+/// `group` and `mode`, which only a Unix socket has.
+fn access(listen: &mut Settings<'_>, socket: Option<&ListenAddress>) -> SocketAccess {
+    let own = |value: &Value| match socket {
+        Some(ListenAddress::Inet(_)) => {
+            Err(Fault::new("has no effect on a TCP socket", "remove it, or write a unix: address"))
+        }
+        Some(ListenAddress::Unix(_)) | None => parse::text(value).map(str::to_owned),
+    };
+    let group = listen.optional("group", own);
+    let mode = listen.optional("mode", |value| {
+        let given = own(value)?;
+        match u32::from_str_radix(&given, 8) {
+            Ok(mode) if given.len() == 4 && mode & 0o600 == 0o600 && mode <= 0o777 => Ok(mode),
+            _ => {
+                let problem =
+                    format!("{} is not the mode of a socket that its owner can use", parse::shown(&given));
+                Err(Fault::new(problem, "write \"0660\", or \"0666\" to let every local user connect"))
+            }
+        }
+    });
+    SocketAccess { group, mode: mode.unwrap_or(SocketAccess::default().mode) }
 }
 
 /// `unix:/absolute/path` or `inet:IP:port`.

@@ -36,7 +36,7 @@ impl Unreadable {
     /// What would be right.
     fn suggestion(&self) -> &'static str {
         match self {
-            Self::Missing => "name the file with --config; config/postvakt.toml is an example",
+            Self::Missing => "name the file with --config, or write a first one with `postvakt init`",
             Self::Denied => {
                 "make it readable for the user that runs postvakt: `chgrp postvakt` and mode 0640"
             }

@@ -15,15 +15,25 @@ use crate::templates::{Occasion, Template, Texts};
 
 /// `[smtp]`.
 pub(super) fn smtp(section: &mut Settings<'_>) -> Option<Smtp> {
+    let mut at = 0;
     let submit =
         section.required("submit", "write submit = \"127.0.0.1:10026\", or remove [smtp]", |value| {
-            let address = parse::socket(value)?;
+            at = value.at;
+            let address = parse::socket(value, "127.0.0.1:10026")?;
             if address.ip().to_canonical().is_loopback() && address.port() != 0 {
                 return Ok(address);
             }
             let problem = format!("{address} is not a loopback address with a port");
             Err(Fault::new(problem, "write submit = \"127.0.0.1:10026\" and let the local MTA deliver"))
         });
+    if let Some(port) = submit.map(|submit| submit.port()).filter(|port| [25, 465, 587].contains(port)) {
+        let problem = format!(
+            "port {port} is where Postfix takes mail to be filtered, so receipts and notices would be filtered too"
+        );
+        let right = "write submit = \"127.0.0.1:10026\", a port of its own without milters, which `postvakt \
+                     postfix-setup` adds";
+        section.warn("submit", at, Fault::new(problem, right));
+    }
     let retry = section.optional("retry", parse::duration_up_to(limits::COURIER_PAUSE));
     let max_age = section.optional("max_age", parse::duration_up_to(limits::OUTBOX_AGE));
     let timeout = section.optional("timeout", parse::duration_up_to(limits::COURIER_TIME));

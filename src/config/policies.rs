@@ -11,9 +11,9 @@ use super::sensitive;
 use crate::address::{Domain, DomainSet};
 use crate::limits;
 use crate::policy::{
-    Actions, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode, Notify,
-    OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy, Target, TellSender,
-    VirusAction,
+    Actions, ClassAction, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode,
+    Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy,
+    Target, TellSender, VirusAction,
 };
 use crate::rules::{self, ActionSet, Rule, Section, Spec};
 use crate::settings::problem::Fault;
@@ -131,7 +131,31 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };
     let policy = RulePolicy { mode: mode?, on_unknown: on_unknown?, actions: actions?, place };
+    if policy.mode == Mode::Enforce && !ground.sends && would_tell(&policy.actions, section.names("notify")) {
+        let problem = "stops mail, and nobody is told: there is no [smtp]";
+        let right = "add [smtp] with submit = \"127.0.0.1:10026\", or write notify = \"nobody\"";
+        section.warn_here(Fault::new(problem, right));
+    }
     if policy.mode == Mode::Off { None } else { Some((rule?, policy)) }
+}
+
+/// Whether the rule tells somebody of the mail that it stops.
+fn would_tell(actions: &Actions, asked_to: bool) -> bool {
+    match actions {
+        Actions::Forward(forward) => {
+            let told = |response: &Response| response.action != ForwardAction::Reject;
+            forward.notify == Notify::Owner && (told(&forward.private) || told(&forward.others))
+        }
+        Actions::Sensitive(sensitive) => {
+            let classes = [&sensitive.moderate, &sensitive.considerable, &sensitive.serious];
+            sensitive.notify == NotifySender::Sender
+                && classes.iter().any(|class| class.action == ClassAction::Hold)
+        }
+        Actions::Sender(sender) => {
+            sender.notify == TellSender::Sender && (asked_to || sender.action == SenderAction::Hold)
+        }
+        Actions::Content(_) | Actions::Receipt(_) | Actions::Virus(_) | Actions::Mark(_) => false,
+    }
 }
 
 fn content(section: &mut Settings<'_>) -> Option<Actions> {
@@ -182,9 +206,16 @@ fn tag(value: &Value) -> Result<String, Fault> {
 /// A mailbox inside, or `@domain` for all of a domain inside.
 fn insiders(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
     let Some(name) = parse::text(value)?.strip_prefix('@') else {
-        return inside(value, ground, "only mailboxes inside receive inbound mail").map(Target::Address);
+        let why = "only mailboxes inside receive inbound mail";
+        return parse::address_beside_domain(value)
+            .and_then(|_| inside(value, ground, why))
+            .map(Target::Address);
     };
     let domain = Domain::new(name);
+    if !parse::is_domain(domain.as_str()) {
+        let problem = format!("{} is not a domain", parse::shown(name));
+        return Err(Fault::new(problem, "write it as @exempelby.se"));
+    }
     if ground.organisation.is_none_or(|organisation| organisation.owns_domain(&domain)) {
         return Ok(Target::Domain(domain));
     }
@@ -285,7 +316,7 @@ fn outside(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
             }
             Target::Domain(domain)
         }
-        None => Target::Address(parse::address(value)?),
+        None => Target::Address(parse::address_beside_domain(value)?),
     };
     let owned = ground.organisation.is_some_and(|organisation| match &target {
         Target::Address(address) => organisation.owns(address),

@@ -79,8 +79,17 @@ fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Repo
             );
             return ControlFlow::Break(());
         }
-        if broken.insert(report.line(at)) {
-            let rest = text.get(at..report.line_range(report.line(at)).end).unwrap_or_default();
+        let line = report.line(at);
+        if broken.insert(line) {
+            if error.message().starts_with("duplicate key") {
+                report.syntax(at, twice(line, report));
+                if is_header(report.line_text(line)) {
+                    // Its keys would fall into the table above it.
+                    broken.extend(body(line, text, report));
+                }
+                continue;
+            }
+            let rest = text.get(at..report.line_range(line).end).unwrap_or_default();
             report.syntax(at, fault(error.message(), rest.trim()));
         }
     }
@@ -96,6 +105,44 @@ fn without(broken: &BTreeSet<usize>, text: String, report: &Report<'_>) -> Strin
         }
     }
     String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// What is said of a table or key that is there already, with the place of the first one.
+fn twice(line: usize, report: &Report<'_>) -> Fault {
+    let own = report.line_text(line);
+    let (name, first) = if is_header(own) {
+        let first = (1..line).find(|other| {
+            is_header(report.line_text(*other)) && header(report.line_text(*other)) == header(own)
+        });
+        (format!("[{}]", header(own)), first)
+    } else {
+        let above = (1..line).rev().take_while(|other| !is_header(report.line_text(*other)));
+        let first = above.filter(|other| key(report.line_text(*other)) == key(own)).last();
+        (format!("`{}`", key(own)), first)
+    };
+    match first {
+        Some(first) => Fault::new(format!("not TOML: {name} is also at line {first}"), "keep one of the two"),
+        None => Fault::new(format!("not TOML: {name} is there twice"), "keep one of the two"),
+    }
+}
+
+/// The lines below a header, up to the next one.
+fn body(line: usize, text: &str, report: &Report<'_>) -> impl Iterator<Item = usize> {
+    (line + 1..=text.lines().count()).take_while(|other| !is_header(report.line_text(*other)))
+}
+
+fn is_header(line: &str) -> bool {
+    line.trim_start().starts_with('[')
+}
+
+/// The name of a table, without brackets and what follows them.
+fn header(line: &str) -> String {
+    let name = line.split(']').next().unwrap_or_default();
+    name.trim_matches(|c: char| c == '[' || c.is_whitespace()).to_owned()
+}
+
+fn key(line: &str) -> &str {
+    line.split('=').next().unwrap_or_default().trim()
 }
 
 /// Whether the line looks like the header of a table, so that without it keys would stand in the wrong one.

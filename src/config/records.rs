@@ -157,6 +157,6 @@ fn covered(value: &Value) -> Result<Covered, Fault> {
         Some(_) => {
             Err(Fault::new(format!("{} is not a domain", parse::shown(given)), "write it as @exempelby.se"))
         }
-        None => parse::address(value).map(Covered::Address),
+        None => parse::address_beside_domain(value).map(Covered::Address),
     }
 }

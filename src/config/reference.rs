@@ -1,5 +1,5 @@
-//! The reference: every key of the config, once. `docs/configuration.md` and `config/postvakt.toml` are made of it,
-//! and tests hold it against what is accepted.
+//! The reference: every key of the config, once. `docs/configuration.md` and `config/postvakt.reference.toml` are made of
+//! it, and tests hold it against what is accepted.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -114,7 +114,8 @@ const INTRODUCTION: &str = "\
 # Configuration
 
 Postvakt reads one file in [TOML](https://toml.io): UTF-8, at most 4 MiB. The default path is
-`/etc/postvakt/postvakt.toml`. `config/postvakt.toml` is a complete example with every key.
+`/etc/postvakt/postvakt.toml`. `postvakt init` writes the first one, in which every rule only logs;
+`config/postvakt.reference.toml` has every key as a comment, with its default.
 
 The smallest useful config names the organisation, the sockets and the log, and enables one rule:
 
@@ -151,7 +152,8 @@ config.
 
 - **Sizes** are a number and a unit in quotes: `\"10 MB\"`. Units: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers
   of 1024).
-- **Time spans** are a number and a unit in quotes: `\"30 s\"`. Units: s, min, h, d.
+- **Time spans** are a number and a unit in quotes: `\"30 s\"`. Units: s, min, h, d, y. A year is 365.25 days, rounded up
+  to whole days, so that nothing that is kept for years is deleted a day too early.
 - **Rates** are a count per hour or day: `[\"5/h\", \"20/d\"]`.
 - **Dates** are written without quotes: `2027-06-30`.
 - **Patterns** are [regular expressions](https://docs.rs/regex/latest/regex/#syntax). They may match anywhere in the value.
@@ -199,17 +201,19 @@ fn write_keys(out: &mut String, keys: &[Key]) {
     }
 }
 
-/// `config/postvakt.toml`.
+/// `config/postvakt.reference.toml`: every key, and every line a comment. A line that begins with `#` and no space after it
+/// is what the config would have.
 pub fn example() -> String {
     let mut out = String::from(
-        "# The config of postvakt, with every key that there is. What each value may be, and why the defaults are what\n\
-         # they are: docs/configuration.md. Check it with: postvakt check --config FILE\n",
+        "# Every key of the config, with its meaning and default. All of it is a comment: copy what you need into\n\
+         # postvakt.toml, table header included, without the # before it. What each value may be, and why the\n\
+         # defaults are what they are: docs/configuration.md.\n",
     );
     for table in tables() {
         out.push('\n');
         write_comment(&mut out, &table.about);
         // Writing into a String does not fail.
-        let _ = writeln!(out, "{}", table.example);
+        let _ = writeln!(out, "#{}", table.example);
         for key in &table.keys {
             write_key(&mut out, key);
         }
@@ -218,11 +222,12 @@ pub fn example() -> String {
 }
 
 fn write_key(out: &mut String, key: &Key) {
-    let (off, without) = match key.default {
-        Fallback::Required | Fallback::Off => ("", String::new()),
-        Fallback::Found(how) => ("# ", format!(" Default: {how}.")),
+    let without = match key.default {
+        Fallback::Required => " Required.".to_owned(),
+        Fallback::Off => String::new(),
+        Fallback::Found(how) => format!(" Default: {how}."),
         Fallback::Text(_) | Fallback::Texts(_) | Fallback::Number(_) | Fallback::Flag(_) => {
-            ("", format!(" Default: {}.", key.default))
+            format!(" Default: {}.", key.default)
         }
     };
     write_comment(out, &format!("{}{without}", key.meaning));
@@ -230,7 +235,7 @@ fn write_key(out: &mut String, key: &Key) {
         write_comment(out, &format!("  {} = {}: {}", inner.name, inner.example, inner.meaning));
     }
     // Writing into a String does not fail.
-    let _ = writeln!(out, "{off}{} = {}", key.name, key.example);
+    let _ = writeln!(out, "#{} = {}", key.name, key.example);
 }
 
 /// Comment lines of at most 118 characters.

@@ -47,6 +47,22 @@ pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Opt
         inside(value, ground, "findings must not be sent outside")
     });
     let [moderate, considerable, serious] = classes?;
+    for (milder, graver, names) in [
+        (&moderate, &considerable, ["moderate", "considerable"]),
+        (&considerable, &serious, ["considerable", "serious"]),
+    ] {
+        if let (Some(milder), Some(graver)) = (milder, graver)
+            && milder.action > graver.action
+        {
+            let [milder_name, graver_name] = names;
+            let problem = format!(
+                "class {graver_name} has the action {:?}, which does less than {:?} for the lower class {milder_name}",
+                graver.action.as_str(),
+                milder.action.as_str()
+            );
+            section.warn_here(Fault::new(problem, "check [rules.sensitive-data.class]"));
+        }
+    }
     Some(Actions::Sensitive(SensitivePolicy {
         moderate: moderate?,
         considerable: considerable?,

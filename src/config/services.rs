@@ -51,6 +51,15 @@ pub enum Endpoint {
     Unix(PathBuf),
 }
 
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "inet:{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// `[ocr]`: the programs that recognise text in pictures.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ocr {
@@ -102,7 +111,7 @@ pub(super) fn dns(section: &mut Settings<'_>) -> Dns {
 fn server(value: &Value) -> Result<SocketAddr, Fault> {
     match parse::text(value)?.parse::<std::net::IpAddr>() {
         Ok(address) => Ok(SocketAddr::new(address, 53)),
-        Err(_) => parse::socket(value),
+        Err(_) => parse::socket(value, "127.0.0.1:53"),
     }
 }
 
@@ -165,7 +174,12 @@ fn scanner(section: &mut Settings<'_>, kind: Kind) -> Option<Scanner> {
         Kind::SpamAssassin => "write address = \"127.0.0.1:783\"",
         Kind::ClamAv => "write address = \"unix:/run/clamav/clamd.ctl\"",
     };
-    let address = section.required("address", right, endpoint);
+    let example = match kind {
+        Kind::Rspamd => "127.0.0.1:11333",
+        Kind::SpamAssassin => "127.0.0.1:783",
+        Kind::ClamAv => "127.0.0.1:3310",
+    };
+    let address = section.required("address", right, |value| endpoint(value, example));
     let deadline = section.optional("deadline", parse::duration_up_to(limits::SCAN_TIME_AT_MOST));
     let size_at_most = section.optional("size_at_most", |value| {
         let size = parse::size(value)?;
@@ -179,7 +193,7 @@ fn scanner(section: &mut Settings<'_>, kind: Kind) -> Option<Scanner> {
     Some(Scanner { address: address?, deadline: deadline?, size_at_most: size_at_most? })
 }
 
-fn endpoint(value: &Value) -> Result<Endpoint, Fault> {
+fn endpoint(value: &Value, example: &str) -> Result<Endpoint, Fault> {
     let given = parse::text(value)?;
     match given.strip_prefix("unix:") {
         Some(path) if path.starts_with('/') && path.len() <= limits::SOCKET_PATH_OCTETS => {
@@ -189,7 +203,7 @@ fn endpoint(value: &Value) -> Result<Endpoint, Fault> {
             let problem = format!("{} is not the absolute path of a socket", parse::shown(path));
             Err(Fault::new(problem, "write it as \"unix:/run/clamav/clamd.ctl\""))
         }
-        None => parse::socket(value).map(Endpoint::Inet),
+        None => parse::socket(value, example).map(Endpoint::Inet),
     }
 }
 
@@ -199,6 +213,12 @@ fn upstream(section: &mut Settings<'_>, inside: &[IpNet]) -> Vec<IpNet> {
     let right = "write clients = [\"192.0.2.25/32\"], the hosts of the filter";
     for value in section.required_list("clients", right).unwrap_or_default() {
         let Some(client) = section.accept("clients", value.at, parse::network(value)) else { continue };
+        let so = "X-Spam fields would be believed whoever sends them";
+        if let Some(fault) = parse::whole_internet(&client, so, "list only the hosts of your own filter") {
+            section.warn("clients", value.at, fault);
+            clients.push(client);
+            continue;
+        }
         let overlaps = |network: &&IpNet| network.contains(&client) || client.contains(*network);
         if let Some(network) = inside.iter().find(overlaps) {
             let problem = format!(

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
+use super::process;
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::milter::listener::HandedOver;
@@ -73,11 +74,14 @@ async fn answer_one(stream: TcpStream, pipeline: Arc<Pipeline>) {
 fn answer(method: &Method, path: &str, pipeline: &Pipeline) -> Response<Full<Bytes>> {
     let (status, body): (StatusCode, Vec<u8>) = match path {
         _ if method != Method::GET && method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, Vec::new()),
-        "/metrics" => (StatusCode::OK, METRICS.render()),
+        "/metrics" => {
+            process::look();
+            (StatusCode::OK, METRICS.render())
+        }
         "/livez" => (StatusCode::OK, b"ok\n".to_vec()),
         "/readyz" if pipeline.store.is_well() => (StatusCode::OK, b"ok\n".to_vec()),
         "/readyz" => {
-            (StatusCode::SERVICE_UNAVAILABLE, b"the log cannot be written; mail is put off\n".to_vec())
+            (StatusCode::SERVICE_UNAVAILABLE, b"the log cannot be written; mail is deferred\n".to_vec())
         }
         _ => (StatusCode::NOT_FOUND, b"there are /metrics, /livez and /readyz\n".to_vec()),
     };

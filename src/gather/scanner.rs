@@ -3,7 +3,6 @@
 //!
 //! Absent: a word for a scanner that did not answer. What it did not say is a cause.
 
-mod breaker;
 mod clamd;
 mod rspamd;
 mod spamd;
@@ -17,13 +16,13 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, timeout};
 
+use super::breaker::{self, Breaker};
 use crate::config::services::{self, Endpoint, Scanner};
 use crate::facts::scan::{Scans, SpamScan, SpamScanner, SpamScore, VirusScan, upstream};
 use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::limits;
 use crate::mail::{Direction, Mail};
 use crate::metrics::METRICS;
-use breaker::Breaker;
 
 /// What is remembered of the scanners between mails: which of them are out of order.
 #[derive(Default)]
@@ -133,7 +132,7 @@ async fn connect(scanner: &Scanner) -> Result<Box<dyn Connection>, Cause> {
     match timeout(limits::SCAN_CONNECT_TIME, connecting).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => {
-            tracing::warn!(%error, address = ?scanner.address, "cannot reach a scanner");
+            tracing::warn!(%error, address = %scanner.address, "cannot reach a scanner");
             Err(Cause::Unreachable)
         }
         Err(_) => Err(Cause::Unreachable),

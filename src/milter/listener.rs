@@ -25,8 +25,6 @@ pub use handed_over::HandedOver;
 
 /// Connections that the system keeps for us until they are accepted; a whole Postfix may come at once.
 const BACKLOG: u32 = 1_024;
-/// Owner and group: Postfix is put into the group of this program.
-const SOCKET_MODE: u32 = 0o660;
 
 /// One listening socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +33,24 @@ pub struct Listen {
     pub address: ListenAddress,
     /// The direction of all mail that comes through it, where it is fixed.
     pub direction: Option<Direction>,
+    /// Who may connect to a Unix socket.
+    pub access: SocketAccess,
+}
+
+/// Who may connect to a Unix socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SocketAccess {
+    /// The group of its file, where it is not this program's own.
+    pub group: Option<String>,
+    /// The mode of its file.
+    pub mode: u32,
+}
+
+/// Owner and group: Postfix is put into the group of this program.
+impl Default for SocketAccess {
+    fn default() -> Self {
+        Self { group: None, mode: 0o660 }
+    }
 }
 
 /// The address of a socket, as Postfix writes it.
@@ -79,6 +95,18 @@ pub enum BindError {
     InUse {
         /// Which.
         address: ListenAddress,
+    },
+    /// Its file cannot be given to the group.
+    #[error(
+        "{address}: the socket cannot be given to the group {group}; add the user that runs postvakt to it: {source}"
+    )]
+    Group {
+        /// Which.
+        address: ListenAddress,
+        /// Whom.
+        group: String,
+        /// Why.
+        source: io::Error,
     },
     /// The service manager opened a socket that the config does not name.
     #[error(
@@ -131,7 +159,7 @@ pub fn bind(listen: &Listen, handed: &mut HandedOver) -> Result<Listener, BindEr
         ListenAddress::Unix(path) => {
             let taken = handed.unix(path).transpose().map_err(BindError::HandedOver)?;
             let taken = taken.map(|listener| Socket::Unix(listener, None));
-            (taken.map_or_else(|| bind_unix(path), Ok).map_err(at)?, listen.address.clone())
+            (taken.map_or_else(|| bind_unix(path, &listen.access), Ok).map_err(at)?, listen.address.clone())
         }
         ListenAddress::Inet(wanted) => {
             let taken = handed.tcp(*wanted).transpose().map_err(BindError::HandedOver)?;
@@ -348,6 +376,7 @@ enum Failed {
     NoDirectory,
     NotASocket,
     InUse,
+    Group(String, io::Error),
     Io(io::Error),
 }
 
@@ -364,6 +393,7 @@ impl Failed {
             Self::NoDirectory => BindError::NoDirectory { address },
             Self::NotASocket => BindError::NotASocket { address },
             Self::InUse => BindError::InUse { address },
+            Self::Group(group, source) => BindError::Group { address, group, source },
             Self::Io(source) => BindError::Io { address, source },
         }
     }
@@ -378,14 +408,31 @@ fn bind_tcp(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-fn bind_unix(path: &Path) -> Result<Socket, Failed> {
+fn bind_unix(path: &Path, access: &SocketAccess) -> Result<Socket, Failed> {
     if path.parent().is_some_and(|directory| !directory.as_os_str().is_empty() && !directory.is_dir()) {
         return Err(Failed::NoDirectory);
     }
     remove_stale(path)?;
     let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+    if let Some(group) = &access.group {
+        let given = group_number(group).and_then(|number| std::os::unix::fs::chown(path, None, Some(number)));
+        given.map_err(|error| {
+            let _ = fs::remove_file(path);
+            Failed::Group(group.clone(), error)
+        })?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(access.mode))?;
     Ok(Socket::Unix(listener, Some(SocketFile::at(path)?)))
+}
+
+/// The number of a group in `group(5)`.
+fn group_number(name: &str) -> io::Result<u32> {
+    let groups = fs::read_to_string("/etc/group")?;
+    let number = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    });
+    number.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "there is no such group in /etc/group"))
 }
 
 /// A killed process leaves its socket file behind, on which no process listens.

@@ -239,8 +239,9 @@ impl Session {
     fn within(&mut self, step: impl FnOnce(&mut Transaction) -> Result<(), Refusal>) -> Option<SmtpReply> {
         match self.transaction.as_mut() {
             Some(open) => step(open).err().map(|refusal| {
-                tracing::warn!(queue_id = open.queue_id, ?refusal, "the MTA sent a message out of order");
-                refusal.reply()
+                let reply = refusal.reply();
+                tracing::warn!(queue_id = open.queue_id, %reply, "the MTA sent a message out of order");
+                reply
             }),
             None => Some(out_of_order()),
         }

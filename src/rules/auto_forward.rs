@@ -163,7 +163,13 @@ impl AutoForward {
         let days = settings.optional("memory_days", parse::number(1, limits::SEEN_DAYS));
         let mut systems = Vec::new();
         for value in settings.list("systems").unwrap_or_default() {
-            systems.extend(settings.accept("systems", value.at, parse::network(value)));
+            let Some(network) = settings.accept("systems", value.at, parse::network(value)) else { continue };
+            let so = "no mail would ever be a forward";
+            if let Some(fault) = parse::whole_internet(&network, so, "list only hosts that forward by design")
+            {
+                settings.warn("systems", value.at, fault);
+            }
+            systems.push(network);
         }
         Some(Self { memory_days: days?, systems })
     }

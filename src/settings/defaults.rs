@@ -85,6 +85,11 @@ impl Defaults {
         self.tables.push((name.to_owned(), table));
     }
 
+    /// Whether the reference lists a table, or tables, under this name.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        self.tables.iter().any(|(known, _)| known == name)
+    }
+
     /// Those of a table in this one.
     pub(super) fn table(&self, name: &str) -> &Self {
         let named = |name: &str| self.tables.iter().find(|(known, _)| known == name).map(|(_, table)| table);

@@ -108,28 +108,33 @@ pub fn size_of(given: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`; at least a second.
+/// A time span with its unit: `30 s`, `5 min`, `2 h`, `3 d`, `2 y`; at least a second.
 pub fn duration(value: &Value) -> Result<Duration, Fault> {
     span(value, 1)
 }
 
+/// Seconds of a day.
+const DAY: u64 = 86_400;
+
 /// A time span of at least so many seconds.
 fn span(value: &Value, least: u64) -> Result<Duration, Fault> {
-    let right = "write a number and a unit (s, min, h, d), such as \"30 s\"";
+    let right = "write a number and a unit (s, min, h, d, y), such as \"30 s\"";
     if !matches!(value.kind, Kind::Text(_)) {
         return Err(Fault::new(format!("is {}, not a time span with a unit", value.kind.word()), right));
     }
     let given = text(value)?;
     let wrong = || Fault::new(format!("{} is not a time span", shown(given)), right);
     let digits = given.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let unit = match given.get(digits.len()..).unwrap_or_default().trim() {
-        "s" => 1,
-        "min" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
+    let number = digits.parse::<u64>().map_err(|_| wrong())?;
+    let seconds = match given.get(digits.len()..).unwrap_or_default().trim() {
+        "s" => Some(number),
+        "min" => number.checked_mul(60),
+        "h" => number.checked_mul(3_600),
+        "d" => number.checked_mul(DAY),
+        // Rounded up to whole days, so that nothing that is to be kept for years is deleted a day too early.
+        "y" => number.checked_mul(1_461).and_then(|quarters| quarters.div_ceil(4).checked_mul(DAY)),
         _ => return Err(wrong()),
     };
-    let seconds = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
     seconds.filter(|seconds| *seconds >= least).map(Duration::from_secs).ok_or_else(wrong)
 }
 
@@ -198,7 +203,26 @@ pub fn network(value: &Value) -> Result<IpNet, Fault> {
 
 /// A mailbox with its domain.
 pub fn address(value: &Value) -> Result<Address, Fault> {
+    mailbox(value, false)
+}
+
+/// A mailbox with its domain, where `@domain` stands for all of a domain.
+pub fn address_beside_domain(value: &Value) -> Result<Address, Fault> {
+    mailbox(value, true)
+}
+
+fn mailbox(value: &Value, domain_may_stand_alone: bool) -> Result<Address, Fault> {
     let given = text(value)?;
+    if let Some((local, domain)) = given.rsplit_once('@')
+        && local.contains('*')
+    {
+        let right = if domain_may_stand_alone {
+            format!("write \"@{domain}\" for every mailbox of the domain, or name each mailbox")
+        } else {
+            "name each mailbox".to_owned()
+        };
+        return Err(Fault::new(format!("{} has a wildcard, which would match nothing", shown(given)), right));
+    }
     let right = "write it as anna@exempelby.se";
     let wrong = || Fault::new(format!("{} is not a mail address", shown(given)), right);
     if given.contains(char::is_whitespace) || given.contains(['<', '>', ',', ';']) || given.starts_with('@') {
@@ -207,6 +231,12 @@ pub fn address(value: &Value) -> Result<Address, Fault> {
     Address::parse(given)
         .filter(|address| address.domain().is_some_and(|d| is_domain(d.as_str())))
         .ok_or_else(wrong)
+}
+
+/// What is said about a network that has every address, where that would be trust in everybody.
+pub fn whole_internet(network: &IpNet, so: &str, right: &str) -> Option<Fault> {
+    (network.prefix_len() == 0)
+        .then(|| Fault::new(format!("{network} is the whole internet, so {so}"), right))
 }
 
 /// Whether the name, in ASCII, can be that of a mail domain (RFC 1035 §2.3.1; underscores are seen and allowed).
@@ -220,14 +250,12 @@ pub fn is_domain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(label)
 }
 
-/// `IP:port`; `localhost` is 127.0.0.1, and no other name is looked up.
-pub fn socket(value: &Value) -> Result<SocketAddr, Fault> {
+/// `IP:port`; `localhost` is 127.0.0.1, and no other name is looked up. `example` is one that fits the key.
+pub fn socket(value: &Value, example: &str) -> Result<SocketAddr, Fault> {
     let given = text(value)?;
     socket_address(given).map_err(|problem| {
-        Fault::new(
-            format!("{} {problem}", shown(given)),
-            "write an IP address and a port, such as 127.0.0.1:9891",
-        )
+        let right = format!("write an IP address and a port, such as {example}");
+        Fault::new(format!("{} {problem}", shown(given)), right)
     })
 }
 

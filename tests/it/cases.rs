@@ -23,7 +23,9 @@ fn the_wire_and_explain_say_what_every_case_expects() {
     std::fs::write(&path, demo::config_text(directory.path()).unwrap()).unwrap();
     let config = Config::load(&path).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let played = runtime.block_on(demo::play_corpus(config, directory.path(), Path::new(PROGRAM))).unwrap();
+    let played = runtime
+        .block_on(demo::play(config, directory.path(), Path::new(PROGRAM), Case::all().unwrap()))
+        .unwrap();
     assert!(played.len() >= 40);
     let wrong = played
         .iter()

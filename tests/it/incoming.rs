@@ -11,6 +11,7 @@ mod failures;
 mod habits;
 mod marking;
 mod property;
+mod resolver;
 mod scanners;
 mod signatures;
 

@@ -47,17 +47,58 @@ fn the_unit_and_the_program_agree() {
     let percent = |setting| said(&service, setting).strip_suffix('%').unwrap().parse::<u8>().unwrap();
     assert!(percent("MemoryHigh") < percent("MemoryMax") && percent("MemoryMax") < 100);
     assert_eq!(said(&service, "OOMPolicy"), "continue");
-    // The sockets of the one are those of the example config.
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/postvakt.toml");
-    let example = fs::read_to_string(example).unwrap();
-    let listen = example.lines().find(|line| line.starts_with("listen = ")).unwrap().to_owned();
+    // The sockets of the one are those of the first config.
+    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/postvakt.toml");
+    let starter = fs::read_to_string(starter).unwrap();
+    let listen = starter.lines().find(|line| line.starts_with("listen = ")).unwrap().to_owned();
     let socket = unit("postvakt.socket");
     for stream in socket.lines().filter_map(|line| line.strip_prefix("ListenStream=")) {
         let scheme = if stream.starts_with('/') { "unix" } else { "inet" };
         assert!(listen.contains(&format!("\"{scheme}:{stream}\"")), "{stream}: {listen}");
     }
+    // `RestartPreventExitStatus=` is about the main process alone; a reload looks at the config before anything is told.
+    assert!(!service.lines().any(|line| line.starts_with("ExecStartPre=")));
+    let reloads: Vec<_> = service.lines().filter_map(|line| line.strip_prefix("ExecReload=")).collect();
+    assert!(
+        reloads.len() == 2 && reloads[0].contains(" check ") && reloads[1].contains("-HUP"),
+        "{reloads:?}"
+    );
+    // Resolvers are anywhere; who wants the kernel to let no other address through has a drop-in.
+    let filter = unit("postvakt.service.d/loopback.conf");
+    assert!(!service.contains("IPAddressDeny") && said(&filter, "IPAddressDeny") == "any");
     // A socket in the service's own directory goes with it, unless the directory stays.
     assert_eq!(said(&service, "RuntimeDirectoryPreserve"), "yes");
+}
+
+/// As systemd's journal, which says by `JOURNAL_STREAM` which stream it reads.
+#[test]
+fn lines_for_the_journal_have_priorities_and_no_time() {
+    let (directory, ports) = (prepare(), Ports::reserve());
+    let script = "JOURNAL_STREAM=$(stat -L -c %d:%i /proc/self/fd/2) exec \"$0\" serve --config \"$1\"";
+    let spawn: Spawn = Box::new(move |config, log| {
+        let mut command = Command::new("sh");
+        logged(command.args(["-c", script, PROGRAM]).arg(config), log)
+    });
+    let mut postvakt = Postvakt::start_by(&directory.path, &ports, "", spawn);
+    postvakt.write_rules("[rules.nothing]\n");
+    postvakt.signal(Signal::HUP);
+    until("the refused reload", &postvakt.log, || {
+        postvakt.log.text().contains("the new config is invalid").then_some(())
+    });
+    postvakt.signal(Signal::TERM);
+    assert!(postvakt.ended().success());
+    let text = postvakt.log.text();
+    assert!(
+        text.lines()
+            .all(|line| line.starts_with("<3>") || line.starts_with("<4>") || line.starts_with("<6>")),
+        "{text}"
+    );
+    assert!(text.contains("<3>the new config is invalid"), "{text}");
+    assert!(
+        text.contains(&format!("<6>listening for the MTA address=inet:127.0.0.1:{}\n", ports.milter)),
+        "{text}"
+    );
+    assert!(text.contains("<6>listening for metrics address=127.0.0.1:"), "{text}");
 }
 
 fn prepare() -> Directory {

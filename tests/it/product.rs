@@ -184,7 +184,7 @@ fn exit_codes_and_where_things_are_said() {
 fn the_demonstration_shows_everything_and_leaves_what_it_is_asked_to() {
     let desk = Desk::new();
     let kept = desk.path("kept");
-    let output = postvakt().args(["demo", "--json", "--keep"]).arg(&kept).output().unwrap();
+    let output = postvakt().args(["demo", "--all", "--json", "--keep"]).arg(&kept).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let lines: Vec<Value> = String::from_utf8(output.stdout)
         .unwrap()
@@ -200,6 +200,45 @@ fn the_demonstration_shows_everything_and_leaves_what_it_is_asked_to() {
         .unwrap();
     let records = String::from_utf8(output.stdout).unwrap();
     assert_eq!(records.lines().count(), lines.len());
+}
+
+/// The eight mails are played over the wire as all others are, and what is expected of each is checked.
+#[test]
+fn the_demonstration_tells_a_story() {
+    let desk = Desk::new();
+    let output = postvakt().arg("demo").output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        output.status.success() && output.stderr.is_empty(),
+        "{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for sentence in [
+        "1  A citizen writes to the registrar, and gets a receipt.\n   → accepted; a receipt is queued\n",
+        "   → HELD; auto-forward: ",
+        "   → HELD; sensitive-data: ",
+        "4  She sends the same in an encrypted file. Its password goes by telephone.\n   → accepted\n",
+        "   → HELD; credentials: ",
+        "   → marked; spam: ",
+        "   → marked; lookalike-sender: ",
+        "   → marked; suspicious-attachment: ",
+        "\n8 mails: 2 accepted, 3 marked, 3 held; each has its record in the log.\n",
+        "Tack för ditt meddelande",
+        "postvakt demo --all",
+    ] {
+        assert!(said.contains(sentence), "{sentence}\n{said}");
+    }
+    // It is read in a terminal, and shows no identity number whole.
+    assert!(said.lines().all(|line| line.chars().count() <= 140) && !said.contains("811228-9874"), "{said}");
+    let kept = desk.path("kept");
+    let said = postvakt().args(["demo", "--keep"]).arg(&kept).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    let next = said.split("\nNext:\n").nth(1).unwrap();
+    for command in next.lines() {
+        let arguments = command.trim().strip_prefix("postvakt ").unwrap().split(' ');
+        let done = postvakt().args(arguments).output().unwrap();
+        assert!(done.status.success(), "{command}: {done:?}");
+    }
 }
 
 #[test]

@@ -194,6 +194,23 @@ fn first_word(text: &str) -> &str {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("")
 }
 
+/// Lines of the operational log are for people: a value is shown as itself (`%`), not in Rust's own form (`?`).
+#[test]
+fn no_line_of_the_log_has_a_value_in_rusts_form() {
+    let mut problems = Vec::new();
+    for source in sources("src") {
+        let mut inside = false;
+        for (at, line) in source.code() {
+            inside |= line.contains("tracing::") && line.contains("!(");
+            if inside && (line.contains("= ?") || line.contains(", ?") || line.contains("(?")) {
+                problems.push(format!("{}:{at}: {}", source.path, line.trim()));
+            }
+            inside &= !line.trim_end().ends_with(';');
+        }
+    }
+    fail_with(&problems);
+}
+
 #[test]
 fn inside_a_module_nothing_uses_what_uses_it() {
     let sources = sources("src");

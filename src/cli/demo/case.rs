@@ -94,8 +94,17 @@ pub struct Expect {
 impl Case {
     /// Every case, in the order of their names.
     pub fn all() -> anyhow::Result<Vec<Self>> {
+        Self::of(&CORPUS)
+    }
+
+    /// Those that tell what the program is for, in the order of their names.
+    pub fn story() -> anyhow::Result<Vec<Self>> {
+        Self::of(CORPUS.get_dir("story").context("the story is missing")?)
+    }
+
+    fn of(directory: &Dir<'static>) -> anyhow::Result<Vec<Self>> {
         let mut files: Vec<_> =
-            CORPUS.files().filter(|file| file.path().extension().is_some_and(|e| e == "toml")).collect();
+            directory.files().filter(|file| file.path().extension().is_some_and(|e| e == "toml")).collect();
         files.sort_by_key(|file| file.path());
         files.into_iter().map(Self::read).collect()
     }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use postvakt::mail::Direction;
-use postvakt::milter::listener::{self, BindError, HandedOver, Limits, Listen, ListenAddress, Listener};
+use postvakt::milter::listener::{
+    self, BindError, HandedOver, Limits, Listen, ListenAddress, Listener, SocketAccess,
+};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
@@ -16,11 +18,19 @@ use super::beyond::Sent;
 use super::player::Recorder;
 
 fn unix(path: &Path) -> Listen {
-    Listen { address: ListenAddress::Unix(path.to_owned()), direction: Some(Direction::Outbound) }
+    Listen {
+        address: ListenAddress::Unix(path.to_owned()),
+        direction: Some(Direction::Outbound),
+        access: SocketAccess::default(),
+    }
 }
 
 fn inet() -> Listen {
-    Listen { address: ListenAddress::Inet("127.0.0.1:0".parse().unwrap()), direction: None }
+    Listen {
+        address: ListenAddress::Inet("127.0.0.1:0".parse().unwrap()),
+        direction: None,
+        access: SocketAccess::default(),
+    }
 }
 
 fn bind(listen: &Listen) -> Result<Listener, BindError> {
@@ -55,6 +65,21 @@ async fn one_mail<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, begun: Sent
         letters.push(frame[0]);
     }
     letters
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_given_to_the_group_that_the_config_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("given.sock");
+    let of = |group: &str| SocketAccess { group: Some(group.to_owned()), mode: 0o666 };
+    let bound = bind(&Listen { access: of("nogroup"), ..unix(&path) }).unwrap();
+    let file = path.metadata().unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o666);
+    let group = std::process::Command::new("stat").args(["-c", "%G"]).arg(&path).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&group.stdout), "nogroup\n");
+    drop(bound);
+    let refused = bind(&Listen { access: of("no-such-group"), ..unix(&path) }).unwrap_err().to_string();
+    assert!(refused.contains("cannot be given to the group no-such-group") && !path.exists(), "{refused}");
 }
 
 #[tokio::test]
@@ -99,7 +124,7 @@ async fn sockets_that_cannot_be_bound() {
     assert!(matches!(bind(&unix(&path)), Err(BindError::InUse { .. })));
     drop(bound);
     let bound = bind(&inet()).unwrap();
-    let again = Listen { address: bound.address().clone(), direction: None };
+    let again = Listen { address: bound.address().clone(), direction: None, access: SocketAccess::default() };
     assert!(matches!(bind(&again), Err(BindError::InUse { .. })));
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -58,6 +58,7 @@ pub(crate) struct Dns {
     pub(crate) address: String,
     zone: Zone,
     asked: Arc<AtomicUsize>,
+    silent: Arc<AtomicBool>,
 }
 
 impl Dns {
@@ -65,8 +66,8 @@ impl Dns {
     pub(crate) fn start(records: &[(&str, &str)]) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap().to_string();
-        let (zone, asked): (Zone, Arc<AtomicUsize>) = Default::default();
-        let dns = Self { address, zone: zone.clone(), asked: asked.clone() };
+        let (zone, asked, silent): (Zone, Arc<AtomicUsize>, Arc<AtomicBool>) = Default::default();
+        let dns = Self { address, zone: zone.clone(), asked: asked.clone(), silent: silent.clone() };
         for (name, text) in records {
             let mut zone = dns.zone.lock().unwrap();
             zone.entry(name.to_lowercase()).or_default().push(Record::Text((*text).to_owned()));
@@ -75,6 +76,9 @@ impl Dns {
             let mut packet = [0; 4096];
             while let Ok((length, client)) = socket.recv_from(&mut packet) {
                 asked.fetch_add(1, Ordering::Relaxed);
+                if silent.load(Ordering::Relaxed) {
+                    continue;
+                }
                 if let Some(answer) = answer(&packet[..length], &zone.lock().unwrap()) {
                     socket.send_to(&answer, client).unwrap();
                 }
@@ -91,6 +95,11 @@ impl Dns {
     /// Puts records into the zone, in place of those that the name had.
     pub(crate) fn put(&self, name: &str, records: Vec<Record>) {
         self.zone.lock().unwrap().insert(name.to_lowercase(), records);
+    }
+
+    /// From now on it answers nothing, or again everything.
+    pub(crate) fn keep_silent(&self, silent: bool) {
+        self.silent.store(silent, Ordering::Relaxed);
     }
 
     /// How often it was asked.

@@ -111,7 +111,8 @@ fn spam_is_accepted_or_marked_and_nothing_else() {
         .map(|_| {
             let (mode, doubt) = (random.of(&modes), random.of(&["pass", "mark"]));
             let keys = random.of(&["", "subject_tag = \"[X]\"\n", "headers_only = [\"@exempelby.se\"]\n"]);
-            config(&format!("[rules.spam]\nmode = \"{mode}\"\ndoubt = \"{doubt}\"\n{keys}")).unwrap()
+            config(&format!("[authentication]\n[rules.spam]\nmode = \"{mode}\"\ndoubt = \"{doubt}\"\n{keys}"))
+                .unwrap()
         })
         .collect();
     let organisation = configs[0].organisation.clone();
@@ -139,7 +140,10 @@ fn no_config_gives_spam_more_than_a_mark() {
         "on_unknown = \"tempfail\"",
         "on_unknown = \"hold\"",
     ] {
-        assert!(config(&format!("[rules.spam]\nmode = \"enforce\"\n{more}\n")).is_none(), "{more}");
+        assert!(
+            config(&format!("[authentication]\n[rules.spam]\nmode = \"enforce\"\n{more}\n")).is_none(),
+            "{more}"
+        );
     }
     let marks_alone = |id: &str| ALL.iter().find(|spec| spec.id == id).unwrap().menu.words() == ["mark"];
     assert!(marks_alone("spam"));

@@ -7,9 +7,19 @@ use tokio::time::Instant;
 
 use crate::limits;
 
-/// The state of one scanner.
-#[derive(Debug, Default)]
-pub(super) struct Breaker(Mutex<State>);
+/// The state of one scanner, or of the DNS.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    /// Failures in a row that open it.
+    failures_at_most: u32,
+    state: Mutex<State>,
+}
+
+impl Default for Breaker {
+    fn default() -> Self {
+        Self::after(limits::SCAN_FAILURES)
+    }
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -26,9 +36,19 @@ pub(super) enum Change {
 }
 
 impl Breaker {
+    /// One that opens after so many failures in a row.
+    pub(super) fn after(failures: u32) -> Self {
+        Self { failures_at_most: failures, state: Mutex::default() }
+    }
+
+    /// Whether somebody was found out of order and has not answered since.
+    pub(super) fn is_open(&self) -> bool {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).open_until.is_some()
+    }
+
     /// Whether the scanner may be asked. The one that tries after a pause begins the next pause for all others.
     pub(super) fn admits(&self, now: Instant) -> bool {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         match state.open_until {
             None => true,
             Some(until) if until <= now => {
@@ -41,14 +61,14 @@ impl Breaker {
 
     /// Takes note of how it went.
     pub(super) fn settle(&self, answered: bool, now: Instant) -> Change {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let was_open = state.open_until.is_some();
         if answered {
             *state = State::default();
             return if was_open { Change::Closed } else { Change::None };
         }
         state.failures = state.failures.saturating_add(1);
-        if state.failures < limits::SCAN_FAILURES {
+        if state.failures < self.failures_at_most {
             return Change::None;
         }
         state.open_until = Some(now + limits::SCAN_PAUSE);
