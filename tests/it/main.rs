@@ -24,6 +24,7 @@ mod fuzz;
 mod heads;
 mod incoming;
 mod init;
+mod installed;
 mod lab;
 mod mail_cases;
 mod minimise;
