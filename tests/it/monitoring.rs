@@ -13,7 +13,10 @@ fn read(name: &str) -> String {
 /// The names of metrics in a text: ours, and those of the process.
 fn metrics(text: &str) -> Vec<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-    words.filter(|word| word.starts_with("postvakt_") || word.starts_with("process_")).collect()
+    words
+        .filter(|word| !word.contains(|c: char| c.is_ascii_uppercase()))
+        .filter(|word| word.starts_with("postvakt_") || word.starts_with("process_"))
+        .collect()
 }
 
 /// Whether the program declares the metric. Each name stands in one file, as a literal.

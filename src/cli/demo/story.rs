@@ -21,7 +21,7 @@ pub(super) fn print(
 ) -> anyhow::Result<()> {
     for (number, played) in played.iter().enumerate() {
         writeln!(out, "{}  {}", number + 1, played.case.sheet.about)?;
-        writeln!(out, "   → {}", outcome(played))?;
+        writeln!(out, "   → {}", wrapped(&outcome(played)))?;
     }
     let count = |verdict: &str| played.iter().filter(|played| played.verdict() == verdict).count();
     let sums: Vec<String> = Outcome::ALL
@@ -58,6 +58,27 @@ pub(super) fn print(
     }
     Ok(())
 }
+
+/// A text in lines of a terminal's usual width, the later ones indented.
+fn wrapped(text: &str) -> String {
+    let (mut lines, mut width) = (String::new(), 0);
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            lines.push_str("\n     ");
+            width = 0;
+        } else if width > 0 {
+            lines.push(' ');
+            width += 1;
+        }
+        lines.push_str(word);
+        width += length;
+    }
+    lines
+}
+
+/// Characters of a line behind its indent.
+const WIDTH: usize = 90;
 
 /// The verdict, what was found, and what was done about it.
 fn outcome(played: &Played) -> String {
