@@ -449,6 +449,8 @@ pub const HEADS_END_TIME: Duration = Duration::from_secs(5);
 /// Tree heads that wait for their copy's place to be there again; at one in five minutes a month. They stay beside the
 /// log in any case.
 pub const HEADS_WAITING: usize = 10_000;
+/// Processes above a command that are looked through for where its terminal was reached from.
+pub const ANCESTORS: usize = 16;
 /// Days that one search for operation covers where the config does not say: a year and a day. Whoever asks since when a
 /// sender is refused asks for months.
 pub const OPERATION_DAYS: u32 = 366;

@@ -97,16 +97,7 @@ enum LogCommand {
         command: retention::Command,
     },
     /// Show who accessed the log, what, when and why.
-    Access {
-        /// Start of the period.
-        #[arg(long, value_name = "T")]
-        since: Option<String>,
-        /// End of the period. A date includes that whole day.
-        #[arg(long, value_name = "T")]
-        until: Option<String>,
-        #[command(flatten)]
-        reason: Reason,
-    },
+    Access(accesses::Args),
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -270,9 +261,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::Decision { command } => register::decision(command, context),
         LogCommand::Retention { command } => retention::retention(command, context),
         LogCommand::LegalHold { command } => register::hold(command, context),
-        LogCommand::Access { since, until, reason } => {
-            accesses::list(past(since.as_deref(), until.as_deref(), config)?, reason, context)
-        }
+        LogCommand::Access(args) => accesses::list(args, context),
     }
 }
 

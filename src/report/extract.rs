@@ -34,18 +34,19 @@ pub fn looks(session: &Session, person: &[Party], zone: &TimeZone) -> Result<Vec
     let register = session.register()?;
     let mut looks = Vec::new();
     for done in session.accesses(None, None)? {
-        let shown = done.result.as_ref().is_none_or(|(rows, _)| *rows > 0);
-        let refused = !done.access.refused.is_empty();
-        if !shown || refused || done.n == session.number() || !names_people(&done) {
-            continue;
-        }
-        if session.showed(&done, person) {
+        if done.n != session.number() && showed(session, &done, person) {
             let (time, verb) = (local(done.access.time, zone), done.access.verb.clone());
             let (purpose, decision) = why(&done.access, person, &register);
             looks.push(Look { time, verb, purpose, decision });
         }
     }
     Ok(looks)
+}
+
+/// Whether an access named the person or showed a record of theirs, as far as can be told.
+pub fn showed(session: &Session, done: &Done, person: &[Party]) -> bool {
+    let shown = done.result.as_ref().is_none_or(|(rows, _)| *rows > 0);
+    shown && done.access.refused.is_empty() && names_people(done) && session.showed(done, person)
 }
 
 /// What for, and by which decision or request. Who else asked about their own mail is not told.

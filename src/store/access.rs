@@ -111,6 +111,8 @@ pub struct Entry {
     pub kind: String,
     /// What it tells, as JSON.
     pub body: String,
+    /// Not before this was it written, whatever its own time says: entries that were written before it say so.
+    pub registered: Timestamp,
 }
 
 impl Entry {
@@ -182,6 +184,8 @@ pub struct Done {
     pub n: u64,
     /// The access.
     pub access: Access,
+    /// When it was registered: its time, or that of a newer entry that stands before it.
+    pub registered: Timestamp,
     /// Rows shown and how it ended; absent where it was refused, still goes on, or was broken off.
     pub result: Option<(u64, String)>,
 }
@@ -196,7 +200,8 @@ impl Done {
             query: entry.body,
             ..Access::default()
         };
-        Self { n: entry.n, access, result: Some((0, "done".to_owned())) }
+        let (n, registered) = (entry.n, entry.registered);
+        Self { n, access, registered, result: Some((0, "done".to_owned())) }
     }
 }
 
@@ -296,7 +301,15 @@ impl AccessLog {
             let wanted = |entry: &rusqlite::Result<Entry>| {
                 entry.as_ref().map_or(true, |entry| kinds.iter().any(|kind| kind.as_str() == entry.kind))
             };
-            statement.query_map([], entry)?.filter(wanted).collect()
+            let mut newest = Timestamp::MIN;
+            let registered = |entry: rusqlite::Result<Entry>| {
+                let entry = entry?;
+                // The clock was set, and this says to what.
+                let is_step = entry.kind == Kind::Clock.as_str();
+                newest = if is_step { entry.time } else { newest.max(entry.time) };
+                Ok(Entry { registered: newest, ..entry })
+            };
+            statement.query_map([], entry)?.map(registered).filter(wanted).collect()
         };
         list().map_err(|source| self.failed(source))
     }
@@ -321,7 +334,8 @@ impl AccessLog {
         let mut done: Vec<Done> = Vec::new();
         for entry in self.entries(&[Kind::Access, Kind::Result])? {
             if let Some(access) = entry.read::<Access>(Kind::Access) {
-                done.push(Done { n: entry.n, access: Access { time: entry.time, ..access }, result: None });
+                let (n, registered) = (entry.n, entry.registered);
+                done.push(Done { n, access: Access { time: entry.time, ..access }, registered, result: None });
             } else if let Some(ended) = entry.read::<Ended>(Kind::Result)
                 && let Ok(at) = done.binary_search_by_key(&ended.access, |done| done.n)
                 && let Some(done) = done.get_mut(at)
@@ -330,8 +344,8 @@ impl AccessLog {
             }
         }
         done.retain(|done| {
-            since.is_none_or(|since| done.access.time >= since)
-                && until.is_none_or(|until| done.access.time < until)
+            since.is_none_or(|since| done.registered >= since)
+                && until.is_none_or(|until| done.registered < until)
         });
         Ok(done)
     }
@@ -346,7 +360,8 @@ impl AccessLog {
         let is_deed = |kind: &Kind| !matches!(kind, Kind::Access | Kind::Result | Kind::Outcomes);
         let deeds: Vec<Kind> = Kind::ALL.into_iter().filter(is_deed).collect();
         let during = |entry: &Entry| {
-            since.is_none_or(|since| entry.time >= since) && until.is_none_or(|until| entry.time < until)
+            since.is_none_or(|since| entry.registered >= since)
+                && until.is_none_or(|until| entry.registered < until)
         };
         done.extend(self.entries(&deeds)?.into_iter().filter(during).map(Done::deed));
         done.sort_by_key(|done| done.n);
@@ -430,9 +445,11 @@ fn append(
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    let time = Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN);
     Ok(Entry {
         n: row.get::<_, i64>(0)?.unsigned_abs(),
-        time: Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN),
+        time,
+        registered: time,
         kind: row.get(2)?,
         body: row.get(3)?,
     })
@@ -477,7 +494,7 @@ mod tests {
             time: "2026-08-21T11:05:09Z".parse().unwrap(),
             reader: Reader::of_unix(
                 Via::CommandLine,
-                Unix { uid: 0, user: "root".into(), login: String::new() },
+                Unix { user: "root".into(), ..Unix::default() },
             ),
             verb: "search".into(),
             query: "{}".into(),

@@ -32,7 +32,7 @@ pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
                 time: jiff::Timestamp::UNIX_EPOCH,
                 reader: Reader::of_unix(
                     Via::CommandLine,
-                    Unix { uid: row.get(1)?, user: row.get(2)?, login: row.get(3)? },
+                    Unix { uid: row.get(1)?, user: row.get(2)?, login: row.get(3)?, ..Unix::default() },
                 ),
                 verb: row.get(4)?,
                 query: row.get(5)?,

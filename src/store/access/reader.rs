@@ -4,6 +4,8 @@ use std::fs;
 
 use serde::{Deserialize, Serialize};
 
+use crate::limits;
+
 /// Who reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Written")]
@@ -35,7 +37,7 @@ pub enum Via {
 }
 
 /// The user of a process.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Unix {
     /// The user id.
     pub uid: u32,
@@ -43,6 +45,20 @@ pub struct Unix {
     pub user: String,
     /// Who logged in, where that is known (`/proc/self/loginuid`): `sudo` does not change it.
     pub login: String,
+    /// The process. Older entries have none, nor what follows.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pid: u32,
+    /// Its terminal.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub tty: String,
+    /// From where the terminal was reached: addresses and ports, as sshd tells.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub ssh: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's way to call it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What stands in an entry. The first form had `uid`, `user` and `login` alone.
@@ -56,12 +72,15 @@ struct Written {
     uid: Option<u32>,
     user: String,
     login: String,
+    pid: u32,
+    tty: String,
+    ssh: String,
 }
 
 impl From<Written> for Reader {
     fn from(written: Written) -> Self {
-        let Written { via, subject, name, role, uid, user, login } = written;
-        let unix = uid.map(|uid| Unix { uid, user, login });
+        let Written { via, subject, name, role, uid, user, login, pid, tty, ssh } = written;
+        let unix = uid.map(|uid| Unix { uid, user, login, pid, tty, ssh });
         let subject = subject.unwrap_or_else(|| unix.as_ref().map_or_else(|| "?".to_owned(), Unix::subject));
         Self { via, subject, name, role, unix }
     }
@@ -99,13 +118,42 @@ impl Reader {
         // Absent without audit in the kernel; 4294967295 for a process that no login started.
         let login = fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
         let login = login.filter(|uid| *uid != u32::MAX).map(|uid| name_of(&users, uid)).unwrap_or_default();
-        Self::of_unix(via, Unix { uid, user: name_of(&users, uid), login })
+        let (user, pid) = (name_of(&users, uid), std::process::id());
+        Self::of_unix(via, Unix { uid, user, login, pid, tty: terminal(), ssh: connection(pid) })
     }
 
     /// The user of the process where they differ from who logged in, as `root` after `sudo`.
     pub fn acting_as(&self) -> Option<&str> {
         self.unix.as_ref().map(|unix| unix.user.as_str()).filter(|user| *user != self.subject)
     }
+}
+
+/// The terminal of this process; empty where it has none.
+fn terminal() -> String {
+    let of = |number: u8| fs::read_link(format!("/proc/self/fd/{number}")).ok();
+    let is_terminal = |path: &String| path.starts_with("/dev/pts/") || path.starts_with("/dev/tty");
+    let names = (0..=2).filter_map(of).map(|path| path.to_string_lossy().into_owned());
+    names.into_iter().find(is_terminal).unwrap_or_default()
+}
+
+/// `SSH_CONNECTION` of this process or of the nearest one above it that has it: `sudo` takes it out.
+fn connection(pid: u32) -> String {
+    let mut pid = pid;
+    for _ in 0..limits::ANCESTORS {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let mut variables = environment.split(|octet| *octet == 0);
+        if let Some(found) = variables.find_map(|variable| variable.strip_prefix(b"SSH_CONNECTION=")) {
+            return String::from_utf8_lossy(found).into_owned();
+        }
+        // `pid (name) state ppid`; the name may hold anything, also brackets.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        match parent {
+            Some(parent) if parent > 1 => pid = parent,
+            _ => break,
+        }
+    }
+    String::new()
 }
 
 /// The user's name in `passwd(5)`, or the number where another service knows the name.
@@ -130,7 +178,7 @@ mod tests {
     fn readers_of_either_form_are_read() {
         let read = |text: &str| serde_json::from_str::<Reader>(text).unwrap();
         let old = read(r#"{"uid":0,"user":"root","login":"anna","verb":"search"}"#);
-        let unix = Unix { uid: 0, user: "root".into(), login: "anna".into() };
+        let unix = Unix { user: "root".into(), login: "anna".into(), ..Unix::default() };
         assert_eq!(old, Reader::of_unix(Via::CommandLine, unix));
         assert_eq!((old.subject.as_str(), old.acting_as()), ("anna", Some("root")));
         let text = serde_json::to_string(&old).unwrap();
@@ -139,6 +187,12 @@ mod tests {
             r#"{"via":"command-line","subject":"anna","name":"","role":"","uid":0,"user":"root","login":"anna"}"#
         );
         assert_eq!(read(&text), old);
+        let ssh = "192.0.2.7 50000 192.0.2.1 22".to_owned();
+        let more = Unix { pid: 4711, tty: "/dev/pts/3".into(), ssh, ..old.unix.clone().unwrap() };
+        let more = Reader::of_unix(Via::CommandLine, more);
+        assert_eq!(read(&serde_json::to_string(&more).unwrap()), more);
+        let own = Reader::of_this_process(Via::CommandLine).unix.unwrap();
+        assert_eq!(own.pid, std::process::id());
         let console = Reader {
             via: Via::Console,
             subject: "anna.andersson@exempelby.se".into(),
