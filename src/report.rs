@@ -2,9 +2,12 @@
 //! any front end may show it.
 
 mod chart;
+pub mod document;
 pub mod extract;
+pub mod follow_up;
 pub mod forwarders;
 pub mod model;
 pub mod page;
 pub mod period;
+pub mod protocol;
 pub mod sample;

@@ -5,6 +5,7 @@ mod export;
 mod extract;
 mod forwarders;
 mod moment;
+mod protocol;
 mod register;
 mod report;
 mod retention;
@@ -120,6 +121,8 @@ enum Report {
     Month(report::Args),
     /// Report of a quarter.
     Quarter(report::Args),
+    /// Follow-up of a quarter: accesses to the log, decisions, legal holds, retention runs, clock steps, and a sample.
+    FollowUp(protocol::FollowUp),
 }
 
 /// What is searched for.
@@ -252,6 +255,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::Report { report: Report::Quarter(args_of) } => {
             report::run(args_of, Length::Quarter, context)
         }
+        LogCommand::Report { report: Report::FollowUp(args) } => protocol::run_follow_up(args, context),
         LogCommand::Sample(sample) => sample::run(sample, context),
         LogCommand::SubjectExtract(extract) => extract::run(extract, context),
         LogCommand::Verify(verify) => verify.run(args.store.as_deref(), Some(config), args.json, context.out),

@@ -60,6 +60,12 @@ pub fn access(verb: &str) -> &str {
         "subject-extract" => "Registerutdrag",
         "retention" => "Gallring",
         "verify" => "Kontroll",
+        "show" => "Visning av ett mejl",
+        "receipts list" => "Lista över kvitton",
+        "receipts show" => "Visning av ett kvitto",
+        "retention protocol" => "Gallringsprotokoll",
+        "decisions" => "Lista över beslut",
+        "holds" => "Lista över bevaranden",
         other => other,
     }
 }

@@ -33,10 +33,12 @@ pub enum Template {
     FormerLogRow,
     /// The report of a period.
     Report,
+    /// A document to be signed.
+    Document,
 }
 
 impl Template {
-    const ALL: [(Self, &'static str); 8] = [
+    const ALL: [(Self, &'static str); 9] = [
         (Self::Head, include_str!("pages/head.html")),
         (Self::LogHead, include_str!("pages/log-head.html")),
         (Self::LogRow, include_str!("pages/log-row.html")),
@@ -45,6 +47,7 @@ impl Template {
         (Self::FormerLogHead, include_str!("pages/former-log-head.html")),
         (Self::FormerLogRow, include_str!("pages/former-log-row.html")),
         (Self::Report, include_str!("pages/report.html")),
+        (Self::Document, include_str!("pages/document.html")),
     ];
 
     fn name(self) -> String {

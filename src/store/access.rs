@@ -335,7 +335,12 @@ impl AccessLog {
         for entry in self.entries(&[Kind::Access, Kind::Result])? {
             if let Some(access) = entry.read::<Access>(Kind::Access) {
                 let (n, registered) = (entry.n, entry.registered);
-                done.push(Done { n, access: Access { time: entry.time, ..access }, registered, result: None });
+                done.push(Done {
+                    n,
+                    access: Access { time: entry.time, ..access },
+                    registered,
+                    result: None,
+                });
             } else if let Some(ended) = entry.read::<Ended>(Kind::Result)
                 && let Ok(at) = done.binary_search_by_key(&ended.access, |done| done.n)
                 && let Some(done) = done.get_mut(at)
@@ -492,10 +497,7 @@ mod tests {
     fn access(purpose: &str) -> Access {
         Access {
             time: "2026-08-21T11:05:09Z".parse().unwrap(),
-            reader: Reader::of_unix(
-                Via::CommandLine,
-                Unix { user: "root".into(), ..Unix::default() },
-            ),
+            reader: Reader::of_unix(Via::CommandLine, Unix { user: "root".into(), ..Unix::default() }),
             verb: "search".into(),
             query: "{}".into(),
             purpose: purpose.into(),

@@ -155,6 +155,16 @@ pub fn taken(plan: &Plan) -> Vec<Taken> {
         .collect()
 }
 
+/// How many records of what goes each period governed.
+pub fn counts(plan: &Plan) -> Vec<u64> {
+    let going = plan.months.iter().filter(|planned| !planned.waits);
+    going.fold(Vec::new(), |mut sum, planned| {
+        sum.resize(planned.by_period.len().max(sum.len()), 0);
+        sum.iter_mut().zip(&planned.by_period).for_each(|(sum, more)| *sum += more);
+        sum
+    })
+}
+
 /// Takes what is planned. `run` is the number of the entry in the access log that tells of it.
 pub fn run(
     directory: &Path,

@@ -5,6 +5,7 @@
 //! is durable alone, so they never say more than the log holds; a log that holds less than they say was tampered with
 //! or restored from an older copy.
 
+mod named;
 pub(super) mod places;
 
 use std::fs;
@@ -114,6 +115,7 @@ impl HeadSigner {
             }
         };
         if grown.agrees && grown.tree.size() > 0 {
+            self.tell(&grown);
             let (origin, time) = (heads::access_origin(&self.node, grown.epoch.number), (self.clock)());
             self.publish(&TreeHead { origin, size: grown.tree.size(), root: grown.tree.root(), time });
             self.accesses = Some(grown);
@@ -127,6 +129,26 @@ impl HeadSigner {
             if let Err(error) = access::epoch::look_through(&self.directory, &self.node, &self.settings) {
                 tracing::error!(%error, "the access log cannot begin a new epoch");
             }
+        }
+    }
+
+    /// Tells the system's log of the accesses that name a person and are not covered by a head yet: each once, also those that
+    /// were made while the server was stopped.
+    fn tell(&mut self, grown: &Grown) {
+        if !self.places.has_syslog() {
+            return;
+        }
+        let known = self.accesses.as_ref().filter(|known| known.epoch == grown.epoch).map(|known| known.last);
+        let signed = || {
+            let heads = heads::of_accesses(&self.directory, &self.settings, &self.node);
+            let own = heads.iter().rev().find(|(epoch, _)| *epoch == grown.epoch.number);
+            let (_, head) = own?;
+            access::epoch::entry_at(&self.directory, grown.epoch, head.size).ok().flatten()
+        };
+        let after = known.or_else(signed).unwrap_or(grown.epoch.after);
+        match named::lines(&self.directory, after, grown) {
+            Ok(lines) => lines.iter().for_each(|line| self.places.tell(line)),
+            Err(error) => tracing::warn!(%error, "cannot tell the system's log of accesses"),
         }
     }
 

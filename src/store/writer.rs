@@ -72,6 +72,7 @@ impl Writer {
         let mut written = 0;
         let (mut head_wanted, mut look_wanted) = (false, false);
         self.measure_space();
+        self.begin_epoch();
         while queue.blocking_recv_many(&mut messages, limits::STORE_BATCH) > 0 {
             for message in messages.drain(..) {
                 match message {
@@ -168,6 +169,19 @@ impl Writer {
             }
         }
         Ok(first)
+    }
+
+    /// Begins a new epoch with its file and a head, before any mail comes: a log that was restored and stopped again then says
+    /// that it went on.
+    fn begin_epoch(&mut self) {
+        if self.about.epoch == 1 || self.tree.size() > 0 {
+            return;
+        }
+        match self.open_file() {
+            Ok(()) => self.make_head(),
+            // The first mail tries again, and is deferred if it fails too.
+            Err(error) => tracing::error!(%error, "cannot begin the new epoch of the log"),
+        }
     }
 
     /// Opens the file of the month, once.

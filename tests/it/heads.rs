@@ -96,6 +96,13 @@ fn a_letter_and_the_systems_log_prove_what_the_log_was() {
     });
     assert_eq!((&sent["kind"], &sent["recipient"]), (&"notice".into(), &KEEPER.into()), "{sent}");
 
+    // The system's log is told of each access that names a person, and of no other.
+    lab.postvakt.search(&["--recipient", TO]);
+    lab.postvakt.search(&["--subject", "bygglov"]);
+    let named = format!("{{\"recipient\":\"{TO}\"}}; decision \"test of the log\"");
+    until(&named, &syslog.file, || syslog.file.text().contains(&named).then_some(()));
+    assert!(!syslog.file.text().contains("bygglov"));
+
     // A second one within a day would be noise; the system's log has the newer head.
     lab.outside().send(FROM, &[TO], &message(FROM, TO, "Komplettering", ""));
     lab.postvakt.signal(Signal::TERM);

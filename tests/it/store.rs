@@ -8,6 +8,7 @@ mod damage;
 mod earlier;
 mod exports;
 mod faults;
+mod followed;
 mod forwarders;
 mod index;
 mod outbox;

@@ -8,8 +8,8 @@ use super::{Context, past};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::{Done, Reader};
 use crate::report::extract::showed;
+use crate::store::access::{Done, Reader};
 use crate::store::query::Party;
 use crate::store::session::{Reason, Request, Session};
 
@@ -81,9 +81,10 @@ impl Args {
             let all = [Some(access.decision.as_str()), Some(access.request.as_str())];
             own.iter().chain(&all).flatten().any(|text| same(wanted, text))
         };
-        self.by.as_ref().is_none_or(|by| {
-            same(by, &access.reader.subject) || user.is_some_and(|user| same(by, user))
-        }) && self.verb.as_ref().is_none_or(|verb| same(verb, &access.verb))
+        self.by
+            .as_ref()
+            .is_none_or(|by| same(by, &access.reader.subject) || user.is_some_and(|user| same(by, user)))
+            && self.verb.as_ref().is_none_or(|verb| same(verb, &access.verb))
             && self.decision.as_ref().is_none_or(reference)
     }
 }

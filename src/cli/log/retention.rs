@@ -7,19 +7,21 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
-use super::{Context, YES, told};
+use super::{Context, YES, protocol, told};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
 use crate::store::access::{AccessLog, Kind, Period, Retention};
 use crate::store::query::Query;
 use crate::store::register::Register;
-use crate::store::retention::{Locks, Plan, Rules, plan, run, taken};
+use crate::store::retention::{Locks, Plan, Rules, counts, plan, run, taken};
 use crate::store::session::{Reason, Request};
 
 /// What is done.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    /// Protocol of a retention run, as a page to be signed and filed.
+    Protocol(protocol::Args),
     /// Show which records are due for deletion. Changes nothing.
     Plan,
     /// Delete the records that are due by a decision of the config (irreversible).
@@ -38,12 +40,15 @@ pub(super) enum Command {
 
 /// Runs it.
 pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    if let Command::Protocol(args) = command {
+        return protocol::run(args, context);
+    }
     let Context { directory, config, json, .. } = *context;
     let mut log = AccessLog::open(directory)?;
     let register = Register::read(&log)?;
     let now = Timestamp::now();
     let decision = match command {
-        Command::Plan => None,
+        Command::Plan | Command::Protocol(_) => None,
         Command::Run { decision, .. } => Some(decision.trim()),
     };
     let rules = Rules {
@@ -79,6 +84,7 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
         reader: gate.reader.clone(),
         decision: decision.trim().to_owned(),
         config: config.hash.clone(),
+        counts: counts(&planned),
         periods: config.store.retention.iter().map(Period::of).collect(),
         files,
     };

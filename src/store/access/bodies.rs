@@ -115,6 +115,9 @@ pub struct Retention {
     /// Every period by which records were judged.
     #[serde(default)]
     pub periods: Vec<Period>,
+    /// How many records each period governed, in their order. Older entries do not say.
+    #[serde(default)]
+    pub counts: Vec<u64>,
     /// What it took from each month.
     pub files: Vec<Taken>,
 }

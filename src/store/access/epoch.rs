@@ -76,6 +76,18 @@ fn last(connection: &Connection) -> rusqlite::Result<u64> {
         .map(i64::unsigned_abs)
 }
 
+/// The number of the entry that is the last one of an epoch's tree when it has `size` leaves.
+pub(in crate::store) fn entry_at(directory: &Path, epoch: Epoch, size: u64) -> rusqlite::Result<Option<u64>> {
+    let Some(connection) = open_to_read(directory)? else { return Ok(None) };
+    let (mut left, mut at) = (size, None);
+    leaves(&connection, epoch.after, |n, _| {
+        left = left.saturating_sub(1);
+        at = Some(n);
+        left > 0
+    })?;
+    Ok(at.filter(|_| size > 0))
+}
+
 /// The leaves of the entries after a number, in order.
 fn leaves(
     connection: &Connection,

@@ -67,6 +67,13 @@ impl Query {
         Some(query)
     }
 
+    /// Whether it names a person, inside or outside, by an address, a part of one, or a login.
+    pub fn is_of_a_person(&self) -> bool {
+        let parties = self.sender.iter().chain(&self.recipient).chain(&self.from).chain(&self.person);
+        let mut addresses = parties.filter(|party| matches!(party, Party::Address(_)));
+        addresses.next().is_some() || self.name.is_some() || self.user.is_some()
+    }
+
     /// Whether it names one of these parties itself.
     pub fn names(&self, persons: &[Party]) -> bool {
         let named = self.sender.iter().chain(&self.recipient).chain(&self.from).chain(&self.person);

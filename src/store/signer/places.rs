@@ -36,7 +36,15 @@ pub(in crate::store) struct Places {
 /// A place that gets each head.
 struct Copies {
     to: To,
-    waiting: VecDeque<Note>,
+    waiting: VecDeque<Waiting>,
+}
+
+/// What waits for a place.
+enum Waiting {
+    /// A head.
+    Head(Note),
+    /// An access to a person's mail, on one line.
+    Access(String),
 }
 
 enum To {
@@ -71,14 +79,23 @@ impl Places {
 
     /// Has a head wait for all of them.
     pub(super) fn add(&mut self, head: &TreeHead, note: &Note) {
-        for Copies { waiting, .. } in &mut self.copies {
-            waiting.push_back(note.clone());
-            if waiting.len() > limits::HEADS_WAITING {
-                waiting.pop_front();
-            }
+        for copies in &mut self.copies {
+            copies.wait(Waiting::Head(note.clone()));
         }
         if let Some(mailbox) = &mut self.mailbox {
             mailbox.newest.insert(head.origin.clone(), (head.clone(), note.clone()));
+        }
+    }
+
+    /// Whether the system's log is one of them.
+    pub(super) fn has_syslog(&self) -> bool {
+        self.copies.iter().any(|copies| matches!(copies.to, To::Syslog(_)))
+    }
+
+    /// Has the system's log told of an access.
+    pub(super) fn tell(&mut self, line: &str) {
+        for copies in self.copies.iter_mut().filter(|copies| matches!(copies.to, To::Syslog(_))) {
+            copies.wait(Waiting::Access(line.to_owned()));
         }
     }
 
@@ -90,13 +107,25 @@ impl Places {
 }
 
 impl Copies {
+    fn wait(&mut self, what: Waiting) {
+        self.waiting.push_back(what);
+        if self.waiting.len() > limits::HEADS_WAITING {
+            self.waiting.pop_front();
+        }
+    }
+
     fn copy(&mut self) {
-        while let Some(note) = self.waiting.front() {
-            let (to, path, copied) = match &self.to {
-                To::File(path) => ("file", path, append(path, note)),
-                To::Syslog(path) => ("syslog", path, log(path, note)),
+        while let Some(what) = self.waiting.front() {
+            let (to, path, copied) = match (&self.to, what) {
+                (To::File(path), Waiting::Head(note)) => ("file", path, append(path, note)),
+                // A file of heads has nothing else.
+                (To::File(path), Waiting::Access(_)) => ("file", path, Ok(())),
+                (To::Syslog(path), Waiting::Head(note)) => ("syslog", path, log(path, &note.line())),
+                (To::Syslog(path), Waiting::Access(line)) => ("syslog", path, log(path, line)),
             };
-            count(to, copied.is_ok());
+            if matches!(what, Waiting::Head(_)) {
+                count(to, copied.is_ok());
+            }
             if let Err(error) = copied {
                 tracing::warn!(to, path = %path.display(), %error, "cannot copy the tree heads; will retry");
                 return;
@@ -108,11 +137,11 @@ impl Copies {
 
 /// Tells the system's log, in the form that programs on its own host use: RFC 3164 without a host. It is not waited
 /// for: one that takes nothing now gets it at the next look.
-fn log(path: &Path, note: &Note) -> io::Result<()> {
+fn log(path: &Path, text: &str) -> io::Result<()> {
     let socket = UnixDatagram::unbound()?;
     socket.set_nonblocking(true)?;
     let time = Timestamp::now().to_zoned(TimeZone::system()).strftime("%b %e %H:%M:%S").to_string();
-    let line = format!("<{PRIORITY}>{time} postvakt[{}]: {}", std::process::id(), note.line());
+    let line = format!("<{PRIORITY}>{time} postvakt[{}]: {text}", std::process::id());
     socket.send_to(line.as_bytes(), path).map(drop)
 }
 

@@ -1,0 +1,85 @@
+//! The protocol of a retention run (gallringsprotokoll): by which decision what was deleted, when and by whom.
+
+use super::document::{Document, Table};
+use crate::config::Config;
+use crate::export::html::made;
+use crate::store::access::{Done, Period, Retention};
+
+/// The protocol of the run that the entry `n` of the access log tells of; `None` where it tells of none.
+pub fn protocol(deeds: &[Done], n: u64, config: &Config) -> Option<Document> {
+    let entry = deeds.iter().find(|entry| entry.n == n)?;
+    let run: Retention = serde_json::from_str(&entry.access.query).ok()?;
+    let zone = &config.time_zone;
+    let own = |period: &&Period| period.decision == run.decision;
+    let authorities: Vec<&str> =
+        run.periods.iter().filter(own).map(|period| period.authority.as_str()).collect();
+    let records: u64 = run.files.iter().map(|file| file.records).sum();
+    let months = match (run.files.first(), run.files.last()) {
+        (Some(first), Some(last)) if first.month != last.month => {
+            format!("{} till {}", first.month, last.month)
+        }
+        (Some(only), _) => only.month.clone(),
+        (None, _) => "inga".to_owned(),
+    };
+    let who = |entry: &Done| match entry.access.reader.acting_as() {
+        Some(user) => format!("{} ({user})", entry.access.reader.subject),
+        None => entry.access.reader.subject.clone(),
+    };
+    let facts = [
+        ("Myndighet", authorities.join(", ")),
+        ("Gallringsbeslut", run.decision.clone()),
+        ("Verkställd", made(entry.access.time, zone)),
+        ("Verkställd av", who(entry)),
+        ("Handlingar", "Poster i e-postloggen, en för varje mejl, med kvitton och aviseringar".to_owned()),
+        ("Mejl från", months),
+        ("Antal poster", records.to_string()),
+        ("Utfall", outcome(deeds, n)),
+        ("Konfiguration", run.config.clone()),
+        ("Post i åtkomstloggen", n.to_string()),
+    ];
+    let periods = run.periods.iter().enumerate().map(|(at, period)| {
+        let count = run.counts.get(at).map_or_else(String::new, ToString::to_string);
+        let days = format!("{} dagar", period.keep_seconds / 86_400);
+        vec![period.authority.clone(), period.mailboxes.join(", "), days, period.decision.clone(), count]
+    });
+    let files = run.files.iter().map(|file| {
+        let cells = [file.first.to_string(), file.last.to_string(), file.records.to_string()];
+        std::iter::once(file.month.clone()).chain(cells).chain([file.digest.clone()]).collect()
+    });
+    Some(Document {
+        organisation: config.organisation.name.clone(),
+        title: "Gallringsprotokoll".to_owned(),
+        english: "Retention protocol",
+        facts: facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        tables: vec![
+            Table {
+                title: "Gallringsfrister",
+                english: "Retention periods",
+                lead: "De frister som gällde. En post som rör flera myndigheter gallras när alla deras frister har gått ut, \
+                       och räknas vid den längsta.",
+                head: vec!["Myndighet", "Brevlådor", "Frist", "Beslut", "Gallrade poster"],
+                rows: periods.collect(),
+            },
+            Table {
+                title: "Gallrade poster",
+                english: "Deleted records",
+                lead: "Posternas kontrollvärden finns kvar, så att resten av loggen fortfarande kan bevisas. Kontrollsumman är \
+                       SHA-256 över postnumren.",
+                head: vec!["Månad", "Första post", "Sista post", "Antal", "Kontrollsumma"],
+                rows: files.collect(),
+            },
+        ],
+        signatures: vec!["Verkställd av", "Datum", "Underskrift"],
+        made: format!("Skapat av postvakt {} på {}.", env!("CARGO_PKG_VERSION"), config.server.node),
+    })
+}
+
+/// What the command that ran it came to: its access stands before the entry.
+fn outcome(deeds: &[Done], n: u64) -> String {
+    let command = deeds.iter().rev().find(|other| other.n < n && other.access.verb == "retention");
+    match command.and_then(|command| command.result.as_ref()) {
+        Some((rows, how)) if how == "done" => format!("slutförd, {rows} poster gallrade"),
+        Some((rows, _)) => format!("avbruten, {rows} poster gallrade"),
+        None => "ej slutförd".to_owned(),
+    }
+}
