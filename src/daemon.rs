@@ -27,7 +27,7 @@ use crate::milter::listener::{self, HandedOver, Listener};
 use crate::pipeline::Pipeline;
 use crate::policy::Exception;
 use crate::store::Store;
-use crate::store::access::{AccessLog, ConfigChange, InForce, Kind, Reader, Via};
+use crate::store::access::{AccessLog, ActiveConfig, ConfigChange, Kind, Reader, Via};
 use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
@@ -238,7 +238,7 @@ fn announce(config: &Config) {
     );
 }
 
-/// Writes into the access log which config is in force, and what it says of the log: whoever changes the rules changes
+/// Writes into the access log which config is active, and what it says of the log: whoever changes the rules changes
 /// what the log will say.
 fn note_config(store: &Store, directory: &Path, event: &str, config: &Config) {
     let change = ConfigChange {
@@ -246,7 +246,7 @@ fn note_config(store: &Store, directory: &Path, event: &str, config: &Config) {
         event: event.to_owned(),
         config: config.hash.clone(),
         postvakt: env!("CARGO_PKG_VERSION").to_owned(),
-        part: (event != "refused").then(|| InForce::of(config)),
+        part: (event != "refused").then(|| ActiveConfig::of(config)),
     };
     let noted =
         AccessLog::open(directory).and_then(|mut log| log.add(Kind::Config, jiff::Timestamp::now(), &change));

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use self::bodies::{ClockStep, ConfigChange, InForce, NewEpoch, Period, Retention, Taken};
+pub use self::bodies::{ActiveConfig, ClockStep, ConfigChange, NewEpoch, Period, Retention, Taken};
 pub use self::order::newest;
 pub use self::reader::{Reader, Unix, Via};
 use super::{schema, tree};
@@ -250,7 +250,7 @@ impl AccessLog {
     }
 
     /// The config that the daemon loaded last, and when; none where the log does not say.
-    pub fn in_force(&self) -> Result<Option<(Timestamp, ConfigChange)>, AccessError> {
+    pub fn active_config(&self) -> Result<Option<(Timestamp, ConfigChange)>, AccessError> {
         let read = || -> rusqlite::Result<_> {
             let sql = "SELECT n, time, kind, body FROM entry WHERE kind = 'config' ORDER BY n DESC";
             let mut statement = self.connection.prepare(sql)?;

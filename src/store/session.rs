@@ -184,9 +184,10 @@ impl Gate<'_> {
     /// Why this config does not say who may read this log, if it does not.
     fn other_config(&self, accesses: &AccessLog) -> Result<Option<String>, AccessError> {
         // What an earlier version wrote has no part of the config; the first start of this one writes it.
-        let in_force =
-            accesses.in_force()?.filter(|(_, change)| change.part.is_some() && change.config != self.config);
-        Ok(in_force.map(|(since, change)| {
+        let active_config = accesses
+            .active_config()?
+            .filter(|(_, change)| change.part.is_some() && change.config != self.config);
+        Ok(active_config.map(|(since, change)| {
             format!(
                 "the config has the hash {}, and the active one has {}: postvakt loaded that one at {since}. Give it \
                  with --config, or have postvakt reload this one",

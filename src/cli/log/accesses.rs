@@ -56,9 +56,9 @@ pub(super) fn list(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8>
         let mut out = BufWriter::new(&mut *context.out);
         for entry in &deeds {
             if context.json {
-                writeln!(out, "{}", json_line(&entry, context.config))?;
+                writeln!(out, "{}", json_line(entry, context.config))?;
             } else {
-                writeln!(out, "{}", text_line(&entry, context.config))?;
+                writeln!(out, "{}", text_line(entry, context.config))?;
             }
         }
         out.flush()?;

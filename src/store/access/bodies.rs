@@ -14,18 +14,18 @@ pub struct ConfigChange {
     pub reader: Reader,
     /// `started`, `reloaded`, `refused`.
     pub event: String,
-    /// The hash of the config in force after it.
+    /// The hash of the config that is active after it.
     pub config: String,
     /// The program's version.
     pub postvakt: String,
     /// What that config says of the log. Older entries have none, nor does one about a config that was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub part: Option<InForce>,
+    pub part: Option<ActiveConfig>,
 }
 
 /// What a config says of who is inside, of retention and of what is masked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InForce {
+pub struct ActiveConfig {
     /// The organisation's name.
     pub organisation: String,
     /// Its domains.
@@ -57,7 +57,7 @@ pub struct Period {
     pub decision: String,
 }
 
-impl InForce {
+impl ActiveConfig {
     /// That part of a config.
     pub fn of(config: &Config) -> Self {
         let organisation = &config.organisation;

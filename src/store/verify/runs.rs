@@ -1,5 +1,5 @@
-//! What the access log says of retention runs, and whether what is gone was due: a run that took what was too young, or by a
-//! decision that the config in force did not have, destroyed evidence.
+//! What the access log says of retention runs, and whether the deleted records were due. A run destroyed evidence if it
+//! deleted younger records, or by a decision that the active config did not have.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,8 +28,8 @@ pub(super) struct Runs {
 struct Known {
     time: Timestamp,
     run: Retention,
-    /// The config that was in force then, where the access log says.
-    in_force: Option<ConfigChange>,
+    /// The config that was active then, where the access log says.
+    active_config: Option<ConfigChange>,
 }
 
 /// Reads them.
@@ -40,7 +40,7 @@ pub(super) fn read(path: &Path) -> rusqlite::Result<Runs> {
         "SELECT n, time, kind, body FROM entry WHERE kind IN ('retention', 'config', 'clock') ORDER BY n",
     )?;
     let mut rows = statement.query([])?;
-    let mut in_force: Option<ConfigChange> = None;
+    let mut active_config: Option<ConfigChange> = None;
     while let Some(row) = rows.next()? {
         let (n, time) = (row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?);
         let (kind, body): (String, String) = (row.get(2)?, row.get(3)?);
@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path) -> rusqlite::Result<Runs> {
             "retention" => {
                 let time = Timestamp::from_millisecond(time).unwrap_or(Timestamp::MAX);
                 if let Ok(run) = serde_json::from_str(&body) {
-                    runs.known.insert(n, Known { time, run, in_force: in_force.clone() });
+                    runs.known.insert(n, Known { time, run, active_config: active_config.clone() });
                 }
             }
             "config" => {
@@ -56,12 +56,12 @@ pub(super) fn read(path: &Path) -> rusqlite::Result<Runs> {
                 let change = change.filter(|change| !change.config.is_empty());
                 // One that was refused names the config that stays, without what it says.
                 let stays = |change: &ConfigChange| {
-                    in_force
+                    active_config
                         .as_ref()
                         .is_some_and(|known| known.config == change.config && change.part.is_none())
                 };
                 if let Some(change) = change.filter(|change| !stays(change)) {
-                    in_force = Some(change);
+                    active_config = Some(change);
                 }
             }
             _ => runs.steps.extend(serde_json::from_str::<ClockStep>(&body).ok()),
@@ -99,14 +99,14 @@ impl Runs {
 impl Known {
     fn judge(&self, run: &Run, heads: Option<&BTreeMap<u64, TreeHead>>) -> Result<(), String> {
         let own = self.run.periods.as_slice();
-        let decided = self.in_force.as_ref().and_then(|change| change.part.as_ref());
-        if let Some(in_force) =
-            self.in_force.as_ref().filter(|change| !self.run.config.is_empty() && change.part.is_some())
-            && in_force.config != self.run.config
+        let decided = self.active_config.as_ref().and_then(|change| change.part.as_ref());
+        if let Some(active_config) =
+            self.active_config.as_ref().filter(|change| !self.run.config.is_empty() && change.part.is_some())
+            && active_config.config != self.run.config
         {
             return Err(format!(
-                "{} records were pruned by {:?} under the config {}, and {} was in force",
-                run.records, run.decision, self.run.config, in_force.config
+                "{} records were pruned by {:?} under the config {}, and {} was active",
+                run.records, run.decision, self.run.config, active_config.config
             ));
         }
         let periods = decided.map_or(own, |part| part.retention.as_slice());
@@ -116,14 +116,14 @@ impl Known {
         }
         if !own.is_empty() && own != periods {
             return Err(format!(
-                "{} records were pruned by {:?} after other periods than the config in force had",
+                "{} records were pruned by {:?} after other periods than the config that was active had",
                 run.records, run.decision
             ));
         }
         let named = |period: &&Period| period.decision == run.decision;
         let Some(keep) = periods.iter().filter(named).map(|period| period.keep_seconds).min() else {
             return Err(format!(
-                "{} records were pruned by {:?}, which the config in force did not name",
+                "{} records were pruned by {:?}, which the config that was active did not name",
                 run.records, run.decision
             ));
         };

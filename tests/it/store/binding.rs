@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use postvakt::config::minimise::Covered;
 use postvakt::config::{Config, Heads, Retention};
-use postvakt::store::access::{AccessLog, ConfigChange, InForce, Kind};
+use postvakt::store::access::{AccessLog, ActiveConfig, ConfigChange, Kind};
 use serde_json::Value;
 
 use super::cli::{config, run, run_with};
@@ -34,7 +34,7 @@ fn load(path: &Path, config: &Config) {
         event: "started".into(),
         config: config.hash.clone(),
         postvakt: "0.1.0".into(),
-        part: Some(InForce::of(config)),
+        part: Some(ActiveConfig::of(config)),
     };
     AccessLog::open(path).unwrap().add(Kind::Config, Timestamp::now(), &change).unwrap();
 }
@@ -96,7 +96,7 @@ async fn a_command_whose_clock_is_behind_is_refused() {
         event: "reloaded".into(),
         config: active.hash.clone(),
         postvakt: "0.1.0".into(),
-        part: Some(InForce::of(&active)),
+        part: Some(ActiveConfig::of(&active)),
     };
     let later = Timestamp::now() + jiff::SignedDuration::from_hours(3);
     AccessLog::open(&path).unwrap().add(Kind::Config, later, &change).unwrap();
