@@ -9,7 +9,7 @@ import base64, hashlib, json, pathlib, re, sqlite3, sys
 
 FIRST = """time direction sender recipients header_from subject size attachments verdict findings would queue_id message_id
 client helo auth_user tls config receipt""".split()
-LATER = [(2, "authentication")]  # columns that a later form of leaves covers too
+LATER = [(2, "authentication"), *((3, f"header_{name}") for name in ("from_name", "to", "cc", "reply_to"))]  # by leaf form
 FINDING = "rule, grade, evidence, mode, verdict, decision, mailboxes, recipients"
 sha = lambda *parts: hashlib.sha256(b"".join(parts)).digest()
 def leaf(form, number, salt, values):

@@ -62,6 +62,8 @@ pub struct Veil {
 impl Veil {
     /// Hides the people inside in a record.
     pub fn hide(&self, record: &mut Record) {
+        let is_person = |author: &str| Address::parse(author).is_some_and(|author| self.is_person(&author));
+        let by_person = record.header_from.split(", ").any(is_person);
         for column in &COLUMNS {
             column.each(record, |text| {
                 *text = match column.mask {
@@ -74,6 +76,10 @@ impl Veil {
                     Mask::None | Mask::Length | Mask::Ending | Mask::Hash | Mask::Receipts => self.text(text),
                 };
             });
+        }
+        // The name of an author inside says who it is, as the address does.
+        if by_person && !record.header_from_name.is_empty() {
+            record.header_from_name.clone_from(&record.header_from);
         }
     }
 
@@ -199,6 +205,8 @@ mod tests {
                 "karin@example.org".into(),
             ],
             header_from: "karin@example.org, anna.andersson@skola.exempelby.se".into(),
+            header_from_name: "Karin Berg, Anna Andersson".into(),
+            header_to: "anna.andersson@exempelby.se, karin@example.org".into(),
             subject: "Till <anna.andersson@exempelby.se>, och karin@example.org.".into(),
             attachments: vec![("anna.andersson@exempelby.se.pdf".into(), 1)],
             message_id: "<7.anna.andersson@exempelby.se>".into(),

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use super::document::{Document, Table};
 use super::period::Period;
 use crate::config::Config;
-use crate::export::html::{access as verb, made};
+use crate::export::labels::{access as verb, made};
 use crate::store::access::{Access, ClockStep, Done, Retention};
 use crate::store::register::{Close, Hold, Register};
 

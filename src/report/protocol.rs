@@ -2,7 +2,7 @@
 
 use super::document::{Document, Table};
 use crate::config::Config;
-use crate::export::html::made;
+use crate::export::labels::made;
 use crate::store::access::{Done, Period, Retention};
 
 /// The protocol of the run that the entry `n` of the access log tells of; `None` where it tells of none.
