@@ -69,6 +69,7 @@ fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Repo
         error.message().starts_with("unclosed array") || error.message().starts_with("invalid multi-line")
     };
     let any_endless = errors.iter().any(endless);
+    let lines = text.lines().count();
     for error in errors {
         let at = start(error, text);
         if any_endless && (endless(error) || error.message().contains("array")) {
@@ -82,10 +83,16 @@ fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Repo
         let line = report.line(at);
         if broken.insert(line) {
             if error.message().starts_with("duplicate key") {
-                report.syntax(at, twice(line, report));
+                // Looking for the first one costs a walk through the file, and no more problems than these are shown.
+                let fault = if broken.len() <= limits::CONFIG_PROBLEMS {
+                    twice(line, report)
+                } else {
+                    Fault::new("not TOML: it is there twice", "keep one of the two")
+                };
+                report.syntax(at, fault);
                 if is_header(report.line_text(line)) {
                     // Its keys would fall into the table above it.
-                    broken.extend(body(line, text, report));
+                    broken.extend(body(line, lines, report));
                 }
                 continue;
             }
@@ -126,9 +133,9 @@ fn twice(line: usize, report: &Report<'_>) -> Fault {
     }
 }
 
-/// The lines below a header, up to the next one.
-fn body(line: usize, text: &str, report: &Report<'_>) -> impl Iterator<Item = usize> {
-    (line + 1..=text.lines().count()).take_while(|other| !is_header(report.line_text(*other)))
+/// The lines below a header, up to the next one or the last.
+fn body(line: usize, last: usize, report: &Report<'_>) -> impl Iterator<Item = usize> {
+    (line + 1..=last).take_while(|other| !is_header(report.line_text(*other)))
 }
 
 fn is_header(line: &str) -> bool {

@@ -40,21 +40,18 @@ pub(super) fn print(
         }
     }
     writeln!(out, "\nNext:")?;
-    match kept {
-        Some(_) => {
-            let config = config.display();
-            let held = played.iter().find(|played| played.verdict() == Outcome::Held.as_str());
-            writeln!(out, "  postvakt log search --config {config} --purpose demo")?;
-            if let Some(record) = held.and_then(|held| held.record.as_ref()) {
-                writeln!(out, "  postvakt log show {record} --config {config} --purpose demo")?;
-            }
-            writeln!(out, "  postvakt receipts list --config {config}")?;
+    if kept.is_some() {
+        let config = config.display();
+        let held = played.iter().find(|played| played.verdict() == Outcome::Held.as_str());
+        writeln!(out, "  postvakt log search --config {config} --purpose demo")?;
+        if let Some(record) = held.and_then(|held| held.record.as_ref()) {
+            writeln!(out, "  postvakt log show {record} --config {config} --purpose demo")?;
         }
-        None => {
-            writeln!(out, "  postvakt demo --keep demo    keep the config and the log, and look at them")?;
-            writeln!(out, "  postvakt demo --all          play every sample mail")?;
-            writeln!(out, "  postvakt init                write a config of your own")?;
-        }
+        writeln!(out, "  postvakt receipts list --config {config}")?;
+    } else {
+        writeln!(out, "  postvakt demo --keep demo    keep the config and the log, and look at them")?;
+        writeln!(out, "  postvakt demo --all          play every sample mail")?;
+        writeln!(out, "  postvakt init                write a config of your own")?;
     }
     Ok(())
 }
