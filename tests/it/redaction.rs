@@ -25,7 +25,10 @@ fn config(action: &str) -> Arc<Config> {
     let text = demo::config_text(Path::new("/tmp")).unwrap();
     let everyone = format!("action = \"{action}\"\ncopy_to = \"dataskydd@exempelby.se\"");
     let text = text.replace("class = { serious = { action = \"reject\" } }", &everyone);
-    let text = text.replace("[rules.credentials]\n", &format!("[rules.credentials]\n{everyone}\n"));
+    let (before, of_credentials) = text.split_once("[rules.credentials]\n").unwrap();
+    let of_credentials = of_credentials.replace("action = \"mark\"", &everyone);
+    assert!(of_credentials.contains(&everyone), "{of_credentials}");
+    let text = format!("{before}[rules.credentials]\n{of_credentials}");
     let around = ParseContext { file: "F", host: "gw", now: Timestamp::UNIX_EPOCH, files: &NoFiles };
     Arc::new(Config::parse(text.as_bytes(), &around).unwrap_or_else(|problems| panic!("{problems}")))
 }
