@@ -21,6 +21,7 @@ mod receipts;
 pub mod reference;
 mod sensitive;
 pub mod services;
+mod told;
 #[cfg(test)]
 mod tests;
 
@@ -251,6 +252,7 @@ impl Config {
             | Actions::Content(_)
             | Actions::Virus(_)
             | Actions::Sender(_)
+            | Actions::Attachment(_)
             | Actions::Sensitive(_)
             | Actions::Mark(_) => None,
         })
@@ -263,6 +265,7 @@ impl Config {
             Actions::Content(_)
             | Actions::Virus(_)
             | Actions::Sender(_)
+            | Actions::Attachment(_)
             | Actions::Sensitive(_)
             | Actions::Mark(_)
             | Actions::Receipt(_) => &[],

@@ -11,6 +11,7 @@ mod automatic;
 mod contents;
 pub mod direction;
 pub mod extract;
+pub mod file_name;
 pub mod forwarding;
 pub mod gathered;
 pub mod grammar;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::address::{Address, ReversePath};
-use crate::documents::Reason;
+use crate::documents::{Reason, State};
 use crate::mail::{Client, Direction};
 pub use crate::mime::Defect;
 use crate::organisation::Organisation;
@@ -292,6 +293,31 @@ impl Facts {
                 | Defect::OddMessageId
                 | Defect::Cut => false,
             })
+    }
+
+    /// Why there may be attachments that could not be seen; `None` where all of them were.
+    pub fn hides_attachments(&self) -> Option<Cause> {
+        let of_parts = self.defects.iter().any(|defect| match defect {
+            Defect::Truncated
+            | Defect::TooDeep
+            | Defect::TooManyParts
+            | Defect::TooManyAttachments
+            | Defect::BrokenStructure => true,
+            Defect::BrokenEncoding
+            | Defect::TextCut
+            | Defect::BrokenHeader
+            | Defect::OddFrom
+            | Defect::OddMessageId
+            | Defect::Cut => false,
+        });
+        let of_archive = || {
+            let hiding = self.attachments.iter().find(|one| one.hides_others(&self.attachments))?;
+            Some(match hiding.state {
+                State::Uninspectable(reason) => Cause::Uninspectable(reason),
+                State::Plain | State::Readable(_) | State::Encrypted(_) => Cause::Limit,
+            })
+        };
+        if of_parts { Some(Cause::Limit) } else { of_archive() }
     }
 
     /// Whether any recipient is outside.

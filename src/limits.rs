@@ -576,6 +576,8 @@ pub const CLOCK_LOOK: Duration = Duration::from_secs(10);
 pub const CLOCK_STEP: Duration = Duration::from_secs(2);
 /// Between two looks at whether a new day has begun, on which exceptions may have ended.
 pub const EXCEPTION_LOOK: Duration = Duration::from_mins(10);
+/// Mailboxes of one mail that are told of a rule's finding: a mail to a whole list of people tells the first of them.
+pub const RULE_NOTICES: usize = 10;
 /// Octets of a custom rule's name: it stands in headers and log columns.
 pub const RULE_NAME_OCTETS: usize = 63;
 /// Custom rules; each is asked about every mail.

@@ -6,9 +6,11 @@ pub mod decide;
 mod notices;
 pub mod receipts;
 mod sensitive;
+mod told;
 
 use jiff::civil::Date;
 pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
+pub use told::Told;
 
 use crate::address::{Address, Domain, DomainSet};
 use crate::facts::Cause;
@@ -231,6 +233,8 @@ pub enum Actions {
     Virus(VirusAction),
     /// For what a sender inside is told of.
     Sender(SenderPolicy),
+    /// For attachments: there is no action here that could turn a mail away.
+    Attachment(AttachmentPolicy),
     /// For what is marked and nothing else: there is no action here that could stop a mail.
     Mark(MarkPolicy),
     /// For sensitive data.
@@ -282,6 +286,17 @@ pub struct SenderPolicy {
     pub notify: TellSender,
     /// By which letter.
     pub occasion: Occasion,
+}
+
+/// What follows from a suspicious attachment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttachmentPolicy {
+    /// What is done.
+    pub action: SenderAction,
+    /// How the mail is marked.
+    pub mark: MarkPolicy,
+    /// Who is told.
+    pub notify: Told,
 }
 
 /// How a mail is marked.

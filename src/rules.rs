@@ -94,6 +94,8 @@ pub enum ActionSet {
     Virus,
     /// mark, hold; the sender is told, by a letter for this occasion.
     Sender(Occasion),
+    /// mark, hold: what comes from outside may be a public record and is never turned away.
+    Attachment,
     /// A mark, and nothing else: there is no action to choose.
     Mark,
     /// A mark as other spam filters leave it, and nothing else.
@@ -108,7 +110,7 @@ impl ActionSet {
         match self {
             Self::Forward => &["hold", "reroute", "remove-recipient", "reject"],
             Self::Content | Self::Sensitive => &["mark", "hold", "reject"],
-            Self::Sender(_) => &["mark", "hold"],
+            Self::Sender(_) | Self::Attachment => &["mark", "hold"],
             Self::Virus => &["hold", "reject"],
             Self::Mark | Self::Spam => &["mark"],
             Self::Receipt => &[],

@@ -34,6 +34,8 @@ words! {
         SensitiveStopped = "sensitive-stopped",
         /// A mail with sensitive data was held or refused; to the function that answers for such data.
         SensitiveFound = "sensitive-found",
+        /// A rule marked or stopped a mail; to its sender, to whom it is for, or to a function.
+        RuleFound = "rule-found",
         /// What the log's trees are; to the mailbox that keeps their heads, which stand below the text.
         TreeHead = "tree-head",
     }
@@ -41,13 +43,14 @@ words! {
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 7] = [
+    pub const NOTICES: [Self; 8] = [
         Self::ForwardStopped,
         Self::ExceptionEnded,
         Self::LargeAttachment,
         Self::MassMailing,
         Self::SensitiveStopped,
         Self::SensitiveFound,
+        Self::RuleFound,
         Self::TreeHead,
     ];
 
@@ -61,6 +64,7 @@ impl Occasion {
             Self::MassMailing => include_str!("../config/templates/mass-mailing.txt"),
             Self::SensitiveStopped => include_str!("../config/templates/sensitive-stopped.txt"),
             Self::SensitiveFound => include_str!("../config/templates/sensitive-found.txt"),
+            Self::RuleFound => include_str!("../config/templates/rule-found.txt"),
             Self::TreeHead => include_str!("../config/templates/tree-head.txt"),
         }
     }
@@ -103,6 +107,20 @@ impl Occasion {
                 ("kinds_sv", "personnummer (2), hälsa (1)"),
                 ("queue_id", "4ABCDE12345"),
                 ("secure_alternative", "https://exempelby.se/saker-post"),
+            ],
+            Self::RuleFound => &[
+                ("mailbox", "anna@exempelby.se"),
+                ("sender", "x@example.net"),
+                ("recipients", "anna@exempelby.se"),
+                ("subject", "Faktura"),
+                ("rule", "suspicious-attachment"),
+                ("rule_sv", "misstänkt bilaga"),
+                ("action", "held"),
+                ("text_sv", "Meddelandet har en bilaga som kan vara skadlig."),
+                ("text_en", "The message has an attachment that may be harmful."),
+                ("queue_id", "4ABCDE12345"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
             ],
             Self::TreeHead => &[
                 ("mailbox", "arkiv@exempelby.se"),

@@ -37,6 +37,10 @@ pub const ADDRESS_INVALID: &str = "Adressen går inte att tolka (The address can
 pub const BUSY: &str =
     "E-postfiltret är överlastat, försök igen senare (The mail filter is overloaded, try again later)";
 
+/// What a notice says of a suspicious attachment, in Swedish and in English.
+pub const ATTACHMENT: (&str, &str) =
+    ("Meddelandet har en bilaga som kan vara skadlig.", "The message has an attachment that may be harmful.");
+
 /// A rule rejects sensitive data. The alternative is the organisation's `secure_alternative`.
 pub fn sensitive_refused(alternative: Option<&str>) -> String {
     match alternative {

@@ -8,12 +8,13 @@ use jiff::civil::Date;
 use super::context::{RuleContext, inside};
 use super::receipts;
 use super::sensitive;
+use super::told::told;
 use crate::address::{Domain, DomainSet};
 use crate::limits;
 use crate::policy::{
-    Actions, ClassAction, ContentAction, Exception, ForwardAction, ForwardPolicy, Label, MarkPolicy, Mode,
-    Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy,
-    Target, TellSender, VirusAction,
+    Actions, AttachmentPolicy, ClassAction, ContentAction, Exception, ForwardAction, ForwardPolicy, Label,
+    MarkPolicy, Mode, Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction,
+    SenderPolicy, Target, TellSender, Told, VirusAction,
 };
 use crate::rules::{self, ActionSet, Rule, Section, Spec};
 use crate::settings::problem::Fault;
@@ -100,6 +101,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
         | ActionSet::Sensitive
         | ActionSet::Virus
         | ActionSet::Sender(_)
+        | ActionSet::Attachment
         | ActionSet::Mark => section.required("mode", right, word),
     };
     let off = mode == Some(Mode::Off);
@@ -110,6 +112,9 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
     // A rule that can only mark has no `on_unknown`.
     let on_unknown = match spec.menu {
         ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => Some(OnUnknown::Accept),
+        // A mail that is deferred for ever comes back to its sender, as one that is rejected.
+        ActionSet::Attachment => section
+            .optional("on_unknown", parse::one_of(&[OnUnknown::Accept, OnUnknown::Hold], OnUnknown::as_str)),
         ActionSet::Forward
         | ActionSet::Content
         | ActionSet::Virus
@@ -123,8 +128,9 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
         ActionSet::Content => content(section),
         ActionSet::Virus => virus(section),
         ActionSet::Sender(occasion) => sender(section, occasion),
-        ActionSet::Mark => Some(mark(section, ground, Label::Suspicious)),
-        ActionSet::Spam => Some(mark(section, ground, Label::Spam)),
+        ActionSet::Mark => Some(Actions::Mark(mark(section, ground, Label::Suspicious))),
+        ActionSet::Attachment => attachment(section, ground),
+        ActionSet::Spam => Some(Actions::Mark(mark(section, ground, Label::Spam))),
         ActionSet::Receipt => receipts::receipts(section, ground),
         ActionSet::Sensitive => sensitive::policy(section, ground),
     };
@@ -154,6 +160,9 @@ fn would_tell(actions: &Actions, asked_to: bool) -> bool {
         Actions::Sender(sender) => {
             sender.notify == TellSender::Sender && (asked_to || sender.action == SenderAction::Hold)
         }
+        Actions::Attachment(attachment) => {
+            attachment.action == SenderAction::Hold && (asked_to || !attachment.notify.is_nobody())
+        }
         Actions::Content(_) | Actions::Receipt(_) | Actions::Virus(_) | Actions::Mark(_) => false,
     }
 }
@@ -174,7 +183,16 @@ fn sender(section: &mut Settings<'_>, occasion: Occasion) -> Option<Actions> {
     Some(Actions::Sender(SenderPolicy { action: action?, notify: notify?, occasion }))
 }
 
-fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> Actions {
+/// Whoever waits for a mail that is held must be able to ask for it, so they are told.
+fn attachment(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Actions> {
+    let action = section.optional("action", parse::one_of(&SenderAction::ALL, SenderAction::as_str));
+    let held = action == Some(SenderAction::Hold);
+    let notify = told(section, ground).unwrap_or(Told { owner: held, ..Told::default() });
+    let mark = mark(section, ground, Label::Suspicious);
+    Some(Actions::Attachment(AttachmentPolicy { action: action?, mark, notify }))
+}
+
+fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> MarkPolicy {
     let subject_tag = section.optional("subject_tag", tag);
     let mut headers_only = Vec::new();
     for value in section.list("headers_only").unwrap_or_default() {
@@ -187,7 +205,7 @@ fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> Ac
         );
         section.wrong_here(fault);
     }
-    Actions::Mark(MarkPolicy { label, subject_tag, headers_only })
+    MarkPolicy { label, subject_tag, headers_only }
 }
 
 /// Text before a subject; it must not look like something else there.

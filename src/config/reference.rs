@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
-use services::{MARK, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
+use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
 
 use crate::rules::{self, ActionSet, Section, Spec};
 use crate::settings::defaults::Defaults;
@@ -71,6 +71,7 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
         ActionSet::Virus => VIRUS,
         ActionSet::Sender(_) => SENDER,
         ActionSet::Mark => MARK,
+        ActionSet::Attachment => ATTACHMENT,
         ActionSet::Spam => SPAM,
         ActionSet::Sensitive => SENSITIVE,
         ActionSet::Receipt => RECEIPT,
@@ -78,7 +79,9 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
     // What depends on programs beside this one is looked at first.
     let mode = match spec.menu {
         ActionSet::Forward | ActionSet::Content | ActionSet::Sensitive => MODE,
-        ActionSet::Virus | ActionSet::Mark | ActionSet::Sender(_) => Key { example: "\"observe\"", ..MODE },
+        ActionSet::Virus | ActionSet::Mark | ActionSet::Attachment | ActionSet::Sender(_) => {
+            Key { example: "\"observe\"", ..MODE }
+        }
         ActionSet::Spam | ActionSet::Receipt => Key {
             default: Fallback::Text("enforce"),
             meaning: "`off`: the rule is disabled. `observe`: log only; the log says what the rule would have done. `enforce`: the rule acts.",
@@ -90,6 +93,7 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
         ActionSet::Forward | ActionSet::Content | ActionSet::Sensitive => &[ON_UNKNOWN],
         ActionSet::Receipt => &[ON_UNKNOWN_RECEIPT],
         ActionSet::Virus => &[ON_UNKNOWN_VIRUS],
+        ActionSet::Attachment => &[ON_UNKNOWN_ATTACHMENT],
         ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => &[],
     };
     let keys: Vec<Key> = spec.keys.iter().chain(&[mode]).chain(of_menu).chain(of_unknown).copied().collect();

@@ -61,8 +61,10 @@ impl Writer<'_> {
             self.outgoing.faults.push("a notice to a mailbox outside was not written".to_owned());
             return;
         }
-        let Some(text) = self.render(&self.settings.texts.of(notice.occasion), fields) else { return };
         let date = self.arrived();
+        fields.push(("date", date.strftime("%Y-%m-%d").to_string()));
+        fields.push(("time", date.strftime("%H:%M").to_string()));
+        let Some(text) = self.render(&self.settings.texts.of(notice.occasion), fields) else { return };
         let notice = OutgoingNotice {
             from,
             from_name: &organisation.name,

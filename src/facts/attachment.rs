@@ -2,11 +2,14 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
+use super::file_name::readings;
 use super::{Defect, Needs};
 use crate::documents::kind::Kind;
-use crate::documents::{self, Input, Scheme, State, detect, formats, pgp};
+use crate::documents::{self, Input, Reason, Scheme, State, detect, formats, pgp};
 use crate::limits;
 use crate::mime::defects::Defects;
 use crate::mime::piece::{Piece, Role};
@@ -39,6 +42,32 @@ impl Attachment {
     /// Every name that it is given, the one that people see first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.name).chain(&self.other_names).map(String::as_str)
+    }
+
+    /// Every name that it is given, as sent, and as the programs that open it read it.
+    pub fn file_names(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let read = self.names().flat_map(readings).map(Cow::Owned);
+        self.names().map(Cow::Borrowed).chain(read)
+    }
+
+    /// Whether there may be files inside this one that could not be seen: it is no whole archive, or one that is
+    /// encrypted with its names. `all` are the attachments of the message.
+    pub fn hides_others(&self, all: &[Self]) -> bool {
+        let Self { path, name, media_type, kind, state, .. } = self;
+        let is_message = media_type.starts_with("message/") || media_type.starts_with("multipart/");
+        match state {
+            State::Plain | State::Readable(_) => false,
+            State::Uninspectable(reason) => {
+                let of_structure = matches!(reason, Reason::Limit | Reason::Structure | Reason::Encoding);
+                is_message && of_structure || formats::row(*kind).is_archive(name)
+            }
+            State::Encrypted(_) => {
+                let is_inside = |other: &Self| {
+                    other.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
+                };
+                formats::row(*kind).is_archive(name) && !all.iter().any(is_inside)
+            }
+        }
     }
 
     /// Whether it is a part of the message, and not something inside a document.

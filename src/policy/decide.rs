@@ -13,13 +13,14 @@ use crate::rules::{Confidence, Finding, Match};
 use crate::verdict::Verdict;
 
 use super::notices::{self, ForwardOutcome};
+use super::told::Tale;
 use super::{
-    Actions, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy, Mode,
-    Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction, SenderPolicy,
-    Step, TellSender, VirusAction, sensitive,
+    Actions, AttachmentPolicy, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark,
+    MarkPolicy, Mode, Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling,
+    SenderAction, SenderPolicy, Step, TellSender, VirusAction, sensitive, told,
 };
-use crate::limits;
 use crate::templates::Occasion;
+use crate::{limits, texts};
 
 /// The decision on a mail, `today` being the day in the organisation's time zone.
 pub fn decide<'a>(
@@ -109,6 +110,7 @@ fn may_stop(policy: &RulePolicy, facts: &Facts) -> bool {
         | Actions::Content(_)
         | Actions::Virus(_)
         | Actions::Sender(_)
+        | Actions::Attachment(_)
         | Actions::Mark(_)
         | Actions::Receipt(_) => true,
     }
@@ -116,7 +118,18 @@ fn may_stop(policy: &RulePolicy, facts: &Facts) -> bool {
 
 /// Whether the rule can do no more than mark.
 fn only_marks(policy: &RulePolicy) -> bool {
-    matches!(policy.actions, Actions::Mark(_))
+    match &policy.actions {
+        Actions::Mark(_) => true,
+        Actions::Attachment(attachment) => {
+            attachment.action == SenderAction::Mark && policy.on_unknown == OnUnknown::Accept
+        }
+        Actions::Forward(_)
+        | Actions::Content(_)
+        | Actions::Sensitive(_)
+        | Actions::Virus(_)
+        | Actions::Sender(_)
+        | Actions::Receipt(_) => false,
+    }
 }
 
 pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome {
@@ -151,6 +164,7 @@ fn matched(
             Outcome::new(verdict, steps)
         }
         Actions::Virus(action) => virus(rule, *action, found, facts),
+        Actions::Attachment(policy) => attachment(rule, policy, found, facts, hidden, today),
         Actions::Mark(policy) => {
             let marks = marks(rule, policy, found, facts);
             let verdict = if marks.is_empty() { Verdict::Accept } else { Verdict::Mark };
@@ -270,6 +284,28 @@ fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outco
     }
 }
 
+/// What follows from a suspicious attachment.
+fn attachment(
+    rule: &str,
+    policy: &AttachmentPolicy,
+    found: &Match,
+    facts: &Facts,
+    hidden: &HashSet<usize>,
+    today: Date,
+) -> Outcome {
+    let mut steps: Vec<Step> = marks(rule, &policy.mark, found, facts).into_iter().map(Step::Mark).collect();
+    let (verdict, action) = match policy.action {
+        SenderAction::Mark => (Verdict::Mark, "marked"),
+        SenderAction::Hold => {
+            steps.push(Step::Hold(format!("{rule}: {}", found.evidence)));
+            (Verdict::Hold, "held")
+        }
+    };
+    let tale = Tale { rule, action, verdict, words: Some(texts::ATTACHMENT) };
+    steps.extend(told::steps(&policy.notify, tale, found, facts, hidden, today));
+    Outcome::new(verdict, steps)
+}
+
 /// What follows from a mail whose sender is told of it.
 fn sender(rule: &str, policy: SenderPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
     let mut steps = vec![Step::Mark(Mark::Suspicious(rule.to_owned()))];
@@ -303,6 +339,7 @@ fn told_once(policy: SenderPolicy, to: &Address, facts: &Facts, today: Date) -> 
         | Occasion::ExceptionEnded
         | Occasion::SensitiveStopped
         | Occasion::SensitiveFound
+        | Occasion::RuleFound
         | Occasion::TreeHead => false,
     };
     match (&facts.header.message_id, waits) {

@@ -131,6 +131,7 @@ impl<'a> Forwarders<'a> {
             Actions::Content(_)
             | Actions::Virus(_)
             | Actions::Sender(_)
+            | Actions::Attachment(_)
             | Actions::Sensitive(_)
             | Actions::Mark(_)
             | Actions::Receipt(_) => false,

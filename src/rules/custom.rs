@@ -3,7 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-mod condition;
+pub(super) mod condition;
 pub(super) mod pattern;
 
 use condition::{Condition, Held};

@@ -5,21 +5,24 @@
 use crate::documents::State;
 use crate::documents::kind::Kind;
 use crate::facts::attachment::Attachment;
+use crate::facts::file_name::readings;
 use crate::facts::{Fact, Facts, Needs};
 use crate::mail::Direction;
-use crate::mime::words;
 
+use super::custom::condition::kinds;
+use super::custom::pattern::{Case, Patterns};
 use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use crate::settings::{Fallback, Key, Settings};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "suspicious-attachment",
-    summary: "Inbound attachments that run when opened, or that are not what they claim to be.",
+    summary: "Inbound attachments that run when opened, that are not what they claim to be, or that you block.",
     page: PAGE,
-    menu: ActionSet::Mark,
+    menu: ActionSet::Attachment,
     section: Section::One,
-    keys: &[],
-    make: |_, _| Some(Box::new(SuspiciousAttachment)),
+    keys: KEYS,
+    make: |_, section| Some(Box::new(SuspiciousAttachment::read(section))),
 };
 
 const PAGE: &str = "\
@@ -34,23 +37,51 @@ In inbound mail, in an attachment or in an archive:
 - `type-mismatch`: the name or the declared type says document or picture, but the content is a web page, an archive, an
   Office document or a program.
 - `macros`: an Office document with macros.
+- `blocked-name`, `blocked-kind`: your own `block_names` and `block_kinds`.
 - `encrypted-from-unknown`: an encrypted attachment, which cannot be checked, from a sender who is unknown here and whom
   authentication does not confirm. Requires `[authentication]`.
 
-The grade is *strong*.
+The grade is *strong*. If an archive hides its files, because it is damaged, encrypted with its names, or over a limit,
+and nothing else was found, the result is *unknown* and `on_unknown` applies.
 
 ## Why it matters
 A program that starts when it is opened runs with the rights of the person who opened it.
 
 ## What it misses
-Attachments that cannot be read, or that a limit left unread. Documents that do harm without macros.
+Documents that do harm without macros.
 
 ## Settings
-Set a `subject_tag` only after the log has shown that the findings deserve it.
+A mail with an attachment may be a public record. It is marked or held, but never rejected or discarded, and no setting can
+change that. A held mail waits in Postfix's hold queue; with [smtp], its recipients are told by default. Set
+`action = \"hold\"` or a `subject_tag` only after the log has shown that the findings deserve it.
+
+`block_names` are patterns on the names of attachments and of files in archives, as sent and as Windows reads them;
+`block_kinds` is what a file is by its content, whatever it is called. Either adds to what the rule finds by itself.
 
 ## References
 Gislaved's and Piteå's guidelines on suspicious attachments.
 ";
+
+const KEYS: &[Key] = &[
+    Key {
+        name: "block_names",
+        kind: "pattern or list of patterns",
+        default: Fallback::Off,
+        example: "['(?i)\\.(ace|vhdx)$']",
+        meaning: "Names of attachments, and of files in archives, that you do not accept.",
+        why: "What is dangerous by its name is found without it.",
+        keys: &[],
+    },
+    Key {
+        name: "block_kinds",
+        kind: "list of kinds",
+        default: Fallback::Off,
+        example: "[\"disk-image\", \"one-note\"]",
+        meaning: "What attachments, and files in archives, must not be by their content, whatever they are called.",
+        why: "Programs, scripts and shortcuts are found without it.",
+        keys: &[],
+    },
+];
 
 /// Endings of what runs when it is opened.
 const RUNS: &str = "exe scr com pif bat cmd js jse vbs vbe wsf wsh wsc hta lnk msi msp msc jar ps1 psm1 reg cpl dll sys \
@@ -98,8 +129,11 @@ const CONCEALED: [Kind; 15] = [
 ];
 
 /// The rule.
-#[derive(Clone, Copy, Debug)]
-pub struct SuspiciousAttachment;
+#[derive(Debug, Default)]
+pub struct SuspiciousAttachment {
+    block_names: Option<Patterns>,
+    block_kinds: Vec<Kind>,
+}
 
 impl Rule for SuspiciousAttachment {
     fn id(&self) -> &str {
@@ -116,14 +150,16 @@ impl Rule for SuspiciousAttachment {
         }
         let mut signs: Vec<&'static str> = Vec::new();
         for attachment in &facts.attachments {
-            for sign in signs_of(attachment, facts) {
+            for sign in signs_of(attachment, facts).into_iter().chain(self.blocked(attachment)) {
                 if !signs.contains(&sign) {
                     signs.push(sign);
                 }
             }
         }
         let mut signs = signs.into_iter();
-        let Some(first) = signs.next() else { return Vec::new() };
+        let Some(first) = signs.next() else {
+            return facts.hides_attachments().map(Finding::Unknown).into_iter().collect();
+        };
         let evidence = signs.fold(Evidence::of(first), Evidence::and);
         vec![Finding::Match(Match {
             grade: Confidence::Strong,
@@ -131,6 +167,23 @@ impl Rule for SuspiciousAttachment {
             mailboxes: Vec::new(),
             recipients: Vec::new(),
         })]
+    }
+}
+
+impl SuspiciousAttachment {
+    fn read(section: &mut Settings<'_>) -> Self {
+        let block_names = section
+            .value("block_names")
+            .map(|value| Patterns::read(section, "block_names", value, Case::Told));
+        Self { block_names, block_kinds: kinds(section, "block_kinds").unwrap_or_default() }
+    }
+
+    /// Which of the organisation's own lists the attachment is on.
+    fn blocked(&self, attachment: &Attachment) -> impl Iterator<Item = &'static str> {
+        let by_name = |any: &Patterns| attachment.file_names().any(|name| any.match_in(&name));
+        let name = self.block_names.as_ref().is_some_and(by_name).then_some("blocked-name");
+        let kind = self.block_kinds.contains(&attachment.kind).then_some("blocked-kind");
+        name.into_iter().chain(kind)
     }
 }
 
@@ -161,34 +214,6 @@ fn signs_of(attachment: &Attachment, facts: &Facts) -> Vec<&'static str> {
         signs.push("encrypted-from-unknown");
     }
     signs
-}
-
-/// The name as programs read it: whole, and up to a NUL where strings end at one. Windows lets go of dots and blanks at
-/// the end and of `::$DATA`, which is the file itself; quotes and slashes around a name are no part of it, and marks
-/// without a width and dots of other widths are told from others by no eye.
-fn readings(name: &str) -> impl Iterator<Item = String> {
-    let before_nul = name.split_once(words::NUL_SEEN).map(|(before, _)| before);
-    std::iter::once(name).chain(before_nul).map(|name| {
-        let plain = name.chars().filter(|c| !is_without_width(*c));
-        let plain = plain.map(|c| if is_dot(c) { '.' } else { c }).collect::<String>().to_lowercase();
-        let around = |c: char| c.is_whitespace() || matches!(c, '.' | '/' | '\\' | '"' | '\'' | '`');
-        let plain = plain.trim_end_matches(around);
-        let file = match plain.split_once(':') {
-            Some((file, stream)) if stream.ends_with(":$data") => file,
-            _ => plain,
-        };
-        file.trim_end_matches(around).to_owned()
-    })
-}
-
-/// Characters that take no place: soft hyphens, joiners, marks of direction and of byte order.
-fn is_without_width(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// What looks like a dot: one dot leader, small and full-width full stop.
-fn is_dot(c: char) -> bool {
-    matches!(c, '.' | '\u{2024}' | '\u{fe52}' | '\u{ff0e}')
 }
 
 /// The endings of a name, the last one first.
@@ -245,7 +270,7 @@ mod tests {
             state: State::Plain,
             macros: name.ends_with("docm"),
         }];
-        match &SuspiciousAttachment.check(&facts)[..] {
+        match &SuspiciousAttachment::default().check(&facts)[..] {
             [] => "nothing".to_owned(),
             [Finding::Match(found)] => found.evidence.to_string(),
             other => panic!("{other:?}"),

@@ -220,18 +220,39 @@ fn only_what_is_needed_is_asked_for() {
     assert_eq!(rule("text = 'x'").id(), "custom.x");
 }
 
-#[test]
-fn files_in_archives_are_attachments() {
+/// What `explain` says of one message for each of these files, sent as an attachment from outside: its verdict, and what
+/// was found.
+fn explained(scratch: &Scratch, config: &str, files: &[&str]) -> Vec<(String, String)> {
+    for name in files {
+        let message = format!(
+            "From: x@example.org\nTo: anna@exempelby.se\nSubject: Underlag\nMessage-ID: <{name}@example.org>\n\
+             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nHej\n--b\n\
+             Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=\"{name}\"\n\
+             Content-Transfer-Encoding: base64\n\n{}\n--b--\n",
+            base64(&scratch.read(name))
+        );
+        scratch.write(&format!("{name}.eml"), message);
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
+    command.args(["explain", "--json", "--client", "192.0.2.7", "--config", config]);
+    command.args(files.iter().map(|name| format!("{name}.eml")));
+    let output = command.current_dir(scratch.path("")).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let all: Vec<(String, String)> = said
+        .lines()
+        .map(|line| {
+            let said: serde_json::Value = serde_json::from_str(line).unwrap();
+            let evidence = said["findings"][0]["evidence"].as_str().unwrap_or_default();
+            (said["verdict"].as_str().unwrap().to_owned(), evidence.to_owned())
+        })
+        .collect();
+    assert_eq!(all.len(), files.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    all
+}
+
+/// Files and archives, in a folder of their own.
+fn archives() -> Scratch {
     let scratch = Scratch::new();
-    let config = |when: &str| {
-        format!(
-            "[organisation]\nname = 'E'\ndomains = ['exempelby.se']\n[server]\nlisten = ['inet:127.0.0.1:1']\n[store]\n\
-             directory = '/var/lib/postvakt'\n[rules.custom.no-programs]\nmode = 'enforce'\naction = 'reject'\n\
-             on_unknown = 'hold'\nwhen = {{ {when} }}\n"
-        )
-    };
-    scratch.write("names.toml", config(r"attachment_name = '(?i)\.(exe|js)$'"));
-    scratch.write("kinds.toml", config("attachment_kind = ['executable', 'shortcut']"));
     let program = std::fs::read("/bin/true").unwrap();
     scratch.write("tool.exe", &program);
     scratch.write("tool.txt", &program);
@@ -253,6 +274,28 @@ fn files_in_archives_are_attachments() {
     let archive = scratch.read("a.zip");
     scratch.write("cut.zip", &archive[..600]);
     scratch.write("torn.zip", &archive[..60]);
+    let rar = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/documents/packed.rar");
+    scratch.write("packed.rar", std::fs::read(rar).unwrap());
+    scratch
+}
+
+fn section(section: &str) -> String {
+    format!(
+        "[organisation]\nname = 'E'\ndomains = ['exempelby.se']\n[server]\nlisten = ['inet:127.0.0.1:1']\n[store]\n\
+         directory = '/var/lib/postvakt'\n{section}\n"
+    )
+}
+
+#[test]
+fn files_in_archives_are_attachments() {
+    let scratch = archives();
+    let config = |when: &str| {
+        section(&format!(
+            "[rules.custom.no-programs]\nmode = 'enforce'\naction = 'reject'\non_unknown = 'hold'\nwhen = {{ {when} }}"
+        ))
+    };
+    scratch.write("names.toml", config(r"attachment_name = '(?i)\.(exe|js)$'"));
+    scratch.write("kinds.toml", config("attachment_kind = ['executable', 'shortcut']"));
     let files = [
         // File, by name, by kind.
         ("a.zip", "rejected", "rejected"),
@@ -269,33 +312,48 @@ fn files_in_archives_are_attachments() {
         ("cut.zip", "rejected", "rejected"),
         ("torn.zip", "held", "held"),
     ];
-    for (name, _, _) in files {
-        let message = format!(
-            "From: x@example.org\nTo: anna@exempelby.se\nSubject: Underlag\nMessage-ID: <{name}@example.org>\n\
-             MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\nHej\n--b\n\
-             Content-Type: application/octet-stream\nContent-Disposition: attachment; filename=\"{name}\"\n\
-             Content-Transfer-Encoding: base64\n\n{}\n--b--\n",
-            base64(&scratch.read(name))
-        );
-        scratch.write(&format!("{name}.eml"), message);
-    }
     for (config, expected) in [
         ("names.toml", files.map(|(_, by_name, _)| by_name)),
         ("kinds.toml", files.map(|(_, _, by_kind)| by_kind)),
     ] {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
-        command.args(["explain", "--json", "--client", "192.0.2.7", "--config", config]);
-        command.args(files.map(|(name, _, _)| format!("{name}.eml")));
-        let output = command.current_dir(scratch.path("")).output().unwrap();
-        let said = String::from_utf8(output.stdout).unwrap();
-        let verdicts = said.lines().map(|line| {
-            let said: serde_json::Value = serde_json::from_str(line).unwrap();
-            said["verdict"].as_str().unwrap().to_owned()
-        });
-        let verdicts: Vec<String> = verdicts.collect();
-        for ((name, _, _), (verdict, expected)) in files.iter().zip(verdicts.iter().zip(expected)) {
-            assert_eq!(verdict, expected, "{config} {name}: {said}");
+        let verdicts = explained(&scratch, config, &files.map(|(name, _, _)| name));
+        for ((name, _, _), ((verdict, _), expected)) in files.iter().zip(verdicts.iter().zip(expected)) {
+            assert_eq!(verdict, expected, "{config} {name}");
         }
-        assert_eq!(verdicts.len(), files.len(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn suspicious_attachments_are_held_in_archives_too_and_never_rejected() {
+    let scratch = archives();
+    let rule = "[rules.suspicious-attachment]\nmode = 'enforce'\naction = 'hold'\nnotify = []\n";
+    scratch.write("own.toml", section(rule));
+    let listed = format!("{rule}on_unknown = 'hold'\nblock_names = '(?i)^readme'\nblock_kinds = ['rar']\n");
+    scratch.write("listed.toml", section(&listed));
+    let files = [
+        // File, by itself, with lists of names and kinds.
+        ("tool.exe", "held executable", "held executable"),
+        ("tool.txt", "held executable", "held executable"),
+        ("a.zip", "held executable", "held blocked-name,executable"),
+        ("b.zip", "held executable", "held blocked-name,executable"),
+        ("a.7z", "held executable", "held executable"),
+        ("a.tar.gz", "held executable", "held blocked-name,executable"),
+        ("hidden.zip", "held executable", "held executable"),
+        ("locked.zip", "held executable", "held executable"),
+        ("packed.rar", "accepted ", "held blocked-kind"),
+        ("readme.txt", "accepted ", "held blocked-name"),
+        ("plain.zip", "accepted ", "held blocked-name"),
+        ("sealed.7z", "accepted unknown: limit", "held unknown: limit"),
+        ("torn.zip", "accepted unknown: damaged", "held unknown: damaged"),
+    ];
+    for (config, expected) in
+        [("own.toml", files.map(|(_, own, _)| own)), ("listed.toml", files.map(|(_, _, listed)| listed))]
+    {
+        let all = explained(&scratch, config, &files.map(|(name, _, _)| name));
+        for ((name, _, _), ((verdict, evidence), expected)) in files.iter().zip(all.iter().zip(expected)) {
+            let mut signs: Vec<&str> = evidence.split(',').collect();
+            signs.sort_unstable();
+            assert_eq!(format!("{verdict} {}", signs.join(",")), expected, "{config} {name}");
+        }
     }
 }

@@ -2,5 +2,6 @@
 
 mod operation;
 mod passing;
+mod rules;
 mod sessions;
 mod verdicts;

@@ -4,8 +4,8 @@ use postvakt::rules::{self, Section};
 use postvakt::scan::Kind;
 use postvakt::scan::fold::Folded;
 use postvakt::scan::terms::{Category, Terms, shipped};
-use postvakt::swedish;
 use postvakt::templates::{Occasion, Template};
+use postvakt::{swedish, texts};
 
 /// Ids that are Swedish words themselves.
 const SWEDISH: [&str; 8] = [
@@ -63,10 +63,18 @@ fn the_swedish_part_of_a_notice_has_no_english_ids() {
             "time",
         ];
         let mut fields: Vec<(&str, String)> = fields.map(|name| (name, name.to_uppercase())).to_vec();
-        let ids = [("action", "held"), ("class", "serious"), ("kinds", "health (1)")];
+        let ids = [
+            ("action", "held"),
+            ("class", "serious"),
+            ("kinds", "health (1)"),
+            ("rule", "suspicious-attachment"),
+        ];
         fields.extend(ids.map(|(name, id)| (name, id.to_owned())));
         fields.push(("class_sv", swedish::class("serious").to_owned()));
         fields.push(("kinds_sv", format!("{} (1)", swedish::kind("health"))));
+        fields.push(("rule_sv", swedish::rule("suspicious-attachment").into_owned()));
+        fields.push(("text_sv", texts::ATTACHMENT.0.to_owned()));
+        fields.push(("text_en", texts::ATTACHMENT.1.to_owned()));
         let text = Template::shipped(occasion).render(&fields).unwrap();
         let (in_swedish, in_english) = text.body.split_once("\n--\nIn English\n").unwrap();
         let said = format!("{}\n{in_swedish}", text.subject);

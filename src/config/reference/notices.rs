@@ -43,6 +43,13 @@ pub(super) const NOTICES: &[Key] = &[
         ..FORWARD_STOPPED
     },
     Key {
+        name: "rule-found",
+        default: Fallback::Found("the text that comes with Postvakt, config/templates/rule-found.txt"),
+        example: "\"templates/rule-found.txt\"",
+        meaning: "To those in `notify` of a custom rule or of `suspicious-attachment`: a mail was marked, held, redirected or rejected.",
+        ..FORWARD_STOPPED
+    },
+    Key {
         name: "tree-head",
         default: Fallback::Found("the text that comes with Postvakt, config/templates/tree-head.txt"),
         example: "\"templates/tree-head.txt\"",

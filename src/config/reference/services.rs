@@ -200,21 +200,57 @@ pub(super) const SENDER: &[Key] = &[
 ];
 
 /// Of rules with the menu `Mark`.
-pub(super) const MARK: &[Key] = &[
+pub(super) const MARK: &[Key] = &[MARK_TAG, MARK_HEADERS_ONLY];
+
+const MARK_TAG: Key = Key {
+    name: "subject_tag",
+    kind: "text, at most 40 characters",
+    default: Fallback::Off,
+    example: "\"[MISSTÄNKT]\"",
+    meaning: "Text put before the subject. By default, only header fields mark the mail.",
+    why: "Everyone sees a changed subject, and the sender's signature no longer covers it.",
+    keys: &[],
+};
+
+const MARK_HEADERS_ONLY: Key = Key {
+    meaning: "Mailboxes whose mail keeps its subject and is marked by header fields only. A mail to several recipients keeps its subject if one of them is listed. Requires `subject_tag`.",
+    ..HEADERS_ONLY
+};
+
+/// Of rules with the menu `Attachment`.
+pub(super) const ATTACHMENT: &[Key] = &[
     Key {
-        name: "subject_tag",
-        kind: "text, at most 40 characters",
-        default: Fallback::Off,
-        example: "\"[MISSTÄNKT]\"",
-        meaning: "Text put before the subject. By default, only header fields mark the mail.",
-        why: "Everyone sees a changed subject, and the sender's signature no longer covers it.",
+        name: "action",
+        kind: "mark, hold",
+        default: Fallback::Text("mark"),
+        example: "\"mark\"",
+        meaning: "Action on a match. `mark`: the mail passes with a header field. `hold`: the mail waits in Postfix's hold queue.",
+        why: "A mark delays nothing. There is no `reject`: the mail may be a public record.",
         keys: &[],
     },
     Key {
-        meaning: "Mailboxes whose mail keeps its subject and is marked by header fields only. A mail to several recipients keeps its subject if one of them is listed. Requires `subject_tag`.",
-        ..HEADERS_ONLY
+        name: "notify",
+        kind: "list of `sender`, `owner` and mailboxes inside",
+        default: Fallback::Found("`[\"owner\"]` with `hold`, nobody with `mark`"),
+        example: "[\"owner\", \"it-support@exempelby.se\"]",
+        meaning: "Who is told: `owner` is the mailboxes inside that the mail is for, `sender` its sender if the mail comes from inside. They are told of each held mail, and of marked mail once a day. Requires [smtp].",
+        why: "A person who waits for a mail can ask for it.",
+        keys: &[],
     },
+    MARK_TAG,
+    MARK_HEADERS_ONLY,
 ];
+
+/// Of rules with the menu `Attachment`.
+pub(super) const ON_UNKNOWN_ATTACHMENT: Key = Key {
+    name: "on_unknown",
+    kind: "accept, hold",
+    default: Fallback::Text("accept"),
+    example: "\"accept\"",
+    meaning: "Action if an archive hides its files: it is damaged, encrypted with its names, or over a limit. `accept`: the mail passes. `hold`: the mail waits in Postfix's hold queue.",
+    why: "Most such archives are harmless. The log says which mail was not checked.",
+    keys: &[],
+};
 
 /// Of rules with the menu `Spam`.
 pub(super) const SPAM: &[Key] = &[

@@ -39,6 +39,7 @@ fn forward_of(policy: &mut RulePolicy) -> &mut ForwardPolicy {
         Actions::Content(_)
         | Actions::Virus(_)
         | Actions::Sender(_)
+        | Actions::Attachment(_)
         | Actions::Sensitive(_)
         | Actions::Mark(_)
         | Actions::Receipt(_) => {

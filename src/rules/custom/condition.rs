@@ -4,10 +4,10 @@
 
 use super::pattern::{Case, Patterns};
 use crate::documents::kind::Kind;
-use crate::documents::{Reason, State, formats};
+use crate::documents::{Reason, State};
 use crate::facts::attachment::Attachment;
 use crate::facts::passage::Place;
-use crate::facts::{Defect, Facts, Needs};
+use crate::facts::{Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
@@ -46,7 +46,7 @@ const WHEN_KEYS: &[Key] = &[
         "attachment_name",
         "pattern",
         "'(?i)\\.(exe|scr|js)$'",
-        "The decoded name of an attachment, or of a file in an archive.",
+        "The decoded name of an attachment, or of a file in an archive: as sent, and as Windows reads it (without dots and spaces at the end).",
     ),
     when(
         "attachment_type",
@@ -128,7 +128,7 @@ pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
     all.extend(when.table("header", headers).unwrap_or_default());
     all.extend(when.optional("size_above", parse::size).map(Condition::SizeAbove));
     let attachment = AttachmentIs {
-        kinds: kinds(when),
+        kinds: kinds(when, "attachment_kind"),
         name: patterns(when, "attachment_name", Case::Told),
         media_type: patterns(when, "attachment_type", Case::Told),
         size_above: when.optional("attachment_size_above", parse::size),
@@ -151,18 +151,15 @@ fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
     Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
 }
 
-fn kinds(when: &mut Settings<'_>) -> Option<Vec<Kind>> {
+/// The kinds of file that are the value of `key`.
+pub(in crate::rules) fn kinds(when: &mut Settings<'_>, key: &'static str) -> Option<Vec<Kind>> {
     let word = parse::one_of(&Kind::ALL, Kind::as_str);
-    let value = when.value("attachment_kind")?;
+    let value = when.value(key)?;
     let values = value.one_or_more();
     if values.is_empty() {
-        when.wrong(
-            "attachment_kind",
-            value.at,
-            Fault::new("is empty", "write [\"executable\"], or remove the key"),
-        );
+        when.wrong(key, value.at, Fault::new("is empty", "write [\"executable\"], or remove the key"));
     }
-    Some(values.iter().filter_map(|value| when.accept("attachment_kind", value.at, word(value))).collect())
+    Some(values.iter().filter_map(|value| when.accept(key, value.at, word(value))).collect())
 }
 
 fn patterns(when: &mut Settings<'_>, key: &'static str, case: Case) -> Option<Patterns> {
@@ -283,24 +280,12 @@ impl AttachmentIs {
     }
 
     fn holds(&self, facts: &Facts) -> Held {
-        let mut unknown = facts.defects.iter().any(|defect| match defect {
-            Defect::Truncated
-            | Defect::TooDeep
-            | Defect::TooManyParts
-            | Defect::TooManyAttachments
-            | Defect::BrokenStructure => true,
-            Defect::BrokenEncoding
-            | Defect::TextCut
-            | Defect::BrokenHeader
-            | Defect::OddFrom
-            | Defect::OddMessageId
-            | Defect::Cut => false,
-        });
+        let mut unknown = facts.hides_attachments().is_some();
         for attachment in &facts.attachments {
             match self.holds_of(attachment) {
                 Held::Yes | Held::For(_) => return Held::Yes,
                 Held::Unknown => unknown = true,
-                Held::No => unknown |= hides_others(attachment, &facts.attachments),
+                Held::No => {}
             }
         }
         if unknown { Held::Unknown } else { Held::No }
@@ -320,7 +305,7 @@ impl AttachmentIs {
             unknown = true;
         }
         if let Some(any) = &self.name
-            && !attachment.names().any(|name| any.match_in(name))
+            && !attachment.file_names().any(|name| any.match_in(&name))
         {
             if !attachment.names().any(|name| was_cut(name, limits::ATTACHMENT_NAME_OCTETS)) {
                 return Held::No;
@@ -342,25 +327,5 @@ impl AttachmentIs {
             }
         }
         if unknown { Held::Unknown } else { Held::Yes }
-    }
-}
-
-/// Whether there may be files inside this one that could not be seen: it is no whole archive, or one that is encrypted
-/// with its names.
-fn hides_others(attachment: &Attachment, all: &[Attachment]) -> bool {
-    let Attachment { path, name, media_type, kind, state, .. } = attachment;
-    let is_message = media_type.starts_with("message/") || media_type.starts_with("multipart/");
-    match state {
-        State::Plain | State::Readable(_) => false,
-        State::Uninspectable(reason) => {
-            let of_structure = matches!(reason, Reason::Limit | Reason::Structure | Reason::Encoding);
-            is_message && of_structure || formats::row(*kind).is_archive(name)
-        }
-        State::Encrypted(_) => {
-            let is_inside = |other: &Attachment| {
-                other.path.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('/'))
-            };
-            formats::row(*kind).is_archive(name) && !all.iter().any(is_inside)
-        }
     }
 }
