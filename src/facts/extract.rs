@@ -23,8 +23,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
     if message.truncated() {
         defects.add(Defect::Truncated);
     }
-    let mut section =
-        Section::split(message.bytes.get(..message.body_at).unwrap_or(&message.bytes), 0, |_| false);
+    let mut section = Section::whole(message.bytes.get(..message.body_at).unwrap_or(&message.bytes));
     section.body_at = message.body_at;
     let header = Header::read(&section, &mut defects);
     let pieces = match needs {

@@ -34,25 +34,44 @@ impl<'a> Section<'a> {
     pub(crate) fn split(bytes: &'a [u8], at: usize, ends: impl Fn(&[u8]) -> bool) -> Self {
         let mut section =
             Self { fields: Vec::with_capacity(24), odd: Vec::new(), cut: false, body_at: bytes.len() };
+        section.read(bytes, at, ends);
+        section
+    }
+
+    /// The section that these octets are, as the MTA says: an empty line before their end is a line that is no field.
+    pub(crate) fn whole(bytes: &'a [u8]) -> Self {
+        let mut section = Self::split(bytes, 0, |_| false);
+        while section.body_at < bytes.len() {
+            let at = section.body_at;
+            match section.odd.last_mut() {
+                Some(last) if last.end + 2 >= at => last.end = at,
+                _ => section.odd.push(at..at),
+            }
+            section.body_at = bytes.len();
+            section.read(bytes, at, |_| false);
+        }
+        section
+    }
+
+    fn read(&mut self, bytes: &'a [u8], at: usize, ends: impl Fn(&[u8]) -> bool) {
         let mut at = at;
         while at < bytes.len() {
             let mut end = lines::end(bytes, at);
             let line = bytes.get(at..end).unwrap_or_default();
             if line == b"\r\n" || line == b"\n" {
-                section.body_at = end;
-                return section;
+                self.body_at = end;
+                return;
             }
             if ends(line) {
-                section.body_at = at;
-                return section;
+                self.body_at = at;
+                return;
             }
             while matches!(bytes.get(end), Some(b' ' | b'\t')) {
                 end = lines::end(bytes, end);
             }
-            section.push(bytes.get(at..end).unwrap_or_default(), at..end);
+            self.push(bytes.get(at..end).unwrap_or_default(), at..end);
             at = end;
         }
-        section
     }
 
     /// The value of the first field of that name.
@@ -117,6 +136,13 @@ mod tests {
         let section =
             Section::split(b"From x Thu 1 Jan 00:00:00\r\n: empty\r\nno colon\r\nA: 1\r\n", 0, |_| false);
         assert_eq!((names(&section), section.junk()), (vec!["A".to_owned()], true));
+    }
+
+    #[test]
+    fn an_empty_line_within_what_the_mta_calls_the_header_hides_nothing() {
+        let section = Section::whole(b"\nA: 1\r\n\r\n\r\nB: 2\r\n\r\n");
+        assert_eq!((names(&section), section.junk()), (vec!["A".to_owned(), "B".to_owned()], true));
+        assert!(!Section::whole(b"A: 1\r\n\r\n").junk());
     }
 
     #[test]
