@@ -11,6 +11,7 @@
 
 mod archives;
 pub(crate) mod dice;
+pub(crate) mod everyday;
 pub(crate) mod mail;
 mod office;
 pub(crate) mod pack;

@@ -183,7 +183,7 @@ pub(super) const KINDS: &[Kind] = &[
     }),
 ];
 
-fn types() -> Entry {
+pub(super) fn types() -> Entry {
     Entry::stored("[Content_Types].xml", b"<Types/>")
 }
 
@@ -191,7 +191,7 @@ pub(super) fn ooxml(name: &str, part: &[u8]) -> Vec<u8> {
     pack::zip(&[types(), Entry::deflated(name, part)])
 }
 
-fn workbook(strings: &str, cells: &[u8]) -> Vec<u8> {
+pub(super) fn workbook(strings: &str, cells: &[u8]) -> Vec<u8> {
     pack::zip(&[
         types(),
         Entry::deflated("xl/sharedStrings.xml", strings.as_bytes()),

@@ -188,11 +188,11 @@ pub(super) const KINDS: &[Kind] = &[
 ];
 
 /// A PDF while it is written.
-struct Pdf(Vec<u8>);
+pub(super) struct Pdf(Vec<u8>);
 
 impl Pdf {
     /// With one page, whose content is object 4 and whose font is this.
-    fn new(font: &str) -> Self {
+    pub(super) fn new(font: &str) -> Self {
         let mut file = Self(b"%PDF-1.7\n".to_vec());
         file.object(1, "<</Pages 2 0 R>>");
         file.object(2, "<</Type/Pages/Kids[3 0 R]>>");
@@ -203,17 +203,17 @@ impl Pdf {
         file
     }
 
-    fn object(&mut self, number: usize, content: &str) {
+    pub(super) fn object(&mut self, number: usize, content: &str) {
         self.0.extend(format!("{number} 0 obj {content} endobj\n").bytes());
     }
 
-    fn stream(&mut self, number: usize, entries: &str, data: &[u8]) {
+    pub(super) fn stream(&mut self, number: usize, entries: &str, data: &[u8]) {
         self.0.extend(format!("{number} 0 obj <<{entries}/Length {}>> stream\n", data.len()).bytes());
         self.0.extend_from_slice(data);
         self.0.extend(b"\nendstream endobj\n");
     }
 
-    fn packed(&mut self, number: usize, entries: &str, data: &[u8]) {
+    pub(super) fn packed(&mut self, number: usize, entries: &str, data: &[u8]) {
         self.packed_by(number, &format!("{entries}/Filter/FlateDecode"), data);
     }
 
@@ -221,7 +221,7 @@ impl Pdf {
         self.stream(number, entries, &zlib(data));
     }
 
-    fn closed(mut self) -> Vec<u8> {
+    pub(super) fn closed(mut self) -> Vec<u8> {
         self.0.extend(b"trailer <</Root 1 0 R>>\n%%EOF\n");
         self.0
     }

@@ -18,18 +18,10 @@ pub(super) fn read(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {
     Err(Reason::Format)
 }
 
-/// Runs of printable octets, each octet by itself and in pairs with zeros.
+/// What looks like text in octets, each octet by itself and in pairs with zeros.
 pub(super) fn runs_of(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
-    runs(document, bytes.iter().copied())?;
-    if !bytes.contains(&0) {
-        return Ok(());
-    }
-    let narrow = |pair: &[u8]| match pair {
-        [low, 0] => *low,
-        _ => 0,
-    };
-    runs(document, bytes.chunks(2).map(narrow))?;
-    runs(document, bytes.get(1..).unwrap_or_default().chunks(2).map(narrow))
+    narrow(document, bytes)?;
+    wide(document, bytes)
 }
 
 /// Whether octets are text: in a charset that has a mark or can be told, and with no more control characters than a
@@ -79,25 +71,149 @@ fn from_character(piece: &[u8]) -> &[u8] {
 /// Octets of one piece of what is looked at to tell whether all of it is text.
 const SAMPLE_OCTETS: usize = 64 << 10;
 
-fn runs(document: &mut Document<'_>, octets: impl Iterator<Item = u8>) -> Result<(), Reason> {
-    let mut run = Vec::new();
-    for octet in octets.chain([0]) {
-        if octet >= b' ' && octet != 0x7f || octet == b'\t' {
-            run.push(octet);
-            continue;
+/// Text of an octet a character. Seven of eight octets of noise could stand in some text, so a run is of characters
+/// that stand in texts here. Shorter runs beside it belong to it, such as a label before a number.
+fn narrow(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
+    let mut piece = Piece::default();
+    let mut at = 0;
+    while at < bytes.len() {
+        let begin = at;
+        while let Some(octets) = character(bytes, at) {
+            at += octets;
         }
-        if run.len() >= RUN_OCTETS {
-            document.text(&words::text(&run))?;
-            document.text("\n")?;
+        if at - begin >= LABEL_OCTETS {
+            if begin - piece.end > GAP_OCTETS {
+                std::mem::take(&mut piece).add_to(document, bytes)?;
+                piece.begin = begin;
+            }
+            piece.end = at;
+            piece.is_text |= at - begin >= RUN_OCTETS;
         }
-        run.clear();
+        // What no text has ends the piece, or stands in a gap of it.
+        if bytes.get(at).is_some_and(|octet| is_control(*octet)) {
+            std::mem::take(&mut piece).add_to(document, bytes)?;
+            piece = Piece { begin: at + 1, end: at + 1, is_text: false };
+        }
+        at += 1;
     }
+    piece.add_to(document, bytes)
+}
+
+/// Runs with so few octets between them are one piece.
+const GAP_OCTETS: usize = 2;
+/// A word of so many octets counts beside a run.
+const LABEL_OCTETS: usize = 3;
+
+/// Octets that may become text.
+#[derive(Default)]
+struct Piece {
+    begin: usize,
+    end: usize,
+    is_text: bool,
+}
+
+impl Piece {
+    fn add_to(self, document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
+        let Some(octets) = bytes.get(self.begin..self.end).filter(|_| self.is_text) else { return Ok(()) };
+        document.text(&words::text(octets))?;
+        document.text("\n")
+    }
+}
+
+fn is_control(octet: u8) -> bool {
+    octet < b' ' && octet != b'\t' || octet == 0x7f
+}
+
+/// How many octets the character takes that begins there, if texts have it: one of ASCII, of UTF-8, or a letter or
+/// sign of Swedish in windows-1252 or in the code pages of DOS.
+fn character(bytes: &[u8], at: usize) -> Option<usize> {
+    match *bytes.get(at)? {
+        b'\t' | b' '..=b'~' => Some(1),
+        octet => in_utf8(octet, bytes, at).or_else(|| is_single(octet).then_some(1)),
+    }
+}
+
+fn is_single(octet: u8) -> bool {
+    // windows-1252: … dashes, quotes, a blank, § « soft hyphen ° ´ · » Ä Å É Ö Ü ä å é ö ü; DOS: ü é ä å Ä Å É æ ö Ö.
+    matches!(octet, 0x81 | 0x82 | 0x84..=0x86 | 0x8e..=0x97 | 0x99 | 0xa0 | 0xa7 | 0xab | 0xad | 0xb0 | 0xb4 | 0xb7 | 0xbb
+        | 0xc4 | 0xc5 | 0xc9 | 0xd6 | 0xdc | 0xe4 | 0xe5 | 0xe9 | 0xf6 | 0xfc)
+}
+
+fn in_utf8(lead: u8, bytes: &[u8], at: usize) -> Option<usize> {
+    let octets = match lead {
+        0xc2..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0..0xf5 => 4,
+        _ => return None,
+    };
+    std::str::from_utf8(bytes.get(at..at + octets)?).is_ok().then_some(octets)
+}
+
+/// Text in UTF-16: every other octet is a zero.
+fn wide(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
+    let mut run = Vec::new();
+    let mut last = 0;
+    for zero in memchr::memchr_iter(0, bytes) {
+        if zero != last + 2 {
+            add_wide(document, &mut run)?;
+        }
+        last = zero;
+        match zero.checked_sub(1).and_then(|at| bytes.get(at)) {
+            Some(octet) if !is_control(*octet) => run.push(*octet),
+            _ => add_wide(document, &mut run)?,
+        }
+    }
+    add_wide(document, &mut run)
+}
+
+fn add_wide(document: &mut Document<'_>, run: &mut Vec<u8>) -> Result<(), Reason> {
+    if run.len() >= RUN_OCTETS {
+        document.text(&words::text(run))?;
+        document.text("\n")?;
+    }
+    run.clear();
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::text;
     use super::*;
+
+    fn noise(octets: u32) -> Vec<u8> {
+        (1..=octets)
+            .map(|at| (at.wrapping_mul(2_654_435_761) ^ at.wrapping_mul(0x9e37_79b1) >> 7).to_be_bytes()[1])
+            .collect()
+    }
+
+    #[test]
+    fn noise_is_hardly_text_and_text_in_it_is_found() {
+        let noise = noise(1 << 20);
+        let read = text("a.bin", &noise);
+        assert!(read.len() < noise.len() / 16, "{} octets", read.len());
+        for planted in [
+            "Personnummer 811228-9874",
+            "läkarintyg för Åsa",
+            "Pnr\u{c}\u{1}811228-9874 diagnos",
+            "l\u{f6}senord",
+            "patient – ”diabetes”",
+        ] {
+            let wide: Vec<u8> = planted.encode_utf16().flat_map(u16::to_le_bytes).collect();
+            let latin: Vec<u8> = planted.chars().filter_map(|letter| u8::try_from(letter).ok()).collect();
+            for octets in [planted.as_bytes(), &latin, &wide] {
+                let around = [&noise[..5_000], octets, &noise[5_000..9_000]].concat();
+                let read = text("a.bin", &around);
+                for word in planted
+                    .split(|letter: char| !letter.is_ascii() || letter < ' ')
+                    .filter(|word| word.len() > 7)
+                {
+                    assert!(read.contains(word), "{planted}: {word}");
+                }
+            }
+        }
+        let beside = [b"\x01\x02Pnr\xb1\xd8811228-9874\0\0".as_slice(), &noise[..5_000]].concat();
+        assert!(text("a.bin", &beside).contains("Pnr±Ø811228-9874"));
+    }
 
     #[test]
     fn what_is_text() {
