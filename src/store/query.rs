@@ -113,7 +113,11 @@ impl Party {
                 Ok(Self::Domain(Domain::new(domain)))
             }
             Some(_) => Err("not a domain; write @exempelby.se"),
-            None => Address::parse(text).map(Self::Address).ok_or("write a whole address, @domain, or <>"),
+            // In angle brackets, an address may begin with the sign of a domain; no MTA delivers to it.
+            None => Address::parse(text)
+                .filter(|address| !address.as_str().starts_with('@'))
+                .map(Self::Address)
+                .ok_or("write a whole address, @domain, or <>"),
         }
     }
 

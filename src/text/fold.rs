@@ -213,6 +213,25 @@ fn latin(code: u8) -> u8 {
     }
 }
 
+/// How many octets from the first one on are ASCII and no `=`.
+fn plain(bytes: &[u8]) -> usize {
+    const EACH: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGH: u64 = EACH << 7;
+    const SIGNS: u64 = EACH * b'=' as u64;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (number, word) in words.iter().enumerate() {
+        let word = u64::from_le_bytes(*word);
+        // A `=` leaves a zero, from which nothing can be taken without its highest bit.
+        let signs = word ^ SIGNS;
+        let special = (word | signs.wrapping_sub(EACH) & !signs) & HIGH;
+        if special != 0 {
+            return number * 8 + special.trailing_zeros() as usize / 8;
+        }
+    }
+    let special = |byte: &u8| *byte >= 0x80 || *byte == b'=';
+    bytes.len() - rest.len() + rest.iter().position(special).unwrap_or(rest.len())
+}
+
 /// A text being folded from a place on, in steps.
 struct Fold {
     out: Vec<u8>,
@@ -224,7 +243,7 @@ impl Fold {
     fn step(&mut self, text: &str) -> bool {
         let bytes = text.as_bytes();
         let Some(rest) = bytes.get(self.from..).filter(|rest| !rest.is_empty()) else { return false };
-        let plain = rest.iter().position(|byte| *byte >= 0x80 || *byte == b'=').unwrap_or(rest.len());
+        let plain = plain(rest);
         if plain > 0 {
             self.out.extend_from_slice(rest.get(..plain).unwrap_or_default());
             self.from += plain;
@@ -353,6 +372,19 @@ mod tests {
             assert_eq!(folded(text), expected, "{text}");
         }
         assert_eq!(folded("ł\u{FFFD}×"), "\u{C0}\u{C1}\u{80}");
+    }
+
+    #[test]
+    fn what_is_plain() {
+        for special in [b'=', 0x80, 0xff] {
+            for at in 0..40 {
+                let mut bytes = b"<>;\x7f\0~ \t".repeat(5);
+                assert_eq!(plain(&bytes), 40);
+                bytes[at] = special;
+                bytes[39] = special;
+                assert_eq!(plain(&bytes), at);
+            }
+        }
     }
 
     #[test]
