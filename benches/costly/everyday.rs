@@ -47,7 +47,7 @@ pub(crate) const KINDS: &[Kind] = &[
         })
     }),
     Kind::new("xlsx", "workbook of words and numbers", |size| {
-        one_file(size, "a.xlsx", |octets| packed_to(octets, |octets| sheet(octets)))
+        one_file(size, "a.xlsx", |octets| packed_to(octets, sheet))
     }),
     Kind::new("pdf-pictures", "PDF of photographs", |size| {
         one_file(size, "a.pdf", |octets| {
@@ -59,7 +59,7 @@ pub(crate) const KINDS: &[Kind] = &[
         })
     }),
     Kind::new("pdf-text", "PDF of prose", |size| {
-        one_file(size, "a.pdf", |octets| packed_to(octets, |octets| printed(octets)))
+        one_file(size, "a.pdf", |octets| packed_to(octets, printed))
     }),
     Kind::new("worst", "text of U+FDFA", |size| one_file(size, "a.txt", |octets| lines_of(FDFA, 24, octets))),
 ];
@@ -73,7 +73,7 @@ const SYLLABLES: &[&str] = &[
 pub(crate) fn prose(seed: u64, octets: usize) -> String {
     let mut dice = Dice(seed);
     let words: Vec<String> = (0..3_000)
-        .map(|_| (0..1 + dice.below(4)).map(|_| SYLLABLES[dice.below(SYLLABLES.len())]).collect())
+        .map(|_| (0..=dice.below(4)).map(|_| SYLLABLES[dice.below(SYLLABLES.len())]).collect())
         .collect();
     let mut text = String::with_capacity(octets + 200);
     let mut line = 0;
