@@ -128,12 +128,22 @@ impl DomainSet {
             if name.is_empty() {
                 continue;
             }
-            match DomainPattern::parse(name).map_err(|wrong| (number + 1, wrong))? {
-                DomainPattern::Exact(domain) => drop(set.exact.insert(domain)),
-                pattern @ DomainPattern::Below(_) => set.patterns.push(pattern),
-            }
+            set.insert(DomainPattern::parse(name).map_err(|wrong| (number + 1, wrong))?);
         }
         Ok(set)
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, pattern: DomainPattern) {
+        match pattern {
+            DomainPattern::Exact(domain) => drop(self.exact.insert(domain)),
+            pattern @ DomainPattern::Below(_) => self.patterns.push(pattern),
+        }
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = DomainPattern> {
+        self.exact.iter().cloned().map(DomainPattern::Exact).chain(self.patterns.iter().cloned())
     }
 
     /// How many there are.

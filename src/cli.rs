@@ -74,6 +74,9 @@ enum Command {
     Rules {
         /// Id of the rule.
         id: Option<String>,
+        /// List the rules of this config instead, with their modes and exceptions.
+        #[arg(long, value_name = "F")]
+        config: Option<PathBuf>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -157,7 +160,10 @@ fn run(command: Command) -> anyhow::Result<u8> {
                 None => replay::run(&args, config, None),
             })
         }
-        Command::Rules { id, json } => reference::run(id.as_deref(), json),
+        Command::Rules { id, config: None, json } => reference::run(id.as_deref(), json),
+        Command::Rules { id, config: Some(path), json } => {
+            with_config(&path, |config, _| reference::configured(&config, id.as_deref(), json))
+        }
         Command::Log(args) => {
             start_log(false, "warn");
             if args.is_offline() {

@@ -9,6 +9,8 @@
 
 pub mod check;
 mod context;
+mod exceptions;
+mod groups;
 mod listen;
 pub mod header_fields;
 pub mod minimise;
@@ -258,17 +260,10 @@ impl Config {
         })
     }
 
-    /// Every exception there is.
-    pub fn exceptions(&self) -> impl Iterator<Item = &Exception> {
-        self.rules.iter().flat_map(|(_, policy)| match &policy.actions {
-            Actions::Forward(forward) => &*forward.exceptions,
-            Actions::Content(_)
-            | Actions::Virus(_)
-            | Actions::Sender(_)
-            | Actions::Attachment(_)
-            | Actions::Sensitive(_)
-            | Actions::Mark(_)
-            | Actions::Receipt(_) => &[],
-        })
+    /// Every exception there is, with the rule that it is one of.
+    pub fn exceptions(&self) -> impl Iterator<Item = (&str, &Exception)> {
+        self.rules
+            .iter()
+            .flat_map(|(rule, policy)| policy.exceptions.iter().map(move |exception| (rule.id(), exception)))
     }
 }

@@ -276,22 +276,23 @@ async fn announce_exceptions(pipeline: Arc<Pipeline>) {
         }
         last = today;
         count_exceptions(&config, today);
-        for exception in config.exceptions() {
-            let (place, mailbox) = (exception.place.to_string(), exception.mailbox.to_string());
-            let (decision, until) = (&*exception.decision, exception.until.to_string());
-            if exception.until < today {
-                tracing::warn!(place, mailbox, decision, until, "an exception has ended");
+        for (rule, exception) in config.exceptions() {
+            let (place, scope) = (exception.place.to_string(), exception.scope.to_string());
+            let decision = exception.decision.as_deref();
+            let until = exception.until.map(|until| until.to_string());
+            if exception.has_ended(today) {
+                tracing::warn!(rule, place, scope, decision, until, "an exception has ended");
             } else if exception.ends_soon(today) {
-                tracing::warn!(place, mailbox, decision, until, "an exception ends soon");
+                tracing::warn!(rule, place, scope, decision, until, "an exception ends soon");
             }
         }
     }
 }
 
 fn count_exceptions(config: &Config, today: Date) {
-    let count = |fits: &dyn Fn(&Exception) -> bool| config.exceptions().filter(|e| fits(e)).count();
+    let count = |fits: &dyn Fn(&Exception) -> bool| config.exceptions().filter(|(_, e)| fits(e)).count();
     let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
-    METRICS.exceptions_expired.set(gauge(count(&|exception| exception.until < today)));
+    METRICS.exceptions_expired.set(gauge(count(&|exception| exception.has_ended(today))));
     METRICS.exceptions_ending.set(gauge(count(&|exception| exception.ends_soon(today))));
 }
 

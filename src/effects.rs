@@ -95,13 +95,16 @@ pub fn findings(facts: &Facts, decision: &Decision) -> Vec<FindingRow> {
             rules::Sensitivity::None => evidence.to_owned(),
             class => format!("class={}; {evidence}", class.as_str()),
         };
+        let exceptions = ruling.exceptions();
+        let evidence = if exceptions.is_empty() { evidence } else { format!("{evidence}; {exceptions}") };
+        let decisions = ruling.allowed_by.iter().filter_map(|allowance| allowance.decision.clone());
         FindingRow {
             rule: ruling.rule.clone(),
             grade: ruling.grade().to_owned(),
             evidence,
             mode: ruling.mode.as_str().to_owned(),
             verdict: ruling.verdict.as_str().to_owned(),
-            decision: ruling.allowed_by.clone().unwrap_or_default(),
+            decision: decisions.collect::<Vec<_>>().join("; "),
             mailboxes: mailboxes.iter().map(ToString::to_string).collect(),
             recipients: recipients.map(|recipient| recipient.address.to_string()).collect(),
         }
@@ -221,7 +224,8 @@ pub fn refuse_forged(facts: &Facts, decision: &mut Decision) {
         }),
         mode: Mode::Enforce,
         verdict: Verdict::Reject,
-        allowed_by: None,
+        allowed_by: Vec::new(),
+        undecided: None,
         place: Place::default(),
     });
 }

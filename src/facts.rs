@@ -8,6 +8,7 @@
 pub mod attachment;
 pub mod authentication;
 mod automatic;
+mod confirmed;
 mod contents;
 pub mod direction;
 pub mod extract;
@@ -29,12 +30,14 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::address::{Address, ReversePath};
 use crate::documents::{Reason, State};
+use crate::groups::Members;
 use crate::mail::{Client, Direction};
 pub use crate::mime::Defect;
 use crate::organisation::Organisation;
@@ -228,6 +231,8 @@ pub struct Facts {
     pub addressed: Fact<u32>,
     /// Where the HTML text leads; where a rule needs it.
     pub links: Vec<Link>,
+    /// The members of each group that a directory knows.
+    pub groups: HashMap<Arc<str>, Fact<Arc<Members>>>,
     /// What was odd.
     pub defects: Vec<Defect>,
     /// Whether the mail may be deferred when the machine is too busy to read it; not for ever.

@@ -13,6 +13,7 @@ pub mod texts;
 pub mod swedish;
 pub mod address;
 pub mod organisation;
+pub mod groups;
 pub mod reply;
 pub mod answer;
 pub mod mail;

@@ -562,6 +562,14 @@ pub const CONFIG_PROBLEMS: usize = 1_000;
 pub const CONFIG_ROUNDS: usize = 10;
 /// Values of one list: domains, networks, exceptions. Every mail is measured by all of them, one after the other.
 pub const CONFIG_LIST: usize = 1_000;
+/// Octets of the file of one group: a line of 160 for each of [`GROUP_ENTRIES`].
+pub const GROUP_FILE_OCTETS: u64 = 16 << 20;
+/// Entries of one group: every resident-facing account of a large municipality. The table takes about 15 MB.
+pub const GROUP_ENTRIES: usize = 100_000;
+/// Groups; each is read at every reload.
+pub const GROUPS: usize = 200;
+/// Octets of a group's name.
+pub const GROUP_NAME_OCTETS: usize = 63;
 /// Octets of a wrong value that a message about it shows.
 pub const CONFIG_SHOWN_OCTETS: usize = 64;
 /// Octets of a Unix socket's path: `sun_path` of Linux has 108, the last one zero.

@@ -3,18 +3,19 @@
 #![deny(clippy::disallowed_methods)]
 
 pub mod decide;
+pub mod exceptions;
 mod notices;
 pub mod receipts;
 mod sensitive;
 mod told;
 
-use jiff::civil::Date;
+pub use exceptions::{Allowance, Exception, Scope, Undecided};
 pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
 pub use told::Told;
 
-use crate::address::{Address, Domain, DomainSet};
-use crate::facts::Cause;
-use crate::limits;
+use crate::address::{Address, DomainSet};
+use crate::facts::{Cause, Facts, Needs, Recipient};
+use crate::groups::{AddressList, Party};
 use crate::rules::{Finding, Sensitivity};
 use crate::templates::{Fields, Occasion};
 use crate::text::words;
@@ -62,8 +63,10 @@ pub struct Ruling {
     pub mode: Mode,
     /// What follows, or in `observe`: what would.
     pub verdict: Verdict,
-    /// The decision that allows it, where an exception does.
-    pub allowed_by: Option<String>,
+    /// The exceptions that allow it, or some of it.
+    pub allowed_by: Vec<Allowance>,
+    /// An exception that might have allowed it, where nobody knows.
+    pub undecided: Option<Undecided>,
     /// The line of the config that says so.
     pub place: Place,
 }
@@ -83,6 +86,15 @@ impl Ruling {
             Finding::Match(found) => found.evidence.class(),
             Finding::Unknown(_) => Sensitivity::None,
         }
+    }
+
+    /// What exceptions have to do with it: `allowed by KS 2026/123 (postvakt.toml:23)`; empty for nothing.
+    pub fn exceptions(&self) -> String {
+        let allowed = self.allowed_by.iter().map(|allowance| format!("allowed by {allowance}"));
+        let undecided = self.undecided.iter().map(|undecided| {
+            format!("exception at {} not decided: {}", undecided.place, undecided.cause.as_str())
+        });
+        allowed.chain(undecided).collect::<Vec<_>>().join("; ")
     }
 
     /// By what the rule knows, and whose mailbox it is about.
@@ -114,6 +126,20 @@ pub enum Step {
     Reject(Refusal),
     /// Tell a person inside.
     Notify(Notice),
+}
+
+impl Step {
+    /// Whether it keeps the mail, or a part of it, from somebody.
+    pub fn keeps_back(&self) -> bool {
+        match self {
+            Self::RemoveRecipient(_)
+            | Self::AddRecipient(_)
+            | Self::Hold(_)
+            | Self::Defer
+            | Self::Reject(_) => true,
+            Self::Mark(_) | Self::Notify(_) => false,
+        }
+    }
 }
 
 /// Something that a person inside is told by mail.
@@ -307,15 +333,18 @@ pub struct MarkPolicy {
     /// What its subject begins with; absent for header fields alone.
     pub subject_tag: Option<String>,
     /// Mailboxes whose mail keeps its subject.
-    pub headers_only: Vec<Target>,
+    pub headers_only: AddressList,
 }
 
 impl MarkPolicy {
-    /// The tag for a mail to these recipients. One message has one subject: it is kept for all where one of them
-    /// wants it so.
-    pub fn tag_for<'a>(&self, mut recipients: impl Iterator<Item = &'a Address>) -> Option<&str> {
-        let keeps = |address: &Address| self.headers_only.iter().any(|target| target.matches(address));
-        if recipients.any(keeps) { None } else { self.subject_tag.as_deref() }
+    /// The tag for the mail. One message has one subject: it is kept for all where one of the recipients wants it so, or
+    /// may want it so.
+    pub fn tag_for(&self, facts: &Facts) -> Option<&str> {
+        let keeps = |recipient: &Recipient| {
+            let party = Party::new(&recipient.address, &facts.organisation);
+            facts.is_listed(&self.headers_only, &party) != Ok(false)
+        };
+        if facts.recipients.iter().any(keeps) { None } else { self.subject_tag.as_deref() }
     }
 }
 
@@ -339,8 +368,6 @@ pub struct ForwardPolicy {
     pub private_domains: DomainSet,
     /// Where rerouted mail goes; a mailbox inside.
     pub reroute_to: Option<Address>,
-    /// What is allowed by decision.
-    pub exceptions: Vec<Exception>,
     /// Who is told.
     pub notify: Notify,
 }
@@ -388,60 +415,6 @@ words! {
     }
 }
 
-/// Something allowed by a decision, until a day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exception {
-    /// The mailbox inside that may.
-    pub mailbox: Address,
-    /// Where to.
-    pub to: Target,
-    /// The reference of the decision.
-    pub decision: String,
-    /// Who took it.
-    pub approved_by: Option<String>,
-    /// The last day on which it holds, in the organisation's time zone.
-    pub until: Date,
-    /// Where in the config it stands.
-    pub place: Place,
-}
-
-impl Exception {
-    /// Whether it holds on this day, and not for long any more.
-    pub fn ends_soon(&self, today: Date) -> bool {
-        let notice = today.saturating_add(jiff::Span::new().days(limits::EXCEPTION_NOTICE_DAYS));
-        (today..=notice).contains(&self.until)
-    }
-}
-
-/// The target of an exception.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
-    /// One address.
-    Address(Address),
-    /// Every address at this domain, written `@leverantor.se`.
-    Domain(Domain),
-}
-
-impl Target {
-    /// Whether the address is meant.
-    pub fn matches(&self, address: &Address) -> bool {
-        match self {
-            Self::Address(own) => own == address,
-            Self::Domain(own) => address.domain().is_some_and(|domain| domain == *own),
-        }
-    }
-}
-
-/// As the config writes it.
-impl std::fmt::Display for Target {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Address(own) => own.fmt(f),
-            Self::Domain(own) => write!(f, "@{own}"),
-        }
-    }
-}
-
 /// A place in the config, for people: `postvakt.toml:17`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -466,6 +439,16 @@ pub struct RulePolicy {
     pub on_unknown: OnUnknown,
     /// What follows from a match.
     pub actions: Actions,
+    /// For whom the rule does not hold.
+    pub exceptions: Vec<Exception>,
     /// Where the rule's section begins.
     pub place: Place,
+}
+
+impl RulePolicy {
+    /// What has to be known of a mail so that the exceptions can be asked.
+    pub fn needs(&self) -> Needs {
+        let authentication = self.exceptions.iter().any(|exception| exception.authenticates);
+        Needs { authentication, ..Needs::NONE }
+    }
 }

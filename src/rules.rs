@@ -62,6 +62,8 @@ pub struct Spec {
     pub page: &'static str,
     /// What actions the config may choose from.
     pub menu: ActionSet,
+    /// Which mail it looks at.
+    pub flow: Flow,
     /// How many of it there can be.
     pub section: Section,
     /// What its section may say beyond what every rule's may, for the reference.
@@ -69,6 +71,17 @@ pub struct Spec {
     /// Reads those keys and makes the rule, under the name that its findings shall have. Asks for all of them even
     /// when one is wrong, so that every problem is found at once.
     pub make: fn(&str, &mut Settings<'_>) -> Option<Box<dyn Rule>>,
+}
+
+/// Which mail a rule looks at, by where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Mail from outside alone.
+    FromOutside,
+    /// Mail from inside alone.
+    FromInside,
+    /// All mail.
+    All,
 }
 
 /// Where the config speaks of a rule.
@@ -105,6 +118,11 @@ pub enum ActionSet {
 }
 
 impl ActionSet {
+    /// Whether what such a rule finds are data of persons, which may go past it only by a decision.
+    pub fn protects_persons(self) -> bool {
+        self == Self::Sensitive
+    }
+
     /// The words that the config may say.
     pub fn words(self) -> &'static [&'static str] {
         match self {

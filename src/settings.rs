@@ -8,6 +8,7 @@
 
 pub mod defaults;
 pub mod files;
+pub mod lists;
 pub mod parse;
 pub mod problem;
 pub mod report;
@@ -233,10 +234,20 @@ impl<'a> Settings<'a> {
         key: &'static str,
         make: impl FnOnce(&NamedFile) -> Result<T, Fault>,
     ) -> Option<T> {
+        self.file_up_to(limits::CONFIG_OCTETS, key, make)
+    }
+
+    /// The same of a file that may have so many octets.
+    pub fn file_up_to<T>(
+        &mut self,
+        most: u64,
+        key: &'static str,
+        make: impl FnOnce(&NamedFile) -> Result<T, Fault>,
+    ) -> Option<T> {
         let report = self.report;
         self.optional(key, |value| {
             let name = parse::text(value)?;
-            let text = String::from_utf8(report.read(name)?)
+            let text = String::from_utf8(report.read(name, most)?)
                 .map_err(|_| Fault::new(format!("{name} is not UTF-8"), "save the file in UTF-8"))?;
             let text = text.strip_prefix('\u{FEFF}').map(str::to_owned).unwrap_or(text);
             make(&NamedFile { name: name.to_owned(), text })
@@ -264,7 +275,9 @@ impl<'a> Settings<'a> {
     /// The value under `key` as it is. It, or each of its [`Value::one_or_more`], is to be given to
     /// [`Self::accept`].
     pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         let set =
             |table: &'a Table| table.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value);
         set(self.table).or_else(|| set(&self.defaults.values))

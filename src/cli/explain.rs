@@ -92,7 +92,8 @@ impl Explained {
                 json!({
                     "rule": ruling.rule, "grade": ruling.grade(), "mode": ruling.mode.as_str(),
                     "evidence": ruling.evidence(), "verdict": ruling.verdict.as_str(),
-                    "allowed_by": ruling.allowed_by, "config": ruling.place.to_string(),
+                    "allowed_by": ruling.allowed_by.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "undecided": ruling.undecided.as_ref().map(|by| by.place.to_string()), "config": ruling.place.to_string(),
                 })
             })
             .collect();
@@ -133,8 +134,8 @@ impl Explained {
             writeln!(out, "  odd       {}", defect.as_str())?;
         }
         for ruling in &decision.rulings {
-            let allowed = ruling.allowed_by.as_ref();
-            let allowed = allowed.map(|reference| format!(", allowed by {reference}")).unwrap_or_default();
+            let exceptions = ruling.exceptions();
+            let allowed = if exceptions.is_empty() { String::new() } else { format!("; {exceptions}") };
             writeln!(
                 out,
                 "  finding   {}={} ({}): {}{allowed}; {} by {}",

@@ -2,12 +2,16 @@
 
 use std::io::{self, Write as _};
 
+use jiff::civil::Date;
+
+use crate::config::Config;
 use crate::config::reference::{self, Documented};
 use crate::effects::{FORGED_FIELDS, INTERNAL_ERROR};
+use crate::policy::Exception;
 use crate::rules::{self, Section, Spec};
 use crate::settings::{Fallback, Key, parse};
 
-use super::{USAGE, YES, print_table};
+use super::{NO, USAGE, YES, print_table};
 
 pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
     let chosen: Vec<&Spec> =
@@ -38,6 +42,57 @@ pub(super) fn run(id: Option<&str>, json: bool) -> anyhow::Result<u8> {
         print_table(&["RULE", "ACTIONS", "FINDS"], &rows)?;
     }
     Ok(YES)
+}
+
+/// The rules of a config, each with its mode and its exceptions.
+pub(super) fn configured(config: &Config, id: Option<&str>, json: bool) -> anyhow::Result<u8> {
+    let today = jiff::Timestamp::now().to_zoned(config.time_zone.clone()).date();
+    let chosen: Vec<_> =
+        config.rules.iter().filter(|(rule, _)| id.is_none_or(|id| id == rule.id())).collect();
+    if chosen.is_empty() {
+        let known: Vec<&str> = config.rules.iter().map(|(rule, _)| rule.id()).collect();
+        eprintln!("postvakt: the config has no such rule; its rules: {}", known.join(", "));
+        return Ok(NO);
+    }
+    if json {
+        let mut out = io::stdout().lock();
+        for (rule, policy) in chosen {
+            let exceptions: Vec<_> =
+                policy.exceptions.iter().map(|exception| exception_json(exception, today)).collect();
+            let (mode, place) = (policy.mode.as_str(), policy.place.to_string());
+            let row = serde_json::json!({
+                "id": rule.id(), "mode": mode, "config": place, "exceptions": exceptions,
+            });
+            writeln!(out, "{row}")?;
+        }
+        return Ok(YES);
+    }
+    let mut rows = Vec::new();
+    for (rule, policy) in chosen {
+        let row = |what: String, until: String, decision: String, place: String| {
+            vec![rule.id().to_owned(), policy.mode.as_str().to_owned(), what, until, decision, place]
+        };
+        rows.push(row(String::new(), String::new(), String::new(), policy.place.to_string()));
+        for exception in &policy.exceptions {
+            let ended = if exception.has_ended(today) { " (ended)" } else { "" };
+            let until = exception.until.map(|until| format!("{until}{ended}")).unwrap_or_default();
+            let decision = exception.decision.clone().unwrap_or_default();
+            rows.push(row(exception.scope.to_string(), until, decision, exception.place.to_string()));
+        }
+    }
+    print_table(&["RULE", "MODE", "EXCEPTION", "UNTIL", "DECISION", "CONFIG"], &rows)?;
+    Ok(YES)
+}
+
+fn exception_json(exception: &Exception, today: Date) -> serde_json::Value {
+    serde_json::json!({
+        "scope": exception.scope.to_string(),
+        "decision": exception.decision,
+        "approved_by": exception.approved_by,
+        "until": exception.until.map(|until| until.to_string()),
+        "ended": exception.has_ended(today),
+        "config": exception.place.to_string(),
+    })
 }
 
 /// The id of a rule that may stand in the log: one of the program's, or of a custom rule, which may be gone by now.
@@ -93,7 +148,14 @@ mod tests {
              *inbound* mail comes from outside, *outbound* mail has a recipient outside.\n\n\
              A finding has a *grade*: *weak* (a sign, usually without effect), *medium* (as likely as not), *strong* (more\n\
              likely than not) or *certain*. If a check could not be completed, the result is *unknown*, and the rule's\n\
-             `on_unknown` applies.\n\n",
+             `on_unknown` applies.\n\n\
+             Every rule can have *exceptions*: mail for which it does not hold (`[[rules.ID.exceptions]]`). An exception\n\
+             counts only if everything that it names is confirmed. A sender or author inside counts only on mail from\n\
+             inside, and one outside only if SPF, DKIM or DMARC confirm its domain. These vouch for a domain, not for a\n\
+             person in it. For mail from inside, let Postfix bind senders to logins (`smtpd_sender_login_maps`). If it is\n\
+             unknown whether an exception applies, for example because the DNS does not answer, the finding stands;\n\
+             `on_unknown = \"hold\"` then holds a mail that would be rejected, and `tempfail` defers a mail that would be\n\
+             held or rejected. `postvakt rules --config F` lists the exceptions of a config.\n\n",
         );
         for spec in rules::ALL {
             text += &page(spec);

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -10,14 +11,15 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, ListenAddress, ParseContext, Server, Store, listen, notices, policies, records,
-    reference, services,
+    Config, Disclosure, ListenAddress, ParseContext, Server, Store, groups, listen, notices, policies,
+    records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
 use crate::limits;
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
+use crate::settings::lists::Groups;
 use crate::settings::problem::Fault;
 use crate::settings::report::Report;
 use crate::settings::{Settings, Table, Value, parse};
@@ -46,6 +48,9 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let organisation = organisation.flatten().map(|organisation| {
             Arc::new(Organisation { authserv_id, upstream, trusted_sealers, ..organisation })
         });
+        let known = organisation.clone().unwrap_or_default();
+        let groups = root.table("groups", |s| groups::groups(s, &known));
+        report.know(groups.unwrap_or_else(|| Groups::new(known, BTreeMap::new())));
         let disclosure = root.table_or_defaults("disclosure", disclosure).unwrap_or_default();
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
@@ -68,7 +73,8 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         }
         let (store, rules) = (store??, rules.unwrap_or_default());
         let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
-        let needs = rules.iter().fold(own, |needs, (rule, _)| needs.union(rule.needs()));
+        let needs =
+            rules.iter().fold(own, |needs, (rule, policy)| needs.union(rule.needs()).union(policy.needs()));
         let asked = scanners.rspamd.is_some() || scanners.spamassassin.is_some() || upstream_trusted;
         if needs.spam_scan && !asked && !needs.authentication {
             let fault = Fault::new(
@@ -78,6 +84,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             root.wrong("rules.spam", table.place("rules.spam").unwrap_or(table.at), fault);
         }
         warn_of_the_unused(root, table, needs, &scanners);
+        groups::warn_of_the_unnamed(root, table, report.groups());
         Some(Config {
             organisation: organisation?,
             time_zone: time_zone?,

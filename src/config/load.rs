@@ -24,9 +24,9 @@ pub enum Unreadable {
     /// It is something else than a file.
     #[error("not a regular file")]
     NotAFile,
-    /// It is larger than [`limits::CONFIG_OCTETS`].
-    #[error("larger than {} bytes", limits::CONFIG_OCTETS)]
-    TooLarge,
+    /// It has more octets than this.
+    #[error("larger than {0} bytes")]
+    TooLarge(u64),
     /// The system says why.
     #[error("cannot be read ({0})")]
     Io(std::io::Error),
@@ -41,7 +41,7 @@ impl Unreadable {
                 "make it readable for the user that runs postvakt: `chgrp postvakt` and mode 0640"
             }
             Self::NotAFile => "name a file with --config",
-            Self::TooLarge => "check that --config names the right file",
+            Self::TooLarge(_) => "check that --config names the right file",
             Self::Io(_) => "fix that, or name another file with --config",
         }
     }
@@ -62,7 +62,7 @@ impl Config {
     /// The config in this file.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
-        let bytes = read(path)
+        let bytes = read(path, limits::CONFIG_OCTETS)
             .map_err(|error| Problems::of_file(&file, Fault::new(error.to_string(), error.suggestion())))?;
         let host = host_name();
         let files = ConfigDir(path.parent().unwrap_or(Path::new("")).to_owned());
@@ -75,20 +75,20 @@ impl Config {
 pub struct ConfigDir(pub PathBuf);
 
 impl Files for ConfigDir {
-    fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
+    fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
         let right = "name an existing file that the user who runs postvakt can read";
-        read(&self.0.join(name)).map_err(|error| Fault::new(format!("{name}: {error}"), right))
+        read(&self.0.join(name), most).map_err(|error| Fault::new(format!("{name}: {error}"), right))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
+fn read(path: &Path, most: u64) -> Result<Vec<u8>, Unreadable> {
     if std::fs::metadata(path)?.is_dir() {
         return Err(Unreadable::NotAFile);
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(limits::CONFIG_OCTETS + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limits::CONFIG_OCTETS {
-        return Err(Unreadable::TooLarge);
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(Unreadable::TooLarge(most));
     }
     Ok(bytes)
 }

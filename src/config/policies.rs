@@ -3,20 +3,21 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use jiff::civil::Date;
-
 use super::context::{RuleContext, inside};
+use super::exceptions;
 use super::receipts;
 use super::sensitive;
 use super::told::told;
-use crate::address::{Domain, DomainSet};
+use crate::address::DomainSet;
+use crate::groups::Entry;
 use crate::limits;
 use crate::policy::{
-    Actions, AttachmentPolicy, ClassAction, ContentAction, Exception, ForwardAction, ForwardPolicy, Label,
-    MarkPolicy, Mode, Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction,
-    SenderPolicy, Target, TellSender, Told, VirusAction,
+    Actions, AttachmentPolicy, ClassAction, ContentAction, ForwardAction, ForwardPolicy, Label, MarkPolicy,
+    Mode, Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy,
+    TellSender, Told, VirusAction,
 };
 use crate::rules::{self, ActionSet, Rule, Section, Spec};
+use crate::settings::lists::Fits;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 use crate::templates::Occasion;
@@ -134,9 +135,10 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
         ActionSet::Receipt => receipts::receipts(section, ground),
         ActionSet::Sensitive => sensitive::policy(section, ground),
     };
+    let exceptions = exceptions::exceptions(section, spec, ground);
     let rule = (spec.make)(id, section);
     let place = Place { file: ground.file.to_owned(), line: section.line() };
-    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown?, actions: actions?, place };
+    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown?, actions: actions?, exceptions, place };
     if policy.mode == Mode::Enforce && !ground.sends && would_tell(&policy.actions, section.names("notify")) {
         let problem = "stops mail, and nobody is told: there is no [smtp]";
         let right = "add [smtp] with submit = \"127.0.0.1:10026\", or write notify = \"nobody\"";
@@ -194,10 +196,9 @@ fn attachment(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Act
 
 fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> MarkPolicy {
     let subject_tag = section.optional("subject_tag", tag);
-    let mut headers_only = Vec::new();
-    for value in section.list("headers_only").unwrap_or_default() {
-        headers_only.extend(section.accept("headers_only", value.at, insiders(value, ground)));
-    }
+    let receiver =
+        |entry: &Entry| exceptions::inside(entry, ground, "only mailboxes inside receive inbound mail");
+    let headers_only = section.addresses("headers_only", Fits { domains: true, entry: &receiver });
     if subject_tag.is_none() && section.names("headers_only") && !section.names("subject_tag") {
         let fault = Fault::new(
             "headers_only has no effect without subject_tag",
@@ -205,7 +206,7 @@ fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> Ma
         );
         section.wrong_here(fault);
     }
-    MarkPolicy { label, subject_tag, headers_only }
+    MarkPolicy { label, subject_tag, headers_only: headers_only.unwrap_or_default() }
 }
 
 /// Text before a subject; it must not look like something else there.
@@ -219,26 +220,6 @@ fn tag(value: &Value) -> Result<String, Fault> {
     let problem =
         format!("{} is longer than {most} characters, or looks like an encoded word", parse::shown(given));
     Err(Fault::new(problem, "write a short word in brackets, such as \"[SPAM?]\""))
-}
-
-/// A mailbox inside, or `@domain` for all of a domain inside.
-fn insiders(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
-    let Some(name) = parse::text(value)?.strip_prefix('@') else {
-        let why = "only mailboxes inside receive inbound mail";
-        return parse::address_beside_domain(value)
-            .and_then(|_| inside(value, ground, why))
-            .map(Target::Address);
-    };
-    let domain = Domain::new(name);
-    if !parse::is_domain(domain.as_str()) {
-        let problem = format!("{} is not a domain", parse::shown(name));
-        return Err(Fault::new(problem, "write it as @exempelby.se"));
-    }
-    if ground.organisation.is_none_or(|organisation| organisation.owns_domain(&domain)) {
-        return Ok(Target::Domain(domain));
-    }
-    let problem = format!("@{domain} is outside: only mailboxes inside receive inbound mail");
-    Err(Fault::new(problem, "write a mailbox or an @domain in one of organisation.domains"))
 }
 
 fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Actions> {
@@ -258,16 +239,11 @@ fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Action
             .map_err(|(line, wrong)| file.fault(line, wrong, "write one domain on each line"))
     });
     let notify = section.optional("notify", parse::one_of(&Notify::ALL, Notify::as_str));
-    let mut exceptions = Vec::new();
-    for value in section.list("exceptions").unwrap_or_default() {
-        exceptions.extend(section.nested("exceptions", value, |s| exception(s, ground)).flatten());
-    }
     Some(Actions::Forward(ForwardPolicy {
         private: private?,
         others: others?,
         private_domains: private_domains.unwrap_or_else(shipped_private_domains),
         reroute_to,
-        exceptions,
         notify: notify?,
     }))
 }
@@ -284,66 +260,4 @@ fn response(section: &mut Settings<'_>, otherwise: Option<Response>) -> Option<R
 /// The list that comes with the program; a test reads it.
 fn shipped_private_domains() -> DomainSet {
     DomainSet::parse(include_str!("../../config/private-domains.txt")).unwrap_or_default()
-}
-
-fn exception(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Exception> {
-    let mailbox = section.required("mailbox", "write mailbox = \"anna@exempelby.se\"", |value| {
-        inside(value, ground, "an exception is for a mailbox inside")
-    });
-    let to = section
-        .required("to", "write to = \"arkiv@leverantor.se\", or \"@leverantor.se\"", |v| outside(v, ground));
-    let decision = section.required(
-        "decision",
-        "an exception requires a decision: write decision = \"KS 2026/123\"",
-        |value| parse::text(value).map(str::to_owned),
-    );
-    let approved_by = section.optional("approved_by", |value| parse::text(value).map(str::to_owned));
-    let until =
-        section.required("until", "an exception requires an end date: write until = 2027-06-30", parse::date);
-    let exception = Exception {
-        mailbox: mailbox?,
-        to: to?,
-        decision: decision?,
-        approved_by,
-        until: until?,
-        place: Place { file: ground.file.to_owned(), line: section.line() },
-    };
-    warn_of_its_end(section, &exception, ground.today);
-    Some(exception)
-}
-
-fn warn_of_its_end(section: &Settings<'_>, exception: &Exception, today: Date) {
-    let Exception { mailbox, decision, until, .. } = exception;
-    if *until < today {
-        let problem = format!("the exception for {mailbox} ended on {until} (decision {decision})");
-        section.warn_here(Fault::new(problem, "remove it, or renew it by a new decision"));
-    } else if exception.ends_soon(today) {
-        let problem = format!("the exception for {mailbox} ends on {until} (decision {decision})");
-        section.warn_here(Fault::new(problem, "remove it then, or renew it by a new decision"));
-    }
-}
-
-/// An address, or `@domain` for all of a domain.
-fn outside(value: &Value, ground: RuleContext<'_>) -> Result<Target, Fault> {
-    let target = match parse::text(value)?.strip_prefix('@') {
-        Some(name) => {
-            let domain = Domain::new(name);
-            if !parse::is_domain(domain.as_str()) {
-                let problem = format!("{} is not a domain", parse::shown(name));
-                return Err(Fault::new(problem, "write it as @leverantor.se"));
-            }
-            Target::Domain(domain)
-        }
-        None => Target::Address(parse::address_beside_domain(value)?),
-    };
-    let owned = ground.organisation.is_some_and(|organisation| match &target {
-        Target::Address(address) => organisation.owns(address),
-        Target::Domain(domain) => organisation.owns_domain(domain),
-    });
-    if owned {
-        let given = parse::text(value).unwrap_or_default();
-        let problem = format!("{given} is inside, and forwards inside need no exception");
-        return Err(Fault::new(problem, "remove the exception, or write an external address"));
-    }
-    Ok(target)
 }

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod disclosure;
+mod exceptions;
 mod keys;
 mod notices;
 mod receipts;
@@ -46,6 +47,12 @@ pub fn tables() -> Vec<Documented> {
             keys: keys.to_vec(),
         })
         .collect();
+    all.push(Documented {
+        header: "[groups.<name>]".to_owned(),
+        example: "[groups.hr]".to_owned(),
+        about: exceptions::GROUPS_ABOUT.to_owned(),
+        keys: exceptions::GROUP.to_vec(),
+    });
     all.extend(rules::ALL.iter().flat_map(|spec| of_rule(spec)));
     all
 }
@@ -96,7 +103,11 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
         ActionSet::Attachment => &[ON_UNKNOWN_ATTACHMENT],
         ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => &[],
     };
-    let keys: Vec<Key> = spec.keys.iter().chain(&[mode]).chain(of_menu).chain(of_unknown).copied().collect();
+    // An exception for forwards has keys of its own.
+    let of_exceptions = (spec.menu != ActionSet::Forward).then(|| exceptions::exceptions(spec));
+    let mode = [mode];
+    let keys = spec.keys.iter().chain(&mode).chain(of_menu).chain(of_unknown).copied();
+    let keys: Vec<Key> = keys.chain(of_exceptions).collect();
     let (plain, inner): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| !key.example.is_empty());
     let section = Documented {
         header: format!("[{path}]"),
@@ -162,6 +173,9 @@ config.
 - **Dates** are written without quotes: `2027-06-30`.
 - **Patterns** are [regular expressions](https://docs.rs/regex/latest/regex/#syntax). They may match anywhere in the value.
   Write them in single quotes, where a backslash needs no escape. A compiled pattern may take at most 1 MiB.
+- **Lists of addresses** have addresses (`anna@exempelby.se`), domains (`@exempelby.se`; `@*.exempelby.se` is every domain
+  below it) and groups (`group:hr`, see `[groups.<name>]`). A single value needs no brackets. A mailbox inside is meant
+  with all its addresses: with a tag (`anna+x@`), and in `alias_domains` and `routing_domains`.
 - **Files** are named relative to the directory of the config, or by an absolute path. They are UTF-8, at most 4 MiB,
   checked together with the config, and included in the config's hash that each record carries.
 ";

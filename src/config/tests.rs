@@ -120,8 +120,9 @@ exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decis
     assert_eq!((forward.on_unknown, forward.place.line), (OnUnknown::Tempfail, 18));
     let Actions::Forward(policy) = &forward.actions else { panic!() };
     assert!(policy.others.action == ForwardAction::Reroute && policy.reroute_to.is_some());
-    let [exception] = config.exceptions().collect::<Vec<_>>()[..] else { panic!() };
-    assert_eq!((exception.place.line, exception.until.to_string().as_str()), (23, "2026-05-31"));
+    let [(rule, exception)] = config.exceptions().collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((rule, exception.place.line), ("auto-forward", 23));
+    assert_eq!(exception.until.map(|until| until.to_string()).as_deref(), Some("2026-05-31"));
     // The exception has ended, and without [smtp] nobody is told of forwards.
     assert_eq!(config.warnings.len(), 2);
     assert!(config.enforces() && config.needs.body);
@@ -154,8 +155,8 @@ fn private_mail_has_a_list_and_a_policy() {
 struct One(&'static str, &'static [u8]);
 
 impl Files for One {
-    fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        if name == self.0 { Ok(self.1.to_vec()) } else { NoFiles.read(name) }
+    fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
+        if name == self.0 { Ok(self.1.to_vec()) } else { NoFiles.read(name, most) }
     }
 }
 

@@ -68,6 +68,29 @@ impl Authentication {
         }
     }
 
+    /// Whether the domain of the envelope sender vouches for the mail. From may be another's: mail sent by a service has
+    /// the service's bounce address, and a forger may put his own name into From and his victim's into the envelope.
+    pub fn vouched_sender(&self, sender: &Domain) -> bool {
+        let Self { spf, dkim, dmarc, .. } = self;
+        let spf =
+            spf.result == Outcome::Pass && spf.identity == SpfIdentity::MailFrom && spf.domain == *sender;
+        let signed = dkim.iter().any(|dkim| {
+            dkim.result == Outcome::Pass && dkim.domain.as_ref().is_some_and(|domain| aligned(domain, sender))
+        });
+        let dmarc =
+            dmarc.result == Outcome::Pass && dmarc.domain.as_ref().is_some_and(|from| aligned(from, sender));
+        spf || signed || dmarc
+    }
+
+    /// Whether the DNS gave no answer that might have made that domain vouch for the mail.
+    pub fn undecided_sender(&self, sender: &Domain) -> bool {
+        let open = |outcome: Outcome| outcome == Outcome::TempError;
+        let of = |domain: Option<&Domain>| domain.is_some_and(|domain| aligned(domain, sender));
+        open(self.spf.result) && self.spf.domain == *sender
+            || self.dkim.iter().any(|dkim| open(dkim.result) && of(dkim.domain.as_ref()))
+            || open(self.dmarc.result) && of(self.dmarc.domain.as_ref())
+    }
+
     /// Whether SPF passes for the domain in From, one above or one below it.
     pub fn spf_aligned(&self) -> bool {
         self.spf.result == Outcome::Pass && self.spf.aligned

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::scan::Scans;
@@ -83,6 +84,7 @@ pub fn extract(mail: &Mail, organisation: &Arc<Organisation>, needs: Needs) -> F
         contact: Fact::NotGathered,
         addressed: Fact::NotGathered,
         links,
+        groups: HashMap::new(),
         defects: defects.0,
         may_be_deferred: false,
         work: Arc::new(Work::unmeasured()),

@@ -12,12 +12,13 @@ use crate::facts::{Cause, Facts};
 use crate::rules::{Confidence, Finding, Match};
 use crate::verdict::Verdict;
 
+use super::exceptions::{self, Excepted};
 use super::notices::{self, ForwardOutcome};
 use super::told::Tale;
 use super::{
     Actions, AttachmentPolicy, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark,
     MarkPolicy, Mode, Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling,
-    SenderAction, SenderPolicy, Step, TellSender, VirusAction, sensitive, told,
+    SenderAction, SenderPolicy, Step, TellSender, Undecided, VirusAction, sensitive, told,
 };
 use crate::templates::Occasion;
 use crate::{limits, texts};
@@ -34,17 +35,21 @@ pub fn decide<'a>(
     // A mail may have as many steps as recipients, so what is twice is not looked for one by one.
     let mut taken = HashSet::new();
     for (rule, policy, finding) in findings {
+        let excepted = exceptions::of_finding(policy, &finding, facts, today);
         let outcome = match &finding {
+            _ if excepted.whole => Outcome::default(),
             Finding::Unknown(_) if !may_stop(policy, facts) => Outcome::default(),
             // Nothing passes unread because the machine was busy: the client tries again.
             Finding::Unknown(cause) if cause.is_busy() && facts.may_be_deferred && !only_marks(policy) => {
                 Outcome::new(Verdict::Defer, vec![Step::Defer])
             }
             Finding::Unknown(cause) => unknown(rule, policy, *cause),
-            Finding::Match(found) => {
-                matched(rule, policy, found, facts, &hidden, today).unless_hidden(rule, &hidden)
-            }
+            Finding::Match(found) => matched(rule, policy, (found, &excepted), facts, &hidden, today)
+                .unless_hidden(rule, &hidden)
+                .unless_undecided(rule, policy, excepted.undecided.as_ref()),
         };
+        // Who is covered of a mail that is judged as a whole does not matter until all are.
+        let allowed_by = if excepted.whole || may_be_split(policy) { excepted.by } else { Vec::new() };
         let mode = mode(policy, &finding);
         if mode == Mode::Enforce {
             decision.verdict = decision.verdict.max(outcome.verdict);
@@ -59,7 +64,8 @@ pub fn decide<'a>(
             finding,
             mode,
             verdict: outcome.verdict,
-            allowed_by: outcome.allowed_by,
+            allowed_by,
+            undecided: excepted.undecided,
             place: policy.place.clone(),
         });
     }
@@ -81,12 +87,30 @@ fn mode(policy: &RulePolicy, finding: &Finding) -> Mode {
 pub(super) struct Outcome {
     pub(super) verdict: Verdict,
     pub(super) steps: Vec<Step>,
-    allowed_by: Option<String>,
 }
 
 impl Outcome {
     fn new(verdict: Verdict, steps: Vec<Step>) -> Self {
-        Self { verdict, steps, allowed_by: None }
+        Self { verdict, steps }
+    }
+
+    /// Where nobody knows whether an exception allows the mail, the config says what follows, as of any other check that
+    /// could not be completed; never more than without the exception, and where it says `accept`, the same.
+    fn unless_undecided(self, rule: &str, policy: &RulePolicy, undecided: Option<&Undecided>) -> Self {
+        let marks = |step: &Step| matches!(step, Step::Mark(_));
+        let (Some(undecided), true) = (undecided, self.steps.iter().any(Step::keeps_back)) else {
+            return self;
+        };
+        let mut otherwise = unknown(rule, policy, undecided.cause);
+        match policy.on_unknown {
+            OnUnknown::Accept => self,
+            OnUnknown::Hold if self.verdict == Verdict::Hold => self,
+            OnUnknown::Hold => {
+                otherwise.steps.extend(self.steps.into_iter().filter(marks));
+                otherwise
+            }
+            OnUnknown::Tempfail => otherwise,
+        }
     }
 
     /// A bounce goes to the envelope sender and names the recipients: where one of them is the target of somebody else's
@@ -114,6 +138,11 @@ fn may_stop(policy: &RulePolicy, facts: &Facts) -> bool {
         | Actions::Mark(_)
         | Actions::Receipt(_) => true,
     }
+}
+
+/// Whether something may follow for some recipients, and nothing for others.
+fn may_be_split(policy: &RulePolicy) -> bool {
+    matches!(policy.actions, Actions::Forward(_))
 }
 
 /// Whether the rule can do no more than mark.
@@ -151,7 +180,7 @@ pub(super) fn unknown(rule: &str, policy: &RulePolicy, cause: Cause) -> Outcome 
 fn matched(
     rule: &str,
     policy: &RulePolicy,
-    found: &Match,
+    (found, excepted): (&Match, &Excepted),
     facts: &Facts,
     hidden: &HashSet<usize>,
     today: Date,
@@ -172,20 +201,30 @@ fn matched(
         }
         // Receipts follow from the decision on the mail, and change nothing about it: see `policy::receipts`.
         Actions::Receipt(_) => Outcome::default(),
-        Actions::Forward(forward) => forwarded(rule, forward, found, facts, today),
+        Actions::Forward(forward) => {
+            let told = |at: &usize| exceptions::ended(policy, &found.mailboxes, *at, facts, today);
+            let ended = |targets: &[usize]| targets.iter().filter_map(told).collect::<Vec<_>>();
+            forwarded(rule, forward, (found, &excepted.left), facts, today, &ended)
+        }
     }
 }
 
 /// What follows from an automatic forward. What is only likely is recorded, and nobody is stopped for it unless the
 /// config says so; what is a mere sign never has an effect.
-fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, today: Date) -> Outcome {
+fn forwarded<'a>(
+    rule: &str,
+    policy: &ForwardPolicy,
+    (found, stopped): (&Match, &[usize]),
+    facts: &Facts,
+    today: Date,
+    ended: &dyn Fn(&[usize]) -> Vec<&'a Exception>,
+) -> Outcome {
     if found.grade < Confidence::Strong {
         return Outcome::default();
     }
-    let (stopped, allowed_by) = without_allowed(found, &policy.exceptions, facts, today);
-    let mut outcome = Outcome { allowed_by, ..Outcome::default() };
+    let mut outcome = Outcome::default();
     let mut told = Vec::new();
-    let groups = by_response(&stopped, policy, facts);
+    let groups = by_response(stopped, policy, facts);
     // A certain one is stopped, whatever is said of those that are only likely.
     let strength = |response: Response| match found.grade {
         Confidence::Certain => OnLikely::Stop,
@@ -209,7 +248,8 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
             if policy.notify == Notify::Owner {
                 told.extend(notices::stopped(found, targets, way, reroute_to, facts, today));
             }
-            told.extend(ended(found, targets, &policy.exceptions, facts, today));
+            let first = targets.get(..limits::FORWARD_NOTICES).unwrap_or(targets);
+            told.extend(ended(first).into_iter().filter_map(|exception| notices::ended(exception, facts)));
             match way {
                 ForwardOutcome::Held => Verdict::Hold,
                 ForwardOutcome::Rerouted | ForwardOutcome::Removed => Verdict::Mark,
@@ -223,23 +263,6 @@ fn forwarded(rule: &str, policy: &ForwardPolicy, found: &Match, facts: &Facts, t
         outcome.steps.extend(told);
     }
     outcome
-}
-
-/// Who approved what has ended is told, where that has stopped something.
-fn ended(
-    found: &Match,
-    targets: &[usize],
-    exceptions: &[Exception],
-    facts: &Facts,
-    today: Date,
-) -> Vec<Step> {
-    let of = |at: &usize| {
-        let target = &facts.recipients.get(*at)?.address;
-        let exception = exceptions.iter().filter(|exception| exception.until < today);
-        let mut fitting = exception.filter(|exception| fits(exception, found, target, facts));
-        notices::ended(fitting.next()?, facts)
-    };
-    targets.iter().take(limits::FORWARD_NOTICES).filter_map(of).collect()
 }
 
 /// The targets, by what follows for them: private mail may be treated otherwise than other organisations.
@@ -358,43 +381,8 @@ fn marks(rule: &str, policy: &MarkPolicy, found: &Match, facts: &Facts) -> Vec<M
         Label::Spam => Mark::Spam,
         Label::Suspicious => Mark::Suspicious(rule.to_owned()),
     };
-    let tag = policy.tag_for(facts.recipients.iter().map(|recipient| &recipient.address));
+    let tag = policy.tag_for(facts);
     std::iter::once(label).chain(tag.map(|tag| Mark::SubjectTag(tag.to_owned()))).collect()
-}
-
-/// Whether the exception covers that target of the forwarding mailbox.
-fn fits(exception: &Exception, found: &Match, target: &Address, facts: &Facts) -> bool {
-    let own = |mailbox: &Address| facts.is_same_mailbox(mailbox, &exception.mailbox);
-    found.mailboxes.iter().any(own) && exception.to.matches(target)
-}
-
-/// The recipients that no exception allows, and the decision behind those that one does.
-fn without_allowed(
-    found: &Match,
-    exceptions: &[Exception],
-    facts: &Facts,
-    today: Date,
-) -> (Vec<usize>, Option<String>) {
-    let mut allowed_by = None;
-    let allowed = |index: usize| {
-        let recipient = facts.recipients.get(index)?;
-        exceptions
-            .iter()
-            .find(|exception| exception.until >= today && fits(exception, found, &recipient.address, facts))
-    };
-    let stopped = found
-        .recipients
-        .iter()
-        .copied()
-        .filter(|index| match allowed(*index) {
-            Some(exception) => {
-                allowed_by = Some(exception.decision.clone());
-                false
-            }
-            None => true,
-        })
-        .collect();
-    (stopped, allowed_by)
 }
 
 /// A forward that is stopped.

@@ -13,6 +13,7 @@ use jiff::civil::Date;
 use super::{Exception, Notice, RulePolicy, Step};
 use crate::address::Address;
 use crate::facts::Facts;
+use crate::groups::AddressList;
 use crate::rules::{Confidence, Finding, Match, auto_forward};
 use crate::templates::Occasion;
 use crate::{limits, notice};
@@ -82,17 +83,16 @@ pub(super) fn ended(exception: &Exception, facts: &Facts) -> Option<Step> {
     if !facts.organisation.keeps(&approver) || own_notice {
         return None;
     }
-    let Exception { mailbox, to, decision, until, .. } = exception;
+    let Exception { scope, decision, until, .. } = exception;
+    let list = |list: &Option<AddressList>| list.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (mailbox, to) = (list(&scope.mailbox), list(&scope.recipient));
+    let decision = decision.clone().unwrap_or_default();
+    let until = until.map(|until| until.to_string()).unwrap_or_default();
     Some(Step::Notify(Notice {
         occasion: Occasion::ExceptionEnded,
         to: approver,
-        once: format!("{} {to:?} {decision} {until}", mailbox.key()),
-        fields: vec![
-            ("forwarder", mailbox.to_string()),
-            ("target", to.to_string()),
-            ("decision", decision.clone()),
-            ("until", until.to_string()),
-        ],
+        once: format!("{mailbox} {to} {decision} {until}"),
+        fields: vec![("forwarder", mailbox), ("target", to), ("decision", decision), ("until", until)],
     }))
 }
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
-use super::{Actions, Decision, Mode, RulePolicy, Ruling, decide};
+use super::{Actions, Decision, Mode, RulePolicy, Ruling, decide, exceptions};
 use crate::address::{Address, Domain, DomainSet};
-use crate::facts::{Cause, Facts};
+use crate::facts::{Cause, Facts, Recipient};
 use crate::mail::Direction;
 use crate::notice::name::{self, Key};
 use crate::rules::receipt::Suppression;
@@ -176,6 +176,11 @@ fn owed(
     if facts.direction != Direction::Inbound || addressed.is_empty() {
         return;
     }
+    let excepted = |mailbox: &Mailbox| {
+        let at = |recipient: &Recipient| recipient.address == mailbox.address;
+        let at: Vec<usize> = facts.recipients.iter().position(at).into_iter().collect();
+        exceptions::of_recipients(policy, &[], &at, facts, today).whole
+    };
     let mut suppression = by_verdict(decision).or_else(|| rule.suppression(facts));
     if let Some(Suppression::AuthenticationUnavailable(cause)) = suppression {
         unknown(rule, policy, cause, decision);
@@ -186,7 +191,7 @@ fn owed(
     decision.receipts.extend(addressed.into_iter().map(|mailbox| Receipt {
         mailbox: mailbox.clone(),
         mode: policy.mode,
-        suppression,
+        suppression: suppression.or_else(|| excepted(mailbox).then_some(Suppression::Exception)),
         key: name::key(["receipt", mailbox.address.key()].into_iter().chain(case.iter().map(String::as_str))),
         reference: reference.clone(),
         delay: receipts.delay,
@@ -202,6 +207,7 @@ fn by_verdict(decision: &Decision) -> Option<Suppression> {
         decision
             .rulings
             .iter()
+            .filter(|ruling| ruling.allowed_by.is_empty())
             .any(|ruling| ruling.rule == rule && matches!(ruling.finding, Finding::Match(_)))
     };
     match decision.verdict {
@@ -225,7 +231,8 @@ fn unknown(rule: &dyn Rule, policy: &RulePolicy, cause: Cause, decision: &mut De
         finding: Finding::Unknown(cause),
         mode: policy.mode,
         verdict: outcome.verdict,
-        allowed_by: None,
+        allowed_by: Vec::new(),
+        undecided: None,
         place: policy.place.clone(),
     });
 }

@@ -16,7 +16,7 @@ use crate::limits;
 use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{ActionSet, Finding, Rule, Section, Spec};
+use super::{ActionSet, Finding, Flow, Rule, Section, Spec};
 use found::Found;
 
 /// The rule's spec.
@@ -25,6 +25,7 @@ pub static SPEC: Spec = Spec {
     summary: "Mail that a mailbox inside forwards automatically to an external address.",
     page: PAGE,
     menu: ActionSet::Forward,
+    flow: Flow::FromInside,
     section: Section::One,
     keys: &[
         Key {

@@ -3,7 +3,9 @@
 #![deny(clippy::disallowed_methods)]
 
 use super::sensitive_data::unread;
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Sensitivity, Sighting, Spec};
+use super::{
+    ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Sensitivity, Sighting, Spec,
+};
 use crate::documents::{Scheme, State};
 use crate::facts::attachment::Attachment;
 use crate::facts::passage::Place;
@@ -16,6 +18,7 @@ pub static SPEC: Spec = Spec {
     summary: "Passwords, codes, private keys and tokens in the clear, and passwords sent beside the file they open.",
     page: PAGE,
     menu: ActionSet::Sensitive,
+    flow: Flow::All,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(Credentials)),

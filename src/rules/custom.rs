@@ -8,7 +8,7 @@ pub(super) mod pattern;
 
 use condition::{Condition, Held};
 
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 use crate::facts::{Cause, Facts, Needs};
 use crate::settings::Settings;
 use crate::settings::problem::Fault;
@@ -19,6 +19,7 @@ pub static SPEC: Spec = Spec {
     summary: "Your own rule: conditions on addresses, headers, subject, text, attachments and size.",
     page: PAGE,
     menu: ActionSet::Content,
+    flow: Flow::All,
     section: Section::Named("no-exe"),
     keys: condition::SECTION_KEYS,
     make,

@@ -9,7 +9,7 @@ use crate::limits;
 use crate::settings::{Fallback, Key, Settings, parse};
 
 use super::custom::pattern::{Case, Patterns};
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -17,6 +17,7 @@ pub static SPEC: Spec = Spec {
     summary: "Inbound mail from an author who is new to the organisation.",
     page: PAGE,
     menu: ActionSet::Mark,
+    flow: Flow::FromOutside,
     section: Section::One,
     keys: KEYS,
     make,

@@ -8,7 +8,7 @@ use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 use crate::templates::Occasion;
 
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -16,6 +16,7 @@ pub static SPEC: Spec = Spec {
     summary: "Outbound mail with very large attachments.",
     page: PAGE,
     menu: ActionSet::Sender(Occasion::LargeAttachment),
+    flow: Flow::FromInside,
     section: Section::One,
     keys: KEYS,
     make,

@@ -14,7 +14,7 @@ use crate::settings::{Fallback, Key, Settings, Value, parse};
 use crate::text;
 
 use super::confusable::{OwnLook, OwnLooks};
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec, confusable};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec, confusable};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -22,6 +22,7 @@ pub static SPEC: Spec = Spec {
     summary: "Inbound mail from a sender who imitates a colleague or a domain of the organisation.",
     page: PAGE,
     menu: ActionSet::Mark,
+    flow: Flow::FromOutside,
     section: Section::One,
     keys: KEYS,
     make,

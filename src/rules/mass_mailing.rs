@@ -7,7 +7,7 @@ use crate::limits;
 use crate::settings::{Fallback, Key, Settings, parse};
 use crate::templates::Occasion;
 
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -15,6 +15,7 @@ pub static SPEC: Spec = Spec {
     summary: "Mail from one sender inside to very many people inside.",
     page: PAGE,
     menu: ActionSet::Sender(Occasion::MassMailing),
+    flow: Flow::FromInside,
     section: Section::One,
     keys: KEYS,
     make,

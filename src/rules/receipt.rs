@@ -9,12 +9,10 @@
 mod automatic;
 mod senders;
 
-use crate::address::Domain;
-use crate::facts::authentication::{Authentication, Outcome, SpfIdentity, aligned};
 use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{ActionSet, Finding, Rule, Section, Spec};
+use super::{ActionSet, Finding, Flow, Rule, Section, Spec};
 use crate::text::words;
 
 /// The rule's spec.
@@ -23,6 +21,7 @@ pub static SPEC: Spec = Spec {
     summary: "Receipts for inbound mail to function mailboxes.",
     page: PAGE,
     menu: ActionSet::Receipt,
+    flow: Flow::FromOutside,
     section: Section::One,
     keys: KEYS,
     make,
@@ -56,6 +55,7 @@ these reasons:
 | `breaker` | the limit of all receipts was exceeded; see `docs/receipts.md` |
 | `queue-full` | too many receipts wait to be sent |
 | `unwritten` | the text could not be written; the program's log says why |
+| `exception` | an exception of the rule covers the mail |
 
 `repeated` in the place of `queued` means that the same mail came before; its receipt was sent or cancelled then.
 
@@ -133,6 +133,7 @@ pub enum Suppression {
     Breaker,
     QueueFull,
     Unwritten,
+    Exception,
 }
 
 impl Suppression {
@@ -166,6 +167,7 @@ impl Suppression {
             Self::Breaker => "breaker",
             Self::QueueFull => "queue-full",
             Self::Unwritten => "unwritten",
+            Self::Exception => "exception",
         }
     }
 }
@@ -229,37 +231,13 @@ fn unauthenticated(facts: &Facts) -> Option<Suppression> {
     };
     let sender = facts.sender.address().and_then(crate::address::Address::domain);
     let Some(sender) = sender else { return Some(Suppression::Unauthenticated) };
-    if authentication.vouched() && vouched(&sender, authentication) {
+    if authentication.vouched() && authentication.vouched_sender(&sender) {
         None
-    } else if undecided(&sender, authentication) {
+    } else if authentication.undecided(&authentication.dmarc) || authentication.undecided_sender(&sender) {
         Some(Suppression::AuthenticationUnavailable(Cause::Dns))
     } else {
         Some(Suppression::Unauthenticated)
     }
-}
-
-/// Whether the domain of the envelope sender vouches for the mail. From may be another's: mail sent by a service has the
-/// service's bounce address, and a forger may put his own name into From and his victim's into the envelope.
-fn vouched(sender: &Domain, authentication: &Authentication) -> bool {
-    let Authentication { spf, dkim, dmarc, .. } = authentication;
-    let spf = spf.result == Outcome::Pass && spf.identity == SpfIdentity::MailFrom && spf.domain == *sender;
-    let signed = dkim.iter().any(|dkim| {
-        dkim.result == Outcome::Pass && dkim.domain.as_ref().is_some_and(|domain| aligned(domain, sender))
-    });
-    let dmarc =
-        dmarc.result == Outcome::Pass && dmarc.domain.as_ref().is_some_and(|from| aligned(from, sender));
-    spf || signed || dmarc
-}
-
-/// Whether the DNS gave no answer that might have vouched for the author and the sender. Of other domains' none could.
-fn undecided(sender: &Domain, authentication: &Authentication) -> bool {
-    let Authentication { spf, dkim, dmarc, .. } = authentication;
-    let open = |outcome: Outcome| outcome == Outcome::TempError;
-    authentication.undecided(dmarc)
-        || open(spf.result) && spf.domain == *sender
-        || dkim.iter().any(|dkim| {
-            open(dkim.result) && dkim.domain.as_ref().is_some_and(|domain| aligned(domain, sender))
-        })
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Sensitivity, Sighting, Spec};
+use super::{
+    ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Sensitivity, Sighting, Spec,
+};
 use crate::documents::State;
 use crate::facts::{Cause, Facts, Needs};
 use crate::scan::Kind;
@@ -24,6 +26,7 @@ pub static SPEC: Spec = Spec {
     summary: "Sensitive personal data in the clear: identity numbers, and words on health, social services and the like near them.",
     page: PAGE,
     menu: ActionSet::Sensitive,
+    flow: Flow::All,
     section: Section::One,
     keys: settings::KEYS,
     make: |_, section| Some(Box::new(SensitiveData { vocabulary: settings::read(section)? })),

@@ -10,7 +10,7 @@ use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::mail::Direction;
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 use crate::text::words;
 
 /// The rule's spec.
@@ -19,6 +19,7 @@ pub static SPEC: Spec = Spec {
     summary: "Inbound spam. It is marked, never stopped.",
     page: PAGE,
     menu: ActionSet::Spam,
+    flow: Flow::FromOutside,
     section: Section::One,
     keys: KEYS,
     make,

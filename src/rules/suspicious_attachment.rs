@@ -11,7 +11,7 @@ use crate::mail::Direction;
 
 use super::custom::condition::kinds;
 use super::custom::pattern::{Case, Patterns};
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 use crate::settings::{Fallback, Key, Settings};
 
 /// The rule's spec.
@@ -20,6 +20,7 @@ pub static SPEC: Spec = Spec {
     summary: "Inbound attachments that run when opened, that are not what they claim to be, or that you block.",
     page: PAGE,
     menu: ActionSet::Attachment,
+    flow: Flow::FromOutside,
     section: Section::One,
     keys: KEYS,
     make: |_, section| Some(Box::new(SuspiciousAttachment::read(section))),

@@ -10,7 +10,7 @@ use crate::mail::Direction;
 use crate::organisation::Organisation;
 
 use super::confusable::{OwnLook, OwnLooks};
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec, confusable};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec, confusable};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -18,6 +18,7 @@ pub static SPEC: Spec = Spec {
     summary: "Links in inbound mail that do not lead where they seem to.",
     page: PAGE,
     menu: ActionSet::Mark,
+    flow: Flow::FromOutside,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(SuspiciousLink::default())),

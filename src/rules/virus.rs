@@ -5,7 +5,7 @@
 use crate::facts::scan::VirusScan;
 use crate::facts::{Fact, Facts, Needs};
 
-use super::{ActionSet, Confidence, Evidence, Finding, Match, Rule, Section, Spec};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
@@ -13,6 +13,7 @@ pub static SPEC: Spec = Spec {
     summary: "Viruses, found by ClamAV, in mail of every direction.",
     page: PAGE,
     menu: ActionSet::Virus,
+    flow: Flow::All,
     section: Section::One,
     keys: &[],
     make: |_, _| Some(Box::new(Virus)),

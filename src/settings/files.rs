@@ -9,9 +9,8 @@ use super::problem::Fault;
 
 /// The way to the files that a config names.
 pub trait Files: fmt::Debug {
-    /// The bytes of a file; a name that is not absolute is taken from where the config is. At most
-    /// [`crate::limits::CONFIG_OCTETS`].
-    fn read(&self, name: &str) -> Result<Vec<u8>, Fault>;
+    /// The bytes of a file, at most so many; a name that is not absolute is taken from where the config is.
+    fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault>;
 }
 
 /// No files: for a config that is only text.
@@ -19,7 +18,7 @@ pub trait Files: fmt::Debug {
 pub struct NoFiles;
 
 impl Files for NoFiles {
-    fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
+    fn read(&self, name: &str, _: u64) -> Result<Vec<u8>, Fault> {
         Err(Fault::new(format!("{name}: no such file"), "name an existing file"))
     }
 }

@@ -203,16 +203,17 @@ pub fn network(value: &Value) -> Result<IpNet, Fault> {
 
 /// A mailbox with its domain.
 pub fn address(value: &Value) -> Result<Address, Fault> {
-    mailbox(value, false)
+    mailbox(text(value)?, false)
 }
 
 /// A mailbox with its domain, where `@domain` stands for all of a domain.
 pub fn address_beside_domain(value: &Value) -> Result<Address, Fault> {
-    mailbox(value, true)
+    mailbox(text(value)?, true)
 }
 
-fn mailbox(value: &Value, domain_may_stand_alone: bool) -> Result<Address, Fault> {
-    let given = text(value)?;
+/// A mailbox with its domain, as it stands in a value or on a line of a file. The flag says whether `@domain` may stand
+/// there too.
+pub fn mailbox(given: &str, domain_may_stand_alone: bool) -> Result<Address, Fault> {
     if let Some((local, domain)) = given.rsplit_once('@')
         && local.contains('*')
     {

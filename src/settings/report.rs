@@ -2,10 +2,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 use super::files::Files;
+use super::lists::Groups;
 use super::problem::{Fault, Problem, Problems, Severity};
 use crate::limits;
 
@@ -18,6 +19,7 @@ pub struct Report<'a> {
     notes: RefCell<Vec<Note>>,
     files: &'a dyn Files,
     read: RefCell<Vec<u8>>,
+    groups: OnceCell<Groups>,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,26 @@ impl<'a> Report<'a> {
     pub fn new(file: &'a str, text: &'a str, files: &'a dyn Files) -> Self {
         let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
         let line_starts = std::iter::once(0).chain(starts).collect();
-        Self { file, text, line_starts, notes: RefCell::default(), files, read: RefCell::default() }
+        Self {
+            file,
+            text,
+            line_starts,
+            notes: RefCell::default(),
+            files,
+            read: RefCell::default(),
+            groups: OnceCell::new(),
+        }
+    }
+
+    /// Says which groups there are; once, before anything is read that may name one.
+    pub fn know(&self, groups: Groups) {
+        // A second time would be a fault of the program, and the first groups stay.
+        let _ = self.groups.set(groups);
+    }
+
+    /// The groups that lists may name.
+    pub fn groups(&self) -> &Groups {
+        self.groups.get_or_init(Groups::default)
     }
 
     /// The file's name.
@@ -50,9 +71,9 @@ impl<'a> Report<'a> {
         self.file
     }
 
-    /// A file that the config names.
-    pub fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
-        let bytes = self.files.read(name)?;
+    /// A file that the config names, of at most so many octets.
+    pub fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
+        let bytes = self.files.read(name, most)?;
         self.read.borrow_mut().extend_from_slice(&bytes);
         Ok(bytes)
     }

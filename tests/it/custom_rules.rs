@@ -1,6 +1,7 @@
 //! Which mail custom rules find, by table: a rule as the config has it, what is special about the mail, and what is
 //! found.
 
+use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::process::Command;
 use std::sync::Arc;
@@ -85,6 +86,7 @@ fn facts() -> Facts {
         scans: Scans::default(),
         contact: Fact::NotGathered,
         addressed: Fact::NotGathered,
+        groups: HashMap::new(),
         links: Vec::new(),
         defects: Vec::new(),
         may_be_deferred: false,

@@ -65,6 +65,7 @@ kinds! {
     own_mail: "20-own-mail-stopped",
     a_filter_inside: "21-upstream-filter-inside",
     subjects_of_people: "23-subjects-of-people",
+    exceptions: "24-exceptions",
 }
 
 /// Plays every case of the kind; what is not as it should be is told at once.

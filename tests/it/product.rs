@@ -251,6 +251,27 @@ fn rules_are_listed_for_people_and_programs() {
     assert!(page.starts_with("# auto-forward\n") && page.contains("## What it misses"));
 }
 
+#[test]
+fn the_rules_of_a_config_are_listed_with_their_exceptions() {
+    let desk = Desk::new();
+    let path = desk.path("rules.toml");
+    let exceptions =
+        "[[rules.custom.no-exe.exceptions]]\nsender = [\"anna@exempelby.se\"]\nuntil = 2020-01-31\n";
+    std::fs::write(&path, config(RULES) + exceptions).unwrap();
+    let file = path.to_str().unwrap();
+    let rules = |more: &[&str]| {
+        let output = run(&[&["rules", "--config", file], more].concat());
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, table) = rules(&[]);
+    let line = table.lines().find(|line| line.contains("sender anna@exempelby.se")).unwrap_or_default();
+    assert!(code == 0 && line.starts_with("custom.no-exe") && line.contains("2020-01-31 (ended)"), "{table}");
+    let (code, json) = rules(&["auto-forward", "--json"]);
+    let rule: Value = serde_json::from_str(json.trim()).unwrap();
+    assert!(code == 0 && rule["exceptions"][0]["scope"].as_str().unwrap().starts_with("mailbox "), "{json}");
+    assert_eq!(rules(&["spam"]).0, 1);
+}
+
 /// What a GET of that path on the port for machines answers: the status line and the body.
 fn get(address: &str, path: &str) -> (String, String) {
     let mut stream = std::net::TcpStream::connect(address).unwrap();

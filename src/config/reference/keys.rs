@@ -518,20 +518,20 @@ const PRIVATE: &[Key] = &[
 const EXCEPTION: &[Key] = &[
     Key {
         name: "mailbox",
-        kind: "mailbox inside",
+        kind: "mailbox inside, or a list of mailboxes and groups",
         default: Fallback::Required,
         example: "\"anna@exempelby.se\"",
         meaning: "Mailbox whose mail may be forwarded.",
-        why: "A decision is about one mailbox.",
+        why: "A decision is about certain mailboxes.",
         keys: &[],
     },
     Key {
         name: "to",
-        kind: "external address or @domain",
+        kind: "external address or @domain, or a list of these and of groups",
         default: Fallback::Required,
         example: "\"arkiv@leverantor.se\"",
         meaning: "Target: one address, or every address in a domain.",
-        why: "A decision is about one receiver.",
+        why: "A decision is about certain receivers.",
         keys: &[],
     },
     Key {

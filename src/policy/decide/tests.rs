@@ -2,11 +2,12 @@
 
 use jiff::civil::date;
 
-use crate::address::{Address, DomainSet};
+use crate::address::{Address, DomainPattern, DomainSet};
 use crate::documents::Reason;
 use crate::facts::testing::from_inside;
 use crate::facts::{Cause, Facts};
-use crate::policy::{Notice, Place, Target};
+use crate::groups::{AddressList, Entry};
+use crate::policy::{Notice, Place, Scope};
 use crate::rules::Evidence;
 
 use super::*;
@@ -29,7 +30,24 @@ fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
             reroute_to: reroute_to.map(address),
             ..ForwardPolicy::default()
         }),
+        exceptions: Vec::new(),
         place: Place::default(),
+    }
+}
+
+fn exception(mailbox: &str, to: Entry, until: Date) -> Exception {
+    let own = crate::facts::testing::organisation();
+    let list = |entry: Entry| Some(AddressList::of([entry], &own));
+    Exception {
+        scope: Scope {
+            mailbox: list(Entry::Address(address(mailbox))),
+            recipient: list(to),
+            ..Scope::default()
+        },
+        decision: Some("KS 2026/123".into()),
+        until: Some(until),
+        place: Place { file: "F".into(), line: 23 },
+        ..Exception::default()
     }
 }
 
@@ -218,17 +236,9 @@ fn a_bounce_is_never_refused() {
 
 #[test]
 fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
-    let exception = |mailbox: &str, to: Target, until: Date| Exception {
-        mailbox: address(mailbox),
-        to,
-        decision: "KS 2026/123".into(),
-        approved_by: None,
-        until,
-        place: Place::default(),
-    };
     let anna = "anna@exempelby.se";
-    let target = || Target::Address(address("X@example.net"));
-    let domain = |name: &str| Target::Domain(crate::address::Domain::new(name));
+    let target = || Entry::Address(address("X@example.net"));
+    let domain = |name: &str| Entry::Domain(DomainPattern::parse(name).unwrap());
     for (exception, allowed) in [
         (exception(anna, target(), date(2026, 3, 2)), true),
         (exception(anna, domain("example.net"), date(2027, 1, 1)), true),
@@ -238,10 +248,10 @@ fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
     ] {
         let facts = facts("<medborgare@example.org>", "x@example.net");
         let mut policy = policy(ForwardAction::Hold, None);
-        forward_of(&mut policy).exceptions = vec![exception.clone()];
+        policy.exceptions = vec![exception.clone()];
         let decision = decide(&facts, [("auto-forward", &policy, found(Confidence::Certain, &[0]))], TODAY);
-        let reference = allowed.then(|| "KS 2026/123".to_owned());
-        assert_eq!(decision.rulings[0].allowed_by, reference, "{exception:?}");
+        let reference = if allowed { "allowed by KS 2026/123 (F:23)" } else { "" };
+        assert_eq!(decision.rulings[0].exceptions(), reference, "{exception:?}");
         assert_eq!(decision.verdict == Verdict::Accept, allowed);
     }
 }
@@ -249,16 +259,9 @@ fn exceptions_hold_for_their_mailbox_their_target_and_their_time() {
 #[test]
 fn an_exception_for_one_target_does_not_free_the_other() {
     let facts = facts("<medborgare@example.org>", "bertil@exempelby.se x@example.net y@example.com");
-    let exceptions = vec![Exception {
-        mailbox: address("anna@exempelby.se"),
-        to: Target::Address(address("y@example.com")),
-        decision: "KS 2026/123".into(),
-        approved_by: None,
-        until: date(2027, 1, 1),
-        place: Place::default(),
-    }];
+    let target = Entry::Address(address("y@example.com"));
     let mut policy = policy(ForwardAction::RemoveRecipient, None);
-    forward_of(&mut policy).exceptions = exceptions;
+    policy.exceptions = vec![exception("anna@exempelby.se", target, date(2027, 1, 1))];
     assert_eq!(
         decided(&facts, &policy, found(Confidence::Certain, &[1, 2])),
         (Verdict::Mark, "remove 1".to_owned())
@@ -428,13 +431,10 @@ fn who_approved_what_has_ended_is_told_once() {
     let told_by = |approved_by: &str, until: Date| {
         let mut policy = policy(ForwardAction::Hold, None);
         forward_of(&mut policy).notify = Notify::Nobody;
-        forward_of(&mut policy).exceptions = vec![Exception {
-            mailbox: address("anna@exempelby.se"),
-            to: Target::Address(address("x@example.net")),
-            decision: "KS 2026/123".into(),
+        let target = Entry::Address(address("x@example.net"));
+        policy.exceptions = vec![Exception {
             approved_by: Some(approved_by.into()),
-            until,
-            place: Place::default(),
+            ..exception("anna@exempelby.se", target, until)
         }];
         told(&facts("<medborgare@example.org>", "x@example.net"), &policy, found(Confidence::Certain, &[0]))
     };
@@ -442,7 +442,7 @@ fn who_approved_what_has_ended_is_told_once() {
     assert_eq!(
         told_by(chief, date(2026, 3, 1)),
         [
-            "exception-ended kommundirektoren@exempelby.se: anna@exempelby.se Address(x@example.net) KS 2026/123 2026-03-01"
+            "exception-ended kommundirektoren@exempelby.se: anna@exempelby.se x@example.net KS 2026/123 2026-03-01"
         ]
     );
     assert!(told_by(chief, date(2026, 3, 2)).is_empty(), "its last day");

@@ -45,6 +45,7 @@ fn policy(on_unknown: OnUnknown, mode: Mode) -> RulePolicy {
             echo_subject: false,
             ceilings: RateLimits::default(),
         }),
+        exceptions: Vec::new(),
         place: Place::default(),
     }
 }
@@ -133,7 +134,8 @@ fn the_verdict_on_the_mail_decides_first() {
         }),
         mode: Mode::Enforce,
         verdict,
-        allowed_by: None,
+        allowed_by: Vec::new(),
+        undecided: None,
         place: Place::default(),
     };
     for (verdict, rule, expected) in [

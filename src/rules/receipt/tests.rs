@@ -1,7 +1,8 @@
 //! Every reason not to answer, by what other programs test and by what they get wrong.
 
 use super::*;
-use crate::facts::authentication::{Chain, Dkim, Dmarc, Policy, Spf};
+use crate::address::Domain;
+use crate::facts::authentication::{Authentication, Chain, Dkim, Dmarc, Outcome, Policy, Spf, SpfIdentity};
 use crate::facts::testing::from_outside;
 
 const HUMAN: &str =

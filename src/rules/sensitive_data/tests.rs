@@ -30,7 +30,7 @@ fn body(text: &str) -> Facts {
 struct TestFiles;
 
 impl Files for TestFiles {
-    fn read(&self, name: &str) -> Result<Vec<u8>, Fault> {
+    fn read(&self, name: &str, _: u64) -> Result<Vec<u8>, Fault> {
         match name {
             "own.txt" => Ok("Socialtjänsten, försörjningsstöd och boendestöd\n".into()),
             "terms.tsv" => Ok("# Egna\nsocial\t3\ti\tutredningsenheten\n".into()),
