@@ -13,6 +13,7 @@ mod foreign;
 mod identity;
 mod loose;
 pub mod named;
+mod patterns;
 mod payment;
 mod place;
 mod reserve;

@@ -45,11 +45,12 @@ pub(super) struct Loose {
 /// 2009.
 pub(super) fn without_zeros(bytes: &[u8], start: usize, end: usize) -> Option<Written> {
     let run = bytes.get(start..end).filter(|run| (WITHOUT_ZEROS..10).contains(&run.len()))?;
-    let digits = [b"000".get(..10 - run.len())?, run].concat();
     let beside = start.checked_sub(1).and_then(|at| bytes.get(at)).into_iter().chain(bytes.get(end));
     let alone = beside
         .into_iter()
         .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'"' | b','));
+    let mut digits = [b'0'; 10];
+    digits.get_mut(10 - run.len()..)?.copy_from_slice(run);
     if alone { written(&digits, start..end) } else { None }
 }
 

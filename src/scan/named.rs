@@ -121,21 +121,22 @@ fn mention(
     today: Date,
 ) -> Option<Mention> {
     let Birth { at, date, masked, key } = birth;
-    let words = words(bytes, &sentence);
-    let touching = touching(bytes, &words, at.start);
+    let words = || words(bytes, &sentence);
+    let touching = || touching(bytes, &words(), at.start);
     let mention = |named| Some(Mention { at: at.clone(), sentence: sentence.clone(), named, key });
     if masked {
-        return mention(touching || has_name(bytes, &words, true));
+        return mention(touching() || has_name(bytes, &words(), true));
     }
-    if date.year() + LIFE_YEARS < today.year() || !(touching || has_name(bytes, &words, true)) {
+    if date.year() + LIFE_YEARS < today.year() {
         return None;
     }
+    // Names are looked for last: most days are not of a birth, and nearly every text has some.
     if context.said(&at, false) == Said::Identity {
-        return mention(true);
+        return if touching() || has_name(bytes, &words(), true) { mention(true) } else { None };
     }
     // Beside a name alone, a day of these years is likelier the day of something else.
-    let beside = touching && has_name(bytes, &words, false);
-    if beside && date.year() < MODERN_YEAR { mention(true) } else { None }
+    let beside = date.year() < MODERN_YEAR && touching() && has_name(bytes, &words(), false);
+    if beside { mention(true) } else { None }
 }
 
 /// The words of a sentence.

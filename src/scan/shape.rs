@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::ops::Range;
+use std::ops::{Deref, Range};
 
 use super::fold::is_word;
 
@@ -72,10 +72,33 @@ impl<'a> Shape<'a> {
         start..self.runs.get(last).map_or(start, |run| run.1)
     }
 
-    /// The digits of the first runs, up to the one at that place.
-    pub(super) fn digits(&self, last: usize) -> Vec<u8> {
+    /// The digits of the first runs, up to the one at that place; the first ones, if there are more than any number has.
+    pub(super) fn digits(&self, last: usize) -> Digits {
         let runs = self.runs.iter().take(last + 1);
-        runs.flat_map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default()).copied().collect()
+        let digits = runs.flat_map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default());
+        let mut all = Digits { octets: [0; DIGITS], length: 0 };
+        for (place, digit) in all.octets.iter_mut().zip(digits) {
+            *place = *digit;
+            all.length += 1;
+        }
+        all
+    }
+}
+
+/// No number has so many digits: an IBAN has 34 characters.
+const DIGITS: usize = 40;
+
+/// Digits without what stands between them.
+pub(super) struct Digits {
+    octets: [u8; DIGITS],
+    length: usize,
+}
+
+impl Deref for Digits {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
     }
 }
 
