@@ -2,6 +2,7 @@
 //! usage or a check that could not be completed, 78 invalid config.
 
 pub mod audit;
+pub mod backup;
 pub mod check;
 pub mod demo;
 pub mod explain;
@@ -83,6 +84,8 @@ enum Command {
     },
     /// Search, export and verify the log. Every access is logged.
     Log(Box<log::Args>),
+    /// Copy the log into an empty directory while the server runs.
+    Backup(backup::Args),
     /// Read documents on behalf of the server.
     #[command(hide = true, name = pool::COMMAND)]
     Worker,
@@ -171,6 +174,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             }
             let path = args.config.clone();
             with_config(&path, |config, _| log::run(&args, &config))
+        }
+        Command::Backup(args) => {
+            start_log(false, "warn");
+            let path = args.config.clone();
+            with_config(&path, |config, _| backup::run(&args, &config))
         }
         Command::Worker => Ok(serve::run()),
         Command::Become { program } => Ok(match program.split_first() {

@@ -83,7 +83,8 @@ pub async fn run(store: Store, directory: PathBuf, way: SmtpSettingsSource, mut 
 }
 
 impl Courier {
-    /// Writes down what the server had taken when the process before this one ended; it must not go again.
+    /// Writes down what the server had taken when the process before this one ended; it must not go again. In a log that was
+    /// restored from a backup, that may be every letter that waits.
     async fn settle(&self) {
         let store = self.store.clone();
         let taken = match tokio::task::spawn_blocking(move || store.taken()).await {
@@ -99,6 +100,18 @@ impl Courier {
                 tracing::info!(
                     kind = lease.kind.as_str(),
                     "a receipt or notice was accepted just before the program ended"
+                );
+            }
+        }
+        for lease in self.store.doubtful() {
+            let reply = "restored from a backup, and perhaps sent since then: not sent again".to_owned();
+            let event = Event { key: lease.key, at: self.store.now(), change: Change::Failed, reply };
+            if self.written(event).await {
+                METRICS.letters.with_label_values(&[lease.kind.as_str(), "failed"]).inc();
+                tracing::warn!(
+                    kind = lease.kind.as_str(),
+                    "a receipt or notice waited when the backup was made, and may have been sent since; `postvakt receipts \
+                     list --state failed` shows it, and `retry` sends it"
                 );
             }
         }

@@ -493,6 +493,8 @@ pub const HEADS_TAIL: u64 = 4_096;
 pub const ACCESS_LOOK: Duration = Duration::from_secs(1);
 /// Until the access log is free: another search holds it for the time of one fsync.
 pub const ACCESS_TIME: Duration = Duration::from_secs(10);
+/// Between two tries of a backup to read the access log while another command writes to it.
+pub const BACKUP_BREATH: Duration = Duration::from_millis(20);
 /// Octets of one recorded text field (recipients, attachment names); longer ones are cut, and the cut is marked.
 pub const RECORD_FIELD_OCTETS: usize = 1 << 20;
 /// Octets of attachment names that are recorded of any mail; of a larger mail, as many as it has itself. Names inside

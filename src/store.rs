@@ -5,6 +5,7 @@
 //! stored. One process writes; a second one is refused by a lock. Reading (`search`) opens files of its own, read-only.
 
 pub mod access;
+pub mod backup;
 mod epoch;
 pub mod gate;
 pub mod heads;
@@ -127,6 +128,7 @@ struct Shared {
     directory: PathBuf,
     clock: Clock,
     signed: Option<Timestamp>,
+    copy: bool,
 }
 
 impl std::fmt::Debug for Shared {
@@ -151,11 +153,12 @@ impl Store {
     pub fn open_with(directory: &Path, node: &str, settings: Heads, clock: Clock) -> Result<Self, OpenError> {
         make_directory(directory)?;
         let lock = lock(directory)?;
-        let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings)?;
+        let copy = epoch::is_copy(directory);
+        let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings, copy)?;
         let seen_key = seen_key(directory)?;
         heads::look_at_key(directory, &settings)?;
         // If the access log cannot be read, the server starts anyway and signs no head for it.
-        if let Err(error) = access::epoch::look_through(directory, node, &settings) {
+        if let Err(error) = access::epoch::look_through(directory, node, &settings, copy) {
             tracing::error!(%error, "the access log cannot be compared with its tree heads");
         }
         let failing = Arc::new(AtomicBool::new(false));
@@ -214,6 +217,7 @@ impl Store {
             directory,
             clock,
             signed,
+            copy,
         })))
     }
 
@@ -273,6 +277,12 @@ impl Store {
     pub fn taken(&self) -> io::Result<Vec<Lease>> {
         let marked = self.0.marks.read()?;
         Ok(marked.iter().filter_map(|(key, at)| self.0.outbox.waits(key, *at)).collect())
+    }
+
+    /// The letters that waited when the backup was made from which this log was restored, if it was: they may have been sent
+    /// since.
+    pub fn doubtful(&self) -> Vec<Lease> {
+        if self.0.copy { self.0.outbox.waiting() } else { Vec::new() }
     }
 
     /// Writes into the access log which receipts and notices came to their end since the last time. Blocks.

@@ -66,6 +66,7 @@ pub fn access(verb: &str) -> &str {
         "retention protocol" => "Gallringsprotokoll",
         "decisions" => "Lista över beslut",
         "holds" => "Lista över bevaranden",
+        "backup" => "Säkerhetskopia",
         other => other,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! A file that was taken away is missed by the file `epoch`, one that was replaced by an older copy of itself by the
 //! tree heads. In both cases numbers would be given twice and a second tree would grow out of the first one, so the
-//! log begins a new epoch: the numbers begin at 1, the tree is empty, and the file is a new one.
+//! log begins a new epoch: the numbers begin at 1, the tree is empty, and the file is a new one. So it does where it was
+//! restored from a backup, because nobody can tell what was written after that.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -21,7 +22,11 @@ use crate::merkle::Tree;
 use crate::metrics::METRICS;
 use crate::note::TreeHead;
 
-const NAME: &str = "epoch";
+/// The file that has the newest month and its epoch.
+pub(super) const NAME: &str = "epoch";
+
+/// The file by which a copy of the log that `postvakt backup` made is known. The first start removes it.
+pub(super) const COPY: &str = "backup";
 
 /// Where the log goes on.
 #[derive(Debug)]
@@ -36,8 +41,18 @@ pub(super) struct Start {
     pub(super) signed: Option<Timestamp>,
 }
 
+/// Whether the log is one that was restored from a backup, and goes on for the first time.
+pub(super) fn is_copy(directory: &Path) -> bool {
+    directory.join(COPY).exists()
+}
+
 /// Looks at every month file and tells where the log goes on.
-pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Result<Start, OpenError> {
+pub(super) fn look_through(
+    directory: &Path,
+    node: &str,
+    settings: &Heads,
+    copy: bool,
+) -> Result<Start, OpenError> {
     let months =
         Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
     let mut newest = None;
@@ -64,7 +79,7 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
         Start { about: About { node: node.into(), epoch, last: 0 }, floor, tree: Tree::default(), signed }
     };
     let Some((month, about)) = newest else {
-        let start = begin(written.map(|(_, month)| month.next_part()), None);
+        let start = begin(written.map(|(_, month)| month.next_part()), copy.then_some(1));
         if start.about.epoch > 1 {
             announce(&start, "the log's files are missing");
         }
@@ -88,6 +103,11 @@ pub(super) fn look_through(directory: &Path, node: &str, settings: &Heads) -> Re
             &start,
             "the log does not match its newest tree head: it was restored from an older copy, or changed",
         );
+        return Ok(start);
+    }
+    if copy {
+        METRICS.log_rollbacks.inc();
+        announce(&start, "the log was restored from a backup");
         return Ok(start);
     }
     Ok(Start { about, floor: Some(month), tree, signed })
@@ -195,5 +215,14 @@ pub(super) fn write(directory: &Path, epoch: u32, month: Month) -> Result<(), Op
         fs::rename(&new, &path)
     };
     write().map_err(|source| OpenError::Io { path: path.clone(), source })?;
+    for name in [COPY, super::backup::SUMS] {
+        match fs::remove_file(directory.join(name)) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                tracing::warn!(name, %error, "cannot remove this file of the backup from the log's directory")
+            }
+        }
+    }
     sync_directory(directory)
 }

@@ -15,7 +15,7 @@ pub const FILE: &str = "heads";
 /// The public key, in the store's directory.
 pub const PUBLIC_KEY: &str = "heads.pub";
 /// The private key, in the store's directory unless the config names another file.
-const PRIVATE_KEY: &str = "heads.key";
+pub(super) const PRIVATE_KEY: &str = "heads.key";
 
 /// The name of a node's key, with which the origins of its trees begin.
 pub fn name(node: &str) -> String {

@@ -193,6 +193,13 @@ impl Outbox {
         it.then(|| item.lease(*key))
     }
 
+    /// All that wait.
+    pub(super) fn waiting(&self) -> Vec<Lease> {
+        let index = self.index();
+        let lease = |(_, key): &(i64, OutboxKey)| Some(index.items.get(key)?.lease(*key));
+        index.waiting.iter().filter_map(lease).collect()
+    }
+
     /// Ends a lease, after what came of it is durable.
     pub fn release(&self, key: &OutboxKey) {
         let mut index = self.index();

@@ -32,7 +32,7 @@ use crate::text::hex;
 pub enum RetentionError {
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("another retention run is in progress")]
+    #[error("a retention run or a backup is in progress")]
     Running,
     #[error("{}: a reader blocks the file, so the values are not deleted yet; run it again", path.display())]
     Busy { path: PathBuf },
@@ -88,13 +88,7 @@ pub struct Locks {
 impl Locks {
     /// Takes them.
     pub fn take(directory: &Path) -> Result<Self, RetentionError> {
-        let path = directory.join("retention.lock");
-        let mut options = OpenOptions::new();
-        let own = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let own = own.map_err(|source| OpenError::Io { path, source })?;
-        if own.try_lock().is_err() {
-            return Err(RetentionError::Running);
-        }
+        let own = exclude(directory)?;
         let writer = match super::lock(directory) {
             Ok(file) => Some(file),
             Err(OpenError::Locked { .. }) => None,
@@ -102,6 +96,18 @@ impl Locks {
         };
         Ok(Self { _own: own, writer })
     }
+}
+
+/// Keeps every other retention run, and every backup, out for as long as the file is open.
+pub(super) fn exclude(directory: &Path) -> Result<File, RetentionError> {
+    let path = directory.join("retention.lock");
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let file = file.map_err(|source| OpenError::Io { path, source })?;
+    if file.try_lock().is_err() {
+        return Err(RetentionError::Running);
+    }
+    Ok(file)
 }
 
 /// Looks through the log for what is due.

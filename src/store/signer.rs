@@ -126,7 +126,9 @@ impl HeadSigner {
             );
             self.accesses = None;
             self.written = None;
-            if let Err(error) = access::epoch::look_through(&self.directory, &self.node, &self.settings) {
+            if let Err(error) =
+                access::epoch::look_through(&self.directory, &self.node, &self.settings, false)
+            {
                 tracing::error!(%error, "the access log cannot begin a new epoch");
             }
         }

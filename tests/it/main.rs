@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod backup;
 mod bounds;
 mod cases;
 mod config;

@@ -2,7 +2,8 @@
 //!
 //! An access log that is not all that its newest signed head says was restored from an older copy, or changed. Its tree
 //! cannot go on: a second head of the same size would be a fork. So the daemon begins a new tree, and tells of it in
-//! the new tree's entries. Numbers go on after the lost ones, so that none is given twice. What commands wrote between the
+//! the new tree's entries. Numbers go on after the lost ones, so that none is given twice; of a backup, which was made before
+//! anybody can know what was lost, the heads tell that are there at the start. What commands wrote between the
 //! restore and the daemon's start was never signed, and belongs to the new tree.
 
 use std::path::Path;
@@ -126,20 +127,20 @@ pub(in crate::store) fn look_through(
     directory: &Path,
     node: &str,
     settings: &Heads,
+    copy: bool,
 ) -> Result<(), AccessError> {
     let signed = heads::of_accesses(directory, settings, node);
     let Some((epoch, head)) = signed.last() else { return Ok(()) };
     let mut log = AccessLog::open(directory)?;
     let path = log.path.clone();
-    let begun = begin(&mut log.connection, &signed, *epoch, head);
+    let begun = begin(&mut log.connection, &signed, *epoch, head, copy);
     let Some(begun) = begun.map_err(|source| AccessError::Write { path, source })? else { return Ok(()) };
     METRICS.log_rollbacks.inc();
     tracing::warn!(
         epoch = begun.number,
         kept = begun.after,
         lost = begun.lost,
-        "the access log is not what its newest tree head says: it was restored from an older copy, or changed. It begins \
-         a new epoch"
+        "the access log was restored from an older copy, or is not what its newest tree head says: it begins a new epoch"
     );
     let told = NewEpoch {
         reader: Reader::of_this_process(Via::Daemon),
@@ -157,11 +158,14 @@ fn begin(
     signed: &[(u32, TreeHead)],
     epoch: u32,
     head: &TreeHead,
+    copy: bool,
 ) -> rusqlite::Result<Option<Epoch>> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let now = newest(&transaction)?;
     // A head of an epoch before was left behind on purpose.
-    if epoch < now.number || (epoch == now.number && agreed(&transaction, now, &[head])?.is_some()) {
+    let goes_on =
+        epoch < now.number || (epoch == now.number && agreed(&transaction, now, &[head])?.is_some());
+    if goes_on && !copy {
         return Ok(None);
     }
     let size = tree::read(&transaction, tree::NOW)?.size();
