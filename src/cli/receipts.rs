@@ -13,7 +13,10 @@ use super::log::Reason;
 use super::{NO, YES, write_table};
 use crate::config::Config;
 use crate::courier::requests::{self, Request};
+use crate::export::visible;
 use crate::limits;
+use crate::mime::transfer::{Encoding, decode};
+use crate::mime::words;
 use crate::record::OutboxKind;
 use crate::store::access::{Reader, Via};
 use crate::store::outbox::{Listed, State};
@@ -43,7 +46,7 @@ enum Verb {
         #[command(flatten)]
         reason: Reason,
     },
-    /// Show the text of a receipt or notice, its recipient, and what happened to it.
+    /// Show the text of a receipt or notice as its recipient reads it, and what happened to it.
     Show {
         /// Reference (PV-…), or the first characters of the key that `receipts list --json` prints.
         id: String,
@@ -226,6 +229,7 @@ fn show(out: &mut impl Write, listed: &Listed, json: bool, zone: &TimeZone) -> i
             let event = |(at, state, reply): &(Timestamp, State, String)| json!({ "at": at.to_string(), "state": state.as_str(), "reply": reply });
             fields.insert("history".to_owned(), listed.history.iter().map(event).collect());
             fields.insert("message".to_owned(), json!(row.message));
+            fields.insert("text".to_owned(), json!(readable(&row.message).1));
         }
         return writeln!(out, "{object}");
     }
@@ -241,10 +245,22 @@ fn show(out: &mut impl Write, listed: &Listed, json: bool, zone: &TimeZone) -> i
         writeln!(out, "  {}  {}: {}", local(*at, zone), state.as_str(), one_line(reply))?;
     }
     writeln!(out)?;
-    for line in row.message.lines() {
-        writeln!(out, "  | {line}")?;
+    let (header, text) = readable(&row.message);
+    for line in header.lines().chain([""]).chain(text.lines()) {
+        writeln!(out, "  | {}", visible(line))?;
     }
     Ok(())
+}
+
+/// The header and the text of an outgoing notice, decoded: what its reader sees, and not what is sent.
+pub(super) fn readable(message: &str) -> (String, String) {
+    let (header, body) = message.split_once("\r\n\r\n").unwrap_or(("", message));
+    let encoding = header.lines().find_map(|line| line.strip_prefix("Content-Transfer-Encoding: "));
+    let (text, _) = decode(Encoding::named(encoding.unwrap_or_default().as_bytes()), body.as_bytes());
+    // A fold before a space is no part of the value.
+    let header = header.replace("\r\n ", " ");
+    let fields: Vec<_> = header.lines().map(words::decode).collect();
+    (fields.join("\n"), String::from_utf8_lossy(&text).trim_end().to_owned())
 }
 
 /// A server's reply on one line, whatever it put into it.

@@ -87,12 +87,17 @@ impl Current {
         }
     }
 
-    /// Whether this mail may ask. Of those that come while no resolver answers, one in each pause finds out how it is.
-    async fn admits(&self) -> bool {
+    /// Whether this mail may ask. While no resolver answers, none may, and one in each pause has it found out how it is, for
+    /// which it does not wait.
+    fn admits(self: &Arc<Self>) -> bool {
         if !self.breaker.is_open() {
             return true;
         }
-        self.breaker.admits(Instant::now()) && self.settle(self.answers().await)
+        if self.breaker.admits(Instant::now()) {
+            let own = self.clone();
+            tokio::spawn(async move { own.settle(own.answers().await) });
+        }
+        false
     }
 
     /// Takes note of whether a resolver answers.
@@ -164,7 +169,7 @@ pub async fn authenticate(
     resolver: &Resolver,
 ) -> Result<Authentication, Cause> {
     let current = resolver.of(dns)?;
-    if !current.admits().await {
+    if !current.admits() {
         return Err(Cause::Paused);
     }
     let question = Question::of(mail, facts);

@@ -5,13 +5,15 @@ mod milter;
 mod signs;
 mod signing;
 
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::incoming::dns::Dns;
-use crate::lab::{Lab, message, until};
+use crate::lab::program::PROGRAM;
+use crate::lab::{Lab, message, run, until};
 use milter::{Milter, Reply};
 
 const MAILBOX: &str = "registrator@exempelby.se";
@@ -85,6 +87,15 @@ fn a_case_is_answered_once_and_both_ends_have_its_reference() {
     let shown = lab.postvakt.receipts(&["show", reference]).remove(0);
     assert_eq!(shown["history"][0]["state"], "sent");
     assert!(shown["message"].as_str().unwrap().contains("Auto-Submitted: auto-replied\r\n"));
+    // It is shown as its reader sees it.
+    let mut command = Command::new(PROGRAM);
+    command.args(["receipts", "show", reference, "--config"]).arg(&lab.postvakt.config);
+    let screen = run(&mut command);
+    for words in ["Tack för ditt meddelande till Exempelby kommun", "Thank you for your message"] {
+        assert!(shown["text"].as_str().unwrap().contains(words), "{shown}");
+        assert!(screen.contains(&format!("  | {words}")), "{screen}");
+    }
+    assert!(screen.contains("  | Subject: Vi har tagit emot ditt meddelande (PV-"), "{screen}");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::lab::program::PROGRAM;
-use crate::lab::{Directory, Lab, message};
+use crate::lab::{Directory, Lab, free_port, message};
 
 const FROM: &str = "x@example.org";
 const TO: &str = "anna@exempelby.se";
@@ -160,4 +160,63 @@ fn a_socket_that_a_chroot_hides_is_refused_and_one_in_the_queue_directory_is_nam
         assert!(said.contains("+smtpd_milters = unix:postvakt/milter.sock"), "{said}");
         fs::write(etc.join("master.cf"), master).unwrap();
     });
+}
+
+/// A content filter as Postfix's FILTER_README describes it: it takes the mail and hands it in again at another port.
+const CONTENT_FILTER: &str = r#"
+import smtplib, sys
+port, sender, recipients = sys.argv[1], sys.argv[2], sys.argv[3:]
+message = b"X-Filtered: yes\n" + sys.stdin.buffer.read()
+smtplib.SMTP("127.0.0.1", int(port)).sendmail(sender, recipients, message)
+"#;
+
+#[test]
+fn mail_through_a_content_filter_has_one_record_and_keeps_its_marks() {
+    let directory = Directory::new();
+    let (etc, config) = etc_of(&directory);
+    let filter = directory.path.join("filter.py");
+    fs::write(&filter, CONTENT_FILTER).unwrap();
+    let again = free_port();
+    let rules = "[rules.suspicious-attachment]\nmode = \"enforce\"\n[rules.receipt]\nmode = \"enforce\"\ndelay = \"1 s\"\n\
+                 require_authentication = false\n[[rules.receipt.mailboxes]]\naddress = \"registrator@exempelby.se\"\n";
+    let (lab, ()) = Lab::start_with(directory, rules, |postfix| {
+        plain(&etc);
+        postfix.amend(
+            "content_filter = filter:\n",
+            &format!(
+                "127.0.0.1:{again} inet n - n - - smtpd\n  -o content_filter=\nfilter unix - n n - 10 pipe\n  \
+                 flags=q user=nobody argv=/usr/bin/python3 {} {again} ${{sender}} ${{recipient}}\n",
+                filter.display()
+            ),
+        );
+        let (status, said) = setup(&config, &etc, &["--apply"]);
+        assert_eq!(status, Some(0), "{said}");
+    });
+    let to = "registrator@exempelby.se";
+    let header = "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n";
+    let whole = message(FROM, to, "Faktura", header);
+    let (head, _) = whole.split_once("\n\n").unwrap();
+    let body = "--b\n\nHej!\n--b\nContent-Disposition: attachment; filename=faktura.pdf.exe\n\
+                Content-Type: application/octet-stream\n\nMZ\n--b--\n";
+    let reply = lab.outside().send(FROM, &[to], &format!("{head}\n\n{body}"));
+    assert!(reply.starts_with("250"), "{reply}");
+    let delivered = lab.delivered(to, 1).remove(0);
+    assert!(delivered.contains("\nX-Filtered: yes\n"), "{delivered}");
+    // It came through Postfix twice, under two queue ids, and through the milter once.
+    assert_eq!(delivered.matches("\nReceived: ").count(), 2, "{delivered}");
+    let record = lab.records(1).remove(0);
+    assert_eq!(record["verdict"], "marked", "{record}");
+    for (name, value) in [
+        ("X-Postvakt-Id", record["record"].as_str().unwrap()),
+        ("X-Postvakt-Suspicious", "suspicious-attachment"),
+        ("X-Postvakt-Receipt", "PV-"),
+    ] {
+        let fields: Vec<_> =
+            delivered.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect();
+        assert!(fields.len() == 1 && fields[0].starts_with(value), "{name}: {fields:?}\n{delivered}");
+    }
+    // Its receipt goes past the content filter and the milter.
+    let receipt = lab.delivered(FROM, 1).remove(0);
+    assert!(!receipt.contains("X-Filtered") && !receipt.contains("X-Postvakt-Id"), "{receipt}");
+    assert_eq!(lab.records(1).len(), 1);
 }

@@ -9,7 +9,6 @@ use jiff::Timestamp;
 use super::Played;
 use crate::cli::receipts;
 use crate::config::Config;
-use crate::mime::transfer::{Encoding, decode};
 use crate::record::{OutboxKind, Outcome};
 
 /// Prints the mails, what they add up to, the receipt, and what to try next.
@@ -92,10 +91,5 @@ fn outcome(played: &Played) -> String {
 fn receipt(config: &Config) -> anyhow::Result<Option<String>> {
     let all = receipts::outbox(config, Timestamp::now())?;
     let first = all.iter().find(|listed| listed.stored.row.kind == OutboxKind::Receipt);
-    let Some(message) = first.map(|listed| &listed.stored.row.message) else { return Ok(None) };
-    let (header, body) = message.split_once("\r\n\r\n").unwrap_or(("", message));
-    let encoding = header.lines().find_map(|line| line.strip_prefix("Content-Transfer-Encoding: "));
-    let encoding = Encoding::named(encoding.unwrap_or_default().as_bytes());
-    let (text, _) = decode(encoding, body.as_bytes());
-    Ok(Some(String::from_utf8_lossy(&text).trim_end().to_owned()))
+    Ok(first.map(|listed| receipts::readable(&listed.stored.row.message).1))
 }

@@ -5,6 +5,9 @@ use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Mutex;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use postvakt::address::{Address, ReversePath};
 use postvakt::cli::demo::mta::{Heard, Mta, Session};
@@ -26,8 +29,13 @@ fn started(dns: &Dns) -> (Directory, Ports, Postvakt) {
     (directory, ports, postvakt)
 }
 
-/// Mail from outside, by its sender's domain.
+/// Mail from outside, by its sender's domain, over a session of its own.
 fn deliver(port: u16, domain: &str, queue_id: &str) -> Heard {
+    timed(port, domain, queue_id).0
+}
+
+/// The same, with the time that the mail took.
+fn timed(port: u16, domain: &str, queue_id: &str) -> (Heard, Duration) {
     let session = Session {
         client: Some("192.0.2.1".parse().unwrap()),
         helo: format!("mx.{domain}"),
@@ -46,7 +54,9 @@ fn deliver(port: u16, domain: &str, queue_id: &str) -> Heard {
         }],
     };
     let mut mta = Mta::open(TcpStream::connect(("127.0.0.1", port)).unwrap(), &session).unwrap();
-    mta.deliver(&session, &envelope, &message_from_file(message.as_bytes()), queue_id).unwrap()
+    let begun = Instant::now();
+    let heard = mta.deliver(&session, &envelope, &message_from_file(message.as_bytes()), queue_id).unwrap();
+    (heard, begun.elapsed())
 }
 
 /// What the mail's Authentication-Results says.
@@ -144,5 +154,42 @@ fn check_asks_everything_that_the_config_names() {
         "store.directory: ",
     ] {
         assert!(said.contains(sentence), "{sentence}\n{said}");
+    }
+}
+
+/// What docs/performance.md says of a resolver that is away.
+#[test]
+#[ignore = "a measurement of a minute and a half, which states figures and asserts none"]
+fn what_a_resolver_that_is_away_adds() {
+    const CLIENTS: usize = 4;
+    const MAILS: usize = 300;
+    println!("{:22} {:>6} {:>10} {:>10} {:>10}", "resolver", "mails", "p50 ms", "p99 ms", "most ms");
+    for (name, silent, listens) in
+        [("answers", false, true), ("is silent", true, true), ("refuses (no process)", true, false)]
+    {
+        let dns = Dns::start(&[("example.org", "v=spf1 ip4:192.0.2.1 -all")]);
+        let dns = if listens { dns } else { Dns { address: format!("127.0.0.1:{}", free_port()), ..dns } };
+        dns.keep_silent(silent);
+        let (_directory, ports, _postvakt) = started(&dns);
+        let times = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let times = &times;
+                scope.spawn(move || {
+                    for number in 0..MAILS {
+                        // Each mail is of another sender, so that no cache answers.
+                        let (domain, id) =
+                            (format!("d{client}x{number}.example"), format!("T{client}X{number}"));
+                        let (_, time) = timed(ports.milter, &domain, &id);
+                        times.lock().unwrap().push(time);
+                        thread::sleep(Duration::from_millis(100));
+                    }
+                });
+            }
+        });
+        let mut times = times.into_inner().unwrap();
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
+        println!("{name:22} {:>6} {:>10.1} {:>10.1} {:>10.1}", times.len(), at(0.5), at(0.99), at(1.0));
     }
 }
