@@ -167,8 +167,10 @@ fn what_a_resolver_that_is_away_adds() {
     for (name, silent, listens) in
         [("answers", false, true), ("is silent", true, true), ("refuses (no process)", true, false)]
     {
-        let dns = Dns::start(&[("example.org", "v=spf1 ip4:192.0.2.1 -all")]);
-        let dns = if listens { dns } else { Dns { address: format!("127.0.0.1:{}", free_port()), ..dns } };
+        let mut dns = Dns::start(&[("example.org", "v=spf1 ip4:192.0.2.1 -all")]);
+        if !listens {
+            dns.address = format!("127.0.0.1:{}", free_port());
+        }
         dns.keep_silent(silent);
         let (_directory, ports, _postvakt) = started(&dns);
         let times = Mutex::new(Vec::new());
