@@ -2,7 +2,7 @@
 //!
 //! Contract: each file is copied at one moment, and no copy is older than what another copy says of it: tree heads are copied
 //! first, the access log after the records, so that the copy verifies. The copy is on the disk when this returns, and its
-//! file [`SUMS`] is written last. A server that starts from the copy begins a new epoch ([`super::epoch::COPY`]).
+//! file [`epoch::SUMS`] is written last. A server that starts from the copy begins a new epoch ([`super::epoch::COPY`]).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -18,15 +18,13 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::access::{Access, AccessError, AccessLog, Ended, Made, Reader};
+use super::epoch::{self, SUMS};
+use super::heads;
 use super::month::Month;
 use super::retention::{self, RetentionError};
 use super::schema::{self, OpenError};
-use super::{epoch, heads};
 use crate::limits;
 use crate::text::hex;
-
-/// The SHA-256 of every file of a backup, as `sha256sum --check` reads it.
-pub const SUMS: &str = "SHA256SUMS";
 
 /// Why there is no backup.
 #[derive(Debug, thiserror::Error)]

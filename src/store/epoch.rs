@@ -28,6 +28,9 @@ pub(super) const NAME: &str = "epoch";
 /// The file by which a copy of the log that `postvakt backup` made is known. The first start removes it.
 pub(super) const COPY: &str = "backup";
 
+/// The SHA-256 of every file of a backup, as `sha256sum --check` reads it.
+pub(super) const SUMS: &str = "SHA256SUMS";
+
 /// Where the log goes on.
 #[derive(Debug)]
 pub(super) struct Start {
@@ -215,7 +218,7 @@ pub(super) fn write(directory: &Path, epoch: u32, month: Month) -> Result<(), Op
         fs::rename(&new, &path)
     };
     write().map_err(|source| OpenError::Io { path: path.clone(), source })?;
-    for name in [COPY, super::backup::SUMS] {
+    for name in [COPY, SUMS] {
         match fs::remove_file(directory.join(name)) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
