@@ -147,7 +147,7 @@ fn a_backup_is_made_while_mail_comes_and_is_whole() {
     for name in &there {
         assert!(here.contains(name) || ["backup", "SHA256SUMS"].contains(&name.as_str()), "{name}");
     }
-    assert!(fs::metadata(&copy).unwrap().mode() & 0o077 == 0, "the directory is closed to others");
+    assert_eq!(fs::metadata(&copy).unwrap().mode() & 0o777, 0o700);
     // What the access log tells of it.
     let made = gateway.accesses().into_iter().rfind(|access| access["verb"] == "backup").unwrap();
     assert_eq!(

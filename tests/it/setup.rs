@@ -162,7 +162,7 @@ fn a_socket_that_a_chroot_hides_is_refused_and_one_in_the_queue_directory_is_nam
     });
 }
 
-/// A content filter as Postfix's FILTER_README describes it: it takes the mail and hands it in again at another port.
+/// A content filter as Postfix's `FILTER_README` describes it: it takes the mail and hands it in again at another port.
 const CONTENT_FILTER: &str = r#"
 import smtplib, sys
 port, sender, recipients = sys.argv[1], sys.argv[2], sys.argv[3:]

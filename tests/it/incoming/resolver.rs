@@ -191,7 +191,7 @@ fn what_a_resolver_that_is_away_adds() {
         });
         let mut times = times.into_inner().unwrap();
         times.sort_unstable();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1_000.0;
-        println!("{name:22} {:>6} {:>10.1} {:>10.1} {:>10.1}", times.len(), at(0.5), at(0.99), at(1.0));
+        let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1_000.0;
+        println!("{name:22} {:>6} {:>10.1} {:>10.1} {:>10.1}", times.len(), at(50), at(99), at(100));
     }
 }
