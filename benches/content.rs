@@ -79,7 +79,9 @@ fn main() {
             }
             let megabytes = mail.len() as f64 / 1e6;
             print!("{:<14}{:>10}{count:>8}", kind.name, mail.len());
-            best.iter().for_each(|best| print!("{:>10.2}", best / megabytes));
+            for best in &best {
+                print!("{:>10.2}", best / megabytes);
+            }
             println!();
             lines.entry(kind.name).or_default().push((mail.len(), best.last().copied().unwrap()));
         }
@@ -99,7 +101,7 @@ fn milliseconds(program: &str, mail: &[u8], count: usize) -> f64 {
     for _ in 0..count {
         gateway.deliver(&message, From::Outside(1));
     }
-    (rested(&gateway) - before).as_secs_f64() * 1e3 / count as f64
+    rested(&gateway).saturating_sub(before).as_secs_f64() * 1e3 / count as f64
 }
 
 /// Its processor time, once it does nothing.

@@ -13,7 +13,6 @@ mod foreign;
 mod identity;
 mod loose;
 pub mod named;
-mod patterns;
 mod payment;
 mod place;
 mod reserve;

@@ -11,8 +11,9 @@ use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
 use super::fold::{is_letter, is_word};
-use super::patterns::{At, Found, Patterns};
 use super::rows::{Heading, Rows};
 use super::words::{End, Says, WORDS, Word};
 
@@ -32,22 +33,26 @@ pub(super) enum Said {
 }
 
 struct Words {
-    patterns: Patterns,
+    automaton: AhoCorasick,
     meanings: Vec<(Says, End)>,
 }
 
-static ALL: LazyLock<Option<Words>> = LazyLock::new(|| {
+static AUTOMATON: LazyLock<Option<Words>> = LazyLock::new(|| {
     let mut patterns = Vec::new();
     let mut meanings = Vec::new();
     for (says, end, words) in WORDS {
-        // `slutfaktura` is an invoice; `avtal` has nothing to do with `tal`.
-        let at = if *end == End::Open && *says == Says::Other { At::Any } else { At::Word };
         for word in *words {
-            patterns.push((super::fold::term(word)?, at));
+            patterns.push(super::fold::term(word)?);
             meanings.push((*says, *end));
         }
     }
-    Some(Words { patterns: Patterns::new(patterns)?, meanings })
+    let automaton = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(patterns)
+        .ok()?;
+    Some(Words { automaton, meanings })
 });
 
 /// The words of one text, found when they are first asked for, and its rows.
@@ -77,10 +82,16 @@ impl<'a> Context<'a> {
 
     fn words(&self) -> &[Word] {
         self.words.get_or_init(|| {
-            let Some(words) = ALL.as_ref() else { return Vec::new() };
-            let found = words.patterns.apart(self.bytes).filter_map(|found| {
-                let (says, end) = words.meanings.get(found.pattern)?;
-                let Found { start, end: mut to, .. } = found;
+            let Some(words) = AUTOMATON.as_ref() else { return Vec::new() };
+            let found = words.automaton.find_iter(self.bytes).filter_map(|found| {
+                let (says, end) = words.meanings.get(found.pattern().as_usize())?;
+                let (start, mut to) = (found.start(), found.end());
+                let before = start.checked_sub(1).and_then(|at| self.bytes.get(at));
+                // `slutfaktura` is an invoice; `avtal` has nothing to do with `tal`.
+                let compound = *end == End::Open && *says == Says::Other;
+                if before.is_some_and(|byte| is_letter(*byte)) && !compound {
+                    return None;
+                }
                 let rest = self.bytes.get(to..).unwrap_or_default();
                 let mut says = *says;
                 match end {

@@ -1,7 +1,7 @@
 //! Credentials: passwords that are told, private keys, and tokens that their makers gave a fixed beginning.
 //!
-//! A word for a password says nothing alone: a value must follow it, and not one that only holds its place. Words
-//! and beginnings are found at once; what follows them is read by hand.
+//! A word for a password says nothing alone: a value must follow it, and not one that only holds its place. One
+//! automaton finds words and beginnings; what follows them is read by hand.
 
 #![deny(clippy::disallowed_methods)]
 
@@ -10,9 +10,10 @@ mod value;
 use std::ops::Range;
 use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+
 use super::Confidence;
 use super::fold::{Folded, is_letter, is_word};
-use super::patterns::{At, Patterns};
 use crate::limits;
 use crate::text::words;
 
@@ -150,20 +151,26 @@ const NEEDLES: &[(&str, Begins)] = &[
 /// Octets before and after a code in which the door that it opens may be named.
 const LINE: usize = 40;
 
-static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
-    Patterns::new(NEEDLES.iter().map(|(text, _)| (Folded::new(text).bytes().to_vec(), At::Any)))
+static AUTOMATON: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let needle = |needle: &str| Folded::new(needle).bytes().to_vec();
+    AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::LeftmostLongest)
+        .kind(Some(aho_corasick::AhoCorasickKind::DFA))
+        .build(NEEDLES.iter().map(|(text, _)| needle(text)))
+        .ok()
 });
 
 /// The credentials in a text, in their order. `key_wanted` says that something beside the text is encrypted: a code
 /// with no other word for it is then what opens it.
 pub fn find(folded: &Folded<'_>, key_wanted: bool) -> Vec<Credential> {
-    let Some(patterns) = PATTERNS.as_ref() else { return Vec::new() };
+    let Some(automaton) = AUTOMATON.as_ref() else { return Vec::new() };
     let bytes = folded.bytes();
     let mut found: Vec<Credential> = Vec::new();
     let (mut look, mut head_end) = (limits::WORK_OCTETS, 0);
-    for needle in patterns.apart(bytes) {
-        let Some((text, begins)) = NEEDLES.get(needle.pattern) else { continue };
-        let at = needle.start..needle.end;
+    for needle in automaton.find_iter(bytes) {
+        let Some((text, begins)) = NEEDLES.get(needle.pattern().as_usize()) else { continue };
+        let at = needle.start()..needle.end();
         if at.start >= look {
             look = at.start + limits::WORK_OCTETS;
             if !folded.goes_on() {

@@ -1,4 +1,4 @@
-//! Terms: the vocabulary of sensitive categories, all of it looked for at once.
+//! Terms: the vocabulary of sensitive categories, one automaton over all of it.
 //!
 //! A list has one term on each line: category, weight (1 to 3), mode, term, with tabs between. The modes are how a
 //! word may go on: `w` a whole word with its endings, `p` the beginning of a word, `i` anywhere in a word (Swedish
@@ -10,8 +10,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
 use super::fold::{self, LOST, is_word};
-use super::patterns::{At, Patterns};
 use crate::text::words;
 
 words! {
@@ -145,10 +146,10 @@ pub struct Hit {
 pub struct Terms {
     all: Vec<Term>,
     needles: Vec<Needle>,
-    patterns: Patterns,
+    automaton: AhoCorasick,
 }
 
-/// What is looked for: the longest word of a term, in one of its spellings.
+/// What the automaton looks for: the longest word of a term, in one of its spellings.
 #[derive(Clone, Copy, Debug)]
 struct Needle {
     term: usize,
@@ -164,15 +165,14 @@ struct Needle {
 pub struct TooMany;
 
 impl Terms {
-    /// Ready to look for these terms.
+    /// An automaton over these terms.
     pub fn new(terms: Vec<Term>) -> Result<Self, TooMany> {
         let mut needles = Vec::new();
-        let mut patterns = Vec::new();
+        let mut patterns: Vec<Vec<u8>> = Vec::new();
         for (at, term) in terms.iter().enumerate() {
             let word = longest_word(&term.text);
             let from = word.start;
             let text = term.text.get(word).unwrap_or_default();
-            let begins = if term.mode == Mode::Infix && from == 0 { At::Any } else { At::Word };
             let mut spellings = vec![(text.to_vec(), 0)];
             if term.weight > 1 && text.iter().any(|byte| plain(*byte) != *byte) {
                 spellings.push((text.iter().map(|byte| plain(*byte)).collect(), 1));
@@ -180,20 +180,25 @@ impl Terms {
                 spellings.push((text.iter().map(lost).collect(), 1));
             }
             for (pattern, less) in spellings {
-                patterns.push((pattern, begins));
+                patterns.push(pattern);
                 needles.push(Needle { term: at, from, less });
             }
         }
-        let patterns = Patterns::new(patterns).ok_or(TooMany)?;
-        Ok(Self { all: terms, needles, patterns })
+        let automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .build(patterns)
+            .map_err(|_| TooMany)?;
+        Ok(Self { all: terms, needles, automaton })
     }
 
     /// The terms in a folded text, one after the other.
     pub fn find<'t>(&'t self, bytes: &'t [u8]) -> impl Iterator<Item = Hit> + 't {
-        self.patterns.all(bytes).filter_map(|found| {
-            let needle = self.needles.get(found.pattern)?;
+        self.automaton.find_overlapping_iter(bytes).filter_map(|found| {
+            let needle = self.needles.get(found.pattern().as_usize())?;
             let term = self.all.get(needle.term)?;
-            let at = stands(bytes, term, needle.from, found.start)?;
+            let at = stands(bytes, term, needle.from, found.start())?;
             let weight = term.weight - needle.less;
             Some(Hit { category: term.category, term: needle.term, weight, at })
         })
