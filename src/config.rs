@@ -9,6 +9,7 @@
 
 pub mod check;
 mod context;
+pub mod directory;
 mod exceptions;
 mod groups;
 mod listen;
@@ -73,6 +74,8 @@ pub struct Config {
     pub scanners: services::Scanners,
     /// What recognises text in pictures; absent where nothing does.
     pub ocr: Option<services::Ocr>,
+    /// The groups whose members a directory knows, those that nothing names left out.
+    pub directories: Vec<directory::DirectoryGroup>,
     /// The rules with their policies, those that are off left out.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
     /// What they and the log need. The log records size and attachment names of every mail, so every body is read.

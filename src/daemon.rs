@@ -110,6 +110,7 @@ impl Daemon {
         let clock = tokio::spawn(clock.run());
         let look = tokio::spawn(look_after(store.clone()));
         let outcomes = tokio::spawn(follow_outcomes(store.clone()));
+        sources.directories.warm(&config.directories, &config.organisation);
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
@@ -157,7 +158,7 @@ impl Daemon {
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
         announce(&config);
-        self.pipeline.sources.take(config.needs);
+        self.pipeline.sources.take(&config);
         self.pipeline.config.store(Arc::new(config));
         self.note("reloaded");
     }

@@ -5,6 +5,7 @@ pub mod auth;
 mod breaker;
 pub mod contacts;
 pub mod deferrals;
+pub mod directory;
 mod documents;
 pub mod habits;
 mod recall;
@@ -29,6 +30,7 @@ use crate::store::{OpenError, Store};
 use crate::worker::pool::Workers;
 use contacts::Contacts;
 use deferrals::Deferrals;
+use directory::Directories;
 use habits::Habits;
 use room::{Held, Room};
 use seen::{SeenCache, SeenStore as _};
@@ -53,6 +55,8 @@ pub struct Sources {
     pub resolver: auth::Resolver,
     /// The scanners.
     pub scanners: scanner::Scanners,
+    /// The directories that know the members of groups.
+    pub directories: Directories,
     /// Who may use a core next.
     pub turns: Turns,
     /// The room for texts of documents.
@@ -83,15 +87,17 @@ impl Sources {
             habits: Habits::new(),
             resolver: auth::Resolver::default(),
             scanners: scanner::Scanners::default(),
+            directories: Directories::default(),
             turns: Turns::of_cores(),
             room: Room::of(limits::MEMORY_OCTETS_LEAST),
             deferrals: Deferrals::default(),
         }
     }
 
-    /// Takes a new config's needs.
-    pub fn take(&self, needs: Needs) {
-        self.memory.keep(days(needs));
+    /// Takes what a new config needs.
+    pub fn take(&self, config: &Config) {
+        self.memory.keep(days(config.needs));
+        self.directories.warm(&config.directories, &config.organisation);
     }
 }
 
@@ -112,14 +118,16 @@ pub async fn gather(
 ) -> (Gathered, Option<Held>) {
     let needs = config.needs;
     let may_be_deferred = sources.deferrals.may_defer(facts);
-    let (authentication, scans, recalled, (opened, room)) = tokio::join!(
+    let (authentication, scans, recalled, (opened, room), groups) = tokio::join!(
         authentication(facts, needs, mail, config, sources),
         scanner::scan(mail, facts, needs, &config.scanners, &sources.scanners),
         recall::lookup_seen(facts, needs.seen_days, &sources.memory, &sources.habits),
         documents::open(facts, unopened, needs, share, config.ocr.as_ref(), sources),
+        sources.directories.members(&config.directories, &config.organisation),
     );
     let (addressed, contact) = (addressed(facts, needs, sources), contact(facts, needs, sources));
-    let gathered = Gathered { authentication, scans, recalled, opened, contact, addressed, may_be_deferred };
+    let gathered =
+        Gathered { authentication, scans, recalled, opened, contact, addressed, groups, may_be_deferred };
     (gathered, room)
 }
 

@@ -142,6 +142,13 @@ impl AddressList {
         Self { directories: vec![name], ..Self::default() }
     }
 
+    /// The same list with the members that a directory knows under this name.
+    #[must_use]
+    pub fn and_directory(mut self, name: Arc<str>) -> Self {
+        self.directories.push(name);
+        self
+    }
+
     /// The members of a group that stand in the config or in a file.
     pub fn of_members(members: Members) -> Self {
         Self { fixed: vec![Arc::new(members)], ..Self::default() }

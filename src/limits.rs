@@ -3,9 +3,13 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod config;
+
 use std::time::Duration;
 
 use jiff::SignedDuration;
+
+pub use config::*;
 
 // --- The wire -------------------------------------------------------------------------------------------------
 
@@ -553,48 +557,3 @@ pub const LETTER_LINE_OCTETS: usize = 78;
 pub const LETTER_ID_OCTETS: usize = 900;
 /// Ids in a letter's References beside that of the message it answers.
 pub const LETTER_REFERENCES: usize = 20;
-
-// --- Config ---------------------------------------------------------------------------------------------------
-
-/// Octets of the config file, and of each file that it names.
-pub const CONFIG_OCTETS: u64 = 4 << 20;
-/// Problems of one config that are printed; more are counted. Nobody mends a thousand at a time.
-pub const CONFIG_PROBLEMS: usize = 1_000;
-/// Parses of one config without the lines that were broken in the one before; most need two.
-pub const CONFIG_ROUNDS: usize = 10;
-/// Values of one list: domains, networks, exceptions. Every mail is measured by all of them, one after the other.
-pub const CONFIG_LIST: usize = 1_000;
-/// Octets of the file of one group: a line of 160 for each of [`GROUP_ENTRIES`].
-pub const GROUP_FILE_OCTETS: u64 = 16 << 20;
-/// Entries of one group: every resident-facing account of a large municipality. The table takes about 15 MB.
-pub const GROUP_ENTRIES: usize = 100_000;
-/// Groups; each is read at every reload.
-pub const GROUPS: usize = 200;
-/// Octets of a group's name.
-pub const GROUP_NAME_OCTETS: usize = 63;
-/// Octets of a wrong value that a message about it shows.
-pub const CONFIG_SHOWN_OCTETS: usize = 64;
-/// Octets of a Unix socket's path: `sun_path` of Linux has 108, the last one zero.
-pub const SOCKET_PATH_OCTETS: usize = 107;
-/// Characters of a node's name, which stands in every record id: one label of a host name.
-pub const NODE_OCTETS: usize = 63;
-/// Days before its end from which an exception is warned about.
-pub const EXCEPTION_NOTICE_DAYS: i32 = 30;
-/// Between two looks at whether the clock was set.
-pub const CLOCK_LOOK: Duration = Duration::from_secs(10);
-/// How far off the clock is when that counts: time services turn it by less than a tenth of the time between two looks.
-pub const CLOCK_STEP: Duration = Duration::from_secs(2);
-/// Between two looks at whether a new day has begun, on which exceptions may have ended.
-pub const EXCEPTION_LOOK: Duration = Duration::from_mins(10);
-/// Mailboxes of one mail that are told of a rule's finding: a mail to a whole list of people tells the first of them.
-pub const RULE_NOTICES: usize = 10;
-/// Octets of a custom rule's name: it stands in headers and log columns.
-pub const RULE_NAME_OCTETS: usize = 63;
-/// Custom rules; each is asked about every mail.
-pub const CUSTOM_RULES: usize = 200;
-/// Patterns of one condition of a custom rule; alternatives belong into one pattern.
-pub const PATTERNS: usize = 100;
-/// Octets of one compiled pattern of a custom rule.
-pub const PATTERN_OCTETS: usize = 1 << 20;
-/// Octets of text that a custom rule's `text` pattern reads in one message.
-pub const RULE_TEXT_OCTETS: usize = 1 << 20;

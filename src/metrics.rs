@@ -61,6 +61,8 @@ pub struct Metrics {
     pub config_reload_success: IntGauge,
     pub config_info: IntGaugeVec,
     pub exceptions_expired: IntGauge,
+    pub directory_asked: IntCounterVec,
+    pub directory_members: IntGaugeVec,
     pub exceptions_ending: IntGauge,
     pub stage_seconds: HistogramVec,
     pub documents: IntCounterVec,
@@ -236,6 +238,16 @@ impl Metrics {
                 "1 if the last reload succeeded, 0 if the old config was kept.",
             ),
             config_info: new.gauges("config_info", "The active config, by its hash.", &["hash"]),
+            directory_asked: new.counters(
+                "directory_requests_total",
+                "Requests to directories for the members of a group, by result.",
+                &["group", "result"],
+            ),
+            directory_members: new.gauges(
+                "directory_members",
+                "Addresses that a directory knows of a group's members.",
+                &["group"],
+            ),
             exceptions_expired: new
                 .gauge("exceptions_expired", "Exceptions in the config that have ended."),
             exceptions_ending: new.gauge(

@@ -15,7 +15,7 @@ pub struct Args {
     /// Config file.
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// Ask everything that the config names whether it answers: DNS, scanners, the port for notices, the log's directory.
+    /// Ask everything that the config names whether it answers: DNS, scanners, directories, the port for notices, the log's directory.
     #[arg(long)]
     pub probe: bool,
     /// Print a JSON array of errors and warnings.

@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -49,8 +49,10 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             Arc::new(Organisation { authserv_id, upstream, trusted_sealers, ..organisation })
         });
         let known = organisation.clone().unwrap_or_default();
-        let groups = root.table("groups", |s| groups::groups(s, &known));
-        report.know(groups.unwrap_or_else(|| Groups::new(known, BTreeMap::new())));
+        let (groups, mut directories) = root
+            .table("groups", |s| groups::groups(s, &known))
+            .unwrap_or_else(|| (Groups::new(known, BTreeMap::new(), BTreeSet::new()), Vec::new()));
+        report.know(groups);
         let disclosure = root.table_or_defaults("disclosure", disclosure).unwrap_or_default();
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
@@ -85,6 +87,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         }
         warn_of_the_unused(root, table, needs, &scanners);
         groups::warn_of_the_unnamed(root, table, report.groups());
+        directories.retain(|group| report.groups().is_named(&group.name));
         Some(Config {
             organisation: organisation?,
             time_zone: time_zone?,
@@ -97,6 +100,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             dns: dns.unwrap_or_default(),
             scanners,
             ocr,
+            directories,
             rules,
             needs,
             hash: String::new(),

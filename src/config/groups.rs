@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::directory::{self, DirectoryGroup};
 use crate::groups::{AddressList, Members};
 use crate::limits;
 use crate::organisation::Organisation;
 use crate::settings::lists::{self, GROUP, Groups, Item};
 use crate::settings::problem::Fault;
-use crate::settings::{Settings, Value, parse};
+use crate::settings::{Entry, Settings, Table, Value, parse};
 
 /// One group, before the groups in it are known.
 struct Draft {
@@ -18,10 +19,14 @@ struct Draft {
     own: Members,
     /// What it names, and where.
     groups: Vec<(String, usize)>,
+    directory: Option<DirectoryGroup>,
 }
 
-/// `[groups]`: what lists may name from now on.
-pub(super) fn groups(section: &mut Settings<'_>, organisation: &Arc<Organisation>) -> Groups {
+/// `[groups]`: what lists may name from now on, and the directories that know some of it.
+pub(super) fn groups(
+    section: &mut Settings<'_>,
+    organisation: &Arc<Organisation>,
+) -> (Groups, Vec<DirectoryGroup>) {
     let entries = section.entries();
     if entries.len() > limits::GROUPS {
         let problem = format!("has {} groups, more than the maximum of {}", entries.len(), limits::GROUPS);
@@ -35,7 +40,7 @@ pub(super) fn groups(section: &mut Settings<'_>, organisation: &Arc<Organisation
             section.wrong(&parse::shown_key(&entry.key), entry.at, fault);
             continue;
         }
-        let read = |s: &mut Settings<'_>| draft(s, entry.at, organisation);
+        let read = |s: &mut Settings<'_>| draft(s, entry, organisation);
         if let Some(draft) = section.nested(&entry.key, &entry.value, read) {
             drafts.insert(entry.key.clone(), draft);
         }
@@ -45,11 +50,13 @@ pub(super) fn groups(section: &mut Settings<'_>, organisation: &Arc<Organisation
         whole.resolve(name);
     }
     let done = whole.done;
-    Groups::new(organisation.clone(), done)
+    let named = drafts.values().flat_map(|draft| draft.groups.iter().map(|(name, _)| name.clone())).collect();
+    let directories = drafts.into_values().filter_map(|draft| draft.directory).collect();
+    (Groups::new(organisation.clone(), done, named), directories)
 }
 
 /// Warns of groups that nothing names.
-pub(super) fn warn_of_the_unnamed(section: &Settings<'_>, table: &crate::settings::Table, groups: &Groups) {
+pub(super) fn warn_of_the_unnamed(section: &Settings<'_>, table: &Table, groups: &Groups) {
     for name in groups.groups.keys().filter(|name| !groups.is_named(name)) {
         let key = format!("groups.{name}");
         if let Some(at) = table.place(&key) {
@@ -64,8 +71,9 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-fn draft(section: &mut Settings<'_>, at: usize, organisation: &Organisation) -> Draft {
-    let mut draft = Draft { at, own: Members::default(), groups: Vec::new() };
+fn draft(section: &mut Settings<'_>, entry: &Entry, organisation: &Organisation) -> Draft {
+    let mut draft = Draft { at: entry.at, own: Members::default(), groups: Vec::new(), directory: None };
+    let elsewhere = section.names("file") || section.names("ldap");
     let right = "write members = [\"anna@exempelby.se\"], or file = \"hr.txt\"";
     if let Some(values) = section.list("members") {
         for value in values {
@@ -75,13 +83,14 @@ fn draft(section: &mut Settings<'_>, at: usize, organisation: &Organisation) -> 
                 None => {}
             }
         }
-        if values.is_empty() && !section.names("file") {
+        if values.is_empty() && !elsewhere {
             section.wrong_here(Fault::new("has no members", right));
         }
-    } else if !section.names("file") && !section.names("members") {
+    } else if !elsewhere && !section.names("members") {
         section.wrong_here(Fault::new("has no members", right));
     }
     read_file(section, &mut draft.own, organisation);
+    draft.directory = section.table("ldap", |ldap| directory::directory(ldap, &entry.key)).flatten();
     draft
 }
 
@@ -142,6 +151,9 @@ impl<'t> Resolved<'_, '_, 't> {
         }
         self.open.push(name);
         let mut list = AddressList::of_members(draft.own.clone());
+        if let Some(directory) = &draft.directory {
+            list = list.and_directory(directory.name.clone());
+        }
         for (inner, at) in &draft.groups {
             self.resolve(inner);
             if let Some(group) = self.done.get(inner) {

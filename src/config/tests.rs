@@ -275,3 +275,36 @@ fn depth_and_size_have_limits() {
     let one_line = format!("x = [{}]", "3, ".repeat(600_000));
     assert!(said(one_line.as_bytes()).contains("F:1:1: x: unknown key"));
 }
+
+#[test]
+fn a_group_has_as_many_entries_as_the_limit_says_and_no_more() {
+    let group = |count: usize| {
+        let lines: String =
+            (0..count).map(|n| format!("fornamn.efternamn{n}@utbildning.exempelby.se\n")).collect();
+        let text = format!("{VALID}[groups.all]\nfile = \"all.txt\"\n[rules.spam]\nmode = \"off\"\n");
+        let files = One("all.txt", lines.into_bytes().leak());
+        let around = ParseContext { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &files };
+        Config::parse(text.as_bytes(), &around).map(|config| config.warnings.len())
+    };
+    assert_eq!(group(limits::GROUP_ENTRIES).unwrap(), 1, "the group is not used, and nothing else is wrong");
+    let said = group(limits::GROUP_ENTRIES + 1).unwrap_err().to_string();
+    assert!(
+        said.contains("groups.all.file: all.txt has 100001 entries, more than the maximum of 100000"),
+        "{said}"
+    );
+}
+
+#[test]
+fn every_wrong_line_of_a_group_is_told_with_its_number() {
+    let text = format!("{VALID}[groups.hr]\nfile = \"hr.txt\"\n");
+    let files =
+        One("hr.txt", b"anna@exempelby.se # fine\n\nanna\n@*.exempelby.se\n*@exempelby.se\ngroup:it\n");
+    let around = ParseContext { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &files };
+    let said = Config::parse(text.as_bytes(), &around).unwrap_err().to_string();
+    for line in
+        ["hr.txt:3: \"anna\" is not", "hr.txt:5: \"*@exempelby.se\" has", "hr.txt:6: \"group:it\" is not"]
+    {
+        assert!(said.contains(&format!("F:11:8: groups.hr.file: {line}")), "{said}");
+    }
+    assert_eq!(said.lines().count(), 3, "{said}");
+}

@@ -2,11 +2,15 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::authentication::Authentication;
 use super::identity::Identity;
 use super::scan::Scans;
 use super::{Contact, Fact, Facts, Seen};
 use crate::documents::{Reading, Reason};
+use crate::groups::Members;
 
 /// The facts that do not stand in the mail.
 #[derive(Debug)]
@@ -23,6 +27,8 @@ pub struct Gathered {
     pub contact: Fact<Contact>,
     /// How many people inside its sender has written to.
     pub addressed: Fact<u32>,
+    /// The members of each group that a directory knows.
+    pub groups: HashMap<Arc<str>, Fact<Arc<Members>>>,
     /// Whether it may be deferred once more.
     pub may_be_deferred: bool,
 }
@@ -65,8 +71,9 @@ pub struct Opened {
 impl Facts {
     /// Adds what was gathered.
     pub fn add(&mut self, gathered: Gathered) {
-        let Gathered { authentication, scans, recalled, opened, contact, addressed, may_be_deferred } =
+        let Gathered { authentication, scans, recalled, opened, contact, addressed, groups, may_be_deferred } =
             gathered;
+        self.groups = groups;
         let Recalled { identity, seen, answered, contained, repeats } = recalled;
         (self.authentication, self.scans) = (authentication, scans);
         (self.identity, self.seen, self.answered, self.contained) = (identity, seen, answered, contained);

@@ -27,9 +27,13 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// Those of the config.
-    pub fn new(organisation: Arc<Organisation>, groups: BTreeMap<String, AddressList>) -> Self {
-        Self { organisation, groups, named: RefCell::default() }
+    /// Those of the config, and which of them are named in others.
+    pub fn new(
+        organisation: Arc<Organisation>,
+        groups: BTreeMap<String, AddressList>,
+        named: BTreeSet<String>,
+    ) -> Self {
+        Self { organisation, groups, named: RefCell::new(named) }
     }
 
     /// Whether any list has asked for the group.

@@ -4,7 +4,7 @@
 mod authors;
 mod broken_records;
 mod chain;
-mod daemons;
+pub(crate) mod daemons;
 pub(crate) mod dns;
 mod fault;
 mod failures;

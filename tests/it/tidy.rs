@@ -31,6 +31,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("icu_normalizer", &["src/address.rs", "src/text/fold/compatible.rs"]),
     ("aho_corasick", &["src/scan/"]),
     ("hmac", &["src/facts/identity.rs"]),
+    ("ldap3", &["src/gather/directory.rs"]),
+    ("rustls", &["src/gather/directory.rs"]),
     ("csv", &["src/export"]),
     ("rust_xlsxwriter", &["src/export/xlsx.rs"]),
     ("ed25519_dalek", &["src/note.rs"]),

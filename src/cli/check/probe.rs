@@ -8,8 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::Config;
+use crate::config::directory::DirectoryGroup;
 use crate::config::services::{Endpoint, Scanner};
-use crate::gather::auth;
+use crate::gather::{auth, directory};
 use crate::limits;
 
 /// What was asked, and how it went.
@@ -28,6 +29,7 @@ pub(super) fn all(config: &Config) -> Vec<Probe> {
     if config.needs.authentication {
         probes.push(resolver(config));
     }
+    probes.extend(config.directories.iter().map(members));
     let scanners = &config.scanners;
     for (key, scanner, ask) in [
         ("scanners.rspamd", &scanners.rspamd, Ask { say: b"GET /ping HTTP/1.0\r\n\r\n", hear: "pong" }),
@@ -78,6 +80,22 @@ fn resolver(config: &Config) -> Probe {
         Err(error) => Some(error),
     };
     Probe { key: "dns.servers", place, fault: fault.map(|fault| (fault, right)) }
+}
+
+/// The directory tells the members of the group.
+fn members(group: &DirectoryGroup) -> Probe {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let asked = runtime
+        .map_err(|error| error.to_string())
+        .and_then(|runtime| runtime.block_on(directory::ask(group)).map_err(|error| error.to_string()));
+    let fault = match asked {
+        Ok(members) if members.is_empty() => Some("knows no member of the group".to_owned()),
+        Ok(_) => None,
+        Err(error) => Some(error),
+    };
+    let right = "correct servers, base, filter or the account, and let the firewall reach the servers";
+    let place = format!("group {}, {}", group.name, group.servers.join(", "));
+    Probe { key: "groups.ldap", place, fault: fault.map(|fault| (fault, right)) }
 }
 
 fn scanned(key: &'static str, scanner: &Scanner, ask: &Ask) -> Probe {

@@ -6,7 +6,7 @@ use crate::rules::{Flow, Spec};
 use crate::settings::{Fallback, Key};
 
 /// What `[groups.<name>]` is for.
-pub(super) const GROUPS_ABOUT: &str = "A group of addresses. The addresses in exceptions and in `headers_only` can name it as \"group:NAME\". `members` and `file` add up.";
+pub(super) const GROUPS_ABOUT: &str = "A group of addresses. The addresses in exceptions and in `headers_only` can name it as \"group:NAME\". `members`, `file` and `ldap` add up.";
 
 /// Of `[groups.<name>]`.
 pub(super) const GROUP: &[Key] = &[
@@ -26,6 +26,117 @@ pub(super) const GROUP: &[Key] = &[
         example: "\"groups/hr.txt\"",
         meaning: "File with members: one address or @domain per line, comments after `#`; at most 100,000 entries and 16 MiB. It is read at each start and reload. Errors name the file's line.",
         why: "Long lists come from other systems.",
+        keys: &[],
+    },
+    Key {
+        name: "ldap",
+        kind: "table",
+        default: Fallback::Off,
+        example: "{ servers = [\"ldaps://dc1.exempelby.se\"], base = \"DC=exempelby,DC=se\", filter = \"(memberOf=CN=HR,OU=Grupper,DC=exempelby,DC=se)\" }",
+        meaning: "LDAP directory, such as Active Directory, that knows the members. All members are asked for at once and remembered; mail does not wait for the directory, except for the first answer. It can also be written as a table [groups.NAME.ldap].",
+        why: "Most organisations keep their groups in a directory.",
+        keys: LDAP,
+    },
+];
+
+const LDAP: &[Key] = &[
+    Key {
+        name: "servers",
+        kind: "list of addresses",
+        default: Fallback::Required,
+        example: "[\"ldaps://dc1.exempelby.se\", \"ldaps://dc2.exempelby.se\"]",
+        meaning: "Servers, as ldaps://host or ldap://host, with :port if it is not 636 or 389. The next one is asked if one does not answer.",
+        why: "Only you know them.",
+        keys: &[],
+    },
+    Key {
+        name: "start_tls",
+        kind: "true, false",
+        default: Fallback::Flag(true),
+        example: "true",
+        meaning: "Whether a connection to ldap:// is encrypted by StartTLS. `false` is possible for a server on this host only.",
+        why: "Otherwise, anybody on the network could read the password and make up members.",
+        keys: &[],
+    },
+    Key {
+        name: "ca_file",
+        kind: "absolute path",
+        default: Fallback::Found("the certificates of the system"),
+        example: "\"/etc/postvakt/ad-ca.pem\"",
+        meaning: "File with the certificates (PEM) that vouch for the servers. No others are then believed.",
+        why: "Many directories have certificates of the organisation's own.",
+        keys: &[],
+    },
+    Key {
+        name: "bind_dn",
+        kind: "text",
+        default: Fallback::Found("anonymous"),
+        example: "\"CN=postvakt,OU=Tjänster,DC=exempelby,DC=se\"",
+        meaning: "Name of the account that asks. It needs to read the attributes below, and nothing else. Requires `password_file`.",
+        why: "Only you know it.",
+        keys: &[],
+    },
+    Key {
+        name: "password_file",
+        kind: "absolute path",
+        default: Fallback::Off,
+        example: "\"/etc/postvakt/ldap-password\"",
+        meaning: "File with the password of the account, on one line. Only its owner may read it, and its group if root owns it. It is read at each request and is not part of the config's hash.",
+        why: "A password does not belong in the config.",
+        keys: &[],
+    },
+    Key {
+        name: "base",
+        kind: "text",
+        default: Fallback::Required,
+        example: "\"DC=exempelby,DC=se\"",
+        meaning: "Where the search begins; everything below it is searched.",
+        why: "Only you know it.",
+        keys: &[],
+    },
+    Key {
+        name: "filter",
+        kind: "LDAP filter",
+        default: Fallback::Required,
+        example: "\"(memberOf=CN=HR,OU=Grupper,DC=exempelby,DC=se)\"",
+        meaning: "Who is a member (RFC 4515). For groups within groups, Active Directory has (memberOf:1.2.840.113556.1.4.1941:=…).",
+        why: "Directories name groups in different ways.",
+        keys: &[],
+    },
+    Key {
+        name: "attributes",
+        kind: "list of texts",
+        default: Fallback::Texts(&["mail", "proxyAddresses"]),
+        example: "[\"mail\", \"proxyAddresses\"]",
+        meaning: "Attributes with the members' addresses. A value may begin with smtp:; values that are no mail addresses are ignored.",
+        why: "These are the ones of Active Directory and of most other directories.",
+        keys: &[],
+    },
+    Key {
+        name: "refresh",
+        kind: "time span",
+        default: Fallback::Text("15 min"),
+        example: "\"15 min\"",
+        meaning: "How old the members may be until they are asked for again.",
+        why: "Who joins a group can expect to be in it after a coffee.",
+        keys: &[],
+    },
+    Key {
+        name: "keep",
+        kind: "time span",
+        default: Fallback::Text("1 d"),
+        example: "\"1 d\"",
+        meaning: "How old the members may be if the directory does not answer; at most 30 days. After that, it is unknown who is a member, and `on_unknown` of the rule applies.",
+        why: "A directory that is away for a night stops no mail.",
+        keys: &[],
+    },
+    Key {
+        name: "deadline",
+        kind: "time span",
+        default: Fallback::Text("5 s"),
+        example: "\"5 s\"",
+        meaning: "How long a mail waits, at most, if no members are known yet; at most 30 s.",
+        why: "A directory answers within a second.",
         keys: &[],
     },
 ];

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::lab::{Directory, Log, free_port, until};
+use crate::lab::{Directory, Log, free_port, run, until};
 
 /// A running scanner.
 pub(crate) struct Daemon {
@@ -106,6 +106,55 @@ worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
                     )
                 }),
             )
+        })
+    }
+
+    /// OpenLDAP's slapd with these members of hr, which only the account `cn=postvakt` may see, also by TLS under a
+    /// certificate that `ca.pem` vouches for, on the port that stands in `port`.
+    pub(crate) fn slapd(home: &Path, members: &[String]) -> Self {
+        let certificates = home.join("tls");
+        fs::create_dir_all(&certificates).unwrap();
+        let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=ca -keyout ca.key -out ca.pem && \
+             openssl req -newkey rsa:2048 -nodes -subj /CN=slapd -keyout key.pem -out csr.pem && \
+             printf 'subjectAltName=IP:127.0.0.1' > san && \
+             openssl x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -days 2 -extfile san -out cert.pem";
+        run(Command::new("sh").args(["-c", script]).current_dir(&certificates));
+        let mut entries = "dn: dc=exempelby,dc=se\nobjectClass: dcObject\nobjectClass: organization\no: Exempelby\n\n\
+             dn: cn=postvakt,dc=exempelby,dc=se\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\n\
+             userPassword: hemligt\n\n"
+            .to_owned();
+        for (number, member) in members.iter().enumerate() {
+            write!(
+                entries,
+                "dn: cn=p{number},dc=exempelby,dc=se\nobjectClass: inetOrgPerson\nsn: p\n\
+                 departmentNumber: hr\nmail: {member}\n\n"
+            )
+            .unwrap();
+        }
+        let members = entries;
+        Self::start("slapd", "slapd", |own, port| {
+            let (config, data, database) = (own.join("slapd.conf"), own.join("data.ldif"), own.join("db"));
+            fs::create_dir(&database).unwrap();
+            fs::write(&data, members).unwrap();
+            let (own, tls) = (own.display(), certificates.display());
+            let text = format!(
+                "include /etc/ldap/schema/core.schema\ninclude /etc/ldap/schema/cosine.schema\n\
+                 include /etc/ldap/schema/inetorgperson.schema\npidfile {own}/slapd.pid\n\
+                 modulepath /usr/lib/ldap\nmoduleload back_mdb\nTLSCertificateFile {tls}/cert.pem\n\
+                 TLSCertificateKeyFile {tls}/key.pem\ndatabase mdb\nsuffix \"dc=exempelby,dc=se\"\n\
+                 directory {}\nsizelimit size.soft=600 size.hard=600 size.prtotal=unlimited\n\
+                 access to attrs=userPassword by anonymous auth\n\
+                 access to * by dn.exact=\"cn=postvakt,dc=exempelby,dc=se\" read by * none\n",
+                database.display()
+            );
+            fs::write(&config, text).unwrap();
+            let (config_text, data_text) = (config.to_str().unwrap(), data.to_str().unwrap());
+            run(Command::new("slapadd").args(["-q", "-f", config_text, "-l", data_text]));
+            let sealed = free_port();
+            fs::write(certificates.join("port"), sealed.to_string()).unwrap();
+            let listen = format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{sealed}");
+            let command = move |config: &str| arguments("slapd", &["-d", "0", "-h", &listen, "-f", config]);
+            (config, Box::new(command))
         })
     }
 

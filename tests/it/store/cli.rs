@@ -49,6 +49,7 @@ pub(super) fn config(directory: &Path) -> Config {
         dns: Dns::default(),
         scanners: Scanners::default(),
         ocr: None,
+        directories: Vec::new(),
         rules: Vec::new(),
         needs: Needs::NONE,
         hash: "0123456789abcdef".into(),
