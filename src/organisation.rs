@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::address::{Address, Domain, DomainPattern};
 
 /// What "inside" means.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organisation {
     /// The name, as people know it.
     pub name: String,

@@ -4,9 +4,12 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::address::{Address, Domain};
 use crate::facts::identity::IdentityKey;
+use crate::groups::{AddressList, Party};
+use crate::organisation::Organisation;
 use crate::record::{FindingRow, Record};
 use crate::text::hex;
 
@@ -31,6 +34,8 @@ pub enum Covered {
     Domain(Domain),
     /// One.
     Address(Address),
+    /// The members of groups, each by all addresses of their mailbox.
+    Group(AddressList, Arc<Organisation>),
 }
 
 impl fmt::Display for Covered {
@@ -39,6 +44,7 @@ impl fmt::Display for Covered {
             Self::Everybody => f.write_str("*"),
             Self::Domain(domain) => write!(f, "@{domain}"),
             Self::Address(address) => write!(f, "{address}"),
+            Self::Group(list, _) => write!(f, "{list}"),
         }
     }
 }
@@ -50,6 +56,9 @@ impl Covered {
             Self::Everybody => true,
             Self::Domain(domain) => address.and_then(Address::domain).is_some_and(|own| own == *domain),
             Self::Address(own) => address.is_some_and(|address| address.key() == own.key()),
+            Self::Group(list, organisation) => {
+                address.is_some_and(|address| list.has(&Party::new(address, organisation)))
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::address::Domain;
 use crate::limits;
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
+use crate::settings::lists::GROUP;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 
@@ -112,7 +113,7 @@ pub(super) fn minimise(section: &mut Settings<'_>) -> Option<Minimise> {
 fn mailboxes(section: &mut Settings<'_>) -> Option<Vec<Covered>> {
     let mut all = Some(Vec::new());
     for value in section.required_list("mailboxes", "write mailboxes = [\"@socialen.exempelby.se\"]")? {
-        let covered = section.accept("mailboxes", value.at, covered(value));
+        let covered = section.accept("mailboxes", value.at, covered(section, value));
         all = all.zip(covered).map(|(mut all, covered)| {
             all.push(covered);
             all
@@ -138,7 +139,7 @@ pub(super) fn header_fields(section: &mut Settings<'_>) -> Vec<HeaderField> {
 /// Mailboxes whose mail is disclosed without names.
 pub(super) fn protected(section: &mut Settings<'_>) -> Vec<Covered> {
     let given = section.list("mailboxes").unwrap_or_default();
-    let one = |value: &Value| match covered(value)? {
+    let one = |value: &Value| match covered(section, value)? {
         Covered::Everybody => {
             Err(Fault::new("\"*\" would mask every row".to_owned(), "write addresses, or @domains"))
         }
@@ -147,8 +148,11 @@ pub(super) fn protected(section: &mut Settings<'_>) -> Vec<Covered> {
     given.iter().filter_map(|value| section.accept("mailboxes", value.at, one(value))).collect()
 }
 
-fn covered(value: &Value) -> Result<Covered, Fault> {
+fn covered(section: &Settings<'_>, value: &Value) -> Result<Covered, Fault> {
     let given = parse::text(value)?;
+    if let Some(name) = given.strip_prefix(GROUP) {
+        return section.fixed_group(name.trim()).map(|(list, own)| Covered::Group(list, own));
+    }
     match given.strip_prefix('@') {
         _ if given == "*" => Ok(Covered::Everybody),
         Some(domain) if parse::is_domain(Domain::new(domain).as_str()) => {

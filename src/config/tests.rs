@@ -308,3 +308,20 @@ fn every_wrong_line_of_a_group_is_told_with_its_number() {
     }
     assert_eq!(said.lines().count(), 3, "{said}");
 }
+
+#[test]
+fn what_is_about_the_log_names_groups_too() {
+    let text = VALID.replace(
+        "domains = [\"exempelby.se\"]",
+        "domains = [\"exempelby.se\"]\nalias_domains = [\"exempelbykommun.se\"]",
+    );
+    let more = "[groups.board]\nmembers = [\"anna@exempelby.se\", \"@socialen.se\"]\n[[store.retention]]\n\
+         authority = \"SN\"\nmailboxes = [\"group:board\"]\nkeep = \"1 y\"\ndecision = \"SN 1\"\n";
+    let config = parse(format!("{text}{more}").as_bytes()).unwrap();
+    let [period] = &*config.store.retention else { panic!() };
+    let covers = |address: &str| period.mailboxes[0].covers(Some(&Address::parse(address).unwrap()));
+    assert!(covers("anna@exempelbykommun.se") && covers("Anna+x@exempelby.se") && covers("x@socialen.se"));
+    assert!(!covers("bo@exempelby.se") && !period.mailboxes[0].covers(None));
+    assert_eq!(period.mailboxes[0].to_string(), "group:board");
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}

@@ -123,6 +123,20 @@ impl Settings<'_> {
         Some(self.address_list(key, value, fits))
     }
 
+    /// The group of this name, where its members have to be known without asking anybody, and who is inside.
+    pub fn fixed_group(&self, name: &str) -> Result<(AddressList, Arc<Organisation>), Fault> {
+        let known = self.report.groups();
+        let group = known.find(name)?;
+        if !group.directories().is_empty() {
+            let problem =
+                format!("a directory knows the members of {GROUP}{name} today, and not those of old mail");
+            return Err(Fault::new(problem, "name a group whose members stand in the config or in a file"));
+        }
+        let mut list = AddressList::default();
+        list.add_group(group, format!("{GROUP}{name}"));
+        Ok((list, known.organisation.clone()))
+    }
+
     /// What is wrong is reported, and the rest is read.
     fn address_list(&self, key: &str, value: &Value, fits: Fits<'_>) -> AddressList {
         let known = self.report.groups();

@@ -67,7 +67,7 @@ pub(super) const DISCLOSURE: &[Key] = &[
     },
     Key {
         name: "mailboxes",
-        kind: "list of addresses or @domains",
+        kind: "list of addresses, @domains, or groups",
         default: Fallback::Texts(&[]),
         example: "[\"visselblasare@exempelby.se\"]",
         meaning: "Protected mailboxes. In each record in which one of them is sender, recipient or author, every column \

@@ -6,7 +6,7 @@ use crate::rules::{Flow, Spec};
 use crate::settings::{Fallback, Key};
 
 /// What `[groups.<name>]` is for.
-pub(super) const GROUPS_ABOUT: &str = "A group of addresses. The addresses in exceptions and in `headers_only` can name it as \"group:NAME\". `members`, `file` and `ldap` add up.";
+pub(super) const GROUPS_ABOUT: &str = "A group of addresses. Exceptions, `headers_only`, and the mailboxes of retention, minimising and disclosure can name it as \"group:NAME\". `members`, `file` and `ldap` add up.";
 
 /// Of `[groups.<name>]`.
 pub(super) const GROUP: &[Key] = &[
@@ -33,7 +33,7 @@ pub(super) const GROUP: &[Key] = &[
         kind: "table",
         default: Fallback::Off,
         example: "{ servers = [\"ldaps://dc1.exempelby.se\"], base = \"DC=exempelby,DC=se\", filter = \"(memberOf=CN=HR,OU=Grupper,DC=exempelby,DC=se)\" }",
-        meaning: "LDAP directory, such as Active Directory, that knows the members. All members are asked for at once and remembered; mail does not wait for the directory, except for the first answer. It can also be written as a table [groups.NAME.ldap].",
+        meaning: "LDAP directory, such as Active Directory, that knows the members. All members are asked for at once and remembered. What is about the log cannot name such a group, because the directory does not know who was a member before. Mail does not wait for the directory, except for the first answer. It can also be written as a table [groups.NAME.ldap].",
         why: "Most organisations keep their groups in a directory.",
         keys: LDAP,
     },

@@ -169,7 +169,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
             },
             Key {
                 name: "mailboxes",
-                kind: "list of addresses, @domains, or *",
+                kind: "list of addresses, @domains, groups, or *",
                 default: Fallback::Required,
                 example: "[\"@socialen.exempelby.se\", \"anna@exempelby.se\"]",
                 meaning: "Mailboxes of the authority. \"*\" matches every mailbox that no earlier table names, and mail that has no mailbox inside as its sender or recipient. A record of several mailboxes is kept until the last of their periods has passed.",
@@ -202,7 +202,7 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
         &[
             Key {
                 name: "mailboxes",
-                kind: "list of addresses, @domains, or *",
+                kind: "list of addresses, @domains, groups, or *",
                 default: Fallback::Required,
                 example: "[\"visselblasare@exempelby.se\"]",
                 meaning: "Mailboxes whose mail is minimised, both sent and received.",
