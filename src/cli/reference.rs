@@ -151,8 +151,8 @@ mod tests {
              `on_unknown` applies.\n\n\
              Every rule can have *exceptions*: mail for which it does not hold (`[[rules.ID.exceptions]]`). An exception\n\
              counts only if everything that it names is confirmed. A sender or author inside counts only on mail from\n\
-             inside, and one outside only if SPF, DKIM or DMARC confirm its domain. These vouch for a domain, not for a\n\
-             person in it. For mail from inside, let Postfix bind senders to logins (`smtpd_sender_login_maps`). If it is\n\
+             inside. A sender outside counts if SPF passes for its domain, an author outside if DMARC does. These vouch\n\
+             for a domain, not for a person in it. For mail from inside, let Postfix bind senders to logins (`smtpd_sender_login_maps`). If it is\n\
              unknown whether an exception applies, for example because the DNS does not answer, the finding stands;\n\
              `on_unknown = \"hold\"` then holds a mail that would be rejected, and `tempfail` defers a mail that would be\n\
              held or rejected. `postvakt rules --config F` lists the exceptions of a config.\n\n",

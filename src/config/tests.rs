@@ -279,8 +279,8 @@ fn depth_and_size_have_limits() {
 #[test]
 fn a_group_has_as_many_entries_as_the_limit_says_and_no_more() {
     let group = |count: usize| {
-        let lines: String =
-            (0..count).map(|n| format!("fornamn.efternamn{n}@utbildning.exempelby.se\n")).collect();
+        let line = |n| format!("fornamn.efternamn{n}@utbildning.exempelby.se\n");
+        let lines = (0..count).map(line).collect::<Vec<_>>().concat();
         let text = format!("{VALID}[groups.all]\nfile = \"all.txt\"\n[rules.spam]\nmode = \"off\"\n");
         let files = One("all.txt", lines.into_bytes().leak());
         let around = ParseContext { file: "F", host: "gw1", now: Timestamp::UNIX_EPOCH, files: &files };

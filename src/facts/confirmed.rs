@@ -2,12 +2,12 @@
 //! said here an exception may rest on.
 //!
 //! An address inside is confirmed by where the mail comes from: a client inside, whose senders are the organisation's own
-//! concern. An address outside is confirmed by its domain, through SPF, DKIM and DMARC, and mail that a client inside brings
-//! with such an address is confirmed by nobody.
+//! concern. An address outside is confirmed by its domain: an envelope sender through SPF, an author through DMARC. Mail that
+//! a client inside brings with such an address is confirmed by nobody.
 
 #![deny(clippy::disallowed_methods)]
 
-use super::authentication::Authentication;
+use super::authentication::{Authentication, Outcome, SpfIdentity};
 use super::{Cause, Defect, Fact, Facts};
 use crate::address::Address;
 use crate::groups::{AddressList, Party};
@@ -16,13 +16,25 @@ impl Facts {
     /// The envelope sender, if it is confirmed. An error where the answer of the DNS is missing.
     pub fn confirmed_sender(&self) -> Result<Option<&Address>, Cause> {
         let Some(sender) = self.sender.address() else { return Ok(None) };
-        if self.owns(sender) || self.from_inside {
-            return Ok(Some(sender).filter(|sender| self.owns(sender) && self.from_inside));
+        if self.owns(sender) != self.from_inside {
+            return Ok(None);
         }
-        let (Some(authentication), Some(domain)) = (self.asked()?, sender.domain()) else { return Ok(None) };
-        if authentication.vouched_sender(&domain) {
+        if self.from_inside {
+            return Ok(Some(sender));
+        }
+        // A signature of the domain would not do: whoever has any signed message of it may send that on under another name
+        // of the same domain.
+        let Some(authentication) = self.asked()? else { return Ok(None) };
+        let spf = &authentication.spf;
+        let own =
+            spf.identity == SpfIdentity::MailFrom && sender.domain().is_some_and(|own| own == spf.domain);
+        if own && spf.result == Outcome::Pass {
+            return Ok(Some(sender));
+        }
+        let is_author = matches!(self.header.from.as_slice(), [author] if author == sender);
+        if is_author && self.confirmed_author()?.is_some() {
             Ok(Some(sender))
-        } else if authentication.undecided_sender(&domain) {
+        } else if own && spf.result == Outcome::TempError {
             Err(Cause::Dns)
         } else {
             Ok(None)
@@ -35,7 +47,10 @@ impl Facts {
         if self.defects.contains(&Defect::OddFrom) || self.header.all("From").count() != 1 {
             return Ok(None);
         }
-        if self.owns(author) || self.from_inside {
+        if self.owns(author) != self.from_inside {
+            return Ok(None);
+        }
+        if self.from_inside {
             let sender = self.confirmed_sender()?;
             return Ok(sender.filter(|sender| self.is_same_mailbox(sender, author)).and(Some(author)));
         }
@@ -81,7 +96,7 @@ impl Facts {
 #[cfg(test)]
 mod tests {
     use crate::address::Domain;
-    use crate::facts::authentication::{Chain, Dmarc, Outcome, Policy, Spf, SpfIdentity};
+    use crate::facts::authentication::{Chain, Dkim, Dmarc, Policy, Spf};
     use crate::facts::testing::{from_inside, from_outside};
 
     use super::*;
@@ -148,11 +163,34 @@ mod tests {
             assert_eq!(name(facts.confirmed_sender()), sender, "{:?}", facts.authentication);
             assert_eq!(name(facts.confirmed_author()), author, "{:?}", facts.authentication);
         }
+        // Signed by the domain, and sent on by somebody else under another name of it.
+        let signed = |from: &str| {
+            let mut facts = from_outside("<kim@example.org>", "anna@exempelby.se", &format!("From: {from}"));
+            facts.authentication = asked(Fail, Pass);
+            if let Fact::Known(authentication) = &mut facts.authentication {
+                authentication.dkim.push(Dkim {
+                    result: Pass,
+                    domain: Some(Domain::new("example.org")),
+                    selector: "s".into(),
+                    aligned: true,
+                });
+            }
+            name(facts.confirmed_sender())
+        };
+        assert_eq!(signed("mallory@example.org"), "nobody");
+        assert_eq!(signed("kim@example.org"), "kim@example.org");
         // A name of ours from outside is confirmed by nothing.
         let mut facts = from_outside("<anna@exempelby.se>", "bo@exempelby.se", "From: anna@exempelby.se");
         facts.authentication = asked(Pass, Pass);
         assert_eq!(name(facts.confirmed_sender()), "nobody");
         assert_eq!(name(facts.confirmed_author()), "nobody");
+        // Nor is one of ours in From, beside a sender who is confirmed or not.
+        for spf in [Pass, Fail] {
+            let mut facts = from_outside("<x@example.org>", "bo@exempelby.se", "From: anna@exempelby.se");
+            facts.authentication = asked(spf, Pass);
+            assert_eq!(name(facts.confirmed_author()), "nobody");
+            assert_eq!(name(facts.confirmed_sender()), if spf == Pass { "x@example.org" } else { "nobody" });
+        }
         // The domain in From is not the author's.
         let mut facts = from_outside("<x@example.org>", "bo@exempelby.se", "From: x@example.com");
         facts.authentication = asked(Pass, Pass);

@@ -166,7 +166,7 @@ const SENDER: Key = Key {
     kind: "list of addresses, @domains, or groups",
     default: Fallback::Off,
     example: "[\"anna@exempelby.se\", \"group:hr\"]",
-    meaning: "Envelope sender, if it is confirmed: an address inside only on mail from inside, an address outside only on mail from outside, if SPF, DKIM or DMARC confirm its domain.",
+    meaning: "Envelope sender, if it is confirmed: an address inside only on mail from inside, an address outside only on mail from outside, if SPF passes for its domain, or if it is the author too and counts as under `author`.",
     why: "Anybody can write any sender into a mail.",
     keys: &[],
 };
