@@ -158,6 +158,12 @@ fn what_is_known_serves_while_the_directory_is_away() {
     let (long, short) = (group("1 h"), group("2 s"));
     let lab = Lab::start(&long);
     assert_eq!(verdict(&lab), "accepted");
+    // The log says which exception spoke.
+    let record = lab.records(1).remove(0)["record"].as_str().unwrap().to_owned();
+    let mut show = Command::new(PROGRAM);
+    show.args(["log", "show", &record, "--purpose", "felsökning i testmiljö", "--config"]);
+    let shown = crate::lab::run(show.arg(&lab.postvakt.config));
+    assert!(shown.contains("custom.tagged") && shown.contains("allowed by exception at"), "{shown}");
     slapd.down();
     until("the directory to be missed", &lab, || {
         assert_eq!(verdict(&lab), "accepted");
