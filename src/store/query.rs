@@ -108,6 +108,9 @@ impl Party {
         if text.is_empty() || text == "<>" {
             return Ok(Self::Null);
         }
+        if text.contains(char::is_control) {
+            return Err("no address has control characters");
+        }
         match text.strip_prefix('@') {
             Some(domain) if !domain.is_empty() && !domain.contains('@') => {
                 Ok(Self::Domain(Domain::new(domain)))
