@@ -9,8 +9,10 @@
 
 pub mod check;
 mod context;
+mod custom;
 pub mod directory;
 mod exceptions;
+mod external;
 mod groups;
 mod listen;
 pub mod header_fields;
@@ -42,7 +44,7 @@ pub use crate::milter::listener::{Listen, ListenAddress, SocketAccess};
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
 use crate::policy::receipts::RateLimits;
-use crate::policy::{Actions, Exception, Mode, RulePolicy};
+use crate::policy::{Actions, Exception, External, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
@@ -74,9 +76,11 @@ pub struct Config {
     pub scanners: services::Scanners,
     /// What recognises text in pictures; absent where nothing does.
     pub ocr: Option<services::Ocr>,
+    /// How mail from outside is marked as such; absent where it is not.
+    pub external: Option<External>,
     /// The groups whose members a directory knows, those that nothing names left out.
     pub directories: Vec<directory::DirectoryGroup>,
-    /// The rules with their policies, those that are off left out.
+    /// The rules with their policies, those that are off left out; custom rules come last.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
     /// What they and the log need. The log records size and attachment names of every mail, so every body is read.
     pub needs: Needs,

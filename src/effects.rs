@@ -196,12 +196,17 @@ fn deferral(id: &RecordId) -> SmtpReply {
 fn rejection(refusal: &Refusal, id: &RecordId) -> SmtpReply {
     let text = match refusal {
         Refusal::Forward => texts::FORWARD_REFUSED.to_owned(),
-        Refusal::Content => texts::POLICY_REFUSED.to_owned(),
+        Refusal::Content(None) => texts::POLICY_REFUSED.to_owned(),
+        Refusal::Content(Some(own)) => format!("{} ({})", own.sv, own.en),
         Refusal::Virus => texts::VIRUS_REFUSED.to_owned(),
         Refusal::Forged => texts::FORGED_REFUSED.to_owned(),
         Refusal::Sensitive(alternative) => texts::sensitive_refused(alternative.as_deref()),
     };
-    SmtpReply::new(ReplyClass::Permanent, Basic::Unavailable, (7, 1), &format!("{text} [{id}]"))
+    let status = match refusal {
+        Refusal::Content(Some(own)) => own.status,
+        _ => (7, 1),
+    };
+    SmtpReply::new(ReplyClass::Permanent, Basic::Unavailable, status, &format!("{text} [{id}]"))
 }
 
 /// Rejects a mail with more than [`limits::FORGED_FIELDS`] header fields that are reserved for us: none of them may pass,
@@ -230,21 +235,34 @@ pub fn refuse_forged(facts: &Facts, decision: &mut Decision) {
     });
 }
 
-/// Deletes every field that is reserved for us. Of one name the highest index goes first, for Postfix renumbers as it
+/// Deletes every field that is reserved for us, and what custom rules remove. Of one name the highest index goes first, for Postfix renumbers as it
 /// deletes.
 fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
     let reserved = Reserved::in_mail(facts, decision);
     let mut counts: HashMap<String, u32> = HashMap::new();
     let mut edits = Vec::new();
+    // Each deletion costs the MTA a walk through the header section, so no more are asked for than of forged fields.
+    let mut left = limits::FORGED_FIELDS;
     for field in &facts.header.fields {
         let index = counts.entry(field.name.to_ascii_lowercase()).or_default();
         *index += 1;
-        if reserved.has(field) {
+        let removed = || left > 0 && is_removed(field, decision);
+        let forged = reserved.has(field);
+        if forged || removed() {
+            left -= usize::from(!forged);
             edits.push(Edit::DeleteHeader { index: *index, name: field.name.to_string() });
         }
     }
     edits.reverse();
     edits
+}
+
+/// Whether a custom rule removes the field.
+fn is_removed(field: &Field, decision: &Decision) -> bool {
+    decision.steps.iter().any(|step| match step {
+        Step::Mark(Mark::WithoutField(name)) => field.name.eq_ignore_ascii_case(name),
+        _ => false,
+    })
 }
 
 /// Which fields of a mail are reserved for us: from outside those with our names, every spam mark, and every result of
@@ -254,6 +272,7 @@ struct Reserved<'a> {
     inbound: bool,
     spam_marks: bool,
     authserv_id: &'a str,
+    own_fields: &'a [String],
 }
 
 impl<'a> Reserved<'a> {
@@ -262,7 +281,8 @@ impl<'a> Reserved<'a> {
         let from_filter = facts.client.address.is_some_and(|client| facts.organisation.trusts_filter(client));
         let marked = decision.steps.contains(&Step::Mark(Mark::Spam));
         let authserv_id = &facts.organisation.authserv_id;
-        Self { inbound, spam_marks: inbound && (marked || !from_filter), authserv_id }
+        let own_fields = &facts.organisation.own_fields;
+        Self { inbound, spam_marks: inbound && (marked || !from_filter), authserv_id, own_fields }
     }
 
     fn has(&self, field: &Field) -> bool {
@@ -270,6 +290,7 @@ impl<'a> Reserved<'a> {
             || field.name.eq_ignore_ascii_case(ID)
             || (self.spam_marks && is_spam_mark(&field.name))
             || (self.inbound && results::is_forged(field, self.authserv_id))
+            || (self.inbound && self.own_fields.iter().any(|own| field.name.eq_ignore_ascii_case(own)))
     }
 }
 
@@ -295,7 +316,7 @@ fn starts_with(name: &str, prefix: &str) -> bool {
 fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> {
     let mut suspicious = Vec::new();
     let mut sensitive = Sensitive::default();
-    let mut marks = Vec::new();
+    let mut marks: Vec<(&str, String)> = Vec::new();
     for step in &decision.steps {
         match step {
             Step::Mark(Mark::AutoForward(value)) => marks.push(("X-Postvakt-Auto-Forward", value.clone())),
@@ -305,7 +326,9 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
                 marks.push(("X-Postvakt-Spam-Check", format!("not-scanned; reason={}", cause.as_str())));
             }
             Step::Mark(Mark::Sensitive(class, counts)) => sensitive.add(*class, counts),
-            Step::Mark(Mark::SubjectTag(_))
+            Step::Mark(Mark::Field(name, value)) => marks.push((name, value.clone())),
+            Step::Mark(Mark::External) => marks.push(("X-Postvakt-External", "yes".to_owned())),
+            Step::Mark(Mark::SubjectTag(_) | Mark::WithoutField(_))
             | Step::RemoveRecipient(_)
             | Step::AddRecipient(_)
             | Step::Hold(_)

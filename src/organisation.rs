@@ -5,11 +5,12 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 
 use crate::address::{Address, Domain, DomainPattern};
 
 /// What "inside" means.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Organisation {
     /// The name, as people know it.
     pub name: String,
@@ -27,6 +28,27 @@ pub struct Organisation {
     pub upstream: Vec<IpNet>,
     /// The domains whose seals on what they hand on are believed (RFC 8617).
     pub trusted_sealers: Vec<DomainPattern>,
+    /// The zone of its days and hours.
+    pub time_zone: TimeZone,
+    /// Header fields that only its own rules add: copies from outside are forged.
+    pub own_fields: Vec<String>,
+}
+
+impl Default for Organisation {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            domains: Vec::new(),
+            routing_domains: Vec::new(),
+            alias_domains: Vec::new(),
+            internal_networks: Vec::new(),
+            authserv_id: String::new(),
+            upstream: Vec::new(),
+            trusted_sealers: Vec::new(),
+            time_zone: TimeZone::UTC,
+            own_fields: Vec::new(),
+        }
+    }
 }
 
 impl Organisation {

@@ -20,8 +20,8 @@ use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
 use crate::policy::{Decision, decide, receipts};
 use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
-use crate::rules::Sensitivity;
 use crate::rules::receipt::Suppression;
+use crate::rules::{Finding, Sensitivity};
 use crate::store::{Entry, Store};
 use crate::work::Work;
 use crate::{effects, limits};
@@ -125,12 +125,20 @@ impl Drop for Effort<'_> {
 /// What the rules find in the facts, and what follows from it.
 fn judged(facts: Facts, config: &Config) -> Assessment {
     let started = Instant::now();
-    let findings = config.rules.iter().flat_map(|(rule, policy)| {
-        rule.check(&facts).into_iter().map(move |finding| (rule.id(), policy, finding))
+    let mut found: Vec<(&str, Vec<Finding>)> = Vec::with_capacity(config.rules.len());
+    for (rule, _) in &config.rules {
+        let findings = rule.check_after(&facts, &found);
+        found.push((rule.id(), findings));
+    }
+    let findings = config.rules.iter().zip(found).flat_map(|((_, policy), (id, findings))| {
+        findings.into_iter().map(move |finding| (id, policy, finding))
     });
     let today = facts.arrived.to_zoned(config.time_zone.clone()).date();
     let mut decision = decide::decide(&facts, findings, today);
     effects::refuse_forged(&facts, &mut decision);
+    if let Some(external) = &config.external {
+        external.mark(&facts, &mut decision);
+    }
     receipts::decide(
         &facts,
         config.rules.iter().map(|(rule, policy)| (&**rule, policy)),

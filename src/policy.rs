@@ -2,14 +2,18 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod content;
 pub mod decide;
 pub mod exceptions;
+mod external;
 mod notices;
 pub mod receipts;
 mod sensitive;
 mod told;
 
+pub use content::{ContentPolicy, Wording};
 pub use exceptions::{Allowance, Exception, Scope, Undecided};
+pub use external::External;
 pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
 pub use told::Told;
 
@@ -170,6 +174,12 @@ pub enum Mark {
     Sensitive(Sensitivity, Vec<(&'static str, usize)>),
     /// These words before the subject.
     SubjectTag(String),
+    /// A header field that a custom rule adds, and its value.
+    Field(String, String),
+    /// A custom rule removes the fields of this name.
+    WithoutField(String),
+    /// `X-Postvakt-External`: it comes from outside.
+    External,
 }
 
 /// Why a mail is refused, as far as its sender is told.
@@ -177,8 +187,8 @@ pub enum Mark {
 pub enum Refusal {
     /// It is an automatic forward.
     Forward,
-    /// A rule of the organisation's own.
-    Content,
+    /// A rule of the organisation's own, which may say so in its own words.
+    Content(Option<Wording>),
     /// There is a virus in it.
     Virus,
     /// Too many header fields that only this program may write.
@@ -252,7 +262,7 @@ pub enum Actions {
     /// For automatic forwards.
     Forward(ForwardPolicy),
     /// For content.
-    Content(ContentAction),
+    Content(ContentPolicy),
     /// For receipts.
     Receipt(ReceiptPolicy),
     /// For viruses.

@@ -107,24 +107,36 @@ impl fmt::Display for SmtpReply {
 fn wire_text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        match c {
-            ' '..='~' => out.push(c),
-            'å' | 'ä' | 'à' | 'á' => out.push('a'),
-            'Å' | 'Ä' => out.push('A'),
-            'ö' | 'ø' => out.push('o'),
-            'Ö' | 'Ø' => out.push('O'),
-            'é' | 'è' => out.push('e'),
-            'É' => out.push('E'),
-            'ü' => out.push('u'),
-            '–' | '—' => out.push('-'),
-            '”' | '“' => out.push('"'),
-            '’' => out.push('\''),
-            _ if c.is_whitespace() || c.is_control() => out.push(' '),
-            _ => out.push('?'),
-        }
+        out.push(match written(c) {
+            Some(written) => written,
+            None if c.is_whitespace() || c.is_control() => ' ',
+            None => '?',
+        });
     }
     out.truncate(limits::REPLY_LINE_OCTETS * limits::REPLY_LINES / 2);
     out
+}
+
+/// The first character of the text that would not be readable in a reply.
+pub fn unwritable(text: &str) -> Option<char> {
+    text.chars().find(|c| written(*c).is_none())
+}
+
+fn written(c: char) -> Option<char> {
+    Some(match c {
+        ' '..='~' => c,
+        'å' | 'ä' | 'à' | 'á' => 'a',
+        'Å' | 'Ä' => 'A',
+        'ö' | 'ø' => 'o',
+        'Ö' | 'Ø' => 'O',
+        'é' | 'è' => 'e',
+        'É' => 'E',
+        'ü' => 'u',
+        '–' | '—' => '-',
+        '”' | '“' => '"',
+        '’' => '\'',
+        _ => return None,
+    })
 }
 
 /// Lines of at most [`limits::REPLY_LINE_OCTETS`], broken at spaces where there are any.

@@ -84,6 +84,13 @@ pub enum Flow {
     All,
 }
 
+impl Spec {
+    /// Whether a custom rule may ask what it found.
+    pub fn finds(&self) -> bool {
+        self.section == Section::One && self.menu != ActionSet::Receipt
+    }
+}
+
 /// Where the config speaks of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
@@ -144,10 +151,52 @@ pub trait Rule: fmt::Debug + Send + Sync {
     fn needs(&self) -> Needs;
     /// What it finds. Pure: the same facts give the same findings.
     fn check(&self, facts: &Facts) -> Vec<Finding>;
+    /// What it finds after these rules, each with what it found.
+    fn check_after(&self, facts: &Facts, _: &[(&str, Vec<Finding>)]) -> Vec<Finding> {
+        self.check(facts)
+    }
+    /// What must be configured for its conditions to be met at all.
+    fn relies_on(&self) -> Vec<Relied> {
+        Vec::new()
+    }
+    /// Where it says that it looks for spam, as an offset in the config: then it must not stop mail.
+    fn is_about_spam(&self) -> Option<usize> {
+        None
+    }
     /// Why the sender of the mail is not to be answered by a program. Asked of the rule that sends receipts, where one
     /// is due.
     fn suppression(&self, _: &Facts) -> Option<Suppression> {
         None
+    }
+}
+
+/// Something without which a condition is never met.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relied {
+    /// The key of the condition.
+    pub key: &'static str,
+    /// Offset of its value.
+    pub at: usize,
+    /// On what it relies.
+    pub on: RelyOn,
+}
+
+/// What a condition relies on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelyOn {
+    /// One of these rules.
+    Rules(Vec<&'static str>),
+    /// A spam scanner.
+    Scanner,
+}
+
+impl Relied {
+    fn on_rules(key: &'static str, at: usize, rules: Vec<&'static str>) -> Self {
+        Self { key, at, on: RelyOn::Rules(rules) }
+    }
+
+    fn on_scanner(key: &'static str, at: usize) -> Self {
+        Self { key, at, on: RelyOn::Scanner }
     }
 }
 

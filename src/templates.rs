@@ -32,6 +32,8 @@ words! {
         MassMailing = "mass-mailing",
         /// A mail with sensitive data was held; to its sender.
         SensitiveStopped = "sensitive-stopped",
+        /// A mail with sensitive data was sent; to its sender, once a day.
+        SensitiveMarked = "sensitive-marked",
         /// A mail with sensitive data was held or refused; to the function that answers for such data.
         SensitiveFound = "sensitive-found",
         /// A rule marked or stopped a mail; to its sender, to whom it is for, or to a function.
@@ -43,12 +45,13 @@ words! {
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 8] = [
+    pub const NOTICES: [Self; 9] = [
         Self::ForwardStopped,
         Self::ExceptionEnded,
         Self::LargeAttachment,
         Self::MassMailing,
         Self::SensitiveStopped,
+        Self::SensitiveMarked,
         Self::SensitiveFound,
         Self::RuleFound,
         Self::TreeHead,
@@ -63,6 +66,7 @@ impl Occasion {
             Self::LargeAttachment => include_str!("../config/templates/large-attachment.txt"),
             Self::MassMailing => include_str!("../config/templates/mass-mailing.txt"),
             Self::SensitiveStopped => include_str!("../config/templates/sensitive-stopped.txt"),
+            Self::SensitiveMarked => include_str!("../config/templates/sensitive-marked.txt"),
             Self::SensitiveFound => include_str!("../config/templates/sensitive-found.txt"),
             Self::RuleFound => include_str!("../config/templates/rule-found.txt"),
             Self::TreeHead => include_str!("../config/templates/tree-head.txt"),
@@ -96,7 +100,7 @@ impl Occasion {
                 ("decision", "KS 2026/123"),
                 ("until", "2027-06-30"),
             ],
-            Self::SensitiveStopped | Self::SensitiveFound => &[
+            Self::SensitiveStopped | Self::SensitiveMarked | Self::SensitiveFound => &[
                 ("mailbox", "anna@exempelby.se"),
                 ("sender", "anna@exempelby.se"),
                 ("recipients", "x@example.net"),
@@ -107,6 +111,8 @@ impl Occasion {
                 ("kinds_sv", "personnummer (2), hälsa (1)"),
                 ("queue_id", "4ABCDE12345"),
                 ("secure_alternative", "https://exempelby.se/saker-post"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
             ],
             Self::RuleFound => &[
                 ("mailbox", "anna@exempelby.se"),

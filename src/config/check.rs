@@ -11,14 +11,16 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, ListenAddress, ParseContext, Server, Store, groups, listen, notices, policies,
-    records, reference, services,
+    Config, Disclosure, ListenAddress, ParseContext, Server, Store, external, groups, listen, notices,
+    policies, records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
 use crate::limits;
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
+use crate::policy::{Actions, RulePolicy};
+use crate::rules::{Relied, RelyOn, Rule};
 use crate::settings::lists::Groups;
 use crate::settings::problem::Fault;
 use crate::settings::report::Report;
@@ -46,13 +48,17 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let services::Authentication { authserv_id, trusted_sealers } = authentication.unwrap_or_default();
         let authserv_id = authserv_id.unwrap_or_else(|| around.host.to_ascii_lowercase());
         let organisation = organisation.flatten().map(|organisation| {
-            Arc::new(Organisation { authserv_id, upstream, trusted_sealers, ..organisation })
+            let time_zone = time_zone.clone().unwrap_or(TimeZone::UTC);
+            Arc::new(Organisation { authserv_id, upstream, trusted_sealers, time_zone, ..organisation })
         });
         let known = organisation.clone().unwrap_or_default();
         let (groups, mut directories) = root
             .table("groups", |s| groups::groups(s, &known))
             .unwrap_or_else(|| (Groups::new(known, BTreeMap::new(), BTreeSet::new()), Vec::new()));
         report.know(groups);
+        let external = root
+            .table("external_sender", |s| external::external(s, organisation.as_deref(), authenticate))
+            .flatten();
         let disclosure = root.table_or_defaults("disclosure", disclosure).unwrap_or_default();
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
@@ -78,18 +84,23 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let needs =
             rules.iter().fold(own, |needs, (rule, policy)| needs.union(rule.needs()).union(policy.needs()));
         let asked = scanners.rspamd.is_some() || scanners.spamassassin.is_some() || upstream_trusted;
-        if needs.spam_scan && !asked && !needs.authentication {
+        let spam = table.place("rules.spam");
+        if let Some(at) = spam.filter(|_| needs.spam_scan && !asked && !needs.authentication) {
             let fault = Fault::new(
                 "neither a scanner nor sender authentication is configured, so the rule would never find anything",
                 "add [scanners.rspamd] with address, or [authentication], or set mode = \"off\"",
             );
-            root.wrong("rules.spam", table.place("rules.spam").unwrap_or(table.at), fault);
+            root.wrong("rules.spam", at, fault);
+        }
+        if !asked {
+            without_scanner(root, &rules);
         }
         warn_of_the_unused(root, table, needs, &scanners);
         groups::warn_of_the_unnamed(root, table, report.groups());
         directories.retain(|group| report.groups().is_named(&group.name));
         Some(Config {
-            organisation: organisation?,
+            organisation: with_own_fields(organisation?, &rules),
+            external,
             time_zone: time_zone?,
             server: server??,
             store,
@@ -107,6 +118,38 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             warnings: Vec::new(),
         })
     })
+}
+
+/// Reports conditions on the score of a spam scanner, where none is configured.
+fn without_scanner(root: &Settings<'_>, rules: &[(Box<dyn Rule>, RulePolicy)]) {
+    for (rule, _) in rules {
+        for Relied { key, at, .. } in
+            rule.relies_on().into_iter().filter(|relied| relied.on == RelyOn::Scanner)
+        {
+            let problem = "relies on a spam scanner, and none is configured";
+            let right = "add [scanners.rspamd] with address, or remove the condition";
+            root.wrong(&format!("rules.{}.when.{key}", rule.id()), at, Fault::new(problem, right));
+        }
+    }
+}
+
+/// The organisation with the header fields of its own that its custom rules add.
+fn with_own_fields(
+    organisation: Arc<Organisation>,
+    rules: &[(Box<dyn Rule>, RulePolicy)],
+) -> Arc<Organisation> {
+    let added = rules.iter().flat_map(|(_, policy)| match &policy.actions {
+        Actions::Content(content) => &*content.add_header,
+        _ => &[],
+    });
+    let names = added.map(|(name, _)| name.to_ascii_lowercase());
+    let mut own: Vec<String> = names.filter(|name| name.starts_with("x-")).collect();
+    if own.is_empty() {
+        return organisation;
+    }
+    own.sort_unstable();
+    own.dedup();
+    Arc::new(Organisation { own_fields: own, ..Organisation::clone(&organisation) })
 }
 
 /// Warns of settings that have no effect. They are no error: a rule may be off for a while.

@@ -5,6 +5,7 @@
 use jiff::civil::Date;
 
 use crate::address::Address;
+use crate::limits;
 use crate::organisation::Organisation;
 use crate::settings::problem::Fault;
 use crate::settings::{Value, parse};
@@ -30,4 +31,17 @@ pub(super) fn inside(value: &Value, ground: RuleContext<'_>, why: &str) -> Resul
         }
         Some(_) | None => Ok(address),
     }
+}
+
+/// Text before a subject; it must not look like something else there.
+pub(super) fn tag(value: &Value) -> Result<String, Fault> {
+    let given = parse::text(value)?.trim();
+    let characters = given.chars().count();
+    if characters <= limits::SUBJECT_TAG_CHARACTERS && !given.contains("=?") {
+        return Ok(given.to_owned());
+    }
+    let most = limits::SUBJECT_TAG_CHARACTERS;
+    let problem =
+        format!("{} is longer than {most} characters, or looks like an encoded word", parse::shown(given));
+    Err(Fault::new(problem, "write a short word in brackets, such as \"[SPAM?]\""))
 }

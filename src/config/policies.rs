@@ -3,7 +3,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::context::{RuleContext, inside};
+use super::context::{RuleContext, inside, tag};
+use super::custom;
 use super::exceptions;
 use super::receipts;
 use super::sensitive;
@@ -12,11 +13,11 @@ use crate::address::DomainSet;
 use crate::groups::Entry;
 use crate::limits;
 use crate::policy::{
-    Actions, AttachmentPolicy, ClassAction, ContentAction, ForwardAction, ForwardPolicy, Label, MarkPolicy,
-    Mode, Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy, SenderAction, SenderPolicy,
-    TellSender, Told, VirusAction,
+    Actions, AttachmentPolicy, ClassAction, ContentAction, ContentPolicy, ForwardAction, ForwardPolicy,
+    Label, MarkPolicy, Mode, Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy,
+    SenderAction, SenderPolicy, TellSender, Told, VirusAction,
 };
-use crate::rules::{self, ActionSet, Rule, Section, Spec};
+use crate::rules::{self, ActionSet, Relied, RelyOn, Rule, Section, Spec};
 use crate::settings::lists::Fits;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
@@ -44,7 +45,39 @@ pub(super) fn rules(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<
             },
         }
     }
+    // Custom rules see what the others found.
+    all.sort_by_key(|(rule, _)| rule.id().starts_with(CUSTOM));
+    relied(section, &all);
     all
+}
+
+const CUSTOM: &str = "custom.";
+
+/// Reports conditions on what a rule found that is not enabled: they would never be met.
+fn relied(section: &Settings<'_>, all: &[Configured]) {
+    for (rule, policy) in all {
+        for Relied { key, at, on } in rule.relies_on() {
+            let RelyOn::Rules(rules) = on else { continue };
+            if !all.iter().any(|(other, _)| rules.contains(&other.id())) {
+                let problem =
+                    format!("relies on [rules.{}], which is not enabled", rules.join("] or [rules."));
+                let right = "enable it, at least with mode = \"observe\", or remove the condition";
+                section.wrong(&format!("{}.when.{key}", rule.id()), at, Fault::new(problem, right));
+            }
+        }
+        let stops = |content: &ContentPolicy| {
+            content.action != ContentAction::Mark || policy.on_unknown != OnUnknown::Accept
+        };
+        if let (Actions::Content(content), Some(at)) = (&policy.actions, rule.is_about_spam())
+            && stops(content)
+        {
+            let problem =
+                "spam may be a public record, so a rule about it must not hold, reject or defer mail";
+            let right =
+                "write action = \"mark\", with reroute_to or subject_tag, and on_unknown = \"accept\"";
+            section.wrong(rule.id(), at, Fault::new(problem, right));
+        }
+    }
 }
 
 fn no_such_rule(id: &str) -> Fault {
@@ -126,7 +159,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
     };
     let actions = match spec.menu {
         ActionSet::Forward => forward(section, ground),
-        ActionSet::Content => content(section),
+        ActionSet::Content => custom::policy(section, ground),
         ActionSet::Virus => virus(section),
         ActionSet::Sender(occasion) => sender(section, occasion),
         ActionSet::Mark => Some(Actions::Mark(mark(section, ground, Label::Suspicious))),
@@ -165,13 +198,9 @@ fn would_tell(actions: &Actions, asked_to: bool) -> bool {
         Actions::Attachment(attachment) => {
             attachment.action == SenderAction::Hold && (asked_to || !attachment.notify.is_nobody())
         }
-        Actions::Content(_) | Actions::Receipt(_) | Actions::Virus(_) | Actions::Mark(_) => false,
+        Actions::Content(content) => asked_to && !content.notify.is_nobody(),
+        Actions::Receipt(_) | Actions::Virus(_) | Actions::Mark(_) => false,
     }
-}
-
-fn content(section: &mut Settings<'_>) -> Option<Actions> {
-    let action = section.optional("action", parse::one_of(&ContentAction::ALL, ContentAction::as_str));
-    action.map(Actions::Content)
 }
 
 fn virus(section: &mut Settings<'_>) -> Option<Actions> {
@@ -207,19 +236,6 @@ fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> Ma
         section.wrong_here(fault);
     }
     MarkPolicy { label, subject_tag, headers_only: headers_only.unwrap_or_default() }
-}
-
-/// Text before a subject; it must not look like something else there.
-fn tag(value: &Value) -> Result<String, Fault> {
-    let given = parse::text(value)?.trim();
-    let characters = given.chars().count();
-    if characters <= limits::SUBJECT_TAG_CHARACTERS && !given.contains("=?") {
-        return Ok(given.to_owned());
-    }
-    let most = limits::SUBJECT_TAG_CHARACTERS;
-    let problem =
-        format!("{} is longer than {most} characters, or looks like an encoded word", parse::shown(given));
-    Err(Fault::new(problem, "write a short word in brackets, such as \"[SPAM?]\""))
 }
 
 fn forward(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Actions> {

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod content;
 mod disclosure;
 mod exceptions;
 mod keys;
@@ -13,7 +14,8 @@ mod services;
 
 use std::fmt::Write as _;
 
-use keys::{CONTENT, FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
+use content::CONTENT;
+use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};

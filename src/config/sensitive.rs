@@ -40,6 +40,11 @@ pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Opt
         tls_routes.extend(section.accept("tls_routes", value.at, route));
     }
     let notify = section.optional("notify", parse::one_of(&NotifySender::ALL, NotifySender::as_str));
+    let tip = section.optional("tip", |value| match parse::flag(value)? {
+        true if !ground.sends => Err(Fault::new("requires [smtp]", "add [smtp] with submit")),
+        tip => Ok(tip),
+    });
+    let outbound_header = section.optional("outbound_header", parse::flag);
     let copy_to = section.optional("copy_to", |value| {
         if !ground.sends {
             return Err(Fault::new("requires [smtp]", "add [smtp] with submit"));
@@ -71,6 +76,8 @@ pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Opt
         secure_alternative,
         tls_routes,
         notify: notify?,
+        tip: tip?,
+        outbound_header: outbound_header?,
         copy_to,
     }))
 }

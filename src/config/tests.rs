@@ -4,7 +4,9 @@
 use super::*;
 use crate::address::Address;
 use crate::limits;
-use crate::policy::{Actions, ContentAction, ForwardAction, ForwardPolicy, OnLikely, OnUnknown, Response};
+use crate::policy::{
+    Actions, ContentAction, ContentPolicy, ForwardAction, ForwardPolicy, OnLikely, OnUnknown, Response,
+};
 use crate::settings::problem::Fault;
 
 const VALID: &str = "\
@@ -115,7 +117,7 @@ exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decis
     let ids: Vec<&str> = config.rules.iter().map(|(rule, _)| rule.id()).collect();
     assert_eq!(ids, ["custom.big", "auto-forward"]);
     let [(_, big), (_, forward)] = &config.rules[..] else { panic!() };
-    assert_eq!(big.actions, Actions::Content(ContentAction::Reject));
+    assert_eq!(big.actions, Actions::Content(ContentPolicy::only(ContentAction::Reject)));
     assert_eq!((big.mode, big.place.to_string()), (Mode::Observe, "F:14".to_owned()));
     assert_eq!((forward.on_unknown, forward.place.line), (OnUnknown::Tempfail, 18));
     let Actions::Forward(policy) = &forward.actions else { panic!() };

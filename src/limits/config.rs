@@ -50,6 +50,14 @@ pub const RULE_NOTICES: usize = 10;
 pub const RULE_NAME_OCTETS: usize = 63;
 /// Custom rules; each is asked about every mail.
 pub const CUSTOM_RULES: usize = 200;
+/// Conditions of one custom rule; each is asked about every mail.
+pub const CONDITIONS: usize = 100;
+/// Levels of `not`, `any` and `all` in one another. Nobody reads deeper ones, and each takes a frame of the stack.
+pub const CONDITION_DEPTH: usize = 4;
+/// Octets of each language of a custom rule's message: both stand in one SMTP reply with the record's id.
+pub const RULE_MESSAGE_OCTETS: usize = 400;
+/// Header fields that one custom rule adds, or removes, and mailboxes that get a copy by it.
+pub const RULE_CHANGES: usize = 20;
 /// Patterns of one condition of a custom rule; alternatives belong into one pattern.
 pub const PATTERNS: usize = 100;
 /// Octets of one compiled pattern of a custom rule.

@@ -16,9 +16,9 @@ use super::exceptions::{self, Excepted};
 use super::notices::{self, ForwardOutcome};
 use super::told::Tale;
 use super::{
-    Actions, AttachmentPolicy, ContentAction, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark,
-    MarkPolicy, Mode, Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling,
-    SenderAction, SenderPolicy, Step, TellSender, Undecided, VirusAction, sensitive, told,
+    Actions, AttachmentPolicy, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy,
+    Mode, Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction,
+    SenderPolicy, Step, TellSender, Undecided, VirusAction, content, sensitive, told,
 };
 use crate::templates::Occasion;
 use crate::{limits, texts};
@@ -186,10 +186,13 @@ fn matched(
     today: Date,
 ) -> Outcome {
     match &policy.actions {
-        Actions::Content(action) => content(rule, *action, facts),
+        Actions::Content(policy) => {
+            let (verdict, steps) = content::decide(rule, policy, found, facts, hidden, today);
+            Outcome::new(verdict, steps)
+        }
         Actions::Sender(policy) => sender(rule, *policy, found, facts, today),
         Actions::Sensitive(policy) => {
-            let (verdict, steps) = sensitive::decide(rule, policy, found, facts, hidden);
+            let (verdict, steps) = sensitive::decide(rule, policy, found, facts, hidden, today);
             Outcome::new(verdict, steps)
         }
         Actions::Virus(action) => virus(rule, *action, found, facts),
@@ -279,20 +282,6 @@ fn by_response(targets: &[usize], policy: &ForwardPolicy, facts: &Facts) -> Vec<
     groups
 }
 
-fn content(rule: &str, action: ContentAction, facts: &Facts) -> Outcome {
-    let mark = Step::Mark(Mark::Suspicious(rule.to_owned()));
-    match action {
-        ContentAction::Mark => Outcome::new(Verdict::Mark, vec![mark]),
-        // A rejected bounce reaches no one (RFC 5321 §6.1). It is held for review instead.
-        ContentAction::Reject if facts.sender.address().is_some() => {
-            Outcome::new(Verdict::Reject, vec![Step::Reject(Refusal::Content)])
-        }
-        ContentAction::Hold | ContentAction::Reject => {
-            Outcome::new(Verdict::Hold, vec![mark, Step::Hold(rule.to_owned())])
-        }
-    }
-}
-
 /// What follows from a virus; a suspicion is only logged.
 fn virus(rule: &str, action: VirusAction, found: &Match, facts: &Facts) -> Outcome {
     match action {
@@ -361,6 +350,7 @@ fn told_once(policy: SenderPolicy, to: &Address, facts: &Facts, today: Date) -> 
         | Occasion::ForwardStopped
         | Occasion::ExceptionEnded
         | Occasion::SensitiveStopped
+        | Occasion::SensitiveMarked
         | Occasion::SensitiveFound
         | Occasion::RuleFound
         | Occasion::TreeHead => false,

@@ -9,10 +9,13 @@
 
 use std::collections::HashSet;
 
+use jiff::civil::Date;
+
 use super::{Mark, Notice, Refusal, Step};
 use crate::address::{Address, DomainPattern};
 use crate::facts::Facts;
 use crate::mail::Direction;
+use crate::notice;
 use crate::rules::{Match, Sensitivity};
 use crate::swedish;
 use crate::templates::{Fields, Occasion};
@@ -98,6 +101,10 @@ pub struct SensitivePolicy {
     pub tls_routes: Vec<DomainPattern>,
     /// Whether the sender of a held mail is told.
     pub notify: NotifySender,
+    /// Whether the sender of a marked mail is told once a day what to use instead.
+    pub tip: bool,
+    /// Whether mail that leaves has `X-Postvakt-Sensitive` too.
+    pub outbound_header: bool,
     /// A mailbox inside that is told of every mail that was held or refused.
     pub copy_to: Option<Address>,
 }
@@ -151,17 +158,21 @@ pub(super) fn decide(
     found: &Match,
     facts: &Facts,
     hidden: &HashSet<usize>,
+    today: Date,
 ) -> (Verdict, Vec<Step>) {
     let class = found.evidence.class();
     let Some((of_class, action)) = policy.action(class, facts) else { return (Verdict::Accept, Vec::new()) };
     let action = if hidden.is_empty() { action } else { action.min(ClassAction::Hold) };
-    let mark = Step::Mark(Mark::Sensitive(class, found.evidence.counts().to_vec()));
+    // The field would tell a recipient outside what is in the mail.
+    let shown = !facts.leaves() || policy.outbound_header;
+    let mark = shown.then(|| Step::Mark(Mark::Sensitive(class, found.evidence.counts().to_vec())));
     let tag = of_class.subject_tag.clone().map(|tag| Step::Mark(Mark::SubjectTag(tag)));
     let (verdict, mut steps) = match action {
         ClassAction::Accept => return (Verdict::Accept, Vec::new()),
-        ClassAction::Mark => (Verdict::Mark, vec![mark]),
+        ClassAction::Mark => (Verdict::Mark, mark.into_iter().collect()),
         ClassAction::Hold => {
-            (Verdict::Hold, vec![mark, Step::Hold(format!("{rule}: class={}", class.as_str()))])
+            let hold = Step::Hold(format!("{rule}: class={}", class.as_str()));
+            (Verdict::Hold, mark.into_iter().chain([hold]).collect())
         }
         ClassAction::Reject => {
             let refusal = Refusal::Sensitive(policy.secure_alternative.clone());
@@ -171,8 +182,30 @@ pub(super) fn decide(
     steps.extend(tag.filter(|_| verdict < Verdict::Reject));
     if verdict >= Verdict::Hold {
         steps.extend(notices(policy, found, facts, hidden, verdict).into_iter().map(Step::Notify));
+    } else if policy.tip {
+        steps.extend(tip(policy, found, facts, hidden, today).map(Step::Notify));
     }
     (verdict, steps)
+}
+
+/// What the sender of a mail that passes with a mark is told, once a day: what was found, and what to use next time.
+fn tip(
+    policy: &SensitivePolicy,
+    found: &Match,
+    facts: &Facts,
+    hidden: &HashSet<usize>,
+    today: Date,
+) -> Option<Notice> {
+    let own_notice = facts.header.first(notice::LOOP_FIELD).is_some();
+    let sender =
+        facts.sender.address().filter(|sender| facts.from_inside && facts.organisation.keeps(sender));
+    let sender = sender.filter(|_| !own_notice && hidden.len() < facts.recipients.len())?;
+    Some(Notice {
+        occasion: Occasion::SensitiveMarked,
+        to: sender.clone(),
+        once: format!("{}/{today}", sender.key()),
+        fields: fields(policy, found, facts, hidden, "marked"),
+    })
 }
 
 /// Who is told that the mail was stopped: what kinds of data, never the data, and no subject, for it may have some.
@@ -186,20 +219,9 @@ fn notices(
 ) -> Vec<Notice> {
     let sender = facts.sender.address().filter(|sender| facts.owns(sender));
     let told = verdict == Verdict::Hold && policy.notify == NotifySender::Sender;
-    let shown = facts.recipients.iter().enumerate().filter(|(at, _)| !hidden.contains(at));
     let sender = sender.filter(|_| hidden.len() < facts.recipients.len());
-    let recipients: Vec<String> = shown.take(5).map(|(_, recipient)| recipient.address.to_string()).collect();
-    let fields: Fields = vec![
-        ("sender", facts.sender.to_string()),
-        ("recipients", recipients.join(", ")),
-        ("action", if verdict == Verdict::Hold { "held" } else { "refused" }.to_owned()),
-        ("class", found.evidence.class().as_str().to_owned()),
-        ("kinds", listed(found.evidence.counts(), |kind| kind)),
-        ("class_sv", swedish::class(found.evidence.class().as_str()).to_owned()),
-        ("kinds_sv", listed(found.evidence.counts(), swedish::kind)),
-        ("queue_id", facts.queue_id.clone().unwrap_or_default()),
-        ("secure_alternative", policy.secure_alternative.clone().unwrap_or_default()),
-    ];
+    let fields =
+        fields(policy, found, facts, hidden, if verdict == Verdict::Hold { "held" } else { "refused" });
     let mail = [facts.queue_id.as_deref(), facts.header.message_id.as_deref()].map(Option::unwrap_or_default);
     let notice = |occasion: Occasion, to: &Address| Notice {
         occasion,
@@ -210,6 +232,29 @@ fn notices(
     let to_sender = sender.filter(|_| told).map(|sender| notice(Occasion::SensitiveStopped, sender));
     let copy = policy.copy_to.as_ref().map(|mailbox| notice(Occasion::SensitiveFound, mailbox));
     to_sender.into_iter().chain(copy).collect()
+}
+
+/// What a text may name; `action` is what was done.
+fn fields(
+    policy: &SensitivePolicy,
+    found: &Match,
+    facts: &Facts,
+    hidden: &HashSet<usize>,
+    action: &'static str,
+) -> Fields {
+    let shown = facts.recipients.iter().enumerate().filter(|(at, _)| !hidden.contains(at));
+    let recipients: Vec<String> = shown.take(5).map(|(_, recipient)| recipient.address.to_string()).collect();
+    vec![
+        ("sender", facts.sender.to_string()),
+        ("recipients", recipients.join(", ")),
+        ("action", action.to_owned()),
+        ("class", found.evidence.class().as_str().to_owned()),
+        ("kinds", listed(found.evidence.counts(), |kind| kind)),
+        ("class_sv", swedish::class(found.evidence.class().as_str()).to_owned()),
+        ("kinds_sv", listed(found.evidence.counts(), swedish::kind)),
+        ("queue_id", facts.queue_id.clone().unwrap_or_default()),
+        ("secure_alternative", policy.secure_alternative.clone().unwrap_or_default()),
+    ]
 }
 
 /// `personnummer (2), health (1)`, each kind by its name.

@@ -1,35 +1,58 @@
-//! `custom`: rules that are data in the config: conditions on headers, addresses, subject, text, attachments and
-//! size, all of which must hold.
+//! `custom`: rules that are data in the config: conditions on the mail and on what built-in rules found, joined by all,
+//! any and not.
 
 #![deny(clippy::disallowed_methods)]
 
-pub(super) mod condition;
+pub(super) mod attachment;
+mod condition;
+mod earlier;
+mod held;
+mod keys;
+mod moment;
 pub(super) mod pattern;
+mod when;
 
-use condition::{Condition, Held};
+use condition::Condition;
+use held::Held;
+use when::Group;
 
-use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
-use crate::facts::{Cause, Facts, Needs};
+use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Relied, Rule, Section, Spec};
+use crate::facts::{Facts, Needs};
 use crate::settings::Settings;
-use crate::settings::problem::Fault;
 
 /// The rule's spec.
 pub static SPEC: Spec = Spec {
     id: "custom",
-    summary: "Your own rule: conditions on addresses, headers, subject, text, attachments and size.",
+    summary: "Your own rule: conditions on addresses, header, text, attachments, client, time and other rules' findings.",
     page: PAGE,
     menu: ActionSet::Content,
     flow: Flow::All,
     section: Section::Named("no-exe"),
-    keys: condition::SECTION_KEYS,
+    keys: keys::SECTION_KEYS,
     make,
 };
 
 const PAGE: &str = "\
 ## What it finds
 Mail that meets every condition under `when`. A condition may have several values; one of them is enough. The conditions on
-attachments (`attachment_name`, `attachment_kind`, `attachment_type`, `attachment_size_above`) must all be met by the same
-attachment, or by the same file in an archive, however deeply it is nested. The grade is *strong*.
+attachments (`attachment_name`, `attachment_kind`, `attachment_type`, `attachment_encrypted`, `attachment_size_above`) must
+all be met by the same attachment, or by the same file in an archive, however deeply it is nested. The grade is *strong*.
+
+`not` negates a group of conditions, `any` needs one of several groups, `all` needs every one. They may be nested four
+levels deep:
+
+```toml
+[rules.custom.invoices]
+when = { direction = \"inbound\", any = [{ subject = '(?i)faktura' }, { attachment_name = '(?i)faktura' }], not = { recipient = '^faktura@' } }
+mode = \"observe\"
+reroute_to = \"faktura@exempelby.se\"
+```
+
+A condition that could not be checked is *unknown*, and its negation is unknown too. A group is not met if one of its
+conditions is not met, whatever else is unknown; `any` is met if one of its groups is met.
+
+Custom rules are checked after the built-in ones, whatever the order of the file. They see what these found (`finding`,
+`class_at_least`), but not what other custom rules found.
 
 ## Why it matters
 Every organisation has rules of its own: a file type that brought a virus last week, a system that must not write to
@@ -44,7 +67,26 @@ too many parts) and no other condition fails, the result is *unknown* and `on_un
 ## Settings
 `when` has at least one condition. Patterns are regular expressions that may match anywhere in the value: `^` and `$` anchor
 them, `(?i)` ignores case. Patterns on addresses always ignore case, and the null sender is `<>`. A rule with `recipient`
-applies to the recipients that match, every other rule to the whole mail.
+applies to the recipients that match, every other rule to the whole mail; a negated `recipient` names none.
+
+Spam is marked and never stopped, so a rule with `spam_score_above` or `finding = \"spam\"` may only mark, reroute or copy.
+
+What a rule does is done at the end of the message, in one step with what the other rules do:
+
+| key | effect |
+|---|---|
+| `action` | `mark`, `hold` or `reject`. The strictest action of all rules decides. |
+| `subject_tag` | text before the subject; the old subject stays in `X-Postvakt-Original-Subject` |
+| `add_header`, `remove_header` | header fields of your own; copies of fields in `add_header` are removed from inbound mail |
+| `reroute_to` | one mailbox inside replaces the recipients that the rule applies to; the log keeps the original ones |
+| `bcc` | mailboxes inside that get the mail too |
+| `message` | the words of the rejection and of the notices |
+| `notify` | who is told |
+
+Mail leaves the gateway only to the recipients that its sender named: `reroute_to`, `bcc` and `notify` take addresses inside
+alone. A new field is inserted above the message's own, which breaks no DKIM signature unless that signature names a field
+of this name that is not there. A changed subject, and a removed field that is signed, do break it. Sign outbound mail after
+this filter.
 
 ## References
 RFC 5322 §2.2 (header fields); RFC 2183 §2.3 (names of attachments); the syntax of patterns:
@@ -55,19 +97,22 @@ RFC 5322 §2.2 (header fields); RFC 2183 §2.3 (names of attachments); the synta
 #[derive(Debug)]
 pub struct Custom {
     id: String,
-    conditions: Vec<Condition>,
+    when: Group,
 }
 
 fn make(id: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let right = "write when = { attachment_name = '(?i)\\.exe$' }";
-    let conditions = section.required_table("when", right, |when| {
-        let conditions = condition::read(when);
-        if when.is_empty() {
-            when.wrong_here(Fault::new("has no condition, so the rule would match every mail", right));
-        }
-        conditions
-    })?;
-    Some(Box::new(Custom { id: id.to_owned(), conditions }))
+    let when = section.required_table("when", right, Group::read)?;
+    Some(Box::new(Custom { id: id.to_owned(), when }))
+}
+
+impl Custom {
+    fn found(&self) -> impl Iterator<Item = &earlier::Found> {
+        self.when.leaves().into_iter().filter_map(|condition| match condition {
+            Condition::Found(found) => Some(found),
+            _ => None,
+        })
+    }
 }
 
 impl Rule for Custom {
@@ -76,36 +121,30 @@ impl Rule for Custom {
     }
 
     fn needs(&self) -> Needs {
-        self.conditions.iter().fold(Needs::default(), |needs, condition| needs.union(condition.needs()))
+        self.when.needs()
     }
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {
-        let mut recipients = Vec::new();
-        let mut evidence: Option<Evidence> = None;
-        let mut unknown = false;
-        for condition in &self.conditions {
-            match condition.holds(facts) {
-                Held::No => return Vec::new(),
-                Held::Unknown => unknown = true,
-                Held::Yes => {}
-                Held::For(indices) => recipients = indices,
-            }
-            evidence = Some(match evidence {
-                None => Evidence::of(condition.words()),
-                Some(evidence) => evidence.and(condition.words()),
-            });
-        }
-        match evidence {
-            None => Vec::new(),
-            Some(_) if unknown => vec![Finding::Unknown(Cause::Limit)],
-            Some(evidence) => {
-                vec![Finding::Match(Match {
-                    grade: Confidence::Strong,
-                    evidence,
-                    mailboxes: Vec::new(),
-                    recipients,
-                })]
-            }
-        }
+        self.check_after(facts, &[])
+    }
+
+    fn check_after(&self, facts: &Facts, earlier: &[(&str, Vec<Finding>)]) -> Vec<Finding> {
+        let mut words = Vec::new();
+        let recipients = match self.when.holds(facts, earlier, &mut words) {
+            Held::No => return Vec::new(),
+            Held::Unknown(cause) => return vec![Finding::Unknown(cause)],
+            Held::Yes => Vec::new(),
+            Held::For(recipients) => recipients,
+        };
+        let evidence = Evidence::of_conditions(&words);
+        vec![Finding::Match(Match { grade: Confidence::Strong, evidence, mailboxes: Vec::new(), recipients })]
+    }
+
+    fn relies_on(&self) -> Vec<Relied> {
+        self.found().flat_map(earlier::Found::relies_on).collect()
+    }
+
+    fn is_about_spam(&self) -> Option<usize> {
+        self.found().find(|found| earlier::is_about_spam(found)).map(|found| found.at)
     }
 }

@@ -50,6 +50,15 @@ impl Evidence {
         Self { text, class, counts, log_only: false }
     }
 
+    /// Conditions that were met, by their words; those that are negated are marked so.
+    pub fn of_conditions(words: &[(bool, &'static str)]) -> Self {
+        let word = |(negated, word): &(bool, &'static str)| match negated {
+            true => format!("not-{word}"),
+            false => (*word).to_owned(),
+        };
+        Self::words(words.iter().map(word).collect::<Vec<_>>().join(","))
+    }
+
     /// A scanner's points, and those from which on it is spam.
     pub fn points(score: f64, required: f64) -> Self {
         Self::words(format!("points={score:.1}/{required:.1}"))

@@ -9,7 +9,7 @@ use crate::facts::file_name::readings;
 use crate::facts::{Fact, Facts, Needs};
 use crate::mail::Direction;
 
-use super::custom::condition::kinds;
+use super::custom::attachment::kinds;
 use super::custom::pattern::{Case, Patterns};
 use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 use crate::settings::{Fallback, Key, Settings};

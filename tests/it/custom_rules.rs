@@ -7,31 +7,39 @@ use std::process::Command;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZoneDatabase;
 
 use postvakt::address::{Address, ReversePath};
 use postvakt::config::{Config, ParseContext};
-use postvakt::documents::{Reason, State, kind::Kind};
+use postvakt::documents::{Reason, Scheme, State, kind::Kind};
 use postvakt::facts::attachment::Attachment;
 use postvakt::facts::passage::{Passage, Place};
-use postvakt::facts::scan::Scans;
+use postvakt::facts::scan::{Opinion, Scans, SpamScan, SpamScanner, SpamScore};
 use postvakt::facts::{Cause, Contents, Defect, Fact, Facts, Field, Header, Needs, Recipient};
 use postvakt::limits;
 use postvakt::mail::{Client, Direction};
-use postvakt::rules::{Finding, Rule};
+use postvakt::organisation::Organisation;
+use postvakt::rules::{Confidence, Evidence, Finding, Match, Rule, Sensitivity};
 use postvakt::work::Work;
 
 use super::documents::Scratch;
 use super::documents::messages::base64;
 
 fn rule(when: &str) -> Box<dyn Rule> {
+    rule_with("", when)
+}
+
+/// The custom rule of a config that has this too.
+fn rule_with(more: &str, when: &str) -> Box<dyn Rule> {
     let text = format!(
         "[organisation]\nname = 'E'\ndomains = ['exempelby.se']\n[server]\nlisten = ['inet:127.0.0.1:1']\n\
-         [store]\ndirectory = '/x'\n[rules.custom.x]\nmode = 'enforce'\nwhen = {{ {when} }}\n"
+         [store]\ndirectory = '/x'\n[rules.custom.x]\nmode = 'enforce'\nwhen = {{ {when} }}\n{more}"
     );
     let around =
         ParseContext { file: "F", host: "", now: Timestamp::UNIX_EPOCH, files: &postvakt::config::NoFiles };
     let config = Config::parse(text.as_bytes(), &around).unwrap_or_else(|problems| panic!("{problems}"));
-    config.rules.into_iter().next().unwrap().0
+    // Custom rules are the last ones.
+    config.rules.into_iter().last().unwrap().0
 }
 
 fn recipient(text: &str) -> Recipient {
@@ -131,6 +139,170 @@ fn conditions() {
         ("direction = 'inbound', subject = 'Faktura', text = 'Nej'", ""),
     ] {
         assert_eq!(found(when, &facts()), expected, "{when}");
+    }
+}
+
+#[test]
+fn conditions_on_the_client_the_authors_and_the_time() {
+    let author = |text: &str| Address::parse(text).unwrap();
+    let header = Header {
+        from: vec![author("vd@exempelby.se")],
+        reply_to: vec![author("vd@example.net")],
+        ..Header::default()
+    };
+    // Monday 30 November 2026, 08:00 in Sweden.
+    let arrived = "2026-11-30T07:00:00Z".parse().unwrap();
+    let time_zone = TimeZoneDatabase::bundled().get("Europe/Stockholm").unwrap();
+    let organisation = Arc::new(Organisation { time_zone, ..Organisation::default() });
+    let facts = Facts { header, arrived, organisation, ..facts() };
+    for (when, expected) in [
+        ("client = '192.0.2.1'", "client"),
+        ("client = ['10.0.0.0/8', '192.0.2.0/24']", "client"),
+        ("client = '::ffff:0:0/96'", ""),
+        ("client = '192.0.2.2'", ""),
+        ("auth_user = '.'", ""),
+        ("tls = true", ""),
+        ("tls = false", "tls"),
+        ("recipients_above = 1", "recipients"),
+        ("recipients_above = 2", ""),
+        ("from = '^VD@'", "from"),
+        ("from = '@example\\.org'", ""),
+        ("from_mismatch = 'address'", "from-mismatch"),
+        ("from_mismatch = 'domain'", "from-mismatch"),
+        ("reply_to = '@example\\.net$'", "reply-to"),
+        ("reply_to_mismatch = 'domain'", "reply-to-mismatch"),
+        ("weekdays = ['mon', 'tue']", "weekday"),
+        ("weekdays = 'sun'", ""),
+        ("hours = '08:00-09:00'", "hours"),
+        ("hours = '07:00-08:00'", ""),
+        ("hours = ['07:00-08:00', '17:00-08:01']", "hours"),
+        ("since = 2026-11-30, until = 2026-11-30", "date,date"),
+        ("since = 2026-12-01", ""),
+        ("until = 2026-11-29", ""),
+        ("dates = [2026-11-30, 2026-12-24]", "date"),
+    ] {
+        assert_eq!(found(when, &facts), expected, "{when}");
+    }
+    let on_this_host = Facts { client: Client::default(), ..facts.clone() };
+    assert_eq!(found("client = '127.0.0.0/8'", &on_this_host), "client");
+    let named = Client { name: Some("mx.example.org".into()), ..Client::default() };
+    let of_unknown_address = Facts { client: named, ..facts.clone() };
+    for when in ["client = '192.0.2.1'", "not = { client = '192.0.2.1' }"] {
+        assert!(matches!(rule(when).check(&of_unknown_address)[..], [Finding::Unknown(Cause::Protocol)]));
+    }
+    let user = Client { auth_user: Some("Anna".into()), tls: Some("TLSv1.3".into()), ..Client::default() };
+    let submitted = Facts { client: user, sender: ReversePath::Null, ..facts };
+    assert_eq!(found("auth_user = '^anna$', tls = true", &submitted), "auth-user,tls");
+    assert_eq!(found("from_mismatch = 'address'", &submitted), "", "a bounce has no envelope sender");
+}
+
+#[test]
+fn not_any_and_all() {
+    for (when, expected) in [
+        ("not = { sender = '@exempelby' }", "not-sender"),
+        ("not = { sender = '@example' }", ""),
+        (
+            "direction = 'inbound', not = { sender = '@exempelby', subject = 'x' }",
+            "direction,not-sender,not-subject",
+        ),
+        // Not both are met.
+        ("not = { sender = '@example', subject = 'zzz' }", "not-sender,not-subject"),
+        ("any = [{ subject = 'zzz' }, { subject = 'mars' }]", "subject"),
+        ("any = [{ subject = 'zzz' }, { subject = 'yyy' }]", ""),
+        ("all = [{ recipient = '^anna@' }, { recipient = '^registrator@' }]", "recipient,recipient"),
+        ("all = [{ recipient = '^anna@' }, { recipient = '^nobody@' }]", ""),
+        ("not = { any = [{ subject = 'zzz' }, { sender = 'zzz' }] }", "not-subject,not-sender"),
+        ("not = { not = { subject = 'mars' } }", "not-subject"),
+        ("direction = 'outbound', any = [{ subject = 'mars' }]", ""),
+    ] {
+        assert_eq!(found(when, &facts()), expected, "{when}");
+    }
+    let recipients = |when: &str| match &rule(when).check(&facts())[..] {
+        [Finding::Match(found)] => found.recipients.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(recipients("any = [{ recipient = '^registrator@' }, { subject = 'zzz' }]"), [1]);
+    assert_eq!(recipients("all = [{ recipient = '^anna@' }, { recipient = '^reg' }]"), [0, 1]);
+    assert_eq!(recipients("not = { recipient = '^nobody@' }"), [0; 0]);
+}
+
+#[test]
+fn what_is_unknown_stays_unknown_when_it_is_negated() {
+    let hidden = Facts { defects: vec![Defect::Truncated], attachments: Vec::new(), ..facts() };
+    let unknown = "attachment_name = 'exe$'";
+    for (when, expected) in [
+        (unknown.to_owned(), "unknown"),
+        (format!("not = {{ {unknown} }}"), "unknown"),
+        (format!("not = {{ not = {{ {unknown} }} }}"), "unknown"),
+        (format!("not = {{ {unknown}, direction = 'outbound' }}"), "not-direction,not-attachment"),
+        (format!("any = [{{ {unknown} }}, {{ subject = 'mars' }}]"), "subject"),
+        (format!("any = [{{ {unknown} }}, {{ subject = 'zzz' }}]"), "unknown"),
+        (format!("any = [{{ {unknown}, subject = 'zzz' }}, {{ sender = 'zzz' }}]"), ""),
+        (format!("all = [{{ {unknown} }}, {{ subject = 'zzz' }}]"), ""),
+        ("encrypted = true".to_owned(), "unknown"),
+        ("encrypted = false".to_owned(), "unknown"),
+    ] {
+        assert_eq!(found(&when, &hidden), expected, "{when}");
+    }
+    assert_eq!(found("encrypted = false", &facts()), "encrypted");
+    let locked = with_attachment("a.zip".into(), "application/zip", State::Encrypted(Scheme::Zip));
+    assert_eq!(found("encrypted = true, attachment_encrypted = true", &locked), "encrypted,attachment");
+    assert_eq!(found("attachment_name = 'zip$', attachment_encrypted = false", &locked), "");
+}
+
+#[test]
+fn findings_of_built_in_rules() {
+    let rule = rule_with(
+        "[rules.first-contact]\nmode = 'observe'\n[rules.sensitive-data]\nmode = 'observe'\n",
+        "any = [{ finding = 'first-contact=strong' }, { class_at_least = 'considerable' }]",
+    );
+    let found = |grade, evidence| {
+        Finding::Match(Match { grade, evidence, mailboxes: Vec::new(), recipients: Vec::new() })
+    };
+    let data = |class| found(Confidence::Strong, Evidence::of_data(class, Vec::new(), &[], &[]));
+    let plain = |grade| found(grade, Evidence::of("x"));
+    for (id, earlier, expected) in [
+        ("first-contact", plain(Confidence::Strong), "finding"),
+        ("first-contact", plain(Confidence::Medium), ""),
+        ("mass-mailing", plain(Confidence::Strong), ""),
+        ("sensitive-data", data(Sensitivity::Serious), "class"),
+        ("sensitive-data", data(Sensitivity::Moderate), ""),
+        ("first-contact", Finding::Unknown(Cause::Learning), "learning"),
+        ("sensitive-data", Finding::Unknown(Cause::Deadline), "deadline"),
+    ] {
+        let shown = match &rule.check_after(&facts(), &[(id, vec![earlier.clone()])])[..] {
+            [] => String::new(),
+            [Finding::Unknown(cause)] => cause.as_str().to_owned(),
+            [Finding::Match(found)] => found.evidence.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shown, expected, "{id} {earlier:?}");
+    }
+}
+
+#[test]
+fn the_score_of_a_spam_scanner() {
+    let rule = rule_with("[scanners.rspamd]\naddress = '127.0.0.1:11333'\n", "spam_score_above = 8");
+    assert!(rule.needs().spam_scan);
+    let scan = |answer| SpamScan { by: SpamScanner::Rspamd, answer };
+    let score = |score| scan(Ok(SpamScore { score, required: 15.0, opinion: Opinion::Ham }));
+    for (spam, expected) in [
+        (vec![score(8.5)], "spam-score"),
+        (vec![score(8.0)], ""),
+        (vec![score(3.0), score(9.0)], "spam-score"),
+        (vec![scan(Err(Cause::Deadline))], "deadline"),
+        (vec![scan(Err(Cause::Deadline)), score(9.0)], "spam-score"),
+    ] {
+        let facts = Facts { scans: Scans { spam, ..Scans::default() }, ..facts() };
+        let shown = match &rule.check(&facts)[..] {
+            [] => String::new(),
+            [Finding::Unknown(cause)] => cause.as_str().to_owned(),
+            [Finding::Match(found)] => found.evidence.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(shown, expected);
+        let internal = Facts { direction: Direction::Internal, ..facts };
+        assert_eq!(rule.check(&internal), []);
     }
 }
 

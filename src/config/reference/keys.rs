@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use super::content::EXTERNAL;
 use super::disclosure::{ACCESS, DISCLOSURE};
 use super::notices::NOTICES;
 use crate::settings::{Fallback, Key};
@@ -329,6 +330,11 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
         ],
     ),
     (
+        "[external_sender]",
+        "How mail from outside is marked as such for its recipients. Optional. Default: not at all. The body is never changed, and the verdict and the log stay what they are.",
+        EXTERNAL,
+    ),
+    (
         "[notices]",
         "Notices to people inside, for example that a forward was stopped. Requires [smtp]. Optional.",
         &[
@@ -421,17 +427,6 @@ pub(super) const ON_UNKNOWN_RECEIPT: Key = Key {
     why: "A fault of the DNS should not stop mail. The log says which mail got no receipt.",
     ..ON_UNKNOWN
 };
-
-/// Of rules with the menu `Content`.
-pub(super) const CONTENT: &[Key] = &[Key {
-    name: "action",
-    kind: "mark, hold, reject",
-    default: Fallback::Text("mark"),
-    example: "\"mark\"",
-    meaning: "Action on a match. `mark`: the mail passes with a header field. `hold`: the mail waits in Postfix's hold queue. `reject`: the mail is rejected with 550.",
-    why: "A mark loses nothing and delays nothing.",
-    keys: &[],
-}];
 
 /// Of rules with the menu `Forward`.
 pub(super) const FORWARD: &[Key] = &[

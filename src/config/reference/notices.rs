@@ -36,6 +36,13 @@ pub(super) const NOTICES: &[Key] = &[
         ..FORWARD_STOPPED
     },
     Key {
+        name: "sensitive-marked",
+        default: Fallback::Found("the text that comes with Postvakt, config/templates/sensitive-marked.txt"),
+        example: "\"templates/sensitive-marked.txt\"",
+        meaning: "To the sender of a mail with sensitive data that was sent, once a day, with `tip`.",
+        ..FORWARD_STOPPED
+    },
+    Key {
         name: "sensitive-found",
         default: Fallback::Found("the text that comes with Postvakt, config/templates/sensitive-found.txt"),
         example: "\"templates/sensitive-found.txt\"",

@@ -7,7 +7,7 @@ use crate::documents::Reason;
 use crate::facts::testing::from_inside;
 use crate::facts::{Cause, Facts};
 use crate::groups::{AddressList, Entry};
-use crate::policy::{Notice, Place, Scope};
+use crate::policy::{ContentAction, ContentPolicy, Notice, Place, Scope};
 use crate::rules::Evidence;
 
 use super::*;
@@ -227,8 +227,10 @@ fn what_a_busy_machine_did_not_read_is_deferred_a_few_times() {
 
 #[test]
 fn a_bounce_is_never_refused() {
-    let reject =
-        RulePolicy { actions: Actions::Content(ContentAction::Reject), ..policy(ForwardAction::Hold, None) };
+    let reject = RulePolicy {
+        actions: Actions::Content(ContentPolicy::only(ContentAction::Reject)),
+        ..policy(ForwardAction::Hold, None)
+    };
     let decided = |sender| decided(&facts(sender, "x@example.net"), &reject, found(Confidence::Strong, &[]));
     assert_eq!(decided("<anna@exempelby.se>"), (Verdict::Reject, "reject".to_owned()));
     assert_eq!(decided("<>"), (Verdict::Hold, "hold".to_owned()));
@@ -282,8 +284,10 @@ fn as_many_steps_as_recipients_are_no_burden() {
 fn the_order_of_rules_does_not_matter() {
     let facts = facts("<anna@exempelby.se>", "x@example.net");
     let reject = policy(ForwardAction::Reject, None);
-    let hold =
-        RulePolicy { actions: Actions::Content(ContentAction::Hold), ..policy(ForwardAction::Hold, None) };
+    let hold = RulePolicy {
+        actions: Actions::Content(ContentPolicy::only(ContentAction::Hold)),
+        ..policy(ForwardAction::Hold, None)
+    };
     let findings = [
         ("auto-forward", &reject, found(Confidence::Certain, &[0])),
         ("custom.a", &hold, found(Confidence::Strong, &[])),
@@ -409,8 +413,10 @@ fn nobody_is_told_of_what_may_be_a_colleagues() {
 
 #[test]
 fn no_refusal_of_another_rule_tells_a_colleague_where_the_mail_goes() {
-    let reject =
-        RulePolicy { actions: Actions::Content(ContentAction::Reject), ..policy(ForwardAction::Hold, None) };
+    let reject = RulePolicy {
+        actions: Actions::Content(ContentPolicy::only(ContentAction::Reject)),
+        ..policy(ForwardAction::Hold, None)
+    };
     let observing = RulePolicy { mode: Mode::Observe, ..policy(ForwardAction::Hold, None) };
     let decided = |sender: &str, forward: Option<&RulePolicy>| {
         let facts = facts(sender, "x@example.net");

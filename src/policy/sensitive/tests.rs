@@ -1,9 +1,12 @@
 //! What follows from sensitive data, by class, direction, sender and route.
 
+use jiff::civil::date;
+
 use super::*;
 use crate::facts::testing::{from_inside, from_outside};
 use crate::rules::{Confidence, Evidence};
 
+const TODAY: Date = date(2026, 3, 2);
 const OWN: &str = "<anna@exempelby.se>";
 
 fn found(class: Sensitivity) -> Match {
@@ -26,7 +29,7 @@ fn outbound(sender: &str, recipients: &str) -> Facts {
 }
 
 fn verdict(policy: &SensitivePolicy, class: Sensitivity, facts: &Facts) -> Verdict {
-    decide("sensitive-data", policy, &found(class), facts, &HashSet::new()).0
+    decide("sensitive-data", policy, &found(class), facts, &HashSet::new(), TODAY).0
 }
 
 #[test]
@@ -100,6 +103,7 @@ fn those_whom_it_concerns_are_told_of_kinds_and_never_of_data() {
             &found(Sensitivity::Serious),
             &outbound(sender, "x@example.org"),
             &HashSet::new(),
+            TODAY,
         );
         let notices = steps.into_iter().filter_map(|step| match step {
             Step::Notify(notice) => Some((notice.occasion, notice.to.to_string(), notice.fields)),
@@ -135,7 +139,7 @@ fn targets_of_somebody_elses_forward_are_told_to_nobody() {
         let hidden = hidden.iter().copied().collect();
         let facts = outbound(OWN, recipients);
         let (verdict, steps) =
-            decide("sensitive-data", &policy, &found(Sensitivity::Serious), &facts, &hidden);
+            decide("sensitive-data", &policy, &found(Sensitivity::Serious), &facts, &hidden, TODAY);
         let notices = steps.into_iter().filter_map(|step| match step {
             Step::Notify(Notice { to, fields, .. }) => {
                 fields.iter().find(|(name, _)| *name == "recipients").map(|(_, all)| format!("{to}: {all}"))
@@ -162,9 +166,50 @@ fn what_passes_or_waits_may_have_a_tag_before_its_subject() {
             &found(Sensitivity::Serious),
             &outbound(OWN, "x@example.org"),
             &HashSet::new(),
+            TODAY,
         );
         steps.contains(&Step::Mark(Mark::SubjectTag("[KÄNSLIGT]".to_owned())))
     };
     assert!(tagged(ClassAction::Mark) && tagged(ClassAction::Hold));
     assert!(!tagged(ClassAction::Reject) && !tagged(ClassAction::Accept));
+}
+
+#[test]
+fn mail_that_leaves_has_no_field_that_tells_what_is_in_it() {
+    let marked = |outbound_header, recipients: &str| {
+        let policy = SensitivePolicy { outbound_header, ..policy(ClassAction::Mark) };
+        let facts = outbound(OWN, recipients);
+        let (verdict, steps) =
+            decide("sensitive-data", &policy, &found(Sensitivity::Serious), &facts, &HashSet::new(), TODAY);
+        assert_eq!(verdict, Verdict::Mark);
+        steps.iter().any(|step| matches!(step, Step::Mark(Mark::Sensitive(..))))
+    };
+    assert!(marked(false, "bertil@exempelby.se"));
+    assert!(!marked(false, "x@example.org"));
+    assert!(!marked(false, "bertil@exempelby.se x@example.org"), "one message has one header");
+    assert!(marked(true, "x@example.org"));
+}
+
+#[test]
+fn a_tip_is_for_the_sender_inside_of_a_marked_mail_once_a_day() {
+    let tips = |action, facts: &Facts| {
+        let policy = SensitivePolicy { tip: true, notify: NotifySender::Nobody, ..policy(action) };
+        let steps =
+            decide("sensitive-data", &policy, &found(Sensitivity::Serious), facts, &HashSet::new(), TODAY);
+        let notices = steps.1.into_iter().filter_map(|step| match step {
+            Step::Notify(notice) => Some((notice.occasion, notice.once)),
+            _ => None,
+        });
+        notices.collect::<Vec<_>>()
+    };
+    let once = [(Occasion::SensitiveMarked, "anna@exempelby.se/2026-03-02".to_owned())];
+    assert_eq!(tips(ClassAction::Mark, &outbound(OWN, "x@example.org")), once);
+    assert_eq!(tips(ClassAction::Hold, &outbound(OWN, "x@example.org")), []);
+    assert_eq!(tips(ClassAction::Mark, &outbound("<>", "x@example.org")), []);
+    assert_eq!(tips(ClassAction::Mark, &outbound("<x@example.org>", "y@example.org")), []);
+    // Whoever uses a name inside from outside is not the person of that name.
+    let forged = from_outside(OWN, "bertil@exempelby.se", "From: anna@exempelby.se");
+    assert_eq!(tips(ClassAction::Mark, &forged), []);
+    let own = from_inside(OWN, "x@example.org", "X-Postvakt-Loop: postmaster@exempelby.se");
+    assert_eq!(tips(ClassAction::Mark, &own), []);
 }

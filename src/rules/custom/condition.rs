@@ -1,82 +1,34 @@
-//! Conditions of custom rules: one question each, answered yes, no or could not tell.
+//! Conditions of custom rules: one question each, answered yes, no, or unknown.
 
 #![deny(clippy::disallowed_methods)]
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use ipnet::IpNet;
+
+use super::attachment::AttachmentIs;
+use super::earlier::{Earlier, Found};
+use super::held::{Held, was_cut};
+use super::moment::Moment;
 use super::pattern::{Case, Patterns};
-use crate::documents::kind::Kind;
-use crate::documents::{Reason, State};
-use crate::facts::attachment::Attachment;
+use crate::address::Address;
+use crate::documents::State;
 use crate::facts::passage::Place;
-use crate::facts::{Facts, Needs};
+use crate::facts::{Cause, Facts, Needs};
 use crate::limits;
 use crate::mail::Direction;
 use crate::settings::problem::Fault;
-use crate::settings::{Entry, Fallback, Key, Settings, parse};
+use crate::settings::{Entry, Settings, Value, parse};
+use crate::text::words;
 
-/// The keys of a custom rule's section.
-pub(super) const SECTION_KEYS: &[Key] = &[Key {
-    name: "when",
-    kind: "table",
-    default: Fallback::Required,
-    example: "{ direction = \"inbound\", attachment_name = '(?i)\\.(exe|scr|js)$' }",
-    meaning: "Conditions on the mail. All of them must be met.",
-    why: "A rule without conditions would match every mail.",
-    keys: WHEN_KEYS,
-}];
-
-const WHEN_KEYS: &[Key] = &[
-    when("direction", "inbound, outbound, internal", "\"inbound\"", "Direction of the mail."),
-    when("sender", "pattern", "'@example\\.org$'", "The envelope sender; `<>` for bounces."),
-    when(
-        "recipient",
-        "pattern",
-        "'^registrator@'",
-        "Any envelope recipient. The rule then applies to the recipients that match.",
-    ),
-    when("subject", "pattern", "'(?i)faktura'", "The decoded subject."),
-    when("text", "pattern", "'(?i)lösenord'", "Any decoded text part, up to 1 MiB of text in total."),
-    when(
-        "header",
-        "table of patterns",
-        "{ \"X-Mailer\" = 'MassMail' }",
-        "Any header field of that name, unfolded; encoded words are not decoded.",
-    ),
-    when("size_above", "size", "\"10 MB\"", "The message is larger than this, as transferred."),
-    when(
-        "attachment_name",
-        "pattern",
-        "'(?i)\\.(exe|scr|js)$'",
-        "The decoded name of an attachment, or of a file in an archive: as sent, and as Windows reads it (without dots and spaces at the end).",
-    ),
-    when(
-        "attachment_type",
-        "pattern",
-        "'^application/zip$'",
-        "The media type of an attachment: as declared, in lower case and without parameters; of a file in an archive, by its content.",
-    ),
-    when(
-        "attachment_kind",
-        "list of kinds",
-        "[\"executable\", \"shortcut\"]",
-        "What an attachment or a file in an archive is by its content, whatever it is called.",
-    ),
-    when(
-        "attachment_size_above",
-        "size",
-        "\"10 MB\"",
-        "An attachment, or a file in an archive, is larger than this after decoding.",
-    ),
-];
-
-const fn when(name: &'static str, kind: &'static str, example: &'static str, meaning: &'static str) -> Key {
-    Key {
-        name,
-        kind,
-        default: Fallback::Off,
-        example,
-        meaning,
-        why: "An absent condition is not checked.",
-        keys: &[],
+words! {
+    /// How two addresses are compared.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(super) enum Mismatch {
+        /// By the mailbox.
+        Address = "address",
+        /// By the domain.
+        Domain = "domain",
     }
 }
 
@@ -84,57 +36,53 @@ const fn when(name: &'static str, kind: &'static str, example: &'static str, mea
 #[derive(Debug)]
 pub(super) enum Condition {
     Direction(Vec<Direction>),
+    Client(Vec<IpNet>),
+    AuthUser(Patterns),
+    Tls(bool),
     Sender(Patterns),
     Recipient(Patterns),
+    RecipientsAbove(usize),
+    From(Patterns),
+    FromMismatch(Mismatch),
+    ReplyTo(Patterns),
+    ReplyToMismatch(Mismatch),
     Subject(Patterns),
     Text(Patterns),
     Header { name: String, patterns: Patterns },
     SizeAbove(u64),
     Attachment(AttachmentIs),
+    Encrypted(bool),
+    Found(Found),
+    Moment(Moment),
 }
 
-/// What must be true of one and the same attachment; what is absent is not asked.
-#[derive(Debug, Default)]
-pub(super) struct AttachmentIs {
-    kinds: Option<Vec<Kind>>,
-    name: Option<Patterns>,
-    media_type: Option<Patterns>,
-    size_above: Option<u64>,
-}
-
-/// Whether a condition holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Held {
-    Yes,
-    /// Yes, for the recipients with these indices.
-    For(Vec<usize>),
-    No,
-    Unknown,
-}
-
-impl From<bool> for Held {
-    fn from(yes: bool) -> Self {
-        if yes { Self::Yes } else { Self::No }
-    }
-}
-
-/// The conditions under `when`; what is wrong with one is reported, and the others are read.
+/// The conditions in the table, without `not`, `any` and `all`; what is wrong with one is reported, and the others are
+/// read. The cheap ones come first: one of them that is not met spares the others.
 pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
+    let mismatch = parse::one_of(&Mismatch::ALL, Mismatch::as_str);
     let mut all = Vec::new();
     all.extend(directions(when).map(Condition::Direction));
+    all.extend(clients(when).map(Condition::Client));
+    all.extend(patterns(when, "auth_user", Case::Same).map(Condition::AuthUser));
+    all.extend(when.optional("tls", parse::flag).map(Condition::Tls));
     all.extend(patterns(when, "sender", Case::Same).map(Condition::Sender));
     all.extend(patterns(when, "recipient", Case::Same).map(Condition::Recipient));
+    let number =
+        |value: &Value| parse::number(0, u32::try_from(limits::RECIPIENTS).unwrap_or(u32::MAX))(value);
+    all.extend(
+        when.optional("recipients_above", number).map(|most| Condition::RecipientsAbove(most as usize)),
+    );
+    all.extend(patterns(when, "from", Case::Same).map(Condition::From));
+    all.extend(when.optional("from_mismatch", &mismatch).map(Condition::FromMismatch));
+    all.extend(patterns(when, "reply_to", Case::Same).map(Condition::ReplyTo));
+    all.extend(when.optional("reply_to_mismatch", &mismatch).map(Condition::ReplyToMismatch));
     all.extend(patterns(when, "subject", Case::Told).map(Condition::Subject));
     all.extend(when.table("header", headers).unwrap_or_default());
     all.extend(when.optional("size_above", parse::size).map(Condition::SizeAbove));
-    let attachment = AttachmentIs {
-        kinds: kinds(when, "attachment_kind"),
-        name: patterns(when, "attachment_name", Case::Told),
-        media_type: patterns(when, "attachment_type", Case::Told),
-        size_above: when.optional("attachment_size_above", parse::size),
-    };
-    all.extend(attachment.asks().then_some(Condition::Attachment(attachment)));
-    // Last, for it costs the most: a condition before it that fails spares it.
+    all.extend(Moment::read(when).into_iter().map(Condition::Moment));
+    all.extend(Found::read(when).into_iter().map(Condition::Found));
+    all.extend(when.optional("encrypted", parse::flag).map(Condition::Encrypted));
+    all.extend(AttachmentIs::read(when).map(Condition::Attachment));
     all.extend(patterns(when, "text", Case::Told).map(Condition::Text));
     all
 }
@@ -151,15 +99,18 @@ fn directions(when: &mut Settings<'_>) -> Option<Vec<Direction>> {
     Some(values.iter().filter_map(|value| when.accept("direction", value.at, word(value))).collect())
 }
 
-/// The kinds of file that are the value of `key`.
-pub(in crate::rules) fn kinds(when: &mut Settings<'_>, key: &'static str) -> Option<Vec<Kind>> {
-    let word = parse::one_of(&Kind::ALL, Kind::as_str);
-    let value = when.value(key)?;
+fn clients(when: &mut Settings<'_>) -> Option<Vec<IpNet>> {
+    let network = |value: &Value| match parse::text(value)?.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => parse::network(value),
+    };
+    let value = when.value("client")?;
     let values = value.one_or_more();
     if values.is_empty() {
-        when.wrong(key, value.at, Fault::new("is empty", "write [\"executable\"], or remove the key"));
+        let fault = Fault::new("is empty", "write client = [\"192.0.2.0/24\"], or remove the key");
+        when.wrong("client", value.at, fault);
     }
-    Some(values.iter().filter_map(|value| when.accept(key, value.at, word(value))).collect())
+    Some(values.iter().filter_map(|value| when.accept("client", value.at, network(value))).collect())
 }
 
 fn patterns(when: &mut Settings<'_>, key: &'static str, case: Case) -> Option<Patterns> {
@@ -191,44 +142,104 @@ impl Condition {
     pub(super) fn needs(&self) -> Needs {
         match self {
             Self::Direction(_)
+            | Self::Client(_)
+            | Self::AuthUser(_)
+            | Self::Tls(_)
             | Self::Sender(_)
             | Self::Recipient(_)
+            | Self::RecipientsAbove(_)
+            | Self::From(_)
+            | Self::FromMismatch(_)
+            | Self::ReplyTo(_)
+            | Self::ReplyToMismatch(_)
             | Self::Subject(_)
-            | Self::Header { .. } => Needs::default(),
+            | Self::Header { .. }
+            | Self::Moment(_) => Needs::default(),
             Self::SizeAbove(_) => Needs { body: true, ..Needs::default() },
             Self::Attachment(_) => Needs { body: true, archives: true, ..Needs::default() },
+            Self::Encrypted(_) => Needs { body: true, archives: true, documents: true, ..Needs::default() },
             Self::Text(_) => Needs { body: true, text: true, ..Needs::default() },
+            Self::Found(found) => found.needs(),
         }
     }
 
-    /// The words for it in evidence.
-    pub(super) fn words(&self) -> &'static str {
+    /// The word for it in evidence.
+    pub(super) fn word(&self) -> &'static str {
         match self {
             Self::Direction(_) => "direction",
+            Self::Client(_) => "client",
+            Self::AuthUser(_) => "auth-user",
+            Self::Tls(_) => "tls",
             Self::Sender(_) => "sender",
             Self::Recipient(_) => "recipient",
+            Self::RecipientsAbove(_) => "recipients",
+            Self::From(_) => "from",
+            Self::FromMismatch(_) => "from-mismatch",
+            Self::ReplyTo(_) => "reply-to",
+            Self::ReplyToMismatch(_) => "reply-to-mismatch",
             Self::Subject(_) => "subject",
             Self::Text(_) => "text",
             Self::Header { .. } => "header",
             Self::SizeAbove(_) => "size",
             Self::Attachment(_) => "attachment",
+            Self::Encrypted(_) => "encrypted",
+            Self::Found(found) => found.word(),
+            Self::Moment(moment) => moment.word(),
         }
     }
 
-    /// Whether it holds.
-    pub(super) fn holds(&self, facts: &Facts) -> Held {
+    /// Whether it is met.
+    pub(super) fn holds(&self, facts: &Facts, earlier: Earlier<'_>) -> Held {
+        let header = &facts.header;
         match self {
             Self::Direction(any) => any.contains(&facts.direction).into(),
+            Self::Client(networks) => client(networks, facts),
+            Self::AuthUser(any) => {
+                facts.client.auth_user.as_deref().is_some_and(|user| any.match_in(user)).into()
+            }
+            Self::Tls(asked) => (facts.client.tls.is_some() == *asked).into(),
             Self::Sender(any) => any.match_in(&facts.sender.to_string()).into(),
             Self::Recipient(any) => recipients(any, facts),
+            Self::RecipientsAbove(most) => (facts.recipients.len() > *most).into(),
+            Self::From(any) => header.from.iter().any(|author| any.match_in(author.as_str())).into(),
+            Self::FromMismatch(by) => {
+                let sender = facts.sender.address();
+                sender
+                    .is_some_and(|sender| !header.from.iter().any(|own| is_same(*by, sender, own, facts)))
+                    .into()
+            }
+            Self::ReplyTo(any) => header.reply_to.iter().any(|to| any.match_in(to.as_str())).into(),
+            Self::ReplyToMismatch(by) => {
+                let is_an_author = |to: &Address| header.from.iter().any(|own| is_same(*by, to, own, facts));
+                header.reply_to.iter().any(|to| !is_an_author(to)).into()
+            }
             Self::Subject(any) => subject(any, facts),
             Self::Text(any) => text(any, facts),
-            Self::Header { name, patterns } => {
-                facts.header.all(name).any(|value| patterns.match_in(value)).into()
-            }
+            Self::Header { name, patterns } => header.all(name).any(|value| patterns.match_in(value)).into(),
             Self::SizeAbove(size) => (facts.size > *size).into(),
             Self::Attachment(is) => is.holds(facts),
+            Self::Encrypted(asked) => encrypted(*asked, facts),
+            Self::Found(found) => found.holds(facts, earlier),
+            Self::Moment(moment) => moment.holds(facts).into(),
         }
+    }
+}
+
+/// A mail without a client's address was submitted on this host, unless the MTA names another one without its address.
+fn client(networks: &[IpNet], facts: &Facts) -> Held {
+    let name = facts.client.name.as_deref();
+    let address = match facts.client.address {
+        Some(address) => address.to_canonical(),
+        None if name.is_none_or(|name| name.eq_ignore_ascii_case("localhost")) => Ipv4Addr::LOCALHOST.into(),
+        None => return Held::Unknown(Cause::Protocol),
+    };
+    networks.iter().any(|network| network.contains(&address)).into()
+}
+
+fn is_same(by: Mismatch, one: &Address, other: &Address, facts: &Facts) -> bool {
+    match by {
+        Mismatch::Address => facts.is_same_mailbox(one, other),
+        Mismatch::Domain => one.domain() == other.domain(),
     }
 }
 
@@ -245,7 +256,7 @@ fn subject(any: &Patterns, facts: &Facts) -> Held {
     let subject = facts.header.subject.as_deref().unwrap_or_default();
     match any.match_in(subject) {
         true => Held::Yes,
-        false if was_cut(subject, limits::SUBJECT_OCTETS) => Held::Unknown,
+        false if was_cut(subject, limits::SUBJECT_OCTETS) => Held::Unknown(Cause::Limit),
         false => Held::No,
     }
 }
@@ -256,76 +267,23 @@ fn text(any: &Patterns, facts: &Facts) -> Held {
     for part in facts.passages.iter().filter(|passage| own(passage.place)).map(|passage| &*passage.text) {
         let read = crate::text::truncate(part, left);
         if !facts.work.goes_on() {
-            return Held::Unknown;
+            return Held::Unknown(Cause::Limit);
         }
         if any.match_in(read) {
             return Held::Yes;
         }
         if read.len() < part.len() {
-            return Held::Unknown;
+            return Held::Unknown(Cause::Limit);
         }
         left -= read.len();
     }
-    if facts.text_unread() { Held::Unknown } else { Held::No }
+    if facts.text_unread() { Held::Unknown(Cause::Limit) } else { Held::No }
 }
 
-/// Whether a value fills its limit but for a cut character: its end was not seen.
-fn was_cut(value: &str, limit: usize) -> bool {
-    value.len() + 3 >= limit
-}
-
-impl AttachmentIs {
-    fn asks(&self) -> bool {
-        self.kinds.is_some() || self.name.is_some() || self.media_type.is_some() || self.size_above.is_some()
-    }
-
-    fn holds(&self, facts: &Facts) -> Held {
-        let mut unknown = facts.hides_attachments().is_some();
-        for attachment in &facts.attachments {
-            match self.holds_of(attachment) {
-                Held::Yes | Held::For(_) => return Held::Yes,
-                Held::Unknown => unknown = true,
-                Held::No => {}
-            }
-        }
-        if unknown { Held::Unknown } else { Held::No }
-    }
-
-    fn holds_of(&self, attachment: &Attachment) -> Held {
-        let mut unknown = false;
-        if let Some(any) = &self.kinds
-            && !any.contains(&attachment.kind)
-        {
-            // What is encrypted may be anything.
-            if attachment.kind != Kind::Unknown
-                || matches!(attachment.state, State::Plain | State::Readable(_))
-            {
-                return Held::No;
-            }
-            unknown = true;
-        }
-        if let Some(any) = &self.name
-            && !attachment.file_names().any(|name| any.match_in(&name))
-        {
-            if !attachment.names().any(|name| was_cut(name, limits::ATTACHMENT_NAME_OCTETS)) {
-                return Held::No;
-            }
-            unknown = true;
-        }
-        if let Some(any) = &self.media_type
-            && !any.match_in(&attachment.media_type)
-        {
-            return Held::No;
-        }
-        if let Some(size) = self.size_above
-            && attachment.size <= size
-        {
-            if attachment.state == State::Uninspectable(Reason::Limit) {
-                unknown = true;
-            } else {
-                return Held::No;
-            }
-        }
-        if unknown { Held::Unknown } else { Held::Yes }
+fn encrypted(asked: bool, facts: &Facts) -> Held {
+    let any = facts.attachments.iter().any(|attachment| matches!(attachment.state, State::Encrypted(_)));
+    match facts.hides_attachments() {
+        Some(cause) if !any => Held::Unknown(cause),
+        Some(_) | None => (any == asked).into(),
     }
 }

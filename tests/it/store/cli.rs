@@ -50,6 +50,7 @@ pub(super) fn config(directory: &Path) -> Config {
         scanners: Scanners::default(),
         ocr: None,
         directories: Vec::new(),
+        external: None,
         rules: Vec::new(),
         needs: Needs::NONE,
         hash: "0123456789abcdef".into(),
