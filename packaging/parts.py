@@ -1,5 +1,6 @@
-"""What the program is made of: the licences of all its crates for Debian's copyright file, and a list of parts in
-CycloneDX 1.5. Asks cargo; reads Cargo.lock and the sources that cargo has. Says the same of the same lock file always."""
+"""What the program is made of: the licences of all its crates for Debian's copyright file, a list of parts in CycloneDX 1.5,
+and the list that cargo-auditable puts into a program, which scanners read there. Asks cargo; reads Cargo.lock and the
+sources that cargo has. Says the same of the same lock file always."""
 
 import argparse
 import collections
@@ -10,6 +11,7 @@ import re
 import subprocess
 import tomllib
 import uuid
+import zlib
 
 TARGET = "x86_64-unknown-linux-gnu"
 # Licence texts of Debian's base-files, which a copyright file names instead of repeating them.
@@ -21,6 +23,13 @@ COMMON = [
 TEXT = re.compile(r"^(licen[cs]e|copying|copyright|notice|unlicense)", re.I)
 
 
+def tree(edges):
+    """The crates that cargo builds for these edges: `metadata` has those of features too that only other targets want."""
+    command = ["cargo", "tree", "--locked", "--prefix", "none", "--format", "{p}", "--target", TARGET, "--edges", edges]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    return {(line.split(" ")[0], line.split(" ")[1].removeprefix("v")) for line in lines if line}
+
+
 def crates():
     """The crates that are in the program, or made it, in order of their names; and who uses which."""
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]
@@ -28,13 +37,17 @@ def crates():
     packages = {package["id"]: package for package in metadata["packages"]}
     nodes = {node["id"]: node for node in metadata["resolve"]["nodes"]}
     root = next(id for id, package in packages.items() if package["name"] == "postvakt")
+    built, linked = tree("normal,build"), tree("normal,no-proc-macro")
+    known = lambda id, those: (packages[id]["name"], packages[id]["version"]) in those
     uses, open_ = {}, [root]
     while open_:
         id = open_.pop()
         if id in uses:
             continue
         uses[id] = sorted(
-            dep["pkg"] for dep in nodes[id]["deps"] if any(kind["kind"] != "dev" for kind in dep["dep_kinds"])
+            dep["pkg"]
+            for dep in nodes[id]["deps"]
+            if any(kind["kind"] != "dev" for kind in dep["dep_kinds"]) and known(dep["pkg"], built)
         )
         open_ += uses[id]
     lock = tomllib.loads(pathlib.Path("Cargo.lock").read_text())
@@ -43,6 +56,8 @@ def crates():
     for id in order:
         package = packages[id]
         package["checksum"] = sums.get((package["name"], package["version"]))
+        # What runs is what the program is linked with; macros and build scripts ran when it was built.
+        package["runs"] = known(id, linked)
     return root, order, packages, uses
 
 
@@ -167,14 +182,35 @@ def bill(root, order, packages, uses, libraries):
     }
 
 
+def audit(root, order, packages, uses):
+    """The list in the form of cargo-auditable: JSON, compressed, for a section `.dep-v0` of the program."""
+    place = {id: at for at, id in enumerate(order)}
+
+    def entry(id):
+        package = packages[id]
+        made = {
+            "name": package["name"],
+            "version": package["version"],
+            "source": "local" if package["source"] is None else "crates.io",
+            "kind": "runtime" if package["runs"] else "build",
+            "dependencies": sorted(place[used] for used in uses[id]),
+        }
+        return made | ({"root": True} if id == root else {})
+
+    made = {"packages": [entry(id) for id in order]}
+    return zlib.compress(json.dumps(made, separators=(",", ":")).encode(), 9)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--copyright", required=True, type=pathlib.Path)
     parser.add_argument("--bom", required=True, type=pathlib.Path)
+    parser.add_argument("--audit", required=True, type=pathlib.Path)
     options = parser.parse_args()
     root, order, packages, uses = crates()
     libraries = c_libraries(packages, order)
     options.copyright.write_text(copyright_file(root, order, packages, libraries))
+    options.audit.write_bytes(audit(root, order, packages, uses))
     made = bill(root, order, packages, uses, libraries)
     options.bom.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n")
 

@@ -104,6 +104,52 @@ fn the_list_of_parts_names_every_crate_with_its_licence() {
     }
 }
 
+/// What scanners read in the installed program, in the form of cargo-auditable.
+#[test]
+fn the_packaged_program_has_the_list_of_its_crates_inside() {
+    let place = tempfile::tempdir().unwrap();
+    said(Command::new("dpkg-deb").arg("--extract").arg(package()).arg(place.path()));
+    let (program, list) = (place.path().join("usr/sbin/postvakt"), place.path().join("list"));
+    let section = format!(".dep-v0={}", list.display());
+    said(
+        Command::new("objcopy")
+            .arg("--dump-section")
+            .arg(section)
+            .arg(&program)
+            .arg(place.path().join("copy")),
+    );
+    let unpacked = said(
+        Command::new("python3")
+            .args(["-c", "import sys, zlib; print(zlib.decompress(open(sys.argv[1], 'rb').read()).decode())"])
+            .arg(list),
+    );
+    let list: Value = serde_json::from_str(&unpacked).unwrap();
+    let packages = list["packages"].as_array().unwrap();
+    let name = |package: &Value| {
+        format!("{} v{}", package["name"].as_str().unwrap(), package["version"].as_str().unwrap())
+    };
+    let roots: Vec<String> = packages.iter().filter(|package| package["root"] == true).map(name).collect();
+    assert_eq!(roots, [format!("postvakt v{}", env!("CARGO_PKG_VERSION"))]);
+    let runs: Vec<String> =
+        packages.iter().filter(|package| package["kind"] == "runtime").map(name).collect();
+    let tree = ["tree", "--locked", "--prefix", "none", "--edges", "normal,no-proc-macro", "--format", "{p}"];
+    let tree = said(Command::new(env!("CARGO")).args(tree).current_dir(root()));
+    let mut linked: Vec<&str> = tree.lines().map(|line| line.split(" (").next().unwrap()).collect();
+    linked.sort_unstable();
+    linked.dedup();
+    assert!(linked.len() > 150, "{}", linked.len());
+    for crate_ in &linked {
+        assert!(runs.iter().any(|name| name == crate_), "{crate_} is missing: {runs:?}");
+    }
+    assert_eq!(runs.len(), linked.len(), "{runs:?}");
+    for package in packages {
+        for used in package["dependencies"].as_array().unwrap() {
+            assert!(packages.get(usize::try_from(used.as_u64().unwrap()).unwrap()).is_some(), "{package}");
+        }
+    }
+    assert!(Command::new(&program).arg("--version").status().unwrap().success(), "it still runs");
+}
+
 #[test]
 fn two_packages_of_one_program_are_the_same_octet_by_octet() {
     let again = tempfile::tempdir().unwrap();
