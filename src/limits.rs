@@ -4,12 +4,14 @@
 #![deny(clippy::disallowed_methods)]
 
 mod config;
+mod follow;
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 pub use config::*;
+pub use follow::*;
 
 // --- The wire -------------------------------------------------------------------------------------------------
 

@@ -50,6 +50,9 @@ pub struct Metrics {
     pub head_copies: IntCounterVec,
     pub head_copy_time: IntGaugeVec,
     pub log_rollbacks: IntCounter,
+    pub follow_lag: IntGaugeVec,
+    pub follow_even: IntGaugeVec,
+    pub follow_refused: IntGaugeVec,
     pub memory_damaged: IntCounterVec,
     pub index_segments: IntCounterVec,
     pub access_unwritten: IntCounter,
@@ -204,6 +207,21 @@ impl Metrics {
                 "Changes of config or clock that could not be written to the access log.",
             ),
             clock_steps: new.counters("clock_steps_total", "Steps of the system clock, by direction.", &["direction"]),
+            follow_lag: new.gauges(
+                "log_follow_lag_records",
+                "Records that a follower of the log has not handed over yet, by its name.",
+                &["name"],
+            ),
+            follow_even: new.gauges(
+                "log_follow_even_timestamp_seconds",
+                "Time at which a follower of the log last had no record left, by its name.",
+                &["name"],
+            ),
+            follow_refused: new.gauges(
+                "log_follow_refused_records",
+                "Records that the sink of a follower refused for good, by its name.",
+                &["name"],
+            ),
             log_rollbacks: new.counter(
                 "log_rollbacks_total",
                 "Starts at which the log did not match its newest tree head.",

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod backup;
 mod epoch;
+pub mod follow;
 pub mod gate;
 pub mod heads;
 pub mod index;
@@ -290,6 +291,11 @@ impl Store {
         // A panic while it was followed leaves it at a place from which it can be followed.
         let mut follower = self.0.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         follower.follow(&self.0.directory, &self.0.outbox)
+    }
+
+    /// Where it is.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
     }
 
     /// What time it is for the store.

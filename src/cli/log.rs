@@ -3,6 +3,7 @@
 mod accesses;
 mod export;
 mod extract;
+mod follow;
 mod forwarders;
 mod moment;
 mod protocol;
@@ -66,6 +67,8 @@ enum LogCommand {
     },
     /// Export matching records to a file, with a manifest.
     Export(export::Args),
+    /// Hand every new record to a SIEM: append it to a file, send it to syslog, or to OpenSearch or Elasticsearch.
+    Follow(follow::Args),
     /// Show everything about one mail: columns, findings with masked evidence, notices, proof.
     Show(show::Args),
     /// Reports on forwarders, months and quarters.
@@ -247,6 +250,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         }
         LogCommand::Show(show) => show::run(show, context),
         LogCommand::Export(export) => export::run(export, context),
+        LogCommand::Follow(args) => follow::run(args, context),
         LogCommand::Report { report: Report::Forwarders { since, until, grade, reason } } => {
             let asked = past(since.as_deref(), until.as_deref(), config)?;
             forwarders::run(asked, grade, reason, context)

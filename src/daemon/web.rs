@@ -21,6 +21,7 @@ use crate::limits;
 use crate::metrics::METRICS;
 use crate::milter::listener::HandedOver;
 use crate::pipeline::Pipeline;
+use crate::store::follow;
 
 pub(super) async fn bind(address: SocketAddr, handed: &mut HandedOver) -> anyhow::Result<TcpListener> {
     if let Some(listener) = handed.tcp(address) {
@@ -76,6 +77,7 @@ fn answer(method: &Method, path: &str, pipeline: &Pipeline) -> Response<Full<Byt
         _ if method != Method::GET && method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, Vec::new()),
         "/metrics" => {
             process::look();
+            follow::measure(pipeline.store.directory());
             (StatusCode::OK, METRICS.render())
         }
         "/livez" => (StatusCode::OK, b"ok\n".to_vec()),

@@ -67,6 +67,7 @@ pub fn access(verb: &str) -> &str {
         "decisions" => "Lista över beslut",
         "holds" => "Lista över bevaranden",
         "backup" => "Säkerhetskopia",
+        "follow" => "Löpande överföring",
         other => other,
     }
 }

@@ -72,7 +72,9 @@ fn why(access: &Access, person: &[Party], register: &Register) -> (String, Strin
 /// Whether it showed names: of records, of mailboxes that forward, or of whom receipts went to.
 fn names_people(done: &Done) -> bool {
     match done.access.verb.as_str() {
-        "search" | "export" | "show" | "subject-extract" | "receipts list" | "receipts show" => true,
+        "search" | "export" | "follow" | "show" | "subject-extract" | "receipts list" | "receipts show" => {
+            true
+        }
         "report" => done.access.query.contains("\"report\":\"forwarders\""),
         _ => false,
     }

@@ -19,10 +19,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::access::{Access, AccessError, AccessLog, Ended, Made, Reader};
 use super::epoch::{self, SUMS};
-use super::heads;
 use super::month::Month;
 use super::retention::{self, RetentionError};
 use super::schema::{self, OpenError};
+use super::{follow, heads};
 use crate::limits;
 use crate::text::hex;
 
@@ -140,6 +140,9 @@ impl Copy<'_> {
             self.database(&month.path(Path::new("")).to_string_lossy())?;
         }
         self.database("access.db")?;
+        for name in follow::names(self.directory) {
+            self.plain(&name)?;
+        }
         // What was sent while the records were copied is marked here.
         self.plain("sent")?;
         let version = env!("CARGO_PKG_VERSION");

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-use super::access::{Access, Reader};
+use super::access::{Access, AccessError, AccessLog, Reader};
 use super::query::{Party, Query, with_aliases};
 use super::register::{Hold, Register};
 use crate::address::Address;
@@ -123,6 +123,14 @@ impl<'a> Gate<'a> {
         }
         let (organisation, zone) = (&*config.organisation, &config.time_zone);
         Self { directory, reader, organisation, zone, config: &config.hash, access }
+    }
+
+    /// Whether a request that was granted still is: the decision may have been closed, and another config loaded.
+    pub fn still_allows(&self, request: &Request) -> Result<bool, AccessError> {
+        let accesses = AccessLog::open(self.directory)?;
+        let register = Register::read(&accesses)?;
+        let opened = self.allowed(request, &register, Timestamp::now(), || None);
+        Ok(opened.is_ok() && self.other_config(&accesses)?.is_none())
     }
 
     /// What hides the people inside, under pseudonyms by a key.
@@ -348,7 +356,7 @@ impl Request {
     fn scope(&self) -> Scope {
         match self.verb {
             "search" | "show" => Scope::Records,
-            "export" => Scope::Export,
+            "export" | "follow" => Scope::Export,
             "subject-extract" => Scope::Extract,
             "report" if self.text("report") == Some("forwarders") => Scope::Forwards,
             verb if verb.starts_with("receipts") => Scope::Outbox,

@@ -4,6 +4,7 @@
 //! times is read. Either way each record is looked at before it is given. A search reads in strides, each a short read
 //! transaction of its own, so that it never keeps the daemon from checkpointing.
 
+pub mod after;
 pub mod findings;
 pub mod logged;
 pub mod sample;

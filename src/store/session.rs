@@ -20,6 +20,7 @@ use super::outcomes::OutcomesError;
 use super::proof::Prover;
 use super::query::{Party, Query};
 use super::register::Register;
+use super::search::after::Next;
 use super::search::findings::Finding;
 use super::search::totals::Totals;
 use super::search::{Found, Log, Searched};
@@ -27,8 +28,8 @@ use super::single::{self, Belongings};
 use super::{OpenError, ReadError};
 use crate::config::Heads;
 use crate::limits;
-use crate::record::FindingRow;
 use crate::record::pseudonyms::Veil;
+use crate::record::{FindingRow, RecordId};
 
 /// What came of it.
 #[derive(Debug)]
@@ -182,7 +183,7 @@ impl Gate<'_> {
     }
 
     /// Why this config does not say who may read this log, if it does not.
-    fn other_config(&self, accesses: &AccessLog) -> Result<Option<String>, AccessError> {
+    pub(super) fn other_config(&self, accesses: &AccessLog) -> Result<Option<String>, AccessError> {
         // What an earlier version wrote has no part of the config; the first start of this one writes it.
         let active_config = accesses
             .active_config()?
@@ -236,6 +237,17 @@ impl Session {
         }
     }
 
+    /// The next records after one, of those that were asked for; they are counted as shown. Pseudonyms are for searches:
+    /// where people inside would have them, there is nothing.
+    pub fn after(&mut self, after: Option<&RecordId>) -> Result<Next, OpenError> {
+        if self.veil.is_some() {
+            return Ok(Next::default());
+        }
+        let next = self.log.after(after, &self.query)?;
+        self.rows += next.found.len() as u64;
+        Ok(next)
+    }
+
     /// Whether people inside are shown as pseudonyms.
     pub fn is_veiled(&self) -> bool {
         self.veil.is_some()
@@ -282,7 +294,10 @@ impl Session {
         if query.names(person) {
             return true;
         }
-        let until = query.until.map_or(done.access.time, |until| until.min(done.access.time));
+        // A follower shows what comes after its entry.
+        let now = if done.access.verb == "follow" { query.until } else { Some(done.access.time) };
+        let now = now.unwrap_or(Timestamp::MAX);
+        let until = query.until.map_or(now, |until| until.min(now));
         let mut unread = Searched::default();
         if let Some((rows, _)) = done.result.as_ref().filter(|(_, how)| how == CAPPED) {
             let (mut left, query) = (*rows, Query { until: Some(until), ..query });

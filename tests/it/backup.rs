@@ -16,15 +16,15 @@ use crate::lab::{Directory, Ports, run, until};
 use crate::storm::{RULES, session, take};
 
 /// The program with its log below `log`; nobody takes its receipts, so that they wait.
-struct Gateway {
-    postvakt: Postvakt,
-    ports: Ports,
-    directory: Directory,
+pub(crate) struct Gateway {
+    pub(crate) postvakt: Postvakt,
+    pub(crate) ports: Ports,
+    pub(crate) directory: Directory,
     next: AtomicUsize,
 }
 
 impl Gateway {
-    fn start(rules: &str) -> Self {
+    pub(crate) fn start(rules: &str) -> Self {
         let (directory, ports) = (Directory::new(), Ports::reserve());
         fs::create_dir(directory.path.join("run")).unwrap();
         let postvakt = Postvakt::start(&directory.path, &ports, rules);
@@ -32,7 +32,7 @@ impl Gateway {
     }
 
     /// Mail comes over two connections until `work` is done, which begins when the first mails are logged.
-    fn under_load(&self, work: impl FnOnce()) {
+    pub(crate) fn under_load(&self, work: impl FnOnce()) {
         let (done, first) = (AtomicBool::new(false), self.next.load(Ordering::Relaxed));
         thread::scope(|scope| {
             for _ in 0..2 {
@@ -76,7 +76,7 @@ impl Gateway {
         (output.status.code(), serde_json::from_slice(&output.stdout).unwrap())
     }
 
-    fn accesses(&self) -> Vec<Value> {
+    pub(crate) fn accesses(&self) -> Vec<Value> {
         let mut command = Command::new(PROGRAM);
         let found = run(command.args(["log", "access", "--json", "--config"]).arg(&self.postvakt.config));
         found.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -230,6 +230,26 @@ fn a_log_restored_from_a_backup_begins_a_new_epoch_and_sends_no_receipt_twice() 
     }
 }
 
+/// What docs/operating.md says of the size of the log.
+#[test]
+fn a_record_takes_as_much_disk_as_the_manual_says() {
+    let mut gateway = Gateway::start("");
+    gateway.under_load(|| {
+        until("mail", &gateway.postvakt.log, || (gateway.next.load(Ordering::Relaxed) > 600).then_some(()));
+    });
+    gateway.stop();
+    let copy = gateway.directory.path.join("copy");
+    let (code, said) = gateway.backup(&copy);
+    assert_eq!(code, Some(0), "{said}");
+    let month = said.lines().find(|line| line.contains("  log-")).unwrap();
+    let bytes: u64 = month.split_whitespace().nth(1).unwrap().parse().unwrap();
+    let records: u64 = said.lines().last().unwrap().split_whitespace().nth(1).unwrap().parse().unwrap();
+    let each = bytes / records;
+    let manual = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/operating.md")).unwrap();
+    assert!((300..1_000).contains(&each), "{each} bytes for each of {records} records");
+    assert!(manual.contains("a record takes 0.5 to 1 kB"), "{each}");
+}
+
 #[test]
 fn a_backup_that_fails_leaves_nothing_behind() {
     let mut gateway = Gateway::start("");
@@ -253,6 +273,13 @@ fn a_backup_that_fails_leaves_nothing_behind() {
         .map(|access| &access["outcome"])
         .collect();
     assert_eq!(ends, ["failed", "done"]);
+    // No backup is made of what a retention run deletes just then.
+    let lock =
+        fs::File::options().write(true).open(gateway.directory.path.join("store/retention.lock")).unwrap();
+    lock.try_lock().unwrap();
+    let (code, said) = gateway.backup(&gateway.directory.path.join("later"));
+    assert!(code == Some(2) && said.contains("a retention run or a backup is in progress"), "{said}");
+    drop(lock);
     let (code, said) = gateway.backup(Path::new("/proc/none/copy"));
     assert!(code == Some(2) && said.contains("/proc/none/copy"), "{said}");
 }

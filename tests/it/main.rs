@@ -22,6 +22,7 @@ mod dialogs;
 mod directory;
 mod documents;
 mod faults;
+mod follow;
 mod forwarding;
 mod fuzz;
 mod heads;

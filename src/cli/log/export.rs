@@ -126,14 +126,8 @@ impl<'a> Export<'a> {
     fn new(args: &'a Args, directory: &'a Path, config: &'a Config) -> anyhow::Result<Self> {
         let format = Format::ALL.into_iter().find(|known| known.as_str() == args.format);
         let format = format.context("an unknown format")?;
-        let profile = Profile::ALL.into_iter().find(|known| known.as_str() == args.profile);
-        let profile = profile.context("an unknown profile")?;
-        for name in &args.mask {
-            if name != NUMBERS && !profile::columns().any(|column| column.name == name) {
-                let all = profile::columns().map(|column| column.name).collect::<Vec<_>>().join(", ");
-                bail!("--mask {name}: expected {NUMBERS}, or a column: {all}");
-            }
-        }
+        let profile = profile_of(&args.profile)?;
+        check_mask(&args.mask)?;
         // Nobody has the key when the export is made: what it does not tell cannot be asked for later.
         let mut key = [0; 32];
         getrandom::fill(&mut key).context("the system gives no random bytes")?;
@@ -290,6 +284,22 @@ impl<'a> Export<'a> {
             shape: self.shape.clone(),
         }
     }
+}
+
+/// The profile of that name.
+pub(super) fn profile_of(name: &str) -> anyhow::Result<Profile> {
+    Profile::ALL.into_iter().find(|known| known.as_str() == name).context("an unknown profile")
+}
+
+/// Refuses what cannot be masked.
+pub(super) fn check_mask(mask: &[String]) -> anyhow::Result<()> {
+    for name in mask {
+        if name != NUMBERS && !profile::columns().any(|column| column.name == name) {
+            let all = profile::columns().map(|column| column.name).collect::<Vec<_>>().join(", ");
+            bail!("--mask {name}: expected {NUMBERS}, or a column: {all}");
+        }
+    }
+    Ok(())
 }
 
 /// The columns that are asked for.

@@ -20,6 +20,18 @@ impl Done {
                 let days = SignedDuration::from_hours(24 * i64::from(limits::OUTBOX_DAYS));
                 Query { since: self.access.time.checked_sub(days).ok(), ..query }
             }
+            "follow" => {
+                // From its cursor on, for as long as its entry stands for what it reads.
+                let since = serde_json::from_str::<Value>(&self.access.query)
+                    .ok()?
+                    .get("followed_from")?
+                    .as_str()?
+                    .parse()
+                    .ok();
+                let last = self.access.time.saturating_add(limits::FOLLOW_SESSION * 2).ok();
+                let until = [query.until, last].into_iter().flatten().min();
+                Query { since: [query.since, since].into_iter().flatten().max(), until, ..query }
+            }
             "report" => Query { rule: Some(auto_forward::SPEC.id.to_owned()), ..query },
             _ => query,
         })
