@@ -144,7 +144,7 @@ fn a_backup_is_made_while_mail_comes_and_is_whole() {
             assert_eq!((code, &report["result"]), (Some(0), &"whole".into()), "{report:#}");
             let last = said.lines().last().unwrap();
             let here = records(&report, "/1");
-            assert!(here > 40 && here >= before, "{report:#}");
+            assert!(here > 30 && here >= before, "{report:#}");
             before = here;
             assert!(last.contains(" records, "), "{said}");
         }
@@ -172,7 +172,7 @@ fn a_backup_is_made_while_mail_comes_and_is_whole() {
         (&made["outcome"], &made["query"]["directory"]),
         (&"done".into(), &copy.to_str().unwrap().into())
     );
-    assert!(made["rows"].as_u64().unwrap() > 40, "{made}");
+    assert!(made["rows"].as_u64().unwrap() > 30, "{made}");
     // What is there already is left as it is.
     let (code, said) = gateway.backup(&copy);
     assert!(code == Some(2) && said.contains("not empty"), "{said}");
@@ -226,7 +226,7 @@ fn a_log_restored_from_a_backup_begins_a_new_epoch_and_sends_no_receipt_twice() 
             let pending = gateway.postvakt.receipts(&["list", "--state", "pending"]);
             (pending.len() == 1).then(|| gateway.postvakt.receipts(&["list", "--state", "failed"]))
         });
-        assert!(old.len() > 40, "{old:?}");
+        assert!(old.len() > 30, "{old:?}");
         assert!(old[0]["last"].as_str().unwrap().starts_with("restored from a backup"), "{:?}", old[0]);
         assert!(gateway.postvakt.try_receipts(&["retry", old[0]["key"].as_str().unwrap()]));
         assert_eq!(gateway.postvakt.receipts(&["list", "--state", "pending"]).len(), 2);
