@@ -1,4 +1,4 @@
-//! Search at scale: latencies over a log of millions, what its index files cost, warm and cold.
+//! Search at scale: latencies over a log of millions, what its index files cost, warm and cold; then exports and `verify`.
 //!
 //! `cargo bench --bench search -- DIR [RECORDS]`: the log in DIR is made if there is none (10,000,000 records, 12 GB)
 //! and stays there, for other measurements too.
@@ -14,20 +14,20 @@
 )]
 
 mod fill;
+mod reading;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use postvakt::config::Access;
 use postvakt::metrics::METRICS;
-use postvakt::organisation::Organisation;
 use postvakt::record::Outcome;
-use postvakt::store::access::{Reader, Via};
 use postvakt::store::query::{Needle, Party, Query};
-use postvakt::store::session::{Gate, Reason, Request};
 
 const ROUNDS: usize = 5;
+/// A mailbox inside with as many mails as most.
+const PERSON: &str = "skola.3998@exempelby.se";
 
 fn main() {
     let mut arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
@@ -53,6 +53,50 @@ fn main() {
     for (name, query) in queries(records) {
         measure(&directory, &name, &query);
     }
+    commands(&directory, records);
+}
+
+/// What the commands themselves take that write the log to a file, or read all of it: each once.
+fn commands(directory: &Path, records: u64) {
+    let directory = fs::canonicalize(directory).unwrap();
+    let own = tempfile::tempdir_in(directory.parent().unwrap()).unwrap();
+    let config = own.path().join("postvakt.toml");
+    let text = format!(
+        "[organisation]\nname = \"Exempelby kommun\"\ndomains = [\"exempelby.se\"]\n[server]\nnode = \"gw1\"\n\
+         listen = [\"unix:{}\"]\n[store]\ndirectory = {directory:?}\n",
+        own.path().join("socket").display(),
+    );
+    fs::write(&config, text).unwrap();
+    println!("\n{:44}  {:>9}  {:>9}  {:>9}", "command", "rows", "seconds", "CPU s");
+    let export = ["export", "--decision", "benchmark", "--format", "csv", "--force", "--output"];
+    let file = own.path().join("log.csv");
+    let export = [&export[..], &[file.to_str().unwrap()]].concat();
+    for (name, arguments) in [
+        ("export --decision, one person's mail", [&export[..], &["--person", PERSON]].concat()),
+        ("export --decision, the whole log", export.clone()),
+        ("verify", vec!["verify"]),
+    ] {
+        let (begun, cpu_before) = (Instant::now(), children_cpu());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
+        command.arg("log").args(arguments).arg("--config").arg(&config).stdout(Stdio::null());
+        let status = command.status().unwrap();
+        // No server has signed for these accesses, so the log is incomplete.
+        let ended = if name == "verify" { Some(2) } else { Some(0) };
+        assert_eq!(status.code(), ended, "{name}");
+        let (time, cpu) = (begun.elapsed(), children_cpu().saturating_sub(cpu_before));
+        let manifest = fs::read(own.path().join("log.csv.manifest.json")).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        let rows = if name == "verify" { records } else { manifest["rows"].as_u64().unwrap() };
+        println!("{name:44}  {rows:9}  {:9.1}  {:9.1}", time.as_secs_f64(), cpu.as_secs_f64());
+    }
+}
+
+/// CPU time of the children that have ended, as proc(5) has it: hundredths of a second.
+fn children_cpu() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let of_children = fields.split_whitespace().skip(13).take(2);
+    Duration::from_millis(of_children.map(|ticks| 10 * ticks.parse::<u64>().unwrap()).sum())
 }
 
 /// Makes the log, and waits until its index files are complete.
@@ -82,7 +126,7 @@ fn queries(records: u64) -> Vec<(String, Query)> {
     let since = Some("2026-06-10T08:00:00Z".parse().unwrap());
     let hour = Some("2026-06-10T08:10:00Z".parse().unwrap());
     let week = Some("2026-06-17T08:00:00Z".parse().unwrap());
-    let inside = "skola.3998@exempelby.se";
+    let inside = PERSON;
     let queries = [
         ("sender, seldom", Query { sender: party("avsandare290001@d00001.example"), ..all() }),
         ("sender, nobody", Query { sender: party("ingen@nowhere.example"), ..all() }),
@@ -143,18 +187,8 @@ fn measure(directory: &Path, name: &str, query: &Query) {
 
 /// The time is that of the search itself, without the two entries in the access log.
 fn run(directory: &Path, query: &Query) -> (Duration, usize) {
-    let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate = Gate {
-        directory,
-        reader,
-        organisation: &organisation,
-        zone: &jiff::tz::TimeZone::UTC,
-        config: "",
-        access: Access::default(),
-    };
-    let reason = Reason::decision("benchmark");
     let (mut time, mut rows) = (Duration::ZERO, 0);
-    let read = gate.read(&Request::new("search", query.clone(), reason), |session| {
+    reading::within(directory, query.clone(), |session| {
         let begun = Instant::now();
         let searched = session.search(|_| {
             rows += 1;
@@ -164,7 +198,6 @@ fn run(directory: &Path, query: &Query) -> (Duration, usize) {
         assert!(session.left_out().is_empty(), "{:?}", session.left_out());
         searched
     });
-    read.unwrap();
     (time, rows)
 }
 

@@ -10,6 +10,8 @@
     reason = "a benchmark that cannot run ends; its figures are rounded"
 )]
 
+mod reading;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,16 +19,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use postvakt::config::Access;
 use postvakt::gather::seen::SeenCache;
 use postvakt::limits;
 use postvakt::mail::Direction;
 use postvakt::metrics::METRICS;
-use postvakt::organisation::Organisation;
 use postvakt::record::{Outcome, Record, SeenRow};
-use postvakt::store::access::{Reader, Via};
 use postvakt::store::query::{Needle, Query};
-use postvakt::store::session::{Gate, Reason, Request};
 use postvakt::store::verify::{Verdict, verify};
 use postvakt::store::{Entry, Store};
 
@@ -129,18 +127,7 @@ async fn measure_reading(directory: &Path, records: u64) {
     drop(memory);
     let begun = Instant::now();
     let query = Query { subject: Some(Needle::new("finns inte")), ..Query::default() };
-    let (reader, organisation) = (Reader::of_this_process(Via::CommandLine), Organisation::default());
-    let gate = Gate {
-        directory,
-        reader,
-        organisation: &organisation,
-        zone: &jiff::tz::TimeZone::UTC,
-        config: "",
-        access: Access::default(),
-    };
-    let reason = Reason::decision("benchmark");
-    let request = Request::new("search", query, reason);
-    gate.read(&request, |session| session.search(|_| anyhow::Ok(()))).unwrap();
+    reading::within(directory, query, |session| session.search(|_| anyhow::Ok(())));
     println!("searching: {:.0} records/s", records as f64 / begun.elapsed().as_secs_f64());
     store.close().await;
     let begun = Instant::now();

@@ -1,9 +1,8 @@
 #!/usr/bin/env python3
 """Proves a log and its access log anew: python3 docs/log-proof.py DIRECTORY [FILE-OF-HEADS]…
 
-Computes each leaf from the stored values, the trees from the leaves, and compares their roots with every tree head. What
-retention deleted has its leaf left; the run must be in the access log, with the digest of the deleted numbers. The
-signatures of the heads are checked by `postvakt log verify`, or by any program for C2SP signed notes.
+Computes each leaf from the stored values, the trees from the leaves, and compares their roots with every tree head. What was
+deleted left its leaf, and a run tells of it. `postvakt log verify` also checks signatures, and the age of what was deleted.
 """
 import base64, hashlib, json, pathlib, re, sqlite3, sys
 
@@ -33,33 +32,41 @@ class Tree:
         for part in reversed(self.parts[:-1]):
             root = sha(b"\x01", part, root)
         self.roots[self.size] = root
-
 def say(what):
     wrong.append(what)
     print("WRONG:", what)
-
+def deleted(db, path, number):  # numbers and leaves; a run must tell of them
+    if not db.execute("select 1 from sqlite_schema where name = 'pruned'").fetchone():
+        return {}  # an access log of an earlier version
+    for run in [run for run, in db.execute("select distinct run from pruned")]:
+        numbers = [n for n, in db.execute(f"select {number} from pruned where run = ? order by 1", (run,))]
+        if hashlib.sha256(b"".join(n.to_bytes(8, "big") for n in numbers)).hexdigest() != runs.get((run, path.name)):
+            say(f"{path.name}: the access log does not tell of {len(numbers)} deleted entries from {numbers[0]} on")
+    return dict(db.execute(f"select {number}, leaf from pruned"))
 def records(db, path):
-    rows = {seq: hash for seq, hash in db.execute("select seq, leaf from pruned")}
+    rows = deleted(db, path, "seq")
     for row in db.execute("select * from record"):
-        found = [list(one) for one in db.execute(f"select {FINDING} from finding where seq = ? order by number", (row["seq"],))]
+        found = db.execute(f"select {FINDING} from finding where seq = ? order by number", (row["seq"],))
         form = row["form"] if "form" in row.keys() else 1
-        found = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+        found = json.dumps([list(one) for one in found], ensure_ascii=False, separators=(",", ":"))
         values = [*(row[name] for name in FIRST), found, *(row[name] for since, name in LATER if since <= form)]
         rows[row["seq"]] = leaf(form, row["seq"], row["salt"], values)
         if rows[row["seq"]] != row["leaf"]:
             say(f"{path.name}: record {row['seq']} is not what was stored")
     return sorted(rows.items())
-
-store, wrong, trees, runs = pathlib.Path(sys.argv[1]), [], {}, {}
+store, wrong, trees, runs, covered, heads, lost = pathlib.Path(sys.argv[1]), [], {}, {}, {}, [], 0
 access = open_file(store / "access.db")
-epochs = list(access.execute("select number, after from epoch order by number"))
-for at, (number, after) in enumerate(epochs):
+for n, body in access.execute("select n, body from entry where kind in ('retention', 'access-retention')"):
+    run = json.loads(body)
+    files = [(f"log-{one['month']}.db", one["digest"]) for one in run.get("files", [])]
+    runs.update({(n, name): digest for name, digest in files or [("access.db", run.get("digest"))]})
+gone = deleted(access, store / "access.db", "n")
+for number, after, end in access.execute("select number, after, lead(after, 1, 1 << 62) over (order by number) from epoch"):
     tree = trees.setdefault(f"access/{number}", Tree())
-    end = epochs[at + 1][1] if at + 1 < len(epochs) else 1 << 62
-    for row in access.execute("select * from entry where n > ? and n <= ? order by n", (after, end)):
-        tree.push(leaf(1, row["n"], row["salt"], [row["time"], row["kind"], row["body"]]))
-        if row["kind"] == "retention":
-            runs[row["n"]] = json.loads(row["body"])
+    entries = {n: hash for n, hash in gone.items() if after < n <= end}
+    for row in access.execute("select * from entry where n > ? and n <= ?", (after, end)):
+        entries[row["n"]] = leaf(1, row["n"], row["salt"], [row["time"], row["kind"], row["body"]])
+    list(map(tree.push, [hash for _, hash in sorted(entries.items())]))
 for path in sorted(store.glob("log-*.db")):
     db = open_file(path)
     tree = trees.setdefault(db.execute("select value from meta where key = 'epoch'").fetchone()[0], Tree())
@@ -67,12 +74,6 @@ for path in sorted(store.glob("log-*.db")):
         if seq != tree.size + 1:
             say(f"{path.name}: the records from {tree.size + 1} to {seq - 1} are missing")
         tree.push(hash)
-    for run in [run for run, in db.execute("select distinct run from pruned")]:
-        numbers = [seq for seq, in db.execute("select seq from pruned where run = ? order by seq", (run,))]
-        digest = hashlib.sha256(b"".join(seq.to_bytes(8, "big") for seq in numbers)).hexdigest()
-        if digest not in [month["digest"] for month in runs.get(run, {}).get("files", [])]:
-            say(f"{path.name}: the access log does not tell of {len(numbers)} deleted records from {numbers[0]} on")
-covered, heads, lost = {}, [], 0
 for path in [store / "heads", *map(pathlib.Path, sys.argv[2:])]:
     for name, size, root in re.findall(r"^postvakt/[^/\n]+/(\S+)\n(\d+)\n(\S{44})$", path.read_text(), re.M):
         heads.append(("access/1" if name == "access" else name, int(size), base64.b64decode(root)))
@@ -84,7 +85,6 @@ for name, size, root in heads:
         lost = 2  # a restore: the log went on in a later epoch
     else:
         say(f"{name}: {'its records are not those' if known else 'there are fewer records than those'} of the head of {size}")
-for name, tree in sorted(trees.items()):
-    print(f"{name}: {tree.size} leaves, {covered.get(name, 0)} covered by a head")
-print("The log went on in a new epoch: records of the one before are lost." if lost else "")
+lines = [f"{name}: {tree.size} leaves, {covered.get(name, 0)} covered by a head" for name, tree in sorted(trees.items())]
+print(*lines, "The log went on in a new epoch: records of the one before are lost." if lost else "", sep="\n")
 sys.exit(1 if wrong else lost)

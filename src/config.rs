@@ -114,6 +114,8 @@ pub struct Store {
     pub nested: bool,
     /// For how long records are kept, by whose decision.
     pub retention: Vec<Retention>,
+    /// For how long the entries of the access log are kept; for ever where nothing is decided.
+    pub access_retention: Option<Retention>,
     /// Whose mail leaves no subject and no names of attachments.
     pub minimise: Option<Minimise>,
     /// What is kept of the header beside From and Subject.
@@ -149,12 +151,12 @@ impl Default for Access {
     }
 }
 
-/// `[[store.retention]]`: the period of one authority.
+/// `[[store.retention]]`: the period of one authority. `[store.access_retention]`: that of the access log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Retention {
     /// The authority.
     pub authority: String,
-    /// Its mailboxes.
+    /// Its mailboxes; none in the period of the access log.
     pub mailboxes: Vec<Covered>,
     /// How long its records are kept.
     pub keep: Duration,

@@ -366,11 +366,14 @@ fn store(
         )),
     });
     let retention = records::periods(section);
+    let access_retention =
+        section.table("access_retention", |s| records::access_period(s, &retention)).flatten();
     let minimise = section.table("minimise", records::minimise).flatten();
     let access = section.table_or_defaults("access", records::access).flatten();
     let header_fields = records::header_fields(section);
     let (directory, heads, nested) = (directory?, heads?, nested?);
-    Some(Store { directory, heads, nested, retention, minimise, header_fields, access: access? })
+    let access = access?;
+    Some(Store { directory, heads, nested, retention, access_retention, minimise, header_fields, access })
 }
 
 fn disclosure(section: &mut Settings<'_>) -> Disclosure {

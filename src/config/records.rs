@@ -68,6 +68,26 @@ fn period(section: &mut Settings<'_>) -> Option<Retention> {
     Some(Retention { authority: authority?, mailboxes: mailboxes?, keep: keep?, decision: decision? })
 }
 
+/// `[store.access_retention]`. An extract tells who read a record for as long as that is kept, so entries are kept no
+/// shorter than any record.
+pub(super) fn access_period(section: &mut Settings<'_>, records: &[Retention]) -> Option<Retention> {
+    let text = |value: &Value| parse::text(value).map(str::to_owned);
+    let authority = section.required("authority", "write authority = \"Kommunstyrelsen\"", text);
+    let longest = records.iter().max_by_key(|period| period.keep);
+    let keep = section.required("keep", "write keep = \"3 y\"", |value| {
+        let keep = parse::duration_up_to(limits::RETENTION_LONGEST)(value)?;
+        match longest.filter(|longest| keep < longest.keep) {
+            None => Ok(keep),
+            Some(longest) => Err(Fault::new(
+                format!("is shorter than the records of {} are kept", parse::shown(&longest.authority)),
+                format!("write at least \"{} d\"", longest.keep.as_secs().div_ceil(86_400)),
+            )),
+        }
+    });
+    let decision = section.required("decision", "write decision = \"KS 2026/46\"", text);
+    Some(Retention { authority: authority?, mailboxes: Vec::new(), keep: keep?, decision: decision? })
+}
+
 /// `[store.access]`.
 pub(super) fn access(section: &mut Settings<'_>) -> Option<Access> {
     let purposes = section.list("purposes").unwrap_or_default();

@@ -169,8 +169,8 @@ config.
 
 - **Sizes** are a number and a unit in quotes: `\"10 MB\"`. Units: B, kB, MB, GB (powers of 1000), KiB, MiB, GiB (powers
   of 1024).
-- **Time spans** are a number and a unit in quotes: `\"30 s\"`. Units: s, min, h, d, y. A year is 365.25 days, rounded up
-  to whole days, so that nothing that is kept for years is deleted a day too early.
+- **Time spans** are a number and a unit in quotes: `\"30 s\"`. Units: s, min, h, d, mo, y. A month is a
+  twelfth of a year, a year is 365.25 days, both rounded up to whole days, so that nothing is deleted a day too early.
 - **Rates** are a count per hour or day: `[\"5/h\", \"20/d\"]`.
 - **Dates** are written without quotes: `2027-06-30`.
 - **Patterns** are [regular expressions](https://docs.rs/regex/latest/regex/#syntax). They may match anywhere in the value.

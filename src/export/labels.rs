@@ -59,6 +59,7 @@ pub fn access(verb: &str) -> &str {
         "sample" => "Stickprov",
         "subject-extract" => "Registerutdrag",
         "retention" => "Gallring",
+        "access-retention" => "Gallring av åtkomstloggen",
         "verify" => "Kontroll",
         "show" => "Visning av ett mejl",
         "receipts list" => "Lista över kvitton",

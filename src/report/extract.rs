@@ -43,6 +43,11 @@ pub fn looks(session: &Session, person: &[Party], zone: &TimeZone) -> Result<Vec
     Ok(looks)
 }
 
+/// Up to when accesses are not told of any more, because their entries were deleted, and by which decision.
+pub fn deleted(session: &Session, zone: &TimeZone) -> Result<Option<(String, String)>, AccessError> {
+    Ok(session.accesses_deleted()?.map(|run| (local(run.until, zone), run.decision)))
+}
+
 /// Whether an access named the person or showed a record of theirs, as far as can be told.
 pub fn showed(session: &Session, done: &Done, person: &[Party]) -> bool {
     let shown = done.result.as_ref().is_none_or(|(rows, _)| *rows > 0);
@@ -85,10 +90,11 @@ pub fn write_page(
     session: &mut Session,
     out: &mut impl Write,
     looks: &[Look],
+    deleted: Option<&(String, String)>,
     mut others: Others<'_>,
     config: &Config,
 ) -> io::Result<u64> {
-    let heading = heading(session, others.person, config);
+    let heading = heading(session, deleted, others.person, config);
     let mut page = html::Writer::start(out, &heading)?;
     let mut rows = 0;
     session.search(|mut found| {
@@ -101,14 +107,25 @@ pub fn write_page(
     Ok(rows)
 }
 
-fn heading<'a>(session: &Session, person: &[Party], config: &'a Config) -> Heading<'a> {
+fn heading<'a>(
+    session: &Session,
+    deleted: Option<&(String, String)>,
+    person: &[Party],
+    config: &'a Config,
+) -> Heading<'a> {
     let names: Vec<String> = person.iter().map(ToString::to_string).collect();
-    let about = vec![
+    let mut about = vec![
         ("Registerutdrag för", names.join(", ")),
         ("Beslut", session.access().decision.clone()),
         ("Uttaget", made(session.access().time, &config.time_zone)),
         ("Maskning", "andra personer än den utdraget gäller".to_owned()),
     ];
+    if let Some((until, decision)) = deleted {
+        about.push((
+            "Åtkomster",
+            format!("uppgifter om åtkomster till och med {until} kan vara gallrade enligt {decision}"),
+        ));
+    }
     Heading {
         organisation: &config.organisation.name,
         about,

@@ -9,7 +9,7 @@ use super::document::{Document, Table};
 use super::period::Period;
 use crate::config::Config;
 use crate::export::labels::{access as verb, made};
-use crate::store::access::{Access, ClockStep, Done, Retention};
+use crate::store::access::{Access, AccessRetention, ClockStep, Done, Retention};
 use crate::store::register::{Close, Hold, Register};
 
 /// What a follow-up is made of.
@@ -74,7 +74,8 @@ pub fn follow_up(sources: &Sources<'_>) -> Document {
 
 /// An entry that somebody made by reading; what was decided and changed are entries of their own.
 fn is_access(deed: &Done) -> bool {
-    let others = ["decision", "approve", "close", "hold", "release", "config", "clock", "epoch"];
+    let others =
+        ["decision", "approve", "close", "hold", "release", "config", "clock", "epoch", "access-retention"];
     !others.contains(&deed.access.verb.as_str()) && run(deed).is_none()
 }
 
@@ -188,16 +189,20 @@ fn holds(sources: &Sources<'_>) -> Table {
 
 fn runs(sources: &Sources<'_>) -> Table {
     let rows = sources.deeds.iter().filter_map(|deed| {
-        let run = run(deed)?;
-        let records: u64 = run.files.iter().map(|file| file.records).sum();
+        let (what, decision, count) = if let Some(run) = run(deed) {
+            ("e-postloggen", run.decision, run.files.iter().map(|file| file.records).sum::<u64>())
+        } else {
+            let own: AccessRetention = serde_json::from_str(&deed.access.query).ok()?;
+            ("åtkomstloggen", own.decision, own.entries)
+        };
         let by = deed.access.reader.subject.clone();
-        Some(vec![deed.n.to_string(), time(sources, deed), run.decision, records.to_string(), by])
+        Some(vec![deed.n.to_string(), time(sources, deed), what.to_owned(), decision, count.to_string(), by])
     });
     Table {
         title: "Gallringar",
         english: "Retention runs",
         lead: "",
-        head: vec!["Post", "Tid", "Beslut", "Poster", "Av"],
+        head: vec!["Post", "Tid", "Ur", "Beslut", "Antal", "Av"],
         rows: rows.collect(),
     }
 }

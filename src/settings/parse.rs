@@ -118,7 +118,7 @@ const DAY: u64 = 86_400;
 
 /// A time span of at least so many seconds.
 fn span(value: &Value, least: u64) -> Result<Duration, Fault> {
-    let right = "write a number and a unit (s, min, h, d, y), such as \"30 s\"";
+    let right = "write a number and a unit (s, min, h, d, mo, y), such as \"30 s\"";
     if !matches!(value.kind, Kind::Text(_)) {
         return Err(Fault::new(format!("is {}, not a time span with a unit", value.kind.word()), right));
     }
@@ -131,7 +131,8 @@ fn span(value: &Value, least: u64) -> Result<Duration, Fault> {
         "min" => number.checked_mul(60),
         "h" => number.checked_mul(3_600),
         "d" => number.checked_mul(DAY),
-        // Rounded up to whole days, so that nothing that is to be kept for years is deleted a day too early.
+        // Rounded up to whole days, so that nothing that is to be kept for months or years is deleted a day too early.
+        "mo" => number.checked_mul(1_461).and_then(|parts| parts.div_ceil(48).checked_mul(DAY)),
         "y" => number.checked_mul(1_461).and_then(|quarters| quarters.div_ceil(4).checked_mul(DAY)),
         _ => return Err(wrong()),
     };

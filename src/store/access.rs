@@ -9,6 +9,7 @@ mod bodies;
 pub(super) mod epoch;
 mod former;
 mod order;
+mod pruned;
 mod reader;
 
 use std::fs::{self, OpenOptions};
@@ -21,8 +22,11 @@ use rusqlite::{Connection, OpenFlags, Row, Transaction, TransactionBehavior};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use self::bodies::{ActiveConfig, ClockStep, ConfigChange, NewEpoch, Period, Retention, Taken};
+pub use self::bodies::{
+    AccessRetention, ActiveConfig, ClockStep, ConfigChange, NewEpoch, Period, Retention, Taken,
+};
 pub use self::order::newest;
+pub(super) use self::pruned::leaves_of;
 pub use self::reader::{Reader, Unix, Via};
 use super::{schema, tree};
 use crate::limits;
@@ -31,8 +35,10 @@ use crate::text::words;
 
 /// `PVAC`.
 const APPLICATION_ID: i32 = 0x5056_4143;
-const VERSION: i32 = 5;
-/// The version before, whose accesses had a purpose and a decision, and whose decisions nobody approved.
+const VERSION: i32 = 6;
+/// The version before, none of whose entries was ever deleted.
+const ALL_ENTRIES: i32 = 5;
+/// The version before that, whose accesses had a purpose and a decision, and whose decisions nobody approved.
 const TWO_REASONS: i32 = 4;
 /// The version before that, which had one epoch.
 const ONE_EPOCH: i32 = 3;
@@ -47,7 +53,6 @@ const TABLES: &str = "
     ) STRICT;
     CREATE TABLE tree (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, frontier BLOB NOT NULL) STRICT;
     CREATE TRIGGER entry_stays BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
-    CREATE TRIGGER entry_keeps BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the access log only grows'); END;
 ";
 
 /// Why an access cannot be logged, and is therefore not given.
@@ -89,6 +94,8 @@ words! {
         Release = "release",
         /// Retention took records away.
         Retention = "retention",
+        /// Retention took entries of the access log away.
+        AccessRetention = "access-retention",
         /// A config came into force, or was refused.
         Config = "config",
         /// The system's clock was set.
@@ -227,12 +234,23 @@ impl AccessLog {
 
     /// Writes an entry. Its number.
     pub fn add(&mut self, kind: Kind, time: Timestamp, body: &impl Serialize) -> Result<u64, AccessError> {
+        self.add_and(kind, time, body, |_, _| Ok(()))
+    }
+
+    /// Writes an entry, and does more in the same transaction, with its number.
+    fn add_and(
+        &mut self,
+        kind: Kind,
+        time: Timestamp,
+        body: &impl Serialize,
+        more: impl FnOnce(&Transaction<'_>, u64) -> rusqlite::Result<()>,
+    ) -> Result<u64, AccessError> {
         let mut salt = Salt::default();
         getrandom::fill(&mut salt).map_err(AccessError::Random)?;
         // Strings, numbers and lists of them always have a JSON form.
         let body = serde_json::to_string(body).unwrap_or_default();
         let directory = self.path.parent().unwrap_or(Path::new("")).to_path_buf();
-        let mut add = || {
+        let add = || {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             if order::is_held_to(kind)
                 && let Some(newest) = order::behind(&transaction, &directory, time)?
@@ -242,6 +260,7 @@ impl AccessLog {
             let mut tree = tree::read(&transaction, tree::NOW)?;
             let n = append(&transaction, &mut tree, time.as_millisecond(), kind, &body, &salt)?;
             tree::write(&transaction, tree::NOW, &tree)?;
+            more(&transaction, n)?;
             transaction.commit()?;
             Ok(Ok(n))
         };
@@ -413,14 +432,16 @@ fn prepare(path: &Path) -> rusqlite::Result<Option<Connection>> {
         transaction.execute_batch(TABLES)?;
         tree::write(&transaction, tree::NOW, &Tree::default())?;
         epoch::make(&transaction)?;
+        pruned::make(&transaction)?;
     } else if number(&transaction, "application_id")? == APPLICATION_ID {
         match number(&transaction, "user_version")? {
             FORMER => former::take_over(&transaction)?,
             // An older program would not understand what is written from now on, and must not go on with it.
-            version @ (UNIX_ALONE | ONE_EPOCH | TWO_REASONS) => {
-                if version != TWO_REASONS {
+            version @ (UNIX_ALONE | ONE_EPOCH | TWO_REASONS | ALL_ENTRIES) => {
+                if version < TWO_REASONS {
                     epoch::make(&transaction)?;
                 }
+                pruned::make(&transaction)?;
                 transaction.pragma_update(None, "user_version", VERSION)?;
             }
             _ => {}

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessError, AccessLog, Kind, Reader};
+use super::access::{AccessError, AccessLog, AccessRetention, Kind, Reader};
 use super::query::{Party, Query, with_aliases};
 use crate::organisation::Organisation;
 
@@ -97,6 +97,8 @@ pub struct Register {
     pub decisions: Vec<Registered>,
     /// The holds that are not released.
     pub holds: Vec<Hold>,
+    /// There were decisions whose entries retention deleted.
+    pub had_decisions: bool,
 }
 
 impl Registered {
@@ -109,7 +111,8 @@ impl Registered {
 }
 
 impl Register {
-    const KINDS: [Kind; 5] = [Kind::Decision, Kind::Approve, Kind::Close, Kind::Hold, Kind::Release];
+    const KINDS: [Kind; 6] =
+        [Kind::Decision, Kind::Approve, Kind::Close, Kind::Hold, Kind::Release, Kind::AccessRetention];
 
     /// Reads it.
     pub fn read(log: &AccessLog) -> Result<Self, AccessError> {
@@ -135,6 +138,8 @@ impl Register {
                 register.holds.push(hold);
             } else if let Some(release) = entry.read::<Close>(Kind::Release) {
                 register.holds.retain(|hold| hold.reference != release.reference);
+            } else if let Some(run) = entry.read::<AccessRetention>(Kind::AccessRetention) {
+                register.had_decisions |= run.kinds.contains_key(Kind::Decision.as_str());
             }
         }
         Ok(register)
@@ -142,7 +147,7 @@ impl Register {
 
     /// Whether decisions are registered here at all: from the first one on, no other counts.
     pub fn is_used(&self) -> bool {
-        !self.decisions.is_empty()
+        self.had_decisions || !self.decisions.is_empty()
     }
 
     /// The query as the decision allows it on that day: its own persons and its own period alone. `persons` are those whom

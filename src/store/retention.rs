@@ -4,13 +4,14 @@
 //! in the access log before it goes. The daemon's own file is left alone while it runs: what has to go there waits until
 //! the month is over. A clock that jumped ahead takes nothing.
 
+pub mod accesses;
+
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, TransactionBehavior};
-use sha2::{Digest as _, Sha256};
 
 use super::access::Taken;
 use super::month::Month;
@@ -146,9 +147,6 @@ pub fn plan(directory: &Path, rules: &Rules<'_>, clock: Timestamp, locks: &Locks
 
 /// What the access log says of what goes.
 pub fn taken(plan: &Plan) -> Vec<Taken> {
-    let digest = |due: &[u64]| {
-        due.iter().fold(Sha256::new(), |hash, seq| hash.chain_update(seq.to_be_bytes())).finalize()
-    };
     let going = plan.months.iter().filter(|planned| !planned.due.is_empty() && !planned.waits);
     going
         .map(|planned| Taken {
@@ -156,7 +154,7 @@ pub fn taken(plan: &Plan) -> Vec<Taken> {
             first: planned.due.first().copied().unwrap_or_default(),
             last: planned.due.last().copied().unwrap_or_default(),
             records: planned.due.len() as u64,
-            digest: hex(&digest(&planned.due)),
+            digest: hex(&accesses::digest(&planned.due)),
         })
         .collect()
 }
@@ -237,6 +235,8 @@ fn take(
             }
         }
     }
+    // A kill before the file is made anew leaves this.
+    transaction.execute("INSERT OR REPLACE INTO meta VALUES (?1, '1')", [UNCLEAN])?;
     // Mails of our own go with the record that they are about, and the memory of seen messages with its time.
     transaction.execute_batch(
         "DELETE FROM dispatch WHERE key IN (SELECT key FROM outbox WHERE seq IN (SELECT seq FROM pruned));
@@ -249,12 +249,19 @@ fn take(
     transaction.commit()
 }
 
-/// Makes the file anew without free pages, and the write-ahead log empty. `false` where a reader is in the way.
+/// The row of `meta` that says that records were deleted and the file was not made anew since.
+const UNCLEAN: &str = "unclean";
+
+/// Makes the file anew, and the write-ahead log empty. Where a page was split, its old half stays in it, and no deletion
+/// overwrites that. `false` where a reader is in the way.
 fn clean(connection: &Connection) -> rusqlite::Result<bool> {
     let pruned: i64 = connection.query_row("SELECT count(*) FROM run", [], |row| row.get(0))?;
     let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
-    if pruned > 0 && free > 0 {
+    let unclean: i64 =
+        connection.query_row("SELECT count(*) FROM meta WHERE key = ?1", [UNCLEAN], |row| row.get(0))?;
+    if pruned > 0 && (free > 0 || unclean > 0) {
         connection.execute_batch("VACUUM")?;
+        connection.execute("DELETE FROM meta WHERE key = ?1", [UNCLEAN])?;
     }
     let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     Ok(busy == 0)

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::access::{Access, AccessError, AccessLog, Done, Ended, Kind, Made};
+use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
 use super::month::Month;
@@ -337,6 +337,12 @@ impl Session {
     /// what is shown.
     pub fn deeds(&self) -> Result<Vec<Done>, AccessError> {
         self.accesses.list_all(self.query.since, self.query.until)
+    }
+
+    /// The newest run that deleted entries of the access log, if there was one.
+    pub fn accesses_deleted(&self) -> Result<Option<AccessRetention>, AccessError> {
+        let runs = self.accesses.entries(&[Kind::AccessRetention])?;
+        Ok(runs.last().and_then(|run| run.read(Kind::AccessRetention)))
     }
 
     /// Decisions and holds.

@@ -23,6 +23,7 @@ use self::order::Order;
 use self::runs::Runs;
 use self::sources::Sources;
 use super::index::compare::Compared;
+use super::month::Month;
 use super::schema::About;
 use super::{heads, index, schema, tree};
 use crate::limits;
@@ -163,7 +164,7 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         }
     }
     if let Some(path) = sources.access() {
-        report.trees.extend(accesses::verify(path, &signed, steps));
+        report.trees.extend(accesses::verify(path, &signed, runs.as_ref()));
     }
     if report.trees.is_empty() && report.faults.is_empty() {
         report.faults.push(Fault::missing(&sources.name(), "there is no log here"));
@@ -369,6 +370,7 @@ impl<'a> Walk<'a> {
                 return;
             }
         };
+        let month = Month::of_file(path).map(|month| month.to_string()).unwrap_or_default();
         for run in found {
             *self.found.pruned.entry(run.decision.clone()).or_default() += run.records;
             let first = Some(name(about, run.first));
@@ -380,7 +382,7 @@ impl<'a> Walk<'a> {
                         run.records, run.decision
                     ),
                 ),
-                Some(runs) => match runs.judge(&run, self.heads) {
+                Some(runs) => match runs.judge(&run, &month, self.heads) {
                     Ok(()) => continue,
                     Err((Verdict::Tampered, what)) => Fault::tampered(path, first, &what),
                     Err((_, what)) => Fault::missing(path, &what),

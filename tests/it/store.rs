@@ -1,5 +1,6 @@
 //! The store: durable, numbered, whole after a kill, and honest when it cannot be.
 
+mod access_retention;
 mod binding;
 mod browser;
 mod cli;

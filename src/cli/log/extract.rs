@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
 use crate::export::file::NewFile;
-use crate::report::extract::{Others, looks, write_page};
+use crate::report::extract::{Others, deleted, looks, write_page};
 use crate::store::query::{Party, Query};
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
@@ -50,11 +50,12 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     let request = Request::new("subject-extract", query, args.reason.stated()).with(more);
     let code = context.read(&request, |session, context| {
         let looks = looks(session, &person, &context.config.time_zone)?;
+        let deleted = deleted(session, &context.config.time_zone)?;
         let others = Others::of(&person);
         match &args.html {
             Some(path) => {
                 let mut file = NewFile::create(path, args.force)?;
-                let rows = write_page(session, &mut file, &looks, others, context.config)?;
+                let rows = write_page(session, &mut file, &looks, deleted.as_ref(), others, context.config)?;
                 file.seal()?;
                 file.publish()?;
                 writeln!(std::io::stderr(), "{}: {rows} records, {} accesses", path.display(), looks.len())?;
@@ -62,11 +63,19 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
             None => list(session, others, context)?,
         }
         if context.json {
-            writeln!(context.out, "{}", json!({ "accesses": looks }))?;
+            writeln!(
+                context.out,
+                "{}",
+                json!({ "accesses": looks, "accesses_deleted_until": deleted.as_ref().map(|(until, _)| until) })
+            )?;
         } else if args.html.is_none() {
             for look in &looks {
                 let purpose = crate::export::visible(&look.purpose);
                 writeln!(context.out, "{}  {:15}  {}  {purpose}", look.time, look.verb, look.decision)?;
+            }
+            if let Some((until, decision)) = &deleted {
+                let decision = crate::export::visible(decision);
+                writeln!(context.out, "accesses until {until} may have been deleted by {decision}")?;
             }
         }
         Ok(())

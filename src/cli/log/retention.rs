@@ -1,4 +1,5 @@
-//! `postvakt log retention`: lists the records that are due for deletion, and deletes them.
+//! `postvakt log retention`: lists the records and the entries of the access log that are due for deletion, and deletes
+//! them.
 
 use std::io::Write;
 
@@ -9,11 +10,12 @@ use serde_json::{Value, json};
 
 use super::{Context, YES, protocol, told};
 use crate::cli::write_table;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::export::{local, visible};
 use crate::store::access::{AccessLog, Kind, Period, Retention};
 use crate::store::query::Query;
 use crate::store::register::Register;
+use crate::store::retention::accesses::{self, Due};
 use crate::store::retention::{Locks, Plan, Rules, counts, plan, run, taken};
 use crate::store::session::{Reason, Request};
 
@@ -22,9 +24,9 @@ use crate::store::session::{Reason, Request};
 pub(super) enum Command {
     /// Protocol of a retention run, as a page to be signed and filed.
     Protocol(protocol::Args),
-    /// Show which records are due for deletion. Changes nothing.
+    /// Show which records and entries of the access log are due for deletion. Changes nothing.
     Plan,
-    /// Delete the records that are due by a decision of the config (irreversible).
+    /// Delete what is due by a decision of the config (irreversible).
     Run {
         /// Reference of the decision, as in the config.
         #[arg(long, value_name = "REF")]
@@ -59,58 +61,104 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     };
     let locks = Locks::take(directory)?;
     let planned = plan(directory, &rules, now, &locks)?;
-    print(&planned, &rules, config, json, context.out)?;
+    // The access log's period, where it is asked for.
+    let period = config.store.access_retention.as_ref();
+    let period = period.filter(|period| decision.is_none_or(|decision| decision == period.decision));
+    let due =
+        period.map(|period| accesses::due(&log, period, planned.now, &config.organisation)).transpose()?;
+    let own = period.zip(due.as_ref());
+    print(&planned, own, &rules, config, json, context.out)?;
     let Command::Run { decision, dry_run, today } = command else { return Ok(YES) };
     if *dry_run {
         return Ok(YES);
     }
     let right_day = *today == Some(now.to_zoned(config.time_zone.clone()).date());
-    let refused = if config.store.retention.iter().all(|period| period.decision != decision.trim()) {
-        Some(format!("no [[store.retention]] in the config has the decision {decision:?}"))
-    } else {
-        planned.jump.filter(|_| !right_day).map(|(from, to)| {
+    let jump = planned.jump.filter(|_| !right_day);
+    let work = Work { planned: &planned, own, decision: decision.trim(), jump };
+    work.run(&mut log, &locks, context)
+}
+
+/// What a run deletes.
+struct Work<'a> {
+    planned: &'a Plan,
+    /// Of the access log, where the decision is about it.
+    own: Option<(&'a config::Retention, &'a Due)>,
+    decision: &'a str,
+    /// What looks like a jump of the clock, unless somebody said what day it is.
+    jump: Option<(Timestamp, Timestamp)>,
+}
+
+impl Work<'_> {
+    /// Deletes it, and tells of it.
+    fn run(&self, log: &mut AccessLog, locks: &Locks, context: &mut Context<'_>) -> anyhow::Result<u8> {
+        let Self { planned, own, decision, jump } = *self;
+        let Context { directory, config, json, .. } = *context;
+        let is_of_records = config.store.retention.iter().any(|period| period.decision == decision);
+        let refused = if !is_of_records && own.is_none() {
+            Some(format!(
+                "no [[store.retention]] and no [store.access_retention] in the config has the decision {decision:?}"
+            ))
+        } else {
+            jump.map(|(from, to)| {
             format!(
                 "between {from} and {to} no mail came, as if the clock had jumped; if it is right, say so with \
                  --today and the date"
             )
         })
-    };
-    let reason = Reason { purpose: "retention".to_owned(), ..Reason::decision(decision.trim()) };
-    let files = taken(&planned);
-    let asked = json!({ "records": files.iter().map(|file| file.records).sum::<u64>() });
-    let request = Request::new("retention", Query::default(), reason).with(asked);
-    let gate = context.gate();
-    let entry = Retention {
-        reader: gate.reader.clone(),
-        decision: decision.trim().to_owned(),
-        config: config.hash.clone(),
-        counts: counts(&planned),
-        periods: config.store.retention.iter().map(Period::of).collect(),
-        files,
-    };
-    let (code, records) = told(
-        gate.act(&request, refused, |session| {
-            let n = log.add(Kind::Retention, Timestamp::now(), &entry)?;
-            let records = run(directory, &planned, n, decision.trim(), &locks)
-                .context("the deletion is not complete")?;
-            session.count(records);
-            anyhow::Ok(records)
-        })?,
-        &config.time_zone,
-    );
-    if let Some(records) = records
-        && !json
-    {
-        writeln!(
-            context.out,
-            "{records} records deleted; their leaf hashes remain. Backups and exports still contain the records."
-        )?;
+        };
+        let reason = Reason { purpose: "retention".to_owned(), ..Reason::decision(decision) };
+        let files = taken(planned);
+        let asked = json!({
+            "records": files.iter().map(|file| file.records).sum::<u64>(),
+            "entries": own.map(|(_, due)| due.numbers.len()),
+        });
+        let request = Request::new("retention", Query::default(), reason).with(asked);
+        let gate = context.gate();
+        let entry = Retention {
+            reader: gate.reader.clone(),
+            decision: decision.to_owned(),
+            config: config.hash.clone(),
+            counts: counts(planned),
+            periods: config.store.retention.iter().map(Period::of).collect(),
+            files,
+        };
+        let (code, gone) = told(
+            gate.act(&request, refused, |session| {
+                let mut records = None;
+                if is_of_records {
+                    let n = log.add(Kind::Retention, Timestamp::now(), &entry)?;
+                    let gone = run(directory, planned, n, decision, locks)
+                        .context("the deletion is not complete")?;
+                    session.count(gone);
+                    records = Some(gone);
+                }
+                if let Some((period, due)) = own {
+                    accesses::run(log, due, period, &config.hash, gate.reader.clone())?;
+                }
+                anyhow::Ok((records, own.map(|(_, due)| due.numbers.len())))
+            })?,
+            &config.time_zone,
+        );
+        let (records, entries) = gone.filter(|_| !json).unwrap_or_default();
+        if let Some(records) = records {
+            writeln!(
+                context.out,
+                "{records} records deleted; their leaf hashes remain. Backups and exports still contain the records."
+            )?;
+        }
+        if let Some(entries) = entries {
+            writeln!(
+                context.out,
+                "{entries} entries of the access log deleted; their leaf hashes remain. Backups still contain the entries."
+            )?;
+        }
+        Ok(code)
     }
-    Ok(code)
 }
 
 fn print(
     plan: &Plan,
+    own: Option<(&config::Retention, &Due)>,
     rules: &Rules<'_>,
     config: &Config,
     json: bool,
@@ -138,10 +186,23 @@ fn print(
             rows.push((row, cells.iter().map(|cell| visible(cell).into_owned()).collect()));
         }
     }
+    if let Some((period, due)) = own.filter(|(_, due)| !due.numbers.is_empty()) {
+        let days = period.keep.as_secs() / 86_400;
+        let row = json!({
+            "month": null, "authority": period.authority, "decision": period.decision, "days": days,
+            "due": due.numbers.len(), "waits": false,
+        });
+        let (authority, decision) = (visible(&period.authority), visible(&period.decision));
+        let cells =
+            ["access log", &authority, &decision, &days.to_string(), &due.numbers.len().to_string(), "now"];
+        rows.push((row, cells.map(str::to_owned).to_vec()));
+    }
+    let held_entries = own.map_or(0, |(_, due)| due.held);
     if json {
         let rows: Vec<&Value> = rows.iter().map(|(row, _)| row).collect();
         let plan = json!({
             "counted_to": local(plan.now, &config.time_zone), "due": rows, "held": held, "undecided": undecided,
+            "held_entries": held_entries,
             "jump": plan.jump.map(|(from, to)| [from, to]),
         });
         writeln!(out, "{plan}")?;
@@ -151,6 +212,12 @@ fn print(
     write_table(out, false, &["MONTH", "AUTHORITY", "DECISION", "DAYS", "DUE", "GOES"], &cells)?;
     if held > 0 {
         writeln!(out, "{held} more are due, but under a legal hold.")?;
+    }
+    if held_entries > 0 {
+        writeln!(
+            out,
+            "{held_entries} more entries of the access log are due, but a legal hold may be about what they showed."
+        )?;
     }
     if undecided > 0 {
         writeln!(out, "{undecided} are kept: a party inside has no retention period.")?;

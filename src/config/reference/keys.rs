@@ -198,6 +198,39 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
         ],
     ),
     (
+        "[store.access_retention]",
+        "How long the access log keeps its entries. `postvakt log retention run --decision REF` deletes what is due. Optional; by default entries are kept.",
+        &[
+            Key {
+                name: "authority",
+                kind: "text",
+                default: Fallback::Required,
+                example: "\"Kommunstyrelsen\"",
+                meaning: "Name of the authority that answers for the access log.",
+                why: "The access log is a public record of an authority, as the log is.",
+                keys: &[],
+            },
+            Key {
+                name: "keep",
+                kind: "time span",
+                default: Fallback::Required,
+                example: "\"3 y\"",
+                meaning: "Retention period, counted from when an entry was registered. It must not be shorter than any period of [[store.retention]].",
+                why: "The entries name who read the log and whom they searched for. While a record is kept, its extract must tell who read it.",
+                keys: &[],
+            },
+            Key {
+                name: "decision",
+                kind: "text",
+                default: Fallback::Required,
+                example: "\"KS 2026/46\"",
+                meaning: "Reference of the retention decision.",
+                why: "Public records may be destroyed only by decision.",
+                keys: &[],
+            },
+        ],
+    ),
+    (
         "[store.minimise]",
         "Mail for which the log keeps no subject, no attachment names and no evidence. Optional.",
         &[

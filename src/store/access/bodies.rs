@@ -1,5 +1,7 @@
 //! What entries of the access log tell that are no accesses: configs, steps of the clock, retention runs, new epochs.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +39,10 @@ pub struct ActiveConfig {
     pub alias_domains: Vec<String>,
     /// The decided periods.
     pub retention: Vec<Period>,
+    /// The decided period of the access log itself; no mailboxes stand in it. None where none is decided, and in older
+    /// entries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_retention: Option<Period>,
     /// The words that are masked in what is disclosed.
     pub disclosure_words: Vec<String>,
     /// The mailboxes whose mail is disclosed without names. Older entries have none.
@@ -67,6 +73,7 @@ impl ActiveConfig {
             routing_domains: organisation.routing_domains.iter().map(ToString::to_string).collect(),
             alias_domains: organisation.alias_domains.iter().map(ToString::to_string).collect(),
             retention: config.store.retention.iter().map(Period::of).collect(),
+            access_retention: config.store.access_retention.as_ref().map(Period::of),
             disclosure_words: config.disclosure.words.iter().map(ToString::to_string).collect(),
             disclosure_mailboxes: config.disclosure.mailboxes.iter().map(ToString::to_string).collect(),
         }
@@ -135,6 +142,34 @@ pub struct Taken {
     pub last: u64,
     /// How many records.
     pub records: u64,
+    /// SHA-256 over their numbers, eight octets each.
+    pub digest: String,
+}
+
+/// A retention run over the access log itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessRetention {
+    /// Who ran it.
+    #[serde(flatten)]
+    pub reader: Reader,
+    /// By which decision.
+    pub decision: String,
+    /// The hash of the config that has the period.
+    pub config: String,
+    /// The period.
+    pub period: Period,
+    /// When the oldest entry that it took was registered.
+    pub since: Timestamp,
+    /// And the newest.
+    pub until: Timestamp,
+    /// The number of the first entry.
+    pub first: u64,
+    /// Of the last one.
+    pub last: u64,
+    /// How many entries.
+    pub entries: u64,
+    /// How many of each kind.
+    pub kinds: BTreeMap<String, u64>,
     /// SHA-256 over their numbers, eight octets each.
     pub digest: String,
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::{AccessError, AccessLog, Kind, NewEpoch, Reader, Via, open_to_read};
+use super::{AccessError, AccessLog, Kind, NewEpoch, Reader, Via, leaves_of, open_to_read};
 use crate::config::Heads;
 use crate::merkle::{Hash, Tree};
 use crate::metrics::METRICS;
@@ -72,6 +72,7 @@ pub(super) fn next(connection: &Connection) -> rusqlite::Result<u64> {
 }
 
 fn last(connection: &Connection) -> rusqlite::Result<u64> {
+    // What tells of deleted entries comes after them, and stays.
     connection
         .query_row("SELECT coalesce(max(n), 0) FROM entry", [], |row| row.get::<_, i64>(0))
         .map(i64::unsigned_abs)
@@ -89,13 +90,13 @@ pub(in crate::store) fn entry_at(directory: &Path, epoch: Epoch, size: u64) -> r
     Ok(at.filter(|_| size > 0))
 }
 
-/// The leaves of the entries after a number, in order.
+/// The leaves of the entries after a number, in order, also of those that are deleted.
 fn leaves(
     connection: &Connection,
     after: u64,
     mut each: impl FnMut(u64, Hash) -> bool,
 ) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare("SELECT n, leaf FROM entry WHERE n > ?1 ORDER BY n")?;
+    let mut statement = connection.prepare(leaves_of(connection)?)?;
     let mut rows = statement.query([after.cast_signed()])?;
     while let Some(row) = rows.next()? {
         if !each(row.get::<_, i64>(0)?.unsigned_abs(), row.get(1)?) {

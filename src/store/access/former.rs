@@ -16,6 +16,7 @@ const ACCESSES: &str = "
 pub(super) fn take_over(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     transaction.execute_batch(TABLES)?;
     super::epoch::make(transaction)?;
+    super::pruned::make(transaction)?;
     let mut tree = Tree::default();
     let mut add = |time: i64, kind: Kind, body: serde_json::Result<String>| {
         let mut salt = Salt::default();

@@ -38,6 +38,7 @@ pub(super) fn config(directory: &Path) -> Config {
             heads: config::Heads::signed_every(Duration::from_mins(5)),
             nested: true,
             retention: Vec::new(),
+            access_retention: None,
             minimise: None,
             header_fields: Vec::new(),
             access: config::Access::default(),

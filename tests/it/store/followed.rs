@@ -31,7 +31,7 @@ fn period(authority: &str, domain: &str, seconds: u64, decision: &str) -> Retent
     }
 }
 
-fn run_retention(config: &Config, decision: &str) -> String {
+pub(super) fn run_retention(config: &Config, decision: &str) -> String {
     let today = Timestamp::now().to_zoned(config.time_zone.clone()).date().to_string();
     let (code, out) = run_with(config, &["retention", "run", "--decision", decision, "--today", &today]);
     assert_eq!(code, 0, "{out}");
@@ -191,7 +191,7 @@ async fn a_quarter_is_followed_up() {
     assert!(fs::read_to_string(&page).unwrap().contains("Stickprov av åtkomster"));
 }
 
-fn prove(store: &Path, heads: &Path) -> (Option<i32>, String) {
+pub(super) fn prove(store: &Path, heads: &Path) -> (Option<i32>, String) {
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/log-proof.py");
     assert!(fs::read_to_string(&script).unwrap().lines().count() <= 90);
     let output = Command::new("python3").arg(script).args([store, heads]).output();

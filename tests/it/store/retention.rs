@@ -180,6 +180,33 @@ async fn what_goes_is_gone_from_every_file_and_the_rest_verifies() {
 }
 
 #[tokio::test]
+async fn the_old_half_of_a_split_page_goes_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let now = Timestamp::now();
+    let then = now - SignedDuration::from_hours(24 * 40);
+    let (time, clock) = clock(&then.to_string());
+    let store = Store::open_at(&path, "gw1", clock).unwrap();
+    for n in 0..3 {
+        store.commit(old(n, then)).await.unwrap();
+    }
+    // So many that the first page of the table becomes two, without one becoming free.
+    for n in 3..14 {
+        let kept =
+            Record { time: then, recipients: vec!["bo@exempelby.example".into()], ..record(&n.to_string()) };
+        store.commit(Entry { record: kept, ..entry("") }).await.unwrap();
+    }
+    time.store(now.as_second(), Ordering::SeqCst);
+    store.commit(of_now("ny")).await.unwrap();
+    store.close().await;
+    let day = today();
+    let run = ["retention", "run", "--today", &day, "--decision", "KS 2026/46"];
+    let (code, out) = run_with(&decided(&path), &run);
+    assert!(code == 0 && out.contains("3 records deleted"), "{out}");
+    assert_eq!(holds(&path, OLD), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn a_clock_that_jumps_ahead_takes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
