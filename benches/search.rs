@@ -63,8 +63,9 @@ fn commands(directory: &Path, records: u64) {
     let config = own.path().join("postvakt.toml");
     let text = format!(
         "[organisation]\nname = \"Exempelby kommun\"\ndomains = [\"exempelby.se\"]\n[server]\nnode = \"gw1\"\n\
-         listen = [\"unix:{}\"]\n[store]\ndirectory = {directory:?}\n",
+         listen = [\"unix:{}\"]\n[store]\ndirectory = \"{}\"\n",
         own.path().join("socket").display(),
+        directory.display(),
     );
     fs::write(&config, text).unwrap();
     println!("\n{:44}  {:>9}  {:>9}  {:>9}", "command", "rows", "seconds", "CPU s");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use postvakt::config::{Config, Heads, Retention};
 use postvakt::store::access::{Access, AccessRetention, ActiveConfig, ClockStep, ConfigChange, Kind, Period};
+use postvakt::text::hex;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -285,7 +286,7 @@ fn forge(path: &Path, at: Timestamp, keep_seconds: u64, told: &[u64], deleted: &
         last: *told.last().unwrap(),
         entries: told.len() as u64,
         kinds: BTreeMap::new(),
-        digest: digest.iter().map(|octet| format!("{octet:02x}")).collect(),
+        digest: hex(&digest),
     };
     let n = AccessLog::open(path).unwrap().add(Kind::AccessRetention, at, &run).unwrap();
     prune(path, n, deleted);
@@ -303,13 +304,15 @@ fn sql(path: &Path, sql: &str) {
     rusqlite::Connection::open(path.join("access.db")).unwrap().execute_batch(sql).unwrap();
 }
 
+/// What is done to a copy of the log.
+type Forgery = Box<dyn Fn(&Path)>;
+
 #[tokio::test]
 async fn nobody_hides_what_was_read_as_retention() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let now = grown(&path).await;
     let keep = period().keep.as_secs();
-    type Forgery = Box<dyn Fn(&Path)>;
     let cases: Vec<(&str, &str, Forgery)> = vec![
         ("what is due, lawfully", "", Box::new(move |path| forge(path, now, keep, &[2, 3], &[2, 3]))),
         (
