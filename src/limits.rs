@@ -466,6 +466,10 @@ pub const OPERATION_DAYS_MOST: u32 = 3_653;
 pub const OPERATION_ROWS: u32 = 200;
 /// The most that a config may say.
 pub const OPERATION_ROWS_MOST: u32 = 100_000;
+/// Legal holds that are open at a time: a retention run compares each record that is due with each of them.
+pub const HOLDS: usize = 1_000;
+/// Octets of what a legal hold keeps, as it is stored: some four hundred addresses.
+pub const HOLD_OCTETS: usize = 16 << 10;
 /// Letters of a purpose, at least: the shortest words that say one have as many.
 pub const PURPOSE_LETTERS: usize = 4;
 /// How far past the log's newest record retention counts, whatever the clock says.

@@ -170,7 +170,10 @@ impl Handler for Pipeline {
         let config = self.config.load();
         let needs = INCOMPLETE_NEEDS;
         let record = caught(|| {
-            effects::incomplete(&extract::extract(&mail, &config.organisation, needs), why, &config.hash)
+            let facts = extract::extract(&mail, &config.organisation, needs);
+            let mut record = effects::incomplete(&facts, why, &config.hash);
+            config.store.header_fields.iter().for_each(|field| field.keep(&mut record, &facts.header));
+            record
         });
         let mut record = record.unwrap_or_else(|Fault| effects::unread(&mail, &config.hash));
         self.minimise(&config, &mut record, &mut []);

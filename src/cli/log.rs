@@ -435,7 +435,7 @@ impl<'a> Context<'a> {
 }
 
 /// Says on stderr what was refused and what could not be read, and makes an exit code of it.
-fn told<T>(read: Read<T>, zone: &TimeZone) -> (u8, Option<T>) {
+pub(super) fn told<T>(read: Read<T>, zone: &TimeZone) -> (u8, Option<T>) {
     match read {
         Read::Refused(why) => {
             eprintln!("postvakt: refused: {why}");
@@ -448,8 +448,8 @@ fn told<T>(read: Read<T>, zone: &TimeZone) -> (u8, Option<T>) {
             }
             if capped {
                 eprintln!(
-                    "postvakt: only the first {rows} rows are shown, the most that operation may see: narrow the search, \
-                     or state another reason"
+                    "postvakt: only {rows} rows are shown, the most that operation may see: narrow the search, or state \
+                     another reason"
                 );
             }
             for file in &unused {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::log::Reason;
+use super::log::{self, Reason};
 use super::{NO, YES, write_table};
 use crate::config::Config;
 use crate::courier::requests::{self, Request};
@@ -19,9 +19,10 @@ use crate::mime::transfer::{Encoding, decode};
 use crate::mime::words;
 use crate::record::OutboxKind;
 use crate::store::access::{Reader, Via};
+use crate::store::gate;
 use crate::store::outbox::{Listed, State};
 use crate::store::query::Query;
-use crate::store::session::{self, Gate, Read, Session};
+use crate::store::session::{self, Gate, Session};
 
 /// `receipts`.
 #[derive(Debug, clap::Args)]
@@ -74,7 +75,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
         Verb::List { state, reason } => within(config, "receipts list", "", reason, |session| {
             let mut all = session.outbox(Timestamp::now())?;
             all.retain(|listed| state.as_deref().is_none_or(|state| listed.state.as_str() == state));
-            session.count(all.len() as u64);
+            let all = session.shown(all);
             if args.json {
                 for listed in &all {
                     writeln!(out, "{}", to_json(listed))?;
@@ -112,13 +113,11 @@ fn within(
     if !directory.join("lock").exists() {
         bail!("{}: no log here; `postvakt serve` creates it", directory.display());
     }
-    let reason = reason.or("operation of the outbox");
+    let reason = reason.or(gate::OUTBOX);
     let request = session::Request::new(verb, Query::default(), reason).with(json!({ "id": id }));
     let gate = Gate::new(directory, config, Reader::of_this_process(Via::CommandLine));
-    match gate.read(&request, work)? {
-        Read::Given { value, .. } => Ok(value),
-        Read::Refused(why) => bail!("refused: {why}"),
-    }
+    let (code, value) = log::told(gate.read(&request, work)?, &config.time_zone);
+    Ok(value.filter(|_| code == YES).unwrap_or(code))
 }
 
 /// Those that the words name: all with that reference (a mail to two mailboxes has one), or the one whose key begins so.
@@ -132,8 +131,7 @@ fn find(session: &mut Session, id: &str) -> anyhow::Result<Vec<Listed>> {
     if found.is_empty() {
         eprintln!("postvakt: {id} is not in the outbox; `postvakt receipts list` shows its content");
     }
-    session.count(found.len() as u64);
-    Ok(found)
+    Ok(session.shown(found))
 }
 
 /// Leaves the request, and waits a little for the running program to carry it out.

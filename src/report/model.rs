@@ -31,8 +31,13 @@ pub struct Model {
     pub until: String,
     pub made: String,
     pub mails: u64,
-    /// In the period before, as long.
+    /// In the period before, or in the same part of it where this one is not over.
     pub mails_before: u64,
+    /// It is not over.
+    pub is_running: bool,
+    /// Days that have begun.
+    #[serde(skip)]
+    pub days_begun: usize,
     pub octets: u64,
     pub days: Vec<Day>,
     pub verdicts: Vec<Verdicts>,
@@ -151,6 +156,8 @@ impl Model {
             made: local(made, zone),
             mails: count(now),
             mails_before: count(before),
+            is_running: made < until,
+            days_begun: period.days_begun(made, zone),
             octets: now.mails.values().map(|sum| sum.octets).sum(),
             days: days(period, now, config),
             verdicts: verdicts(now, before),

@@ -111,7 +111,7 @@ fn tiles(model: &Model) -> Vec<(String, String)> {
     let sensitive = model.sum(|day| day.sensitive.found());
     let refused: u64 = model.accesses.iter().map(|row| row.refused).sum();
     vec![
-        (grouped(model.mails), format!("mejl, {}", change(model.mails, model.mails_before))),
+        (grouped(model.mails), format!("mejl, {}", change(model))),
         (grouped(model.sum(|day| day.forwards.stopped)), "vidarebefordringar stoppade".to_owned()),
         (grouped(sensitive), "fynd av känsliga uppgifter".to_owned()),
         (grouped(refused), "nekade åtkomster till loggen".to_owned()),
@@ -134,7 +134,7 @@ fn traffic(model: &Model, length: Length) -> Section {
         || "Inga mejl i perioden.".to_owned(),
         |day| {
             let sum = grouped(part(day).iter().sum());
-            let average = grouped(model.mails / model.days.len().max(1) as u64);
+            let average = grouped(model.mails / model.days_begun.max(1) as u64);
             format!(
                 "I genomsnitt {average} mejl om dagen; flest {} med {sum}. Helger har grå botten.",
                 long_date(day)
@@ -185,7 +185,7 @@ fn verdicts(model: &Model) -> Section {
     let sum = ["Summa".to_owned(), grouped(model.mails), String::new(), grouped(model.mails_before)];
     Section {
         chart: chart::bars("verdict", titles[0], &[("Mejl", 'a')], &bars),
-        head: words(&["Utfall", "Mejl", "Andel", "Förra perioden"]),
+        head: words(&["Utfall", "Mejl", "Andel", before_it(model)]),
         rows: model.verdicts.iter().map(row).collect(),
         foot: sum.into(),
         ..Section::new(titles, lead)
@@ -429,11 +429,18 @@ fn share(part: u64, all: u64) -> String {
 }
 
 /// How a count differs from the one before.
-fn change(now: u64, before: u64) -> String {
+fn change(model: &Model) -> String {
+    let (now, before) = (model.mails, model.mails_before);
     if before == 0 {
         return "inget att jämföra med".to_owned();
     }
     let percent = (now as f64 - before as f64) * 100.0 / before as f64;
     let sign = if percent < 0.0 { "−" } else { "+" };
-    format!("{sign}{:.1}\u{A0}% mot förra perioden", percent.abs()).replace('.', ",")
+    let than = before_it(model).to_lowercase();
+    format!("{sign}{:.1}\u{A0}% mot {than}", percent.abs()).replace('.', ",")
+}
+
+/// What a period is compared with: of one that is not over, the same part of the one before.
+fn before_it(model: &Model) -> &'static str {
+    if model.is_running { "Samma del av förra perioden" } else { "Förra perioden" }
 }

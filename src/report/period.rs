@@ -108,6 +108,26 @@ impl Period {
         Ok((at(self.first)?, at(self.end())?))
     }
 
+    /// The part of the period before this one with which it is compared: all of it, or as much as has passed of this one by
+    /// then.
+    pub fn compared(self, now: Timestamp, zone: &TimeZone) -> Result<(Timestamp, Timestamp), jiff::Error> {
+        let before = self.before();
+        let (since, until) = before.times(zone)?;
+        let now = zone.to_datetime(now);
+        if now.date() >= self.end() {
+            return Ok((since, until));
+        }
+        let passed = self.first.until(now.date())?;
+        let same = before.first.saturating_add(passed).to_datetime(now.time());
+        Ok((since, zone.to_timestamp(same)?.min(until)))
+    }
+
+    /// How many of its days have begun by then.
+    pub fn days_begun(self, now: Timestamp, zone: &TimeZone) -> usize {
+        let today = zone.to_datetime(now).date();
+        self.days().iter().filter(|day| **day <= today).count()
+    }
+
     /// As the command line names it.
     pub fn code(self) -> String {
         match self.length {
@@ -150,6 +170,12 @@ mod tests {
         assert_eq!(Period::last(Length::Month, now, &zone).code(), "2027-01");
         assert_eq!(Period::last(Length::Quarter, now, &zone).code(), "2026Q4");
         assert_eq!(Period::parse("2026Q1", Length::Quarter).unwrap().before().code(), "2025Q4");
+        let compared = |now: &str| quarter.compared(now.parse().unwrap(), &zone).unwrap();
+        assert_eq!(compared("2026-10-01T00:00:00Z"), quarter.before().times(&zone).unwrap());
+        // Of a quarter that runs, as much is compared as has passed; one that is longer ends with the shorter one.
+        assert_eq!(compared("2026-07-11T10:00:00Z").1, "2026-04-11T10:00:00Z".parse().unwrap());
+        assert_eq!(compared("2026-09-30T21:59:59Z"), quarter.before().times(&zone).unwrap());
+        assert_eq!(quarter.days_begun("2026-07-11T10:00:00Z".parse().unwrap(), &zone), 11);
         for wrong in ["2026Q5", "2026Q0", "Q3", "2026-13", "hösten"] {
             assert!(Period::parse(wrong, Length::Quarter).is_err(), "{wrong}");
         }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::{AccessError, AccessLog, AccessRetention, Kind, Reader};
 use super::query::{Party, Query, with_aliases};
+use crate::limits;
 use crate::organisation::Organisation;
 
 /// A decision by which the log may be read.
@@ -178,6 +179,28 @@ impl Register {
             }
         }
         Err(last)
+    }
+
+    /// Why that legal hold cannot be placed, if it cannot.
+    pub fn refuses(&self, hold: &Hold) -> Option<String> {
+        if self.holds.iter().any(|known| known.is_same(hold)) {
+            return None;
+        }
+        let octets = hold.query.len() + hold.parties.iter().map(String::len).sum::<usize>();
+        if octets > limits::HOLD_OCTETS {
+            return Some(format!(
+                "the legal hold of {:?} would take {octets} bytes, and {} is the most: name fewer addresses at a time",
+                hold.reference,
+                limits::HOLD_OCTETS
+            ));
+        }
+        let open = self.holds.len();
+        (open >= limits::HOLDS).then(|| {
+            format!(
+                "{open} legal holds are open, the most that there may be: release those that are no longer needed \
+                 (postvakt log legal-hold list, release REF)"
+            )
+        })
     }
 
     /// What the decision that was last registered by that reference is for.
@@ -357,6 +380,14 @@ mod tests {
         );
         let asked = Hold { query: "{\"queue_id\":\"4fKq\"}".into(), ..hold.clone() };
         assert_eq!(asked.query(&own).queue_id.as_deref(), Some("4fKq"));
+        let many = Register { holds: vec![hold.clone(); limits::HOLDS], ..Register::default() };
+        let other = Hold { reference: "D 2026/2".into(), ..hold.clone() };
+        assert!(many.refuses(&other).unwrap().contains("1000 legal holds are open"));
+        assert_eq!(
+            (many.refuses(&hold), register.refuses(&other)),
+            (None, None),
+            "the same again is none more"
+        );
         let newer = Hold { query: "{\"verdict\":\"lost\"}".into(), ..hold.clone() };
         assert!(newer.query(&own).person.is_empty(), "what is not understood keeps everything");
         let close = |reference: &str| Close { closed_by: reader.clone(), reference: reference.into() };

@@ -129,6 +129,12 @@ impl Gate<'_> {
             Some(other) => Err(other),
             None => opened,
         };
+        // What is asked for is kept before it is shown.
+        let hold = opened.as_ref().ok().and_then(|opened| request.hold(&self.reader, &opened.query));
+        let opened = match hold.as_ref().and_then(|hold| register.refuses(hold)) {
+            Some(why) => Err(why),
+            None => opened,
+        };
         let asked = opened.as_ref().map_or(&request.query, |opened| &opened.query);
         let mut access = Access {
             time: Timestamp::now(),
@@ -141,13 +147,11 @@ impl Gate<'_> {
             ..Access::default()
         };
         request.reason.basis.write(&mut access);
-        let hold = opened.as_ref().ok().and_then(|opened| request.hold(&self.reader, &opened.query));
         let n = accesses.begin(&access)?;
         let Opened { query, rows, veiled, .. } = match opened {
             Ok(opened) => opened,
             Err(refused) => return Ok(Read::Refused(refused)),
         };
-        // What is asked for is kept before it is shown.
         if let Some(hold) = hold.filter(|hold| !register.holds.iter().any(|known| known.is_same(hold))) {
             accesses.add(Kind::Hold, Timestamp::now(), &hold)?;
         }
@@ -299,7 +303,9 @@ impl Session {
         let now = now.unwrap_or(Timestamp::MAX);
         let until = query.until.map_or(now, |until| until.min(now));
         let mut unread = Searched::default();
-        if let Some((rows, _)) = done.result.as_ref().filter(|(_, how)| how == CAPPED) {
+        // Of the outbox the newest rows are shown: which ones these were, the records do not say.
+        let of_records = !done.access.verb.starts_with("receipts");
+        if let Some((rows, _)) = done.result.as_ref().filter(|(_, how)| of_records && how == CAPPED) {
             let (mut left, query) = (*rows, Query { until: Some(until), ..query });
             let found = self.log.search(&query, &mut unread, |found| {
                 left = left.saturating_sub(1);
@@ -350,7 +356,17 @@ impl Session {
         Register::read(&self.accesses)
     }
 
-    /// The outbox of the last weeks, as it is `now`. Whoever shows it counts what is shown.
+    /// The newest of these, as many as the reason opens. They count as shown.
+    pub fn shown(&mut self, mut all: Vec<Listed>) -> Vec<Listed> {
+        let left = self.most.map_or(u64::MAX, |most| most.saturating_sub(self.rows));
+        let over = all.len().saturating_sub(usize::try_from(left).unwrap_or(usize::MAX));
+        self.capped |= over > 0;
+        all.drain(..over);
+        self.rows += all.len() as u64;
+        all
+    }
+
+    /// The outbox of the last weeks, as it is `now`. Whoever shows it has it counted.
     pub fn outbox(&self, now: Timestamp) -> Result<Vec<Listed>, ReadError> {
         outbox::list(&self.log.directory, now).map(|all| self.opened(all))
     }
@@ -449,12 +465,24 @@ impl Session {
 /// How a reading ended of which only the first rows could be shown.
 const CAPPED: &str = "capped";
 
-/// The access with that number in the access log of a store, and what file it made. It shows no record.
-pub fn logged(directory: &Path, n: u64) -> Result<Option<(Access, Option<Made>)>, AccessError> {
-    match AccessLog::open_to_read(directory)? {
-        Some(accesses) => accesses.access(n),
-        None => Ok(None),
+/// What the access log of a store has under a number.
+#[derive(Debug)]
+pub enum Logged {
+    /// An access, and what file it made.
+    Access(Box<Access>, Option<Made>),
+    /// Nothing any more: retention deleted it, by this decision.
+    Deleted(String),
+    /// No access.
+    Nothing,
+}
+
+/// The access with that number in the access log of a store. It shows no record.
+pub fn logged(directory: &Path, n: u64) -> Result<Logged, AccessError> {
+    let Some(accesses) = AccessLog::open_to_read(directory)? else { return Ok(Logged::Nothing) };
+    if let Some((access, made)) = accesses.access(n)? {
+        return Ok(Logged::Access(Box::new(access), made));
     }
+    Ok(accesses.deleted_by(n)?.map_or(Logged::Nothing, Logged::Deleted))
 }
 
 /// Whether whoever reads our output has left, as `head` does.

@@ -78,7 +78,7 @@ fn every_case_has_its_receipt_through_kills_and_a_server_that_misbehaves() {
     let mut waiting = usize::MAX;
     while waiting > 0 {
         waiting = until("fewer letters that wait", &postvakt.log, || {
-            let left = postvakt.receipts(&["list", "--state", "pending"]).len();
+            let left = postvakt.receipts(&["list", "--state", "pending", "--decision", "test"]).len();
             (left == 0 || left < waiting).then_some(left)
         });
     }

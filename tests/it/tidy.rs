@@ -1,6 +1,7 @@
 //! The rules of the house, held by a test: layers, the sizes of files, where the outer world is named.
 
 mod circles;
+mod forgeries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::export::{local, visible};
 use crate::report::extract::showed;
 use crate::store::access::{Done, Reader};
+use crate::store::gate;
 use crate::store::query::Party;
 use crate::store::session::{Reason, Request, Session};
 
@@ -35,7 +36,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "V")]
     verb: Option<String>,
     /// Purpose of looking at them.
-    #[arg(long, value_name = "TEXT", default_value = "review of accesses")]
+    #[arg(long, value_name = "TEXT", default_value = gate::REVIEW_OF_ACCESSES)]
     purpose: String,
 }
 

@@ -11,6 +11,7 @@ use crate::report::document::Document;
 use crate::report::follow_up::{self, follow_up};
 use crate::report::period::{Length, Period};
 use crate::report::protocol::protocol;
+use crate::store::gate;
 use crate::store::query::Query;
 use crate::store::session::Request;
 
@@ -75,8 +76,7 @@ impl Output {
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let more = json!({ "protocol": args.entry });
     let request =
-        Request::new("retention protocol", Query::default(), args.reason.or("protocol of retention"))
-            .with(more);
+        Request::new("retention protocol", Query::default(), args.reason.or(gate::PROTOCOL)).with(more);
     let (code, found) = context.read(&request, |session, context| {
         let deeds = session.deeds()?;
         let newest = || deeds.iter().rev().find_map(|deed| protocol(&deeds, deed.n, context.config));
@@ -114,7 +114,9 @@ pub(super) fn run_follow_up(args: &FollowUp, context: &mut Context<'_>) -> anyho
     let more = json!({ "report": "follow-up", "period": period.code(), "n": args.n, "seed": args.seed });
     let request = Request::new("report", query, args.reason.stated()).with(more);
     let code = context.read(&request, |session, context| {
-        let (deeds, register) = (session.deeds()?, session.register()?);
+        let (mut deeds, register) = (session.deeds()?, session.register()?);
+        // This report is no finding of its own.
+        deeds.retain(|deed| deed.n != session.number());
         let document = follow_up(&follow_up::Sources {
             config: context.config,
             period,

@@ -10,6 +10,7 @@ use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
 use crate::store::access::{AccessLog, Kind, Reader, Via};
+use crate::store::gate;
 use crate::store::query::{Party, Query};
 use crate::store::register::{Approve, Close, Decision, Hold, Register, Registered};
 use crate::store::session::Request;
@@ -186,7 +187,11 @@ pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::
                 until: asked.until,
                 query: String::new(),
             };
-            let n = AccessLog::open(directory)?.add(Kind::Hold, now, &hold)?;
+            let mut log = AccessLog::open(directory)?;
+            if let Some(why) = Register::read(&log)?.refuses(&hold) {
+                bail!(why);
+            }
+            let n = log.add(Kind::Hold, now, &hold)?;
             said(context, n, &format!("{}: held", hold.reference))
         }
         HoldCommand::Release { reference } => {
@@ -228,7 +233,7 @@ fn list(
     context: &mut Context<'_>,
     rows: impl FnOnce(&Register) -> Vec<(Value, Vec<String>)>,
 ) -> anyhow::Result<u8> {
-    let request = Request::new(verb, Query::default(), reason.or("review of the register"));
+    let request = Request::new(verb, Query::default(), reason.or(gate::REVIEW_OF_REGISTER));
     let code = context.read(&request, |session, context| {
         let rows = rows(&session.register()?);
         session.count(rows.len() as u64);

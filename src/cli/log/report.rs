@@ -43,11 +43,8 @@ pub(super) fn run(args: &Args, length: Length, context: &mut Context<'_>) -> any
     if args.html.is_none() && !context.json {
         anyhow::bail!("an output is required: --html F for a page, or --json for the numbers");
     }
-    let query = |period: Period| {
-        let (since, until) = period.times(zone)?;
-        anyhow::Ok(Query { since: Some(since), until: Some(until), ..Query::default() })
-    };
-    let (asked, before) = (query(period)?, query(period.before())?);
+    let query = |(since, until)| Query { since: Some(since), until: Some(until), ..Query::default() };
+    let (asked, before) = (query(period.times(zone)?), query(period.compared(now, zone)?));
     let more = json!({ "report": "period", "period": period.code() });
     let request = Request::new("report", asked, args.reason.stated()).with(more);
     let code = context.read(&request, |session, context| {

@@ -13,8 +13,8 @@ use super::{NO, USAGE, YES, verify::public_key};
 use crate::export::file::{beside, manifest_path};
 use crate::export::proof;
 use crate::export::visible;
-use crate::store::access::{Access, Made};
-use crate::store::session;
+use crate::store::access::Made;
+use crate::store::session::{self, Logged};
 use crate::text::hex;
 
 /// What is checked.
@@ -53,15 +53,23 @@ pub(super) fn run(args: &Args, store: Option<&Path>, json: bool, out: &mut dyn W
     if checked.faults.is_empty() && rows != Some(checked.proved + checked.unproved) {
         checked.faults.push("the number of records in the proof differs from the manifest".to_owned());
     }
+    let mut deleted = None;
     if let Some(store) = store {
         let number = manifest.get("access").and_then(Value::as_u64).unwrap_or_default();
         let here =
             Made { file: sha256, manifest: hex(&Sha256::digest(&written)), rows: rows.unwrap_or_default() };
         let logged = session::logged(store, number)?;
+        if let Logged::Deleted(decision) = &logged {
+            deleted = Some(decision.clone());
+        }
         checked.faults.extend(differs(logged, &here, [text("purpose"), text("decision")]).map(str::to_owned));
     }
     if json {
-        writeln!(out, "{}", json!({ "file": args.file.display().to_string(), "checked": checked }))?;
+        writeln!(
+            out,
+            "{}",
+            json!({ "file": args.file.display().to_string(), "checked": checked, "entry_deleted_by": deleted })
+        )?;
     } else {
         writeln!(
             out,
@@ -74,36 +82,39 @@ pub(super) fn run(args: &Args, store: Option<&Path>, json: bool, out: &mut dyn W
         for head in &checked.heads {
             writeln!(out, "  head: {}", visible(head))?;
         }
+        if let Some(decision) = &deleted {
+            let decision = visible(decision);
+            writeln!(
+                out,
+                "  the access log's entry of this export was deleted by {decision}: not compared with it"
+            )?;
+        }
         for fault in &checked.faults {
             writeln!(out, "  TAMPERED: {}", visible(fault))?;
         }
     }
     Ok(match (checked.faults.is_empty(), checked.unproved) {
         (false, _) => NO,
-        (true, 0) => YES,
+        (true, 0) if deleted.is_none() => YES,
         (true, _) => USAGE,
     })
 }
 
 /// What the access log says otherwise of an export. Where it does not tell of the file, the export is of a version before.
-fn differs(
-    logged: Option<(Access, Option<Made>)>,
-    here: &Made,
-    [purpose, decision]: [String; 2],
-) -> Option<&'static str> {
+fn differs(logged: Logged, here: &Made, [purpose, decision]: [String; 2]) -> Option<&'static str> {
     match logged {
-        Some((access, _)) if access.verb != "export" => Some("the access log has no such export"),
-        None => Some("the access log has no such export"),
-        Some((access, _)) if access.purpose != purpose || access.decision != decision => {
+        Logged::Access(access, _) if access.verb != "export" => Some("the access log has no such export"),
+        Logged::Nothing => Some("the access log has no such export"),
+        Logged::Access(access, _) if access.purpose != purpose || access.decision != decision => {
             Some("the access log has another purpose or decision than the manifest")
         }
-        Some((_, Some(made))) if made.file != here.file => {
+        Logged::Access(_, Some(made)) if made.file != here.file => {
             Some("the file is not the one that the access log tells of")
         }
-        Some((_, Some(made))) if made != *here => {
+        Logged::Access(_, Some(made)) if made != *here => {
             Some("the manifest is not the one that the access log tells of")
         }
-        Some(_) => None,
+        Logged::Access(..) | Logged::Deleted(_) => None,
     }
 }
 

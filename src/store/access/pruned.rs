@@ -4,7 +4,7 @@
 //! refuses to delete one whose leaf is not kept.
 
 use jiff::Timestamp;
-use rusqlite::Connection;
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::{AccessError, AccessLog, AccessRetention, Kind};
 
@@ -56,6 +56,20 @@ impl AccessLog {
             }
             Ok(())
         })
+    }
+
+    /// By which decision the entry with that number was deleted; `None` where it was not.
+    pub(in crate::store) fn deleted_by(&self, n: u64) -> Result<Option<String>, AccessError> {
+        let read = || -> rusqlite::Result<Option<String>> {
+            if !self.connection.table_exists(None, "pruned")? {
+                return Ok(None);
+            }
+            let sql = "SELECT entry.body FROM pruned JOIN entry ON entry.n = pruned.run WHERE pruned.n = ?1";
+            self.connection.query_row(sql, [n.cast_signed()], |row| row.get(0)).optional()
+        };
+        let body = read().map_err(|source| self.failed(source))?;
+        let run = body.and_then(|body| serde_json::from_str::<AccessRetention>(&body).ok());
+        Ok(run.map(|run| run.decision))
     }
 
     /// Makes the file anew: where a page was split, its old half stays in it, and no deletion overwrites that.

@@ -176,7 +176,7 @@ async fn a_quarter_is_followed_up() {
         [
             "\"begäran om allmän handling\" \"1\" \"0\"",
             "\"beslut\" \"1\" \"0\"",
-            "\"drift\" \"2\" \"1\"",
+            "\"drift\" \"1\" \"1\"",
             "\"egen begäran\" \"1\" \"0\""
         ],
         "{out}"

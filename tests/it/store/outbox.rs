@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 use postvakt::record::{OutboxKind, OutboxRow};
 use postvakt::store::outbox::{Change, Event, Listed, State};
 
+use super::killed::program;
 use super::*;
 
 const AUGUST: &str = "2026-08-31T23:50:00Z";
@@ -141,4 +142,58 @@ async fn people_cancel_and_retry() {
         [State::Cancelled, State::Pending, State::Failed, State::Pending, State::Cancelled, State::Sent];
     assert_eq!(states, expected);
     store.close().await;
+}
+
+#[tokio::test]
+async fn the_outbox_is_read_for_a_reason_and_without_one_as_for_operation() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = Store::open(&path, "gw1").unwrap();
+    let now = store.now();
+    for n in 0..250_u32 {
+        let mut row = letter(0, OutboxKind::Notice, now + Duration::from_secs(u64::from(n)));
+        row.key[..4].copy_from_slice(&n.to_be_bytes());
+        row.reference = format!("PV-{n}");
+        row.recipient = "anna@exempelby.se".into();
+        add(&store, vec![row]).await;
+    }
+    store.close().await;
+    let listed = |more: &str, arguments: &[&str]| {
+        let receipts = [&["receipts"][..], arguments, &["--json"]].concat();
+        let output = program(directory.path(), more, &receipts).output().unwrap();
+        let rows: Vec<serde_json::Value> = String::from_utf8(output.stdout)
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        (output.status.code(), rows, String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, rows, said) = listed("", &["list"]);
+    assert_eq!((code, rows.len()), (Some(1), 200), "{said}");
+    assert!(said.contains("only 200 rows are shown"), "{said}");
+    assert_eq!((&rows[0]["reference"], &rows[199]["reference"]), (&"PV-50".into(), &"PV-249".into()));
+    assert!(rows.iter().all(|row| row["recipient"].as_str().unwrap().starts_with("p-")), "{}", rows[0]);
+    // One by its reference is shown whole; an organisation that lists purposes does not stop a program that states none.
+    let purposes = "[store.access]\npurposes = [\"Felsökning\"]\n";
+    for more in ["", purposes] {
+        let (code, rows, said) = listed(more, &["show", "PV-7"]);
+        assert_eq!((code, rows.len()), (Some(0), 1), "{said}");
+        assert_eq!(rows[0]["recipient"], "anna@exempelby.se");
+    }
+    assert_eq!(listed(purposes, &["list", "--purpose", "nyfikenhet"]).0, Some(2));
+    // A person's own request has theirs alone, a decision all.
+    let (code, rows, said) = listed("", &["list", "--own-request", "bo@exempelby.se"]);
+    assert_eq!((code, rows.len()), (Some(0), 0), "{said}");
+    let (code, rows, said) = listed("", &["list", "--decision", "KS 1"]);
+    assert_eq!((code, rows.len()), (Some(0), 250), "{said}");
+    // All of it is logged.
+    let (_, out) = super::cli::run(&path, &["access", "--json"]);
+    let entries: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |at: usize| {
+        [&entries[at]["verb"], &entries[at]["purpose"], &entries[at]["outcome"]].map(ToString::to_string)
+    };
+    assert_eq!(of(0), ["\"receipts list\"", "\"operation of the outbox\"", "\"capped\""]);
+    assert_eq!(of(1), ["\"receipts show\"", "\"operation of the outbox\"", "\"done\""]);
+    assert_eq!((&entries[3]["outcome"], &entries[5]["rows"]), (&"refused".into(), &250.into()), "{out}");
 }

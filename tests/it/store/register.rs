@@ -269,3 +269,23 @@ fn a_decision_that_cannot_be_is_not_registered() {
         "one day"
     );
 }
+
+#[tokio::test]
+async fn a_request_that_asks_for_too_many_at_a_time_is_refused_and_places_no_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    store(directory.path()).await;
+    let ask = |persons: usize| {
+        let names: Vec<String> = (0..persons).map(|n| format!("person.nummer{n}@exempelby.se")).collect();
+        let named: Vec<&str> = names.iter().flat_map(|name| ["--person", name]).collect();
+        run(directory.path(), &[&["search", "--request", "Dnr 1"], &named[..]].concat()).0
+    };
+    assert_eq!(ask(600), 2);
+    let held = || run(directory.path(), &["hold", "list", "--json"]).1.lines().count();
+    assert_eq!(held(), 0);
+    let (_, out) = run(directory.path(), &["access", "--json", "--verb", "search"]);
+    assert!(
+        out.contains("name fewer addresses at a time") && out.contains("\"refused\""),
+        "the attempt is logged"
+    );
+    assert_eq!((ask(100), held()), (0, 1));
+}
