@@ -9,7 +9,7 @@ use super::document::{Document, Table};
 use super::period::Period;
 use crate::config::Config;
 use crate::export::labels::{access as verb, made};
-use crate::store::access::{Access, AccessRetention, ClockStep, Done, Retention};
+use crate::store::access::{Access, AccessRetention, ClockStep, Done, Period as Retained, Retention};
 use crate::store::register::{Close, Hold, Register};
 
 /// What a follow-up is made of.
@@ -189,20 +189,25 @@ fn holds(sources: &Sources<'_>) -> Table {
 
 fn runs(sources: &Sources<'_>) -> Table {
     let rows = sources.deeds.iter().filter_map(|deed| {
-        let (what, decision, count) = if let Some(run) = run(deed) {
-            ("e-postloggen", run.decision, run.files.iter().map(|file| file.records).sum::<u64>())
+        let days = |period: &Retained| (period.keep_seconds / 86_400).to_string();
+        let (what, decision, kept, count) = if let Some(run) = run(deed) {
+            let own = run.periods.iter().filter(|period| period.decision == run.decision);
+            let kept: Vec<String> = own.map(days).collect();
+            let count = run.files.iter().map(|file| file.records).sum::<u64>();
+            ("e-postloggen", run.decision, kept.join(", "), count)
         } else {
             let own: AccessRetention = serde_json::from_str(&deed.access.query).ok()?;
-            ("åtkomstloggen", own.decision, own.entries)
+            ("åtkomstloggen", own.decision, days(&own.period), own.entries)
         };
         let by = deed.access.reader.subject.clone();
-        Some(vec![deed.n.to_string(), time(sources, deed), what.to_owned(), decision, count.to_string(), by])
+        let cells = [deed.n.to_string(), time(sources, deed), what.to_owned(), decision, kept];
+        Some(cells.into_iter().chain([count.to_string(), by]).collect())
     });
     Table {
         title: "Gallringar",
         english: "Retention runs",
         lead: "",
-        head: vec!["Post", "Tid", "Ur", "Beslut", "Antal", "Av"],
+        head: vec!["Post", "Tid", "Ur", "Beslut", "Frist, dagar", "Antal", "Av"],
         rows: rows.collect(),
     }
 }

@@ -116,7 +116,7 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
         report.faults.push(Fault::missing(&sources.name(), what));
     }
     // What cannot be read is told of where the access log itself is verified; it confirms nothing here.
-    let runs = sources.access().and_then(|path| runs::read(path).ok());
+    let runs = sources.access().and_then(|path| runs::read(path, &signed).ok());
     let steps = runs.as_ref().map(|runs| runs.steps.as_slice()).unwrap_or_default();
     let mut epochs: BTreeMap<(String, u32), Vec<(PathBuf, About)>> = BTreeMap::new();
     for path in sources.months() {
@@ -171,6 +171,9 @@ pub fn verify(paths: &[PathBuf], further_heads: &[PathBuf], key: Option<&Verifie
     }
     report
 }
+
+/// The heads of each tree, by their size.
+type SignedHeads = BTreeMap<String, BTreeMap<u64, TreeHead>>;
 
 /// The walk through one tree.
 struct Walk<'a> {

@@ -1,5 +1,7 @@
 //! `log show`: one mail with its findings, receipt and proof, by each of its three ids.
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -199,6 +201,13 @@ fn more_of_the_header_is_kept_where_the_organisation_wants_it() {
         "{with:#}"
     );
     assert_eq!(with["proof"]["unchanged"], true, "{with:#}");
+    // Of a mail that was broken off after its header, too.
+    let broken_off = abort_after_the_header(&lab, "Reply-To", "bedragare@example.net");
+    let (_, shown, said) = show(&lab, &broken_off, &["--json"]);
+    let incomplete: Value = serde_json::from_str(&shown).unwrap_or_else(|_| panic!("{said}"));
+    let kept =
+        ["verdict", "header_reply_to"].map(|name| incomplete["record"][name].as_str().unwrap().to_owned());
+    assert_eq!(kept, ["incomplete", "bedragare@example.net"], "{incomplete:#}");
     // Searches and exports have them where they are asked for.
     let (_, found, _) = log(&lab, &["search", "--json", "--purpose", "felsökning"]);
     assert!(!found.contains("header_to") && !found.contains("Kommunchefen"), "{found}");
@@ -213,4 +222,31 @@ fn more_of_the_header_is_kept_where_the_organisation_wants_it() {
     assert!(lab.postvakt.ended().success());
     assert_eq!(log(&lab, &["verify"]).0, Some(0), "{}", log(&lab, &["verify"]).1);
     assert_eq!(log(&lab, &["verify-export", file.to_str().unwrap()]).0, Some(0));
+}
+
+/// An MTA that sends each field as it comes, and whose client leaves after the header. The queue id of its mail.
+fn abort_after_the_header(lab: &Lab, name: &str, value: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", lab.postfix.ports.milter)).unwrap();
+    let mut say = |command: u8, data: &[u8], answered: bool| {
+        let length = u32::try_from(data.len() + 1).unwrap().to_be_bytes();
+        stream.write_all(&[&length[..], &[command], data].concat()).unwrap();
+        if answered {
+            let mut length = [0; 4];
+            stream.read_exact(&mut length).unwrap();
+            stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
+        }
+    };
+    // Version 6, every edit, every event with a reply.
+    say(b'O', &[0, 0, 0, 6, 0, 0, 1, 0xff, 0, 0, 0, 0], true);
+    say(b'C', b"mx.example.org\x004\x00\x19192.0.2.25\0", true);
+    say(b'D', b"Mi\x004abort\0", false);
+    say(b'M', format!("<{CITIZEN}>\0").as_bytes(), true);
+    say(b'R', format!("<{MAILBOX}>\0").as_bytes(), true);
+    say(b'T', b"", true);
+    say(b'L', format!("{name}\0{value}\0").as_bytes(), true);
+    say(b'N', b"", true);
+    say(b'A', b"", false);
+    say(b'Q', b"", false);
+    let found = until("the record", lab, || lab.postvakt.search(&["--queue-id", "4abort"]).pop());
+    found["queue_id"].as_str().unwrap().to_owned()
 }

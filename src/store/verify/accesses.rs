@@ -8,17 +8,14 @@ use rusqlite::{Connection, ErrorCode};
 
 use super::leaves::Leaf;
 use super::runs::{self, Runs};
-use super::{Fault, Verified, Walk};
+use super::{Fault, SignedHeads, Verified, Walk};
 use crate::merkle::{Hash, Salt, Tree};
-use crate::note::TreeHead;
 use crate::store::access::epoch::{self, Epoch};
 use crate::store::access::{self, Kind, NewEpoch};
 use crate::store::{heads, schema, tree};
 
-type Signed = BTreeMap<String, BTreeMap<u64, TreeHead>>;
-
 /// What is found out about each of its trees.
-pub(super) fn verify(path: &Path, signed: &Signed, runs: Option<&Runs>) -> Vec<Verified> {
+pub(super) fn verify(path: &Path, signed: &SignedHeads, runs: Option<&Runs>) -> Vec<Verified> {
     let first = signed.keys().find(|origin| heads::access_epoch(origin).is_some());
     // `postvakt/gw1/access`, of whichever epoch the heads are.
     let begin = first.and_then(|origin| origin.find("/access").and_then(|end| origin.get(..end)));
@@ -46,7 +43,7 @@ pub(super) fn verify(path: &Path, signed: &Signed, runs: Option<&Runs>) -> Vec<V
 
 fn walk(
     path: &Path,
-    signed: &Signed,
+    signed: &SignedHeads,
     runs: Option<&Runs>,
     origin: &dyn Fn(u32) -> String,
 ) -> rusqlite::Result<Vec<Verified>> {
@@ -129,7 +126,7 @@ fn one(
                 walk.expected = n;
             }
             let is_step = kind == Kind::Clock.as_str();
-            deleted.see(n, time, is_step, (kind == Kind::AccessRetention.as_str()).then_some(&*walk));
+            deleted.see(time, is_step);
             let leaf = Leaf { seq: n, hash: stored, pruned: false, time: Some(time), is_step, fault };
             walk.leaf(path, &named, leaf);
         }
@@ -152,19 +149,15 @@ const WITH_DELETED: &str = "
 struct Deleted {
     /// By the run: each number, and the least time that it can have been registered.
     runs: BTreeMap<u64, Vec<(u64, Option<Timestamp>)>>,
-    /// When the head was signed that covers a run.
-    covered: BTreeMap<u64, Timestamp>,
     /// The newest time of the entries that are left, since the clock was set.
     newest: Option<Timestamp>,
 }
 
 impl Deleted {
-    /// An entry that is left; `walk` where it tells of a run.
-    fn see(&mut self, n: u64, time: i64, is_step: bool, run: Option<&Walk<'_>>) {
+    /// An entry that is left.
+    fn see(&mut self, time: i64, is_step: bool) {
         let time = Timestamp::from_millisecond(time).ok();
         self.newest = if is_step { time } else { self.newest.max(time) };
-        let head = run.and_then(|walk| walk.heads?.range(n.saturating_sub(walk.shift)..).next());
-        self.covered.extend(head.map(|(_, head)| (n, head.time)));
     }
 
     /// One that is not.
@@ -180,8 +173,7 @@ impl Deleted {
                 *found.pruned.entry(decision.to_owned()).or_default() += deleted.len() as u64;
             }
             let unread = || Err(format!("{} entries are gone, and the runs cannot be read", deleted.len()));
-            let judged = runs
-                .map_or_else(unread, |runs| runs.judge_own(*run, deleted, self.covered.get(run).copied()));
+            let judged = runs.map_or_else(unread, |runs| runs.judge_own(*run, deleted));
             if let Err(what) = judged {
                 let first = deleted.first().map(|(n, _)| format!("access {n}"));
                 found.faults.push(Fault::tampered(path, first, &what));

@@ -5,16 +5,19 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use rusqlite::Connection;
 use serde::de::DeserializeOwned;
 
-use super::Verdict;
 use super::leaves::Run;
+use super::{SignedHeads, Verdict};
 use crate::limits;
 use crate::note::TreeHead;
 use crate::store::access::epoch::{self, Epoch};
-use crate::store::access::{AccessRetention, ActiveConfig, ClockStep, ConfigChange, Period, Retention};
+use crate::store::access::{
+    AccessRetention, ActiveConfig, ClockStep, ConfigChange, Period, Retention, leaves_of,
+};
 use crate::store::retention::accesses;
-use crate::store::schema;
+use crate::store::{heads, schema};
 use crate::text::hex;
 
 /// What the access log tells that bears on the records.
@@ -31,7 +34,7 @@ pub(super) struct Runs {
 
 #[derive(Debug)]
 struct Known<T> {
-    /// When it ran: what its entry says, less what the clock was ahead, as it was set back later.
+    /// When it ran at the latest: what its entry says, less what the clock was ahead, as it was set back later.
     time: Timestamp,
     ahead: SignedDuration,
     run: T,
@@ -39,8 +42,8 @@ struct Known<T> {
     active_config: Option<ConfigChange>,
 }
 
-/// Reads them.
-pub(super) fn read(path: &Path) -> rusqlite::Result<Runs> {
+/// Reads them. No run was later than the first head of the access log that covers its entry.
+pub(super) fn read(path: &Path, signed: &SignedHeads) -> rusqlite::Result<Runs> {
     let connection = schema::open_to_read_any(path)?;
     let mut runs = Runs {
         known: BTreeMap::new(),
@@ -81,9 +84,29 @@ pub(super) fn read(path: &Path) -> rusqlite::Result<Runs> {
             }
         }
     }
-    runs.known.iter_mut().for_each(|(n, known)| known.correct(*n, &steps));
-    runs.own.iter_mut().for_each(|(n, known)| known.correct(*n, &steps));
+    for (n, known) in &mut runs.known {
+        known.correct(*n, &steps, covered(&connection, &runs.epochs, *n, signed)?);
+    }
+    for (n, known) in &mut runs.own {
+        known.correct(*n, &steps, covered(&connection, &runs.epochs, *n, signed)?);
+    }
     Ok(runs)
+}
+
+/// When the first head was signed that covers an entry.
+fn covered(
+    connection: &Connection,
+    epochs: &[Epoch],
+    n: u64,
+    signed: &SignedHeads,
+) -> rusqlite::Result<Option<Timestamp>> {
+    let Some(epoch) = epochs.iter().rev().find(|epoch| epoch.after < n) else { return Ok(None) };
+    let heads = signed.iter().find(|(origin, _)| heads::access_epoch(origin) == Some(epoch.number));
+    let Some((_, heads)) = heads else { return Ok(None) };
+    let sql = format!("SELECT count(*) FROM ({}) WHERE n <= ?2", leaves_of(connection)?);
+    let range = (epoch.after.cast_signed(), n.cast_signed());
+    let place: i64 = connection.query_row(&sql, range, |row| row.get(0))?;
+    Ok(heads.range(place.unsigned_abs()..).next().map(|(_, head)| head.time))
 }
 
 impl Runs {
@@ -119,13 +142,8 @@ impl Runs {
     }
 
     /// Why entries of the access log that are gone are not confirmed, if they are not. `deleted` has, of each, the least
-    /// time that it can have been registered; `before` is when the head was signed that covers the run.
-    pub(super) fn judge_own(
-        &self,
-        id: u64,
-        deleted: &[(u64, Option<Timestamp>)],
-        before: Option<Timestamp>,
-    ) -> Result<(), String> {
+    /// time that it can have been registered.
+    pub(super) fn judge_own(&self, id: u64, deleted: &[(u64, Option<Timestamp>)]) -> Result<(), String> {
         let count = deleted.len();
         let Some(known) = self.own.get(&id) else {
             return Err(format!(
@@ -148,8 +166,7 @@ impl Runs {
                 run.decision
             ));
         }
-        let time = before.map_or(known.time, |before| known.time.min(before));
-        let due = due(time, run.period.keep_seconds);
+        let due = due(known.time, run.period.keep_seconds);
         let is_young = |least: &Option<Timestamp>| {
             least
                 .and_then(|least| least.checked_sub(limits::ENTRY_ORDER).ok())
@@ -177,13 +194,14 @@ impl<T: DeserializeOwned> Known<T> {
 
 impl<T> Known<T> {
     /// What was deleted under a clock that was ahead, as its later steps show, was younger than the clock said.
-    fn correct(&mut self, n: u64, steps: &[(u64, SignedDuration)]) {
+    fn correct(&mut self, n: u64, steps: &[(u64, SignedDuration)], covered: Option<Timestamp>) {
         let later = steps.iter().filter(|(at, _)| *at > n).map(|(_, step)| *step);
         let sum = later.fold(SignedDuration::ZERO, SignedDuration::saturating_add);
         if -sum > limits::RETENTION_SLACK {
             self.ahead = -sum;
             self.time = self.time.saturating_add(sum).unwrap_or(Timestamp::MIN);
         }
+        self.time = covered.map_or(self.time, |covered| self.time.min(covered));
     }
 
     fn was_ahead(&self) -> String {

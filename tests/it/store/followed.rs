@@ -184,8 +184,15 @@ async fn a_quarter_is_followed_up() {
     assert_eq!((rows(2)[0][0].as_str(), rows(2)[0][8].as_str()), (Some("KS 1"), Some("1")), "{out}");
     assert_eq!((rows(3).len(), rows(3)[0][1].as_str()), (1, Some("Dnr 7")), "the hold by the request: {out}");
     assert_eq!(rows(6).len(), 3, "{out}");
-    let sample = |seed: &str| json(&follow(&["--seed", seed, "--n", "2"]).1)[0]["tables"][6]["rows"].clone();
-    assert_eq!(sample("a")[0], sample("a")[0], "the same seed chooses the same");
+    // Two copies of one log, each with an access more afterwards.
+    let copy = directory.path().join("copy");
+    assert!(Command::new("cp").arg("-r").args([&path, &copy]).status().unwrap().success());
+    let sample = |path: &Path| {
+        let own =
+            ["report", "follow-up", &quarter, "--purpose", "kvartalsuppföljning", "--seed", "a", "--n", "2"];
+        json(&run(path, &own).1)[0]["tables"][6]["rows"].clone()
+    };
+    assert_eq!(sample(&path), sample(&copy), "the same seed chooses the same");
     let page = directory.path().join("uppfoljning.html");
     assert_eq!(follow(&["--html", page.to_str().unwrap()]).0, 0);
     assert!(fs::read_to_string(&page).unwrap().contains("Stickprov av åtkomster"));

@@ -100,6 +100,8 @@ fn prune(
         }],
     };
     let n = AccessLog::open(path).unwrap().add(Kind::Retention, at, &run).unwrap();
+    // It would tell of records that are gone.
+    let _ = fs::remove_file(path.join(format!("log-{}.idx", month(of))));
     let which = format!("seq BETWEEN {first} AND {last}");
     sql(
         path,
