@@ -10,6 +10,7 @@ use crate::address::DomainPattern;
 use crate::facts::testing::{from_inside, from_outside, organisation};
 use crate::facts::{Cause, Fact};
 use crate::groups::{Entry, Members};
+use crate::policy::content::ContentPolicy;
 use crate::policy::{ContentAction, Decision, Mode, OnUnknown, Step};
 use crate::rules::{Confidence, Evidence, Match};
 use crate::verdict::Verdict;
@@ -32,7 +33,7 @@ fn policy(action: ContentAction, exceptions: Vec<Exception>) -> RulePolicy {
     RulePolicy {
         mode: Mode::Enforce,
         on_unknown: OnUnknown::Accept,
-        actions: Actions::Content(action),
+        actions: Actions::Content(ContentPolicy::only(action)),
         exceptions,
         place: Place::default(),
     }
