@@ -65,7 +65,7 @@ pub(super) const CONTENT: &[Key] = &[
         kind: "mailbox inside, or list of them",
         default: Fallback::Off,
         example: "[\"arkiv@exempelby.se\"]",
-        meaning: "Mailboxes that get the mail too, at most 10. The other recipients do not see them.",
+        meaning: "Mailboxes that get the mail too, at most 20. The other recipients do not see them.",
         why: "A copy is one more place where the mail must be protected.",
         keys: &[],
     },
