@@ -122,6 +122,9 @@ fn faults(path: &Path) -> (u8, String) {
     (code, report["trees"].to_string())
 }
 
+/// What is done to a copy of the log.
+type Forgery<'a> = Box<dyn Fn(&Path) + 'a>;
+
 #[tokio::test]
 async fn records_that_were_deleted_by_hand_as_retention_are_named() {
     let directory = tempfile::tempdir().unwrap();
@@ -129,7 +132,6 @@ async fn records_that_were_deleted_by_hand_as_retention_are_named() {
     let now = grown(&path).await;
     let (old, young) = (now - days(500), now - days(10));
     let foreign = Config { hash: "fedcba9876543210".into(), ..decided(&path, 1) };
-    type Forgery<'a> = Box<dyn Fn(&Path) + 'a>;
     let cases: [(&str, &str, Forgery<'_>); 6] = [
         ("what is due", "", Box::new(|path| prune(path, now, &decided(path, 365), old, &month(old), 1..=5))),
         (

@@ -77,18 +77,18 @@ fn kill_export(directory: &Path, file: &Path) {
         let caught = loop {
             let held = accesses.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).unwrap();
             let now = entries(&held);
-            if now == (begun + 1, ended) {
-                child.kill().unwrap();
-                child.wait().unwrap();
-                break true;
-            }
-            if now == (begun + 1, ended + 1) {
-                child.wait().unwrap();
-                break false;
+            if now.0 > begun {
+                let is_open = now.1 == ended;
+                if is_open {
+                    child.kill().unwrap();
+                    child.wait().unwrap();
+                }
+                break is_open;
             }
             drop(held);
             std::thread::sleep(std::time::Duration::from_millis(1));
         };
+        child.wait().unwrap();
         if caught {
             return;
         }

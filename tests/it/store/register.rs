@@ -276,8 +276,8 @@ async fn a_request_that_asks_for_too_many_at_a_time_is_refused_and_places_no_hol
     store(directory.path()).await;
     let ask = |persons: usize| {
         let names: Vec<String> = (0..persons).map(|n| format!("person.nummer{n}@exempelby.se")).collect();
-        let named: Vec<&str> = names.iter().flat_map(|name| ["--person", name]).collect();
-        run(directory.path(), &[&["search", "--request", "Dnr 1"], &named[..]].concat()).0
+        let asked: Vec<&str> = names.iter().flat_map(|name| ["--person", name]).collect();
+        run(directory.path(), &[&["search", "--request", "Dnr 1"], &asked[..]].concat()).0
     };
     assert_eq!(ask(600), 2);
     let held = || run(directory.path(), &["hold", "list", "--json"]).1.lines().count();
