@@ -100,14 +100,12 @@ fn words(value: &Value) -> Result<String, Fault> {
 fn status(value: &Value) -> Result<(u8, u8), Fault> {
     let given = parse::text(value)?;
     let numbers: Vec<Option<u8>> = given.split('.').map(|number| number.parse().ok()).collect();
-    match numbers[..] {
-        // RFC 3463 §3: subjects 0 to 7.
-        [Some(5), Some(subject @ 0..=7), Some(detail)] => Ok((subject, detail)),
-        _ => {
-            let problem = format!("{} is not the enhanced status code of a rejection", parse::shown(given));
-            Err(Fault::new(problem, "write \"5.7.1\", or another code 5.x.y of RFC 3463"))
-        }
+    // RFC 3463 §3: subjects 0 to 7.
+    if let [Some(5), Some(subject @ 0..=7), Some(detail)] = numbers[..] {
+        return Ok((subject, detail));
     }
+    let problem = format!("{} is not the enhanced status code of a rejection", parse::shown(given));
+    Err(Fault::new(problem, "write \"5.7.1\", or another code 5.x.y of RFC 3463"))
 }
 
 fn added(section: &mut Settings<'_>) -> Vec<(String, String)> {

@@ -115,8 +115,8 @@ exceptions = [{{ mailbox = \"anna@exempelby.se\", to = \"@leverantor.se\", decis
     );
     let config = parse(text.as_bytes()).unwrap();
     let ids: Vec<&str> = config.rules.iter().map(|(rule, _)| rule.id()).collect();
-    assert_eq!(ids, ["custom.big", "auto-forward"]);
-    let [(_, big), (_, forward)] = &config.rules[..] else { panic!() };
+    assert_eq!(ids, ["auto-forward", "custom.big"], "custom rules come last: they may ask what others found");
+    let [(_, forward), (_, big)] = &config.rules[..] else { panic!() };
     assert_eq!(big.actions, Actions::Content(ContentPolicy::only(ContentAction::Reject)));
     assert_eq!((big.mode, big.place.to_string()), (Mode::Observe, "F:14".to_owned()));
     assert_eq!((forward.on_unknown, forward.place.line), (OnUnknown::Tempfail, 18));

@@ -147,10 +147,10 @@ impl Copy<'_> {
         self.plain("sent")?;
         let version = env!("CARGO_PKG_VERSION");
         self.write(epoch::COPY, format!("backup of {time} by postvakt {version}\n").as_bytes(), None)?;
-        let sums: String =
+        let sums: Vec<String> =
             self.files.iter().map(|file| format!("{}  {}\n", file.sha256, file.name)).collect();
         schema::sync_directory(self.target)?;
-        self.write(SUMS, sums.as_bytes(), None)?;
+        self.write(SUMS, sums.concat().as_bytes(), None)?;
         schema::sync_directory(self.target)?;
         Ok(self.files.pop().map(|sums| sums.sha256).unwrap_or_default())
     }

@@ -223,7 +223,7 @@ pub(super) fn write(directory: &Path, epoch: u32, month: Month) -> Result<(), Op
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                tracing::warn!(name, %error, "cannot remove this file of the backup from the log's directory")
+                tracing::warn!(name, %error, "cannot remove this file of the backup from the log's directory");
             }
         }
     }

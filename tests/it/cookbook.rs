@@ -62,7 +62,7 @@ fn the_page_is_true() {
 fn run(config: &str, blocks: &[Block<'_>], dns: &Dns) -> String {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("postvakt.toml");
-    fs::write(&file, config.replace("127.0.0.1:53", &dns.address.to_string())).unwrap();
+    fs::write(&file, config.replace("127.0.0.1:53", &dns.address.clone())).unwrap();
     let mut wrong = String::new();
     let postvakt = |command: &str, mail: Option<&Path>| {
         let output =

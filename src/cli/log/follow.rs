@@ -36,7 +36,7 @@ words! {
         File = "file",
         /// A syslog server on this host.
         Syslog = "syslog",
-        /// The bulk interface of OpenSearch or Elasticsearch, on this host or behind something on this host.
+        /// The bulk interface of `OpenSearch` or Elasticsearch, on this host or behind something on this host.
         Http = "http",
     }
 }
@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// Where the records go.
     #[arg(long, value_name = "KIND", value_parser = one_of(&Kind::ALL.map(Kind::as_str)))]
     sink: String,
-    /// The sink: a file; a socket such as /dev/log, or 127.0.0.1:514 (syslog over TCP); http://127.0.0.1:9200/_bulk.
+    /// The sink: a file; a socket such as /dev/log, or 127.0.0.1:514 (syslog over TCP); <http://127.0.0.1:9200>/_bulk.
     /// Connections go to this host alone, because they are not encrypted.
     #[arg(long, value_name = "TARGET")]
     to: String,
@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// Index or data stream (http).
     #[arg(long, value_name = "INDEX", default_value = "postvakt", value_parser = index_name)]
     index: String,
-    /// File whose first line is the value of the header field Authorization (http), such as "ApiKey …".
+    /// File whose first line is the value of the header field Authorization (http), such as "`ApiKey` …".
     #[arg(long, value_name = "F")]
     authorization: Option<std::path::PathBuf>,
     /// First record of a new cursor: those since this time. Default: the whole log.
@@ -169,8 +169,8 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
             "sink": args.sink, "to": args.to, "cursor": name, "profile": args.profile, "mask": args.mask,
             "after": cursor.record, "followed_from": from,
         });
-        let mut query = super::Query::default();
-        query.since = since.filter(|_| cursor.record.is_empty());
+        let since = since.filter(|_| cursor.record.is_empty());
+        let query = super::Query { since, ..super::Query::default() };
         let reason =
             Reason { purpose: args.purpose.clone(), basis: Basis::Decision(args.decision.trim().to_owned()) };
         let request = Request::new("follow", query, reason).with(more);
@@ -186,10 +186,9 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
             None => return Ok(code),
             Some(End::Even | End::Stop) => return Ok(YES),
             Some(End::Failed) => return Ok(NO),
-            Some(End::Session) => {}
             Some(End::Permission) if args.once => return Ok(USAGE),
             // The next entry says why it is refused, if it is.
-            Some(End::Permission) => {}
+            Some(End::Session | End::Permission) => {}
         }
     }
 }
@@ -376,7 +375,7 @@ fn cursor_name(text: &str) -> Result<String, &'static str> {
     right.then(|| text.to_owned()).ok_or("at most 32 small letters, digits and -")
 }
 
-/// The name of an index, as OpenSearch and Elasticsearch allow them.
+/// The name of an index, as `OpenSearch` and Elasticsearch allow them.
 fn index_name(text: &str) -> Result<String, &'static str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     let right =

@@ -109,7 +109,7 @@ worker "normal" {{ bind_socket = "127.0.0.1:{port}"; count = 1; }}
         })
     }
 
-    /// OpenLDAP's slapd with these members of hr, which only the account `cn=postvakt` may see, also by TLS under a
+    /// `OpenLDAP`'s slapd with these members of hr, which only the account `cn=postvakt` may see, also by TLS under a
     /// certificate that `ca.pem` vouches for, on the port that stands in `port`.
     pub(crate) fn slapd(home: &Path, members: &[String]) -> Self {
         let certificates = home.join("tls");

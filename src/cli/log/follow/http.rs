@@ -1,4 +1,4 @@
-//! OpenSearch and Elasticsearch: `POST /_bulk` with `create` and the record's id as `_id`, so that a record that is handed over
+//! `OpenSearch` and Elasticsearch: `POST /_bulk` with `create` and the record's id as `_id`, so that a record that is handed over
 //! twice is there once.
 
 use std::fs;
@@ -56,7 +56,7 @@ impl Http {
         let mut body = String::new();
         for event in events {
             let create = json!({ "create": { "_index": self.index, "_id": event.id } });
-            body.push_str(&format!("{create}\n{}\n", event.json));
+            body.extend([create.to_string().as_str(), "\n", &event.json, "\n"]);
         }
         let mut request =
             Request::post(&self.path).header(HOST, &self.host).header(CONTENT_TYPE, "application/x-ndjson");
@@ -114,9 +114,8 @@ fn read(status: StatusCode, body: &[u8], events: &[Event]) -> Result<Refused, Si
             format!("{}: {}", part("type"), part("reason"))
         };
         match created.get("status").and_then(Value::as_u64).ok_or_else(strange)? {
-            200..300 => {}
-            // It was created when it was handed over before.
-            409 => {}
+            // 409: it was created when it was handed over before.
+            200..300 | 409 => {}
             400 | 413 | 422 => refused.push((event.id.clone(), why())),
             status => return Err(SinkError::Answer(format!("{status} for {}: {}", event.id, why()))),
         }

@@ -53,7 +53,7 @@ impl Syslog {
                     match socket.send(local(event).as_bytes()) {
                         Ok(_) => {}
                         Err(error) if is_too_long(&error) => {
-                            refused.push((event.id.clone(), error.to_string()))
+                            refused.push((event.id.clone(), error.to_string()));
                         }
                         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                             return Err(SinkError::Deadline);
