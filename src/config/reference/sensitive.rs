@@ -72,10 +72,10 @@ pub(super) const SENSITIVE: &[Key] = &[
     Key {
         name: "outbound_header",
         kind: "true, false",
-        default: Fallback::Flag(false),
+        default: Fallback::Flag(true),
         example: "false",
-        meaning: "Whether mail to recipients outside has the header field `X-Postvakt-Sensitive` too. Write true only if another server of yours reads the field and removes it, such as one that encrypts.",
-        why: "The field would tell the recipient's provider what is in the mail.",
+        meaning: "Whether mail to recipients outside has the header field `X-Postvakt-Sensitive` too, as mail that stays inside always has. Write false if no server of yours behind Postvakt reads the field and removes it: it tells the recipient's provider what is in the mail.",
+        why: "A server that encrypts, or a rule in Exchange, finds the mail by it.",
         keys: &[],
     },
     Key {

@@ -175,7 +175,7 @@ fn what_passes_or_waits_may_have_a_tag_before_its_subject() {
 }
 
 #[test]
-fn mail_that_leaves_has_no_field_that_tells_what_is_in_it() {
+fn the_field_that_tells_what_is_in_a_mail_can_be_kept_inside() {
     let marked = |outbound_header, recipients: &str| {
         let policy = SensitivePolicy { outbound_header, ..policy(ClassAction::Mark) };
         let facts = outbound(OWN, recipients);
