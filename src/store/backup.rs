@@ -2,7 +2,7 @@
 //!
 //! Contract: each file is copied at one moment, and no copy is older than what another copy says of it: tree heads are copied
 //! first, the access log after the records, so that the copy verifies. The copy is on the disk when this returns, and its
-//! file [`epoch::SUMS`] is written last. A server that starts from the copy begins a new epoch ([`super::epoch::COPY`]).
+//! file `SHA256SUMS` is written last. A server that starts from the copy begins a new epoch (`epoch::COPY`).
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
