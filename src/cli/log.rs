@@ -67,7 +67,7 @@ enum LogCommand {
     },
     /// Export matching records to a file, with a manifest.
     Export(export::Args),
-    /// Hand every new record to a SIEM: append it to a file, send it to syslog, or to `OpenSearch` or Elasticsearch.
+    /// Hand every new record to a SIEM: append it to a file, send it to syslog, or to OpenSearch or Elasticsearch.
     Follow(follow::Args),
     /// Show everything about one mail: columns, findings with masked evidence, notices, proof.
     Show(show::Args),

@@ -1,6 +1,6 @@
 //! `log follow`: every record reaches the sink, whatever is killed, refuses or is away; a file and a bulk interface have it
 //! once. The file is a file, syslog is rsyslog. No search engine is packaged for Debian, so the bulk interface is a server of
-//! this test, which answers as the documentation of `OpenSearch` says.
+//! this test, which answers as the documentation of OpenSearch says.
 
 use std::collections::BTreeMap;
 use std::fs;

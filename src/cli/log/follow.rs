@@ -36,7 +36,7 @@ words! {
         File = "file",
         /// A syslog server on this host.
         Syslog = "syslog",
-        /// The bulk interface of `OpenSearch` or Elasticsearch, on this host or behind something on this host.
+        /// The bulk interface of OpenSearch or Elasticsearch, on this host or behind something on this host.
         Http = "http",
     }
 }
@@ -47,7 +47,7 @@ pub(super) struct Args {
     /// Where the records go.
     #[arg(long, value_name = "KIND", value_parser = one_of(&Kind::ALL.map(Kind::as_str)))]
     sink: String,
-    /// The sink: a file; a socket such as /dev/log, or 127.0.0.1:514 (syslog over TCP); <http://127.0.0.1:9200>/_bulk.
+    /// The sink: a file; a socket such as /dev/log, or 127.0.0.1:514 (syslog over TCP); `http://127.0.0.1:9200/_bulk`.
     /// Connections go to this host alone, because they are not encrypted.
     #[arg(long, value_name = "TARGET")]
     to: String,
@@ -57,7 +57,7 @@ pub(super) struct Args {
     /// Index or data stream (http).
     #[arg(long, value_name = "INDEX", default_value = "postvakt", value_parser = index_name)]
     index: String,
-    /// File whose first line is the value of the header field Authorization (http), such as "`ApiKey` …".
+    /// File whose first line is the value of the header field Authorization (http), such as `ApiKey …`.
     #[arg(long, value_name = "F")]
     authorization: Option<std::path::PathBuf>,
     /// First record of a new cursor: those since this time. Default: the whole log.
@@ -375,7 +375,7 @@ fn cursor_name(text: &str) -> Result<String, &'static str> {
     right.then(|| text.to_owned()).ok_or("at most 32 small letters, digits and -")
 }
 
-/// The name of an index, as `OpenSearch` and Elasticsearch allow them.
+/// The name of an index, as OpenSearch and Elasticsearch allow them.
 fn index_name(text: &str) -> Result<String, &'static str> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.".contains(c);
     let right =

@@ -1,4 +1,4 @@
-//! `OpenSearch` and Elasticsearch: `POST /_bulk` with `create` and the record's id as `_id`, so that a record that is handed over
+//! OpenSearch and Elasticsearch: `POST /_bulk` with `create` and the record's id as `_id`, so that a record that is handed over
 //! twice is there once.
 
 use std::fs;
