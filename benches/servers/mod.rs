@@ -4,6 +4,8 @@
 //! `postvakt` is the program itself with `auto-forward` on and its log on disk; `logging` the same without a rule;
 //! `incoming` with every rule on mail from outside, and neither a scanner nor the DNS to ask; `all` with those, with
 //! `auto-forward`, and with the rules on content and receipts; `no-forwarding` and `no-incoming` are `all` without one.
+//! `groups`, `lists` and `custom` are `all` with what an admin adds: exceptions for groups, for lists of 100,000 addresses,
+//! and fifty custom rules; `shaped` has all three.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -50,6 +52,14 @@ pub(crate) enum Kind {
     NoForwarding,
     /// The same without the rules on mail from outside.
     NoIncoming,
+    /// Every rule, with exceptions for groups.
+    Groups,
+    /// Every rule, with exceptions for lists of 100,000 addresses.
+    Lists,
+    /// Every rule, and fifty custom ones.
+    Custom,
+    /// All three.
+    Shaped,
 }
 
 /// A running server; it ends with this value.
@@ -75,6 +85,10 @@ impl Kind {
             Self::All => "all",
             Self::NoForwarding => "no-forwarding",
             Self::NoIncoming => "no-incoming",
+            Self::Groups => "groups",
+            Self::Lists => "lists",
+            Self::Custom => "custom",
+            Self::Shaped => "shaped",
         }
     }
 
@@ -85,11 +99,22 @@ impl Kind {
             Self::Logging => &[],
             Self::Incoming => &[INCOMING],
             Self::Postvakt => &[FORWARDING],
-            Self::All => &[FORWARDING, INCOMING, CONTENT, RECEIPT],
+            Self::All | Self::Groups | Self::Lists | Self::Custom | Self::Shaped => {
+                &[FORWARDING, INCOMING, CONTENT, RECEIPT]
+            }
             Self::NoForwarding => &[INCOMING, CONTENT, RECEIPT],
             Self::NoIncoming => &[FORWARDING, CONTENT, RECEIPT],
         };
-        Some(tables.concat())
+        let groups = [GROUPS.to_owned(), exceptions("few")].concat();
+        let lists = [LISTS.to_owned(), exceptions("long")].concat();
+        let added = match self {
+            Self::Groups => groups,
+            Self::Lists => lists,
+            Self::Custom => custom(),
+            Self::Shaped => [groups, lists, custom()].concat(),
+            _ => String::new(),
+        };
+        Some(tables.concat() + &added)
     }
 }
 
@@ -238,6 +263,8 @@ fn write_config(kind: Kind, address: &Address, directory: &Path) -> Result<PathB
     let rules = kind.rules().with_context(|| format!("{} has no config", kind.name()))?;
     let config = directory.join("postvakt.toml");
     fs::write(&config, postvakt_config(address, directory) + &rules)?;
+    let long = (0..LONG).map(|n| format!("person{n}@{}.example.net\n", n % 97));
+    fs::write(directory.join("long.txt"), long.collect::<String>())?;
     Ok(config)
 }
 
@@ -286,6 +313,62 @@ address = "registrator@exempelby.se"
 [smtp]
 submit = "127.0.0.1:9"
 "#;
+
+/// As many entries as a file of a group may have.
+const LONG: usize = 100_000;
+
+const GROUPS: &str = r#"
+[groups.few]
+members = ["anna@exempelby.se", "@hr.exempelby.se", "group:fewer"]
+[groups.fewer]
+members = ["bo@exempelby.se", "@*.regionen.example"]
+"#;
+
+const LISTS: &str = r#"
+[groups.long]
+file = "long.txt"
+"#;
+
+/// An exception of every rule for the members of a group.
+fn exceptions(group: &str) -> String {
+    let rules = [
+        "auto-forward",
+        "sensitive-data",
+        "credentials",
+        "spam",
+        "suspicious-attachment",
+        "lookalike-sender",
+        "suspicious-link",
+        "first-contact",
+        "mass-mailing",
+        "large-attachment",
+    ];
+    let one = |rule| {
+        format!(
+            "[[rules.{rule}.exceptions]]\nsender = [\"group:{group}\"]\ndecision = \"KS 2026/1\"\n\
+             approved_by = \"kommundirektören\"\nuntil = 2099-12-31\n"
+        )
+    };
+    rules.map(one).concat()
+}
+
+/// Fifty custom rules on what a mail has in its envelope, its header, its text and its attachments.
+fn custom() -> String {
+    let conditions = |n: usize| match n % 5 {
+        0 => format!("sender = '^ordernr{n}@leverantor{n}\\.example$'"),
+        1 => format!("direction = \"inbound\", subject = '(?i)faktura {n}|påminnelse {n}'"),
+        2 => format!("text = '(?i)kampanjkod {n}[0-9]{{4}}'"),
+        3 => format!("attachment_name = '(?i)^bilaga{n}\\.(exe|scr|js)$'"),
+        _ => format!("header = {{ \"X-Mailer\" = 'MassMail {n}' }}, recipients_above = 2"),
+    };
+    let rule = |n| {
+        format!(
+            "[rules.custom.own-{n}]\nmode = \"enforce\"\naction = \"mark\"\nwhen = {{ {} }}\n",
+            conditions(n)
+        )
+    };
+    (0..50).map(rule).collect()
+}
 
 fn postvakt_config(address: &Address, directory: &Path) -> String {
     format!(

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::export::page::{self, Template};
+use crate::export::page::{self, Template, breakable};
 
 const STYLE: &str = include_str!("../export/pages/report.css");
 
@@ -56,10 +56,15 @@ impl Document {
                 ("english", table.english.into()),
                 ("lead", table.lead.into()),
                 ("head", page::list(table.head.iter().copied())),
-                ("rows", page::list(table.rows.iter().map(|row| page::list(row.iter().map(String::as_str))))),
+                (
+                    "rows",
+                    page::list(
+                        table.rows.iter().map(|row| page::list(row.iter().map(|cell| breakable(cell)))),
+                    ),
+                ),
             ])
         };
-        let facts = self.facts.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let facts = self.facts.iter().map(|(name, value)| (name.as_str(), breakable(value)));
         let fields = [
             ("organisation", self.organisation.as_str().into()),
             ("title", self.title.as_str().into()),

@@ -83,7 +83,7 @@ fn of_accesses(entry: &Done, run: &AccessRetention, config: &Config) -> Document
         ("Registrerade", format!("{} till {}", made(run.since, zone), made(run.until, zone))),
         ("Antal poster", run.entries.to_string()),
         // What tells of it and the deletion are one transaction.
-        ("Utfall", format!("slutförd, {} poster gallrade", run.entries)),
+        ("Utfall", format!("slutförd, {}", deleted(run.entries))),
         ("Konfiguration", run.config.clone()),
         ("Post i åtkomstloggen", entry.n.to_string()),
     ];
@@ -147,8 +147,12 @@ fn kind_of_entry(kind: &str) -> &str {
 fn outcome(deeds: &[Done], n: u64) -> String {
     let command = deeds.iter().rev().find(|other| other.n < n && other.access.verb == "retention");
     match command.and_then(|command| command.result.as_ref()) {
-        Some((rows, how)) if how == "done" => format!("slutförd, {rows} poster gallrade"),
-        Some((rows, _)) => format!("avbruten, {rows} poster gallrade"),
+        Some((rows, how)) if how == "done" => format!("slutförd, {}", deleted(*rows)),
+        Some((rows, _)) => format!("avbruten, {}", deleted(*rows)),
         None => "ej slutförd".to_owned(),
     }
+}
+
+fn deleted(records: u64) -> String {
+    if records == 1 { "1 post gallrad".to_owned() } else { format!("{records} poster gallrade") }
 }

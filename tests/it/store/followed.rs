@@ -11,6 +11,7 @@ use postvakt::config::minimise::Covered;
 use postvakt::config::{Config, Heads, Retention};
 use serde_json::Value;
 
+use super::browser::{FONTS, PORTRAIT, print, wrong};
 use super::cli::{config, run, run_with};
 use super::reasons::store;
 use super::*;
@@ -128,10 +129,20 @@ async fn a_retention_run_has_a_protocol_and_shared_mail_waits_for_both() {
     let (code, out) = run_with(&config, &["retention", "protocol", "--html", page.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
     let text = fs::read_to_string(&page).unwrap();
-    for wanted in
-        ["Gallringsprotokoll", "Socialnämnden", "SN 2026/45", "2026-08", "slutförd, 1 poster", "Underskrift"]
-    {
+    for wanted in [
+        "Gallringsprotokoll",
+        "Socialnämnden",
+        "SN 2026/45",
+        "2026-08",
+        "slutförd, 1 post gallrad",
+        "Underskrift",
+    ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    for font in FONTS {
+        assert_eq!(wrong(&page, font, PORTRAIT, true), Vec::<String>::new(), "{font}");
+        let (_, text) = print(&page, font, "protocol");
+        assert!(text.contains("Gallringsprotokoll") && text.contains("Underskrift"), "{text}");
     }
     let runs = json(&run_with(&config, &["access", "--json", "--verb", "retention"]).1);
     let first = runs.iter().find(|entry| entry["query"]["files"].is_array()).unwrap()["id"].to_string();
@@ -195,7 +206,11 @@ async fn a_quarter_is_followed_up() {
     assert_eq!(sample(&path), sample(&copy), "the same seed chooses the same");
     let page = directory.path().join("uppfoljning.html");
     assert_eq!(follow(&["--html", page.to_str().unwrap()]).0, 0);
-    assert!(fs::read_to_string(&page).unwrap().contains("Stickprov av åtkomster"));
+    for font in FONTS {
+        assert_eq!(wrong(&page, font, PORTRAIT, true), Vec::<String>::new(), "{font}");
+        let (_, text) = print(&page, font, "follow-up");
+        assert!(text.contains("Stickprov av åtkomster"), "{text}");
+    }
 }
 
 pub(super) fn prove(store: &Path, heads: &Path) -> (Option<i32>, String) {
