@@ -19,7 +19,7 @@ use postvakt::organisation::Organisation;
 use postvakt::rules::{Rule, Spec, credentials, sensitive_data};
 use postvakt::scan::fold::Folded;
 use postvakt::scan::terms::{Terms, shipped};
-use postvakt::scan::{self, credentials as secrets};
+use postvakt::scan::{self, Known, credentials as secrets};
 use postvakt::settings::defaults::Defaults;
 use postvakt::settings::files::NoFiles;
 use postvakt::settings::report::Report;
@@ -76,14 +76,16 @@ fn main() {
             println!("{:<44}{:>10.0}", format!("{name}: {what}"), megabytes / seconds);
         };
         rate("fold", &mut || drop(black_box(Folded::new(black_box(text)))));
-        rate("numbers", &mut || drop(black_box(scan::numbers(black_box(&folded), today, false))));
+        rate("numbers", &mut || {
+            drop(black_box(scan::numbers(black_box(&folded), &Known::default(), today, false)))
+        });
         rate("credentials", &mut || drop(black_box(secrets::find(black_box(&folded), false))));
         rate("terms", &mut || {
             black_box(terms.find(black_box(folded.bytes())).count());
         });
         rate("all", &mut || {
             let folded = Folded::new(black_box(text));
-            black_box(scan::numbers(&folded, today, false));
+            black_box(scan::numbers(&folded, &Known::default(), today, false));
             black_box(secrets::find(&folded, false));
             black_box(terms.find(folded.bytes()).count());
         });

@@ -270,7 +270,7 @@ fn numbers(octets: &[u8]) {
     let today = date(2026, 11, 22);
     let folded = Folded::new(&text);
     for tabular in [false, true] {
-        for number in scan::numbers(&folded, today, tabular) {
+        for number in scan::numbers(&folded, &scan::Known::default(), today, tabular) {
             assert!(number.at.start < number.at.end && number.at.end <= folded.bytes().len());
             assert!(folded.offset(number.at.start) <= folded.offset(number.at.end));
             let _ = number.masked(&folded);

@@ -33,6 +33,7 @@ use crate::limits;
 pub use crate::text::fold;
 use crate::text::words;
 use context::Context;
+pub use context::Known;
 use fold::Folded;
 use identity::TextContext;
 use series::Failing;
@@ -188,11 +189,11 @@ impl Number {
     }
 }
 
-/// The numbers in a text, in their order. `today` is when the mail came; `tabular` says that the text is a table,
-/// whose headings speak of everything below them.
-pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
+/// The numbers in a text, in their order. `known` are the words of this text, which its detectors share; `today` is when
+/// the mail came; `tabular` says that the text is a table, whose headings speak of everything below them.
+pub fn numbers(folded: &Folded<'_>, known: &Known, today: Date, tabular: bool) -> Vec<Number> {
     let bytes = folded.bytes();
-    let context = Context::new(bytes, tabular);
+    let context = Context::new(bytes, known, tabular);
     let ground = TextContext { bytes, context: &context, today };
     let mut found: Vec<Number> = Vec::new();
     let mut failing = Vec::new();
@@ -202,12 +203,13 @@ pub fn numbers(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Number> {
         let start = at + next;
         let end = digits_end(bytes, start);
         let listed = !tabular && list.goes_on(bytes, start);
-        let number = one(&ground, start, end, listed);
+        let shape = Shape::at(bytes, start);
+        let number = one(&ground, &shape, end, listed);
         at = number.as_ref().map_or(end, |number| number.at.end.max(end));
         if let Some(number) = number {
             list.follow(number.by == By::Word && number.kind.of_person(), number.at.end);
             found.push(number);
-        } else if let Some(written) = ground.failing(start, end) {
+        } else if let Some(written) = ground.failing(&shape, end) {
             list.follow(listed, written.at.end);
             at = written.at.end;
             if failing.len() < limits::NUMBERS {
@@ -269,7 +271,8 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
             *sign = b'-';
         }
     }
-    let context = Context::new(&bytes, false);
+    let known = Known::default();
+    let context = Context::new(&bytes, &known, false);
     let ground = TextContext { bytes: &bytes, context: &context, today };
     let mut found = Vec::new();
     let mut at = 0;
@@ -284,9 +287,8 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
 }
 
 /// The number that begins with a run of digits.
-fn one(ground: &TextContext<'_>, start: usize, end: usize, listed: bool) -> Option<Number> {
-    // Most runs are years, times, prices and house numbers, and nothing follows them.
-    let shape = Shape::at(ground.bytes, start);
+fn one(ground: &TextContext<'_>, shape: &Shape<'_>, end: usize, listed: bool) -> Option<Number> {
+    let start = shape.range(0).start;
     let loose = || {
         let without_zeros = loose::without_zeros(ground.bytes, start, end);
         without_zeros.and_then(|written| ground.without_zeros(written)).or_else(|| {
@@ -294,24 +296,25 @@ fn one(ground: &TextContext<'_>, start: usize, end: usize, listed: bool) -> Opti
             ground.loose(loose.written, loose.says_so || listed)
         })
     };
+    // Most runs are years, times, prices and house numbers, and nothing follows them.
     if end - start <= 3 && shape.after(0).is_none() {
-        return ground.address(&shape).or_else(|| ground.iban(&shape)).or_else(loose);
+        return ground.address(shape).or_else(|| ground.iban(shape)).or_else(loose);
     }
     let total: usize = (0..6).map(|place| shape.length(place)).sum();
     if total < 6 {
-        let account = || ground.short_account(&shape);
-        return ground.iban(&shape).or_else(|| ground.address(&shape)).or_else(account).or_else(loose);
+        let account = || ground.short_account(shape);
+        return ground.iban(shape).or_else(|| ground.address(shape)).or_else(account).or_else(loose);
     }
     ground
-        .iban(&shape)
-        .or_else(|| ground.vat(&shape))
-        .or_else(|| ground.card(&shape))
-        .or_else(|| ground.stockholm(&shape))
-        .or_else(|| ground.identity(&shape, listed))
-        .or_else(|| ground.with_letters(&shape))
-        .or_else(|| ground.labelled(&shape))
-        .or_else(|| ground.foreign(&shape))
-        .or_else(|| ground.address(&shape))
+        .iban(shape)
+        .or_else(|| ground.vat(shape))
+        .or_else(|| ground.card(shape))
+        .or_else(|| ground.stockholm(shape))
+        .or_else(|| ground.identity(shape, listed))
+        .or_else(|| ground.with_letters(shape))
+        .or_else(|| ground.labelled(shape))
+        .or_else(|| ground.foreign(shape))
+        .or_else(|| ground.address(shape))
         .or_else(loose)
 }
 

@@ -55,11 +55,15 @@ static AUTOMATON: LazyLock<Option<Words>> = LazyLock::new(|| {
     Some(Words { automaton, meanings })
 });
 
-/// The words of one text, found when they are first asked for, and its rows.
+/// The words of one text that may speak of a number, found when they are first asked for.
+#[derive(Debug, Default)]
+pub struct Known(OnceCell<Vec<Word>>);
+
+/// The words of one text and its rows.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     bytes: &'a [u8],
-    words: OnceCell<Vec<Word>>,
+    known: &'a Known,
     rows: RefCell<Rows<'a>>,
 }
 
@@ -76,12 +80,12 @@ const FILLERS: &[&[u8]] =
     &[b"nr", b"no", b"nummer", b"num", b"number", b"id", b"med", b"\xE4r", b"is", b"som"];
 
 impl<'a> Context<'a> {
-    pub(super) fn new(bytes: &'a [u8], tabular: bool) -> Self {
-        Self { bytes, words: OnceCell::new(), rows: RefCell::new(Rows::new(bytes, tabular)) }
+    pub(super) fn new(bytes: &'a [u8], known: &'a Known, tabular: bool) -> Self {
+        Self { bytes, known, rows: RefCell::new(Rows::new(bytes, tabular)) }
     }
 
     fn words(&self) -> &[Word] {
-        self.words.get_or_init(|| {
+        self.known.0.get_or_init(|| {
             let Some(words) = AUTOMATON.as_ref() else { return Vec::new() };
             let found = words.automaton.find_iter(self.bytes).filter_map(|found| {
                 let (says, end) = words.meanings.get(found.pattern().as_usize())?;

@@ -69,12 +69,13 @@ impl TextContext<'_> {
         named.then_some(Number { kind, sure: Confidence::Strong, by: By::Word, at: written.at, key })
     }
 
-    /// What is written as a person's number from `start` on, and is none: a wrong check digit, or no day.
-    pub(super) fn failing(&self, start: usize, end: usize) -> Option<Written> {
+    /// What is written as a person's number from the first run on, which ends at `end`, and is none: a wrong check digit, or no day.
+    pub(super) fn failing(&self, shape: &Shape<'_>, end: usize) -> Option<Written> {
+        let start = shape.range(0).start;
         if end - start < 4 {
             return None;
         }
-        let written = written(&Shape::at(self.bytes, start));
+        let written = written(shape);
         let written = written.filter(|written| written.form != Form::Wrapped);
         let written = written.or_else(|| loose::at(self.bytes, start).map(|loose| loose.written))?;
         (!is_piece(&written, sides(self.bytes, &written.at))).then_some(written)
@@ -224,7 +225,7 @@ impl TextContext<'_> {
         if !digits.ends_with(b"01") {
             return None;
         }
-        let ten = digits.get(..10)?.to_vec();
+        let ten = digits.get(..10)?.try_into().ok()?;
         let written = Written { form: Form::Separated, at, century: None, ten, plus: false };
         let kind = self.kind(&written)?;
         let at = written.at.start..written.at.start + written.ten.len();
@@ -251,7 +252,7 @@ pub(super) fn written(shape: &Shape<'_>) -> Option<Written> {
         },
     };
     let century = (digits.len() == 12).then(|| two(&digits, 0));
-    let ten = digits.get(digits.len().checked_sub(10)?..)?.to_vec();
+    let ten = digits.get(digits.len().checked_sub(10)?..)?.try_into().ok()?;
     Some(Written { form, at: shape.range(last), century, ten, plus: between == Some(Between::Plus) })
 }
 

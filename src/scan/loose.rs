@@ -4,8 +4,11 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::ops::Range;
+
 use memchr::memchr_iter;
 
+use super::checks::number;
 use super::fold::{is_letter, is_word};
 use super::shape::{Form, Written, digits_end};
 
@@ -51,7 +54,7 @@ pub(super) fn without_zeros(bytes: &[u8], start: usize, end: usize) -> Option<Wr
         .all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b';' | b'|' | b'"' | b','));
     let mut digits = [b'0'; 10];
     digits.get_mut(10 - run.len()..)?.copy_from_slice(run);
-    if alone { written(&digits, start..end) } else { None }
+    if alone { written(digits.into_iter(), start..end) } else { None }
 }
 
 /// The number that begins with the run of digits at `start`.
@@ -76,8 +79,8 @@ fn spread(bytes: &[u8], start: usize) -> Option<Loose> {
         return None;
     }
     let day = bytes.get(start..end)?.iter().filter(|byte| byte.is_ascii_digit());
-    let digits: Vec<u8> = day.chain(bytes.get(from..last)?).copied().collect();
-    Some(Loose { written: written(&digits, start..last)?, says_so })
+    let digits = day.chain(bytes.get(from..last)?).copied();
+    Some(Loose { written: written(digits, start..last)?, says_so })
 }
 
 /// Where a day of six or eight digits ends.
@@ -126,7 +129,14 @@ fn mixed(bytes: &[u8], start: usize) -> Option<Loose> {
         b'0'..=b'9' => Some(byte),
         _ => None,
     };
+    // Most numbers have no such letter beside them.
+    let end = digits_end(bytes, start);
     let before = bytes.get(start.saturating_sub(3)..start)?;
+    let beside = |byte: Option<&u8>| byte.is_some_and(|byte| like(*byte).is_some());
+    let parted = end - start >= 6 && matches!(bytes.get(end), Some(b'-' | b'+' | b' '));
+    if !parted && !beside(before.last()) && !beside(bytes.get(end)) {
+        return None;
+    }
     let letters = before.iter().rev().take_while(|byte| like(**byte).is_some()).count();
     let from = start - letters;
     let outer = from.checked_sub(1).and_then(|at| bytes.get(at));
@@ -150,18 +160,21 @@ fn mixed(bytes: &[u8], start: usize) -> Option<Loose> {
     if next || !parted || strange == 0 || strange > 4 {
         return None;
     }
-    let digits: Vec<u8> = bytes.get(from..at)?.iter().filter_map(|byte| like(*byte)).collect();
-    Some(Loose { written: written(&digits, from..at)?, says_so: false })
+    let digits = bytes.get(from..at)?.iter().filter_map(|byte| like(*byte));
+    Some(Loose { written: written(digits, from..at)?, says_so: false })
 }
 
-fn written(digits: &[u8], at: std::ops::Range<usize>) -> Option<Written> {
-    let century = match digits.len() {
-        12 => Some(digits.get(..2)?.iter().fold(0, |value, digit| value * 10 + u16::from(digit - b'0'))),
-        10 => None,
+/// Ten digits, or twelve with the century.
+fn written(digits: impl Iterator<Item = u8>, at: Range<usize>) -> Option<Written> {
+    let mut all = [0; 13];
+    let length = all.iter_mut().zip(digits).map(|(place, digit)| *place = digit).count();
+    let digits = all.get(..length)?;
+    let (ten, century) = match length {
+        12 => (digits.get(2..)?, digits.get(..2).map(number)),
+        10 => (digits, None),
         _ => return None,
     };
-    let ten = digits.get(digits.len() - 10..)?.to_vec();
-    Some(Written { form: Form::Loose, at, century, ten, plus: false })
+    Some(Written { form: Form::Loose, at, century, ten: ten.try_into().ok()?, plus: false })
 }
 
 #[cfg(test)]
@@ -202,8 +215,8 @@ mod tests {
             let found = at(folded.bytes(), start).map(|loose| loose.written.ten);
             let wanted = match text {
                 "811228-9B74" => None,
-                "O11228-9874" => Some(b"0112289874".to_vec()),
-                _ => Some(b"8112289874".to_vec()),
+                "O11228-9874" => Some(*b"0112289874"),
+                _ => Some(*b"8112289874"),
             };
             assert_eq!(found, wanted, "{text}");
         }

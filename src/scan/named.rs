@@ -8,9 +8,10 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use jiff::civil::Date;
+use memchr::{memchr, memchr_iter, memchr2, memchr3_iter};
 
 use super::birth::{self, Birth};
-use super::context::{Context, Said};
+use super::context::{Context, Known, Said};
 use super::fold::{self, Folded, is_letter};
 use crate::limits;
 
@@ -84,11 +85,11 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     }
 });
 
-/// The persons of a text who have no number in it, in their order. `today` is when the mail came; `tabular` says that
-/// the text is a table.
-pub fn mentions(folded: &Folded<'_>, today: Date, tabular: bool) -> Vec<Mention> {
+/// The persons of a text who have no number in it, in their order. `known` are the words of this text; `today` is when
+/// the mail came; `tabular` says that the text is a table.
+pub fn mentions(folded: &Folded<'_>, known: &Known, today: Date, tabular: bool) -> Vec<Mention> {
     let bytes = folded.bytes();
-    let context = Context::new(bytes, tabular);
+    let context = Context::new(bytes, known, tabular);
     let mut sentences = Sentences { bytes, tabular, current: 0..0 };
     let mut found = Vec::new();
     let (mut at, mut look) = (0, limits::WORK_OCTETS);
@@ -246,7 +247,7 @@ impl Sentences<'_> {
     fn next(&self, start: usize) -> Range<usize> {
         let most = (start + limits::SENTENCE_OCTETS).min(self.bytes.len());
         let text = self.bytes.get(start..most).unwrap_or_default();
-        let line = text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1);
+        let line = memchr(b'\n', text).map_or(text.len(), |end| end + 1);
         if self.is_row(text.get(..line).unwrap_or_default()) {
             return start..start + line;
         }
@@ -256,17 +257,19 @@ impl Sentences<'_> {
             }
             // A line without anything, and a row of a table.
             [b'\n', rest @ ..] => {
-                let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+                let line = memchr(b'\n', rest).and_then(|end| rest.get(..end)).unwrap_or(rest);
                 line.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b'>') || self.is_row(line)
             }
             _ => false,
         };
-        let end = (0..text.len()).find(|at| ends(*at)).map_or(text.len(), |at| at + 1);
-        start..start + end.max(1)
+        let (lines, stops) = (memchr_iter(b'\n', text), memchr3_iter(b'.', b'!', b'?', text));
+        let line = lines.into_iter().find(|at| ends(*at)).unwrap_or(text.len());
+        let end = stops.take_while(|at| *at < line).find(|at| ends(*at)).unwrap_or(line);
+        start..start + (end + 1).min(text.len()).max(1)
     }
 
     fn is_row(&self, line: &[u8]) -> bool {
-        self.tabular || line.iter().any(|byte| matches!(byte, b'\t' | b'|'))
+        self.tabular || memchr2(b'\t', b'|', line).is_some()
     }
 }
 
@@ -277,7 +280,7 @@ mod tests {
     /// The masked numbers and days of birth in a text, and whether somebody is named beside each.
     fn found(text: &str, tabular: bool) -> Vec<(&str, bool)> {
         let folded = Folded::new(text);
-        let mentions = mentions(&folded, "2026-06-01".parse().unwrap(), tabular);
+        let mentions = mentions(&folded, &Known::default(), "2026-06-01".parse().unwrap(), tabular);
         mentions
             .into_iter()
             .map(|mention| {

@@ -248,15 +248,14 @@ fn is_title(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::context::Context;
-    use super::super::context::Said;
+    use super::super::context::{Context, Known, Said};
 
     /// What is said of the first long number after a sign.
     fn said(text: &str, tabular: bool) -> Said {
         let at = text.find('#').unwrap();
         let text = text.replace('#', "");
         let digits = text[at..].bytes().take_while(u8::is_ascii_digit).count();
-        Context::new(text.as_bytes(), tabular).said(&(at..at + digits), false)
+        Context::new(text.as_bytes(), &Known::default(), tabular).said(&(at..at + digits), false)
     }
 
     #[test]

@@ -207,7 +207,7 @@ pub(super) struct Written {
     /// The century's two digits, where they are written.
     pub(super) century: Option<u16>,
     /// The ten digits.
-    pub(super) ten: Vec<u8>,
+    pub(super) ten: [u8; 10],
     pub(super) plus: bool,
 }
 

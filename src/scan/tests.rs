@@ -9,7 +9,10 @@ const TODAY: Date = date(2026, 3, 2);
 
 fn found(text: &str) -> Vec<(Kind, Confidence)> {
     let folded = Folded::new(text);
-    numbers(&folded, TODAY, false).into_iter().map(|number| (number.kind, number.sure)).collect()
+    numbers(&folded, &Known::default(), TODAY, false)
+        .into_iter()
+        .map(|number| (number.kind, number.sure))
+        .collect()
 }
 
 /// A xorshift generator: the same numbers in every run.
@@ -269,7 +272,7 @@ fn series_of_one_day_and_columns_of_a_table() {
     let column: Vec<String> = (0..50).map(|_| generated(&mut random, false).1).collect();
     let strong = |table: &str| {
         let folded = Folded::new(table);
-        numbers(&folded, TODAY, true)
+        numbers(&folded, &Known::default(), TODAY, true)
             .iter()
             .filter(|n| n.kind.of_person() && n.sure == Confidence::Strong)
             .count()
@@ -335,7 +338,7 @@ fn numbers_of_the_neighbours() {
 fn what_is_shown_is_masked() {
     let shown = |text: &str| {
         let folded = Folded::new(text);
-        numbers(&folded, TODAY, false)
+        numbers(&folded, &Known::default(), TODAY, false)
             .iter()
             .map(|number| number.masked(&folded))
             .collect::<Vec<_>>()
@@ -354,7 +357,7 @@ fn what_is_shown_is_masked() {
         ("protokoll 2024-01-31.pdf", "protokoll 2024-01-**.pdf"),
     ] {
         assert_eq!(masked(name), expected);
-        assert!(numbers(&Folded::new(&masked(name)), TODAY, true).is_empty(), "{name}");
+        assert!(numbers(&Folded::new(&masked(name)), &Known::default(), TODAY, true).is_empty(), "{name}");
     }
 }
 
@@ -405,7 +408,7 @@ fn no_text_brings_a_detector_down_and_every_offset_is_in_the_text() {
             .map(|_| pieces[usize::try_from(random.below(pieces.len() as u64)).unwrap()])
             .collect();
         let folded = Folded::new(&text);
-        let numbers = numbers(&folded, TODAY, random.below(2) == 0);
+        let numbers = numbers(&folded, &Known::default(), TODAY, random.below(2) == 0);
         let places = numbers.iter().map(|number| {
             assert!(!text.contains(&number.masked(&folded)) || number.masked(&folded).is_empty(), "{text}");
             number.at.clone()

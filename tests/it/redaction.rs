@@ -81,7 +81,7 @@ fn says_nothing(text: &str, terms: &Terms, case: &str) {
     let text = text.replace("moderate", "");
     for text in [text.clone(), text.replace("=\r\n", "")] {
         let folded = Folded::new(&text);
-        let numbers = scan::numbers(&folded, date(2026, 3, 2), true);
+        let numbers = scan::numbers(&folded, &scan::Known::default(), date(2026, 3, 2), true);
         let numbers = numbers.iter().filter(|number| number.sure > Confidence::Weak);
         let shown = |at: std::ops::Range<usize>| {
             String::from_utf8_lossy(folded.bytes().get(at).unwrap_or_default()).into_owned()

@@ -15,7 +15,7 @@ use crate::limits;
 use crate::scan::fold::Folded;
 use crate::scan::named::{self, Mention};
 use crate::scan::terms::{self, Category, Hit, Score, Terms};
-use crate::scan::{self, Confidence, Kind, Number};
+use crate::scan::{self, Confidence, Kind, Known, Number};
 use crate::work::Work;
 
 /// Points that a category needs near a number that is surely a person's.
@@ -35,6 +35,7 @@ pub(super) struct Reading<'a> {
 struct Text<'a> {
     passage: &'a Passage,
     folded: Folded<'a>,
+    known: Known,
     /// Those that are not weak, and not the organisation's own.
     numbers: Vec<Number>,
     /// Texts of the organisation's own, in which no term counts.
@@ -141,7 +142,7 @@ impl<'a> Text<'a> {
         let (mut named, mut masked): (Vec<Mention>, Vec<Mention>) = (Vec::new(), Vec::new());
         let (mut near_named, mut near_masked) = (BTreeMap::new(), BTreeMap::new());
         let mut known: Option<(Range<usize>, Vec<Score>)> = None;
-        for mention in named::mentions(&self.folded, today, self.tabular) {
+        for mention in named::mentions(&self.folded, &self.known, today, self.tabular) {
             let sentence = mention.sentence.clone();
             if self.has_person_in(&sentence) || within(&self.own, &mention.at) {
                 continue;
@@ -188,7 +189,8 @@ impl<'a> Text<'a> {
     fn read(passage: &'a Passage, work: &'a Work, today: Date, vocabulary: &Vocabulary) -> Self {
         let folded = passage.folded(work);
         let tabular = is_table(passage);
-        let mut numbers = scan::numbers(&folded, today, tabular);
+        let known = Known::default();
+        let mut numbers = scan::numbers(&folded, &known, today, tabular);
         if numbers.iter().any(Number::needs_category) {
             confirm(&mut numbers, &vocabulary.terms, &folded, tabular);
         }
@@ -197,7 +199,7 @@ impl<'a> Text<'a> {
             let ours = vocabulary.own_numbers.contains(&number.key) || within(&own, &number.at);
             number.sure > Confidence::Weak && !ours && vocabulary.seeks(number.kind)
         });
-        Self { passage, folded, numbers, own, tabular }
+        Self { passage, folded, known, numbers, own, tabular }
     }
 
     fn has_person(&self) -> bool {

@@ -7,23 +7,25 @@ fn said(text: &str) -> Said {
     let folded = super::super::fold::Folded::new(text);
     let at = folded.bytes().iter().position(|byte| *byte == b'8').unwrap_or(at);
     let end = super::super::shape::digits_end(folded.bytes(), at);
-    Context::new(folded.bytes(), false).said(&(at..end), false)
+    Context::new(folded.bytes(), &Known::default(), false).said(&(at..end), false)
 }
 
 #[test]
 fn a_label_names_the_number_after_it_and_no_other() {
     let text = b"OCR 8112289874, 8203309012";
-    let context = Context::new(text, false);
+    let known = Known::default();
+    let context = Context::new(text, &known, false);
     assert_eq!(context.label(4, &[Says::Other]), Some(Says::Other));
     assert_eq!(context.label(16, &[Says::Other]), None);
 }
 
 #[test]
 fn words_are_whole_and_those_after_a_number_may_name_the_next() {
-    let context = Context::new(b"hotel 8112289874 pnr 8203309012", false);
+    let known = Known::default();
+    let context = Context::new(b"hotel 8112289874 pnr 8203309012", &known, false);
     assert_eq!(context.label(6, &[Says::Phone]), None);
     assert!(!context.follows(16, Says::Identity));
-    assert!(Context::new(b"8112289874 (pnr)", false).follows(10, Says::Identity));
+    assert!(Context::new(b"8112289874 (pnr)", &Known::default(), false).follows(10, Says::Identity));
 }
 
 #[test]
