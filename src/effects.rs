@@ -13,6 +13,7 @@ use smallvec::SmallVec;
 
 use crate::address::Address;
 use crate::answer::{Answer, Edit};
+use crate::facts::pass::{Onward, PassKeys, Substance};
 use crate::facts::{Facts, Field};
 use crate::mail::{Client, Direction, Envelope, Incomplete, Mail};
 use crate::metrics::METRICS;
@@ -27,11 +28,13 @@ use crate::{limits, rules, text, texts};
 /// Header fields with this prefix are ours, and only this program may write them.
 const OWN_PREFIX: &str = "X-Postvakt-";
 /// The field that has the record's id.
-const ID: &str = "X-Postvakt-Id";
+pub const ID: &str = "X-Postvakt-Id";
 /// The name under which the log has a mail with too many forged fields.
 pub const FORGED_FIELDS: &str = "forged-fields";
 /// The name under which the log has a mail that met a fault of this program.
 pub const INTERNAL_ERROR: &str = "internal-error";
+/// The name under which the log has a mail that came through again.
+pub const SECOND_PASS: &str = "second-pass";
 /// Marks of spam filters begin so, or are `X-Spam` alone; copies from outside are what somebody else wishes us to
 /// believe.
 const SPAM_PREFIXES: [&str; 2] = ["X-Spam-", "X-Spamd-"];
@@ -122,6 +125,30 @@ pub fn incomplete(facts: &Facts, why: Incomplete, config_hash: &str) -> Record {
     }
 }
 
+/// The record of a mail that came through again: nothing was asked of it, and nothing follows. Its direction is that of
+/// the first time, for a filter hands in from inside what came from outside.
+pub fn passed_again(facts: &Facts, first: &Record, config_hash: &str) -> Record {
+    Record {
+        direction: first.direction,
+        findings: vec![format!("{SECOND_PASS}={}", Confidence::Certain.as_str())],
+        ..record(facts, &Decision::default(), config_hash)
+    }
+}
+
+/// What the log keeps beside it: whose second pass it is.
+pub fn pass_of(first: &RecordId) -> FindingRow {
+    FindingRow {
+        rule: SECOND_PASS.to_owned(),
+        grade: Confidence::Certain.as_str().to_owned(),
+        evidence: first.to_string(),
+        mode: Mode::Enforce.as_str().to_owned(),
+        verdict: Verdict::Accept.as_str().to_owned(),
+        decision: String::new(),
+        mailboxes: Vec::new(),
+        recipients: Vec::new(),
+    }
+}
+
 /// The record of a mail that could not be processed because of an internal error; it is deferred.
 pub fn unread(mail: &Mail, config_hash: &str) -> Record {
     Record {
@@ -156,8 +183,33 @@ pub fn remembered<'a>(facts: &'a Facts, decision: &Decision) -> Option<SeenRow<'
     (!row.keys().is_empty() && row.mailboxes().next().is_some()).then_some(row)
 }
 
-/// The answer to a judged mail whose record has this id.
-pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &RecordId) -> Answer {
+/// By what a message is recognised when it comes through again.
+#[derive(Clone, Copy)]
+pub struct Seal<'a> {
+    /// The keys of the mark.
+    pub keys: &'a PassKeys,
+    /// What stays as it is on its way.
+    pub substance: &'a Substance,
+}
+
+impl Seal<'_> {
+    /// The record's id with the mark.
+    fn put_on(self, facts: &Facts, decision: &Decision, id: &RecordId) -> String {
+        let removes = |step: &Step| matches!(step, Step::RemoveRecipient(_));
+        let onward = if decision.steps.iter().any(removes) { Onward::Inside } else { Onward::All };
+        let subject = subject::after(&facts.header, &tags(decision));
+        self.keys.marked(&id.to_string(), self.substance, &subject, onward)
+    }
+}
+
+/// The answer to a judged mail whose record has this id; without a seal it is not recognised when it comes again.
+pub fn answer(
+    facts: &Facts,
+    envelope: &Envelope,
+    decision: &Decision,
+    id: &RecordId,
+    seal: Option<Seal<'_>>,
+) -> Answer {
     for step in &decision.steps {
         match step {
             Step::Defer if decision.verdict == Verdict::Defer => return Answer::refuse(deferral(id)),
@@ -172,6 +224,7 @@ pub fn answer(facts: &Facts, envelope: &Envelope, decision: &Decision, id: &Reco
     }
     let mut edits = forged(facts, decision);
     edits.extend(subject::edits(&facts.header, &tags(decision), envelope.smtputf8));
+    let id = seal.map_or_else(|| id.to_string(), |seal| seal.put_on(facts, decision, id));
     edits.extend(header_marks(facts, decision, id));
     edits.extend(decision.steps.iter().filter_map(|step| envelope_edit(step, envelope)));
     Answer { edits, refusal: None }
@@ -313,7 +366,7 @@ fn starts_with(name: &str, prefix: &str) -> bool {
 
 /// Our own fields. They go in at index 1, below the MTA's own Received: the signatures of what is further down still
 /// verify. Each insertion pushes the one before it down, so the last written stands first.
-fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> {
+fn header_marks(facts: &Facts, decision: &Decision, id: String) -> Vec<Edit> {
     let mut suspicious = Vec::new();
     let mut sensitive = Sensitive::default();
     let mut marks: Vec<(&str, String)> = Vec::new();
@@ -344,7 +397,7 @@ fn header_marks(facts: &Facts, decision: &Decision, id: &RecordId) -> Vec<Edit> 
         marks.push(("X-Postvakt-Receipt", receipt.reference.clone()));
     }
     marks.extend(sensitive.value().map(|value| ("X-Postvakt-Sensitive", value)));
-    marks.push((ID, id.to_string()));
+    marks.push((ID, id));
     marks.extend(results::value(facts).map(|value| (results::NAME, value)));
     let marks = marks.into_iter().map(|(name, value)| {
         let value = text::truncate(&value, limits::HEADER_VALUE_OCTETS).to_owned();

@@ -8,6 +8,7 @@ pub mod deferrals;
 pub mod directory;
 mod documents;
 pub mod habits;
+pub mod passes;
 mod recall;
 pub mod room;
 pub mod scanner;
@@ -32,6 +33,7 @@ use contacts::Contacts;
 use deferrals::Deferrals;
 use directory::Directories;
 use habits::Habits;
+use passes::Passes;
 use room::{Held, Room};
 use seen::{SeenCache, SeenStore as _};
 use turns::{Share, Turns};
@@ -51,6 +53,8 @@ pub struct Sources {
     pub contacts: Contacts,
     /// How many people inside each sender has written to.
     pub volume: Volume,
+    /// The mail that came through before.
+    pub passes: Passes,
     /// The DNS.
     pub resolver: auth::Resolver,
     /// The scanners.
@@ -68,16 +72,23 @@ pub struct Sources {
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
     pub fn volatile(workers: Workers) -> Self {
-        Self::with(SeenCache::volatile(), ReceiptLimiter::default(), Contacts::default(), workers)
+        let (memory, limiter) = (SeenCache::volatile(), ReceiptLimiter::default());
+        Self::with(memory, limiter, Contacts::default(), Passes::of(None), workers)
     }
 
     /// Sources that remember in the store.
     pub fn of(store: &Store, needs: Needs, workers: Workers) -> Result<Self, OpenError> {
         let (memory, limiter) = (SeenCache::of(store, days(needs))?, ReceiptLimiter::of(store)?);
-        Ok(Self::with(memory, limiter, Contacts::of(store)?, workers))
+        Ok(Self::with(memory, limiter, Contacts::of(store)?, Passes::of(Some(store)), workers))
     }
 
-    fn with(memory: SeenCache, limiter: ReceiptLimiter, contacts: Contacts, workers: Workers) -> Self {
+    fn with(
+        memory: SeenCache,
+        limiter: ReceiptLimiter,
+        contacts: Contacts,
+        passes: Passes,
+        workers: Workers,
+    ) -> Self {
         Self {
             memory,
             limiter,
@@ -85,6 +96,7 @@ impl Sources {
             volume: Volume::default(),
             workers,
             habits: Habits::new(),
+            passes,
             resolver: auth::Resolver::default(),
             scanners: scanner::Scanners::default(),
             directories: Directories::default(),

@@ -402,6 +402,13 @@ pub const SEEN_INDEXED: usize = 8_000_000;
 pub const SEEN_DAYS: u32 = 90;
 /// Days for which a message is remembered as seen where the config does not say.
 pub const SEEN_DAYS_USUAL: u32 = 14;
+/// Days for which a message is recognised when it comes through again: it may have been on hold for so long.
+pub const PASS_DAYS: u32 = 31;
+/// Octets of a tag that a filter writes before a subject, with what stands around it; what is longer belongs to the
+/// subject.
+pub const PASS_TAG_OCTETS: usize = 40;
+/// Digits in such a tag: a score has as many, and a number of a person has more.
+pub const PASS_TAG_DIGITS: usize = 4;
 /// DKIM signatures of one message that it is remembered by: the author's and one hop's.
 pub const SEEN_SIGNATURES: usize = 2;
 /// Attachments and messages in one message that it is remembered by, or recognised by.

@@ -54,6 +54,7 @@ pub struct Metrics {
     pub follow_even: IntGaugeVec,
     pub follow_refused: IntGaugeVec,
     pub memory_damaged: IntCounterVec,
+    pub second_passes: IntCounterVec,
     pub index_segments: IntCounterVec,
     pub access_unwritten: IntCounter,
     pub clock_steps: IntCounterVec,
@@ -231,6 +232,11 @@ impl Metrics {
                 "Damaged rows ignored in the memory of seen messages or contacts.",
                 &["of"],
             ),
+            second_passes: new.counters(
+                "second_passes_total",
+                "Mail from inside with a marked X-Postvakt-Id: recognised as mail that came through before, or why not.",
+                &["result"],
+            ),
             index_segments: new.counters(
                 "log_index_segments_total",
                 "Segments of the search index files, by result.",
@@ -331,6 +337,7 @@ impl Metrics {
             (&self.heads, &["signed", "failed"]),
             (&self.index_segments, &["made", "failed", "damaged"]),
             (&self.memory_damaged, &["seen", "contacts"]),
+            (&self.second_passes, &["recognised", "mismatch", "other", "unavailable"]),
             (&self.clock_steps, &["back", "forward"]),
             (&self.config_reloads, &["taken", "refused"]),
             (&self.letter_tries, &["sent", "later", "unknown", "refused", "unreachable"]),

@@ -11,8 +11,10 @@ use arc_swap::ArcSwap;
 
 use crate::answer::Answer;
 use crate::config::Config;
-use crate::effects::notices;
+use crate::effects::{Seal, notices};
+use crate::facts::pass::Substance;
 use crate::facts::{Facts, Needs, direction, extract};
+use crate::gather::passes::FirstPass;
 use crate::gather::turns::{Share, Turns};
 use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
@@ -22,7 +24,7 @@ use crate::policy::{Decision, decide, receipts};
 use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
 use crate::rules::receipt::Suppression;
 use crate::rules::{Finding, Sensitivity};
-use crate::store::{Entry, Store};
+use crate::store::{CommitError, Entry, Store};
 use crate::work::Work;
 use crate::{effects, limits};
 use remembered::Remembered;
@@ -47,6 +49,10 @@ pub struct Assessment {
     pub facts: Facts,
     /// The decision.
     pub decision: Decision,
+    /// What of the message stays as it is when it comes through again.
+    pub substance: Substance,
+    /// The first record of a mail that came through before; then nothing was asked of it.
+    pub first: Option<FirstPass>,
 }
 
 /// A fault of this program while it read a mail.
@@ -58,10 +64,19 @@ pub struct Fault;
 /// thread of its own when it is the mail's turn, and no longer than somebody waits for the answer.
 pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> Result<Assessment, Fault> {
     let effort = Effort::begin(mail, config, sources);
-    let mut facts = {
+    let octets = mail.message.bytes.len();
+    let (mut facts, substance) = {
         let (mail, organisation, needs) = (mail.clone(), config.organisation.clone(), config.needs);
-        effort.step(mail.message.bytes.len(), move || extract::extract(&mail, &organisation, needs)).await?
+        let read = move || {
+            let facts = extract::extract(&mail, &organisation, needs);
+            let substance = Substance::of(&mail.message, &facts.header);
+            (facts, substance)
+        };
+        effort.step(octets, read).await?
     };
+    if let first @ Some(_) = sources.passes.first(&facts, &substance).await {
+        return Ok(Assessment { facts, decision: Decision::default(), substance, first });
+    }
     facts.work = effort.work.clone();
     let unopened = std::mem::take(&mut facts.unopened);
     let (gathered, _room) = gather::gather(&facts, unopened, mail, config, effort.share, sources).await;
@@ -71,7 +86,8 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
         let config = config.clone();
         effort.step(octets, move || judged(facts, &config)).await
     };
-    let assessment = judged?;
+    let (facts, decision) = judged?;
+    let assessment = Assessment { facts, decision, substance, first: None };
     let facts = &assessment.facts;
     METRICS.message_cpu_seconds.observe(facts.work.spent().as_secs_f64());
     if facts.work.was_cut() {
@@ -123,7 +139,7 @@ impl Drop for Effort<'_> {
 }
 
 /// What the rules find in the facts, and what follows from it.
-fn judged(facts: Facts, config: &Config) -> Assessment {
+fn judged(facts: Facts, config: &Config) -> (Facts, Decision) {
     let started = Instant::now();
     let mut found: Vec<(&str, Vec<Finding>)> = Vec::with_capacity(config.rules.len());
     for (rule, _) in &config.rules {
@@ -146,7 +162,7 @@ fn judged(facts: Facts, config: &Config) -> Assessment {
         &mut decision,
     );
     METRICS.stage_seconds.with_label_values(&["rules"]).observe(started.elapsed().as_secs_f64());
-    Assessment { facts, decision }
+    (facts, decision)
 }
 
 impl Handler for Pipeline {
@@ -159,6 +175,9 @@ impl Handler for Pipeline {
         let config = self.config.load_full();
         let mail = Arc::new(mail);
         let answer = match assess(&mail, &config, &self.sources).await {
+            Ok(Assessment { facts, first: Some(first), .. }) => {
+                self.perform_again(&config, &facts, &first).await
+            }
             Ok(assessment) => self.perform(&mail, &config, assessment).await,
             Err(Fault) => self.perform_unread(&mail, &config).await,
         };
@@ -188,7 +207,7 @@ impl Pipeline {
         let reserved =
             remembered::reserve(&self.sources, config, &assessment.facts, &mut assessment.decision);
         let outbox = self.notices(config, &mut assessment);
-        let Assessment { facts, decision } = &assessment;
+        let Assessment { facts, decision, substance, .. } = &assessment;
         let mut record = effects::record(facts, decision, &config.hash);
         let outcome = record.outcome;
         let mut findings = effects::findings(facts, decision);
@@ -201,18 +220,32 @@ impl Pipeline {
                 remembered.keep(Some(id.seq));
                 count(facts.direction.as_str(), outcome);
                 observe(&id, &assessment);
-                effects::answer(facts, &mail.envelope, decision, &id)
+                let seal = self.sources.passes.keys().map(|keys| Seal { keys, substance });
+                effects::answer(facts, &mail.envelope, decision, &id, seal)
             }
-            Err(error) => {
-                tracing::error!(%error, queue_id = facts.queue_id, "cannot store the record; the mail is deferred");
-                effects::not_stored()
+            Err(error) => not_stored(facts, &error),
+        }
+    }
+
+    /// Stores that a mail came through again, and lets it pass as it is: it was judged the first time, has its marks, and
+    /// what followed from it has followed.
+    async fn perform_again(&self, config: &Config, facts: &Facts, first: &FirstPass) -> Answer {
+        let mut record = effects::passed_again(facts, &first.record, &config.hash);
+        config.store.header_fields.iter().for_each(|field| field.keep(&mut record, &facts.header));
+        self.minimise(config, &mut record, &mut []);
+        let entry = Entry { findings: vec![effects::pass_of(&first.id)], ..Entry::of(record) };
+        match self.store.commit(entry).await {
+            Ok(id) => {
+                tracing::info!(record = %id, queue_id = facts.queue_id, first = %first.id, "the mail came through again");
+                Answer::pass()
             }
+            Err(error) => not_stored(facts, &error),
         }
     }
 
     /// The notices that follow. A receipt that could not be written is not promised.
     fn notices(&self, config: &Config, assessment: &mut Assessment) -> Vec<OutboxRow> {
-        let Assessment { facts, decision } = &*assessment;
+        let Assessment { facts, decision, .. } = &*assessment;
         let less = config
             .store
             .minimise
@@ -245,6 +278,11 @@ impl Pipeline {
     }
 }
 
+fn not_stored(facts: &Facts, error: &CommitError) -> Answer {
+    tracing::error!(%error, queue_id = facts.queue_id, "cannot store the record; the mail is deferred");
+    effects::not_stored()
+}
+
 /// A panic while a mail is read is a fault of ours and must not take the connection, and with it other mail, along.
 fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| {
@@ -258,7 +296,7 @@ fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
 fn written(
     config: &Config,
     store: &Store,
-    Assessment { facts, decision }: &Assessment,
+    Assessment { facts, decision, .. }: &Assessment,
     less: bool,
 ) -> Vec<OutboxRow> {
     let Some(settings) = &config.notice_settings else { return Vec::new() };
@@ -286,7 +324,7 @@ fn count(direction: &str, outcome: Outcome) {
 }
 
 /// Updates the metrics of a stored mail, and logs one line for each finding, with nothing from the mail but its ids.
-fn observe(id: &RecordId, Assessment { facts, decision }: &Assessment) {
+fn observe(id: &RecordId, Assessment { facts, decision, .. }: &Assessment) {
     METRICS.message_octets.observe(f64::from(u32::try_from(facts.size).unwrap_or(u32::MAX)));
     for receipt in &decision.receipts {
         let reason = receipt.suppression.map_or("", Suppression::as_str);

@@ -46,6 +46,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Heads;
 use crate::facts::identity::Key;
+use crate::facts::pass::PassKeys;
 use crate::limits;
 use crate::merkle::Salt;
 use crate::metrics::METRICS;
@@ -63,6 +64,11 @@ use sent::Marks;
 use signer::HeadSigner;
 use signer::places::Places;
 use writer::Writer;
+
+/// The file with the key of the marks by which a message is recognised when it comes through again.
+const PASS_KEY: &str = "pass.key";
+/// The key before it, whose marks hold as long as it is there.
+const FORMER_PASS_KEY: &str = "pass.key.old";
 
 /// What is stored of one mail, in one transaction.
 #[derive(Clone, Debug)]
@@ -122,6 +128,7 @@ struct Shared {
     closing: AtomicBool,
     failing: Arc<AtomicBool>,
     seen_key: [u8; 32],
+    pass_keys: PassKeys,
     readers: seen::Readers,
     outbox: Arc<Outbox>,
     marks: Marks,
@@ -156,7 +163,8 @@ impl Store {
         let lock = lock(directory)?;
         let copy = epoch::is_copy(directory);
         let Start { about, floor, tree, signed } = epoch::look_through(directory, node, &settings, copy)?;
-        let seen_key = seen_key(directory)?;
+        let seen_key = made_once(directory, "seen.key")?;
+        let pass_keys = pass_keys(directory)?;
         heads::look_at_key(directory, &settings)?;
         // If the access log cannot be read, the server starts anyway and signs no head for it.
         if let Err(error) = access::epoch::look_through(directory, node, &settings, copy) {
@@ -211,6 +219,7 @@ impl Store {
             closing,
             failing,
             seen_key,
+            pass_keys,
             readers,
             outbox,
             marks,
@@ -334,6 +343,16 @@ impl Store {
         self.0.seen_key
     }
 
+    /// The keys of the marks by which a message is recognised when it comes through again.
+    pub fn pass_keys(&self) -> &PassKeys {
+        &self.0.pass_keys
+    }
+
+    /// The record with that id, if it is one of the last [`limits::PASS_DAYS`]. Blocks.
+    pub fn find_record(&self, id: &RecordId) -> Result<Option<Record>, ReadError> {
+        self.0.readers.record(id, self.before(limits::PASS_DAYS))
+    }
+
     /// What is remembered of the message with that key, whose record has that number, within the last `days`. Blocks.
     pub fn find_seen(&self, seq: u64, key: &Key, days: u32) -> Result<Option<SeenRow<'static>>, ReadError> {
         self.0.readers.find(seq, key, self.before(days))
@@ -430,8 +449,15 @@ fn lock(directory: &Path) -> Result<File, OpenError> {
     }
 }
 
-/// The key of the seen messages, made once.
-fn seen_key(directory: &Path) -> Result<[u8; 32], OpenError> {
-    let path = directory.join("seen.key");
+/// The key in that file, which is made once.
+fn made_once(directory: &Path, name: &str) -> Result<[u8; 32], OpenError> {
+    let path = directory.join(name);
     key::read(&path)?.map_or_else(|| key::make(&path), Ok)
+}
+
+/// The keys of the marks: the current one, and the former one where somebody moved it there to have a new one made.
+fn pass_keys(directory: &Path) -> Result<PassKeys, OpenError> {
+    let current = made_once(directory, PASS_KEY)?;
+    let former = key::read(&directory.join(FORMER_PASS_KEY))?;
+    Ok(PassKeys::new(&current, former.as_ref()))
 }

@@ -51,6 +51,7 @@ pub fn kind(id: &str) -> &str {
 /// The name of a rule.
 pub fn rule(id: &str) -> Cow<'_, str> {
     let name = match id {
+        "second-pass" => "kom igenom igen",
         "auto-forward" => "automatisk vidarebefordran",
         "sensitive-data" => "känsliga uppgifter",
         "credentials" => "lösenord och nycklar",

@@ -20,6 +20,8 @@ use super::{CONFIG, NO, YES, write_table};
 use crate::answer::Edit;
 use crate::config::Config;
 use crate::daemon::Daemon;
+use crate::effects;
+use crate::facts::pass;
 use crate::gather::Sources;
 use crate::mail::Direction;
 use crate::milter::listener::HandedOver;
@@ -248,7 +250,7 @@ impl Heard {
     /// The id of the record, from the header field that every accepted mail gets, or from the end of the refusal.
     pub fn record(&self) -> Option<RecordId> {
         let inserted = self.edits.iter().find_map(|edit| match edit {
-            Edit::InsertHeader { name, value, .. } if name == ID => value.parse().ok(),
+            Edit::InsertHeader { name, value, .. } if name == effects::ID => pass::id_in(value).parse().ok(),
             _ => None,
         });
         let refused = || self.reply.as_ref()?.rsplit_once('[')?.1.trim_end_matches(']').parse().ok();
@@ -272,10 +274,8 @@ fn sorted(mut words: Vec<String>) -> String {
     words.join(", ")
 }
 
-const ID: &str = "X-Postvakt-Id";
-
 fn is_id(edit: &Edit) -> bool {
-    matches!(edit, Edit::InsertHeader { name, .. } if name == ID)
+    matches!(edit, Edit::InsertHeader { name, .. } if name == effects::ID)
 }
 
 fn print(played: &[Played], config: &Path, kept: bool) -> anyhow::Result<()> {

@@ -73,18 +73,18 @@ pub struct Explained {
 /// Assesses a mail and remembers it as the wire would.
 pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
     let mut assessment = pipeline::assess(mail, config, sources).await?;
-    let Assessment { facts, decision } = &mut assessment;
+    let Assessment { facts, decision, .. } = &mut assessment;
     let reserved = remembered::reserve(sources, config, facts, decision);
     Remembered::of(sources, config.needs, facts, decision, reserved).keep(None);
     let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };
-    let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id);
+    let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id, None);
     Ok(Explained { assessment, answer })
 }
 
 impl Explained {
     /// The object of `--json`.
     pub fn to_json(&self, file: &str) -> Value {
-        let Assessment { facts, decision } = &self.assessment;
+        let Assessment { facts, decision, .. } = &self.assessment;
         let findings: Vec<Value> = decision
             .rulings
             .iter()
@@ -114,7 +114,7 @@ impl Explained {
     }
 
     fn print(&self, out: &mut impl Write, file: &str) -> io::Result<()> {
-        let Assessment { facts, decision } = &self.assessment;
+        let Assessment { facts, decision, .. } = &self.assessment;
         writeln!(out, "{file}: {} ({})", decision.verdict.as_str(), facts.direction)?;
         let recipients: Vec<String> = facts.recipients.iter().map(|r| r.address.to_string()).collect();
         writeln!(out, "  from      {}", facts.sender)?;

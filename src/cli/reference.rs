@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use crate::config::Config;
 use crate::config::reference::{self, Documented};
-use crate::effects::{FORGED_FIELDS, INTERNAL_ERROR};
+use crate::effects::{FORGED_FIELDS, INTERNAL_ERROR, SECOND_PASS};
 use crate::policy::Exception;
 use crate::rules::{self, Section, Spec};
 use crate::settings::{Fallback, Key, parse};
@@ -101,7 +101,7 @@ pub(super) fn rule_id(given: &str) -> Result<String, String> {
         .iter()
         .filter(|spec| matches!(spec.section, Section::One))
         .map(|spec| spec.id)
-        .chain([FORGED_FIELDS, INTERNAL_ERROR])
+        .chain([FORGED_FIELDS, INTERNAL_ERROR, SECOND_PASS])
         .collect();
     let custom = given.split_once('.').is_some_and(|(id, name)| id == "custom" && !name.is_empty());
     if custom || known.contains(&given) {

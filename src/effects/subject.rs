@@ -23,7 +23,7 @@ const REPLIES: [&str; 12] = ["re", "sv", "vb", "fw", "fwd", "vs", "aw", "wg", "a
 /// too, is not put there again. `utf8`: whether the transaction allows header fields in plain UTF-8 (RFC 6531).
 pub(super) fn edits(header: &Header, tags: &[&str], utf8: bool) -> Vec<Edit> {
     let decoded = header.subject.as_deref().unwrap_or_default();
-    let missing: Vec<&str> = tags.iter().copied().filter(|tag| !has_tag(decoded, tag)).collect();
+    let missing = missing(decoded, tags);
     if missing.is_empty() {
         return Vec::new();
     }
@@ -40,6 +40,18 @@ pub(super) fn edits(header: &Header, tags: &[&str], utf8: bool) -> Vec<Edit> {
         Edit::InsertHeader { index: 1, name: ORIGINAL.to_owned(), value: kept },
         Edit::ChangeHeader { index: 1, name: name(), value: tagged(&prefix, raw, decoded, utf8) },
     ]
+}
+
+/// The subject that people read then.
+pub(super) fn after(header: &Header, tags: &[&str]) -> String {
+    let decoded = header.subject.as_deref().unwrap_or_default();
+    let mut words = missing(decoded, tags);
+    words.push(decoded);
+    words.join(" ")
+}
+
+fn missing<'a>(decoded: &str, tags: &[&'a str]) -> Vec<&'a str> {
+    tags.iter().copied().filter(|tag| !has_tag(decoded, tag)).collect()
 }
 
 /// The new value. White space between two encoded words is not shown (RFC 2047 §6.2), so before one of them the space

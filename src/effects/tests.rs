@@ -34,7 +34,7 @@ fn answered(header: &str, client: &str, decision: &Decision) -> Answer {
         &crate::facts::testing::organisation(),
         crate::facts::Needs::default(),
     );
-    answer(&facts, &mail.envelope, decision, &id())
+    answer(&facts, &mail.envelope, decision, &id(), None)
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn more_forged_fields_than_are_taken_out_are_refused() {
     let mut decision = hold();
     refuse_forged(&facts, &mut decision);
     assert_eq!(decision, hold());
-    let edits = answer(&facts, &envelope, &decision, &id()).edits;
+    let edits = answer(&facts, &envelope, &decision, &id(), None).edits;
     let deleted = edits.iter().filter(|edit| matches!(edit, Edit::DeleteHeader { .. })).count();
     assert_eq!(deleted, limits::FORGED_FIELDS);
     // From inside too: only this program may write them, and a mail that passed here has one.
@@ -67,7 +67,7 @@ fn more_forged_fields_than_are_taken_out_are_refused() {
         let (facts, envelope) = forging(limits::FORGED_FIELDS + 1, client);
         let mut decision = hold();
         refuse_forged(&facts, &mut decision);
-        let answer = answer(&facts, &envelope, &decision, &id());
+        let answer = answer(&facts, &envelope, &decision, &id(), None);
         let reply = answer.refusal.unwrap().to_milter();
         assert!(
             reply.starts_with("550 5.7.1 Brevhuvudet") && reply.contains("[gw1-1-000000000007]"),

@@ -138,6 +138,11 @@ impl IdentityKey {
         self.tagged(b"", message_id.as_bytes())
     }
 
+    /// The mark of a text, apart from what messages are remembered by.
+    pub(super) fn mark(&self, text: &[u8]) -> Key {
+        self.tagged(b"\x05", text)
+    }
+
     /// No Message-ID begins with a control character, so that what is tagged with one is apart from them.
     fn tagged(&self, tag: &[u8], value: &[u8]) -> Key {
         let mut mac = self.0.clone();
@@ -172,7 +177,7 @@ fn instant(date: &str) -> String {
 }
 
 /// The subject without what filters on its way write before it, as `[SPAM]`.
-fn untagged(subject: &str) -> &str {
+pub(super) fn untagged(subject: &str) -> &str {
     let mut rest = subject.trim();
     while let Some(after) = rest.strip_prefix('[').and_then(|tag| tag.split_once(']')) {
         rest = after.1.trim_start();

@@ -22,7 +22,7 @@ use super::epoch::{self, SUMS};
 use super::month::Month;
 use super::retention::{self, RetentionError};
 use super::schema::{self, OpenError};
-use super::{follow, heads};
+use super::{FORMER_PASS_KEY, PASS_KEY, follow, heads};
 use crate::limits;
 use crate::text::hex;
 
@@ -130,7 +130,15 @@ struct Copy<'a> {
 impl Copy<'_> {
     /// Copies everything. The SHA-256 of the file of sums.
     fn all(&mut self, time: Timestamp) -> Result<String, BackupError> {
-        for name in [heads::FILE, heads::PUBLIC_KEY, heads::PRIVATE_KEY, epoch::NAME, "seen.key"] {
+        for name in [
+            heads::FILE,
+            heads::PUBLIC_KEY,
+            heads::PRIVATE_KEY,
+            epoch::NAME,
+            "seen.key",
+            PASS_KEY,
+            FORMER_PASS_KEY,
+        ] {
             self.plain(name)?;
         }
         // The list comes after the file `epoch`, which names no month that is not copied.

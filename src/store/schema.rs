@@ -19,7 +19,7 @@ use crate::merkle::Tree;
 /// `PVLG`: what `file(1)` and a second look tell a log by.
 pub const APPLICATION_ID: i32 = 0x5056_4C47;
 /// The version of the tables below.
-pub const VERSION: i32 = 10;
+pub const VERSION: i32 = 11;
 /// The first version with a tree. What is older is read, never written on: the log goes on in a new epoch.
 pub const TREE_VERSION: usize = 4;
 /// Octets of a page; measured in `benches/store.rs`.
@@ -87,6 +87,8 @@ const VERSIONS: [&str; VERSION.cast_unsigned() as usize] = [
     ALTER TABLE record ADD COLUMN header_to TEXT NOT NULL DEFAULT '';
     ALTER TABLE record ADD COLUMN header_cc TEXT NOT NULL DEFAULT '';
     ALTER TABLE record ADD COLUMN header_reply_to TEXT NOT NULL DEFAULT '';",
+    // Which records are of mail that came through again, by the id of its first record; hardly any mail has a row here.
+    "CREATE INDEX finding_pass ON finding (evidence) WHERE rule = 'second-pass';",
 ];
 
 /// Why a store does not open.
@@ -127,7 +129,7 @@ pub enum OpenError {
     #[error(
         "{}: a key has 32 bytes, this file has {octets}; restore it from a backup, or move it away: a new key is \
          created. With a new seen.key, forwards of messages seen before now are not recognised by Message-ID; with a new \
-         heads.key, copy the new heads.pub to where the log is verified", path.display()
+         pass.key, mail that comes through again is judged again; with a new heads.key, copy the new heads.pub to where the log is verified", path.display()
     )]
     Key { path: PathBuf, octets: usize },
     #[error(

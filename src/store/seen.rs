@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row};
 use super::month::Month;
 use super::{ReadError, row, schema};
 use crate::facts::identity::Key;
-use crate::record::SeenRow;
+use crate::record::{Record, RecordId, SeenRow};
 
 /// The first version in which the rows stand with their records; those of earlier ones have a table of their own, which
 /// stays when a file becomes one of this version.
@@ -40,6 +40,23 @@ impl Readers {
     /// Readers of the store in `directory`.
     pub(super) fn new(directory: &Path) -> Self {
         Self { directory: directory.into(), idle: Mutex::default() }
+    }
+
+    /// The record with that id, if it is young enough.
+    pub(super) fn record(&self, id: &RecordId, since: Timestamp) -> Result<Option<Record>, ReadError> {
+        let mut found = None;
+        self.read(since, |connection, _, since| {
+            let about = schema::about(connection)?;
+            if (&*about.node, about.epoch) != (&*id.node, id.epoch) {
+                return Ok(true);
+            }
+            let columns = row::select(connection)?;
+            let sql = format!("SELECT seq, {columns} FROM record WHERE seq = ?1 AND time >= ?2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            found = statement.query_row((id.seq.cast_signed(), since), row::record).optional()?;
+            Ok(found.is_none())
+        })?;
+        Ok(found)
     }
 
     /// The row that came with the record of that number, if it is of the message with that key: numbers begin anew

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::access::AccessLog;
 use super::month::Month;
@@ -10,9 +10,11 @@ use super::outbox::{self, Listed};
 use super::outcomes::{self, Outcome, OutcomesError};
 use super::proof::{Prover, Sealed};
 use super::search::Found;
-use super::{OpenError, heads};
+use super::search::findings::SINCE_VERSION as FINDINGS_SINCE;
+use super::{OpenError, ReadError, heads, schema};
 use crate::limits;
 use crate::note::TreeHead;
+use crate::record::RecordId;
 
 /// What belongs to a record.
 #[derive(Debug)]
@@ -27,6 +29,19 @@ pub struct Belongings {
     pub notices: Vec<Listed>,
     /// What the access log tells of them, with the numbers of its entries.
     pub outcomes: Vec<(u64, Outcome)>,
+    /// The times that the same mail came through again, oldest first.
+    pub passes: Vec<Pass>,
+}
+
+/// A mail that came through again.
+#[derive(Debug)]
+pub struct Pass {
+    /// Its record.
+    pub id: RecordId,
+    /// When it came.
+    pub time: Timestamp,
+    /// The MTA's queue id.
+    pub queue_id: String,
 }
 
 /// Reads what belongs to a record.
@@ -44,17 +59,56 @@ pub(super) fn read(
     };
     let time = found.record.time;
     let begin = Month::of(time);
-    let days = SignedDuration::from_hours(24 * 3 * i64::from(limits::OUTBOX_DAYS));
-    let end = Month::of(time.saturating_add(days).unwrap_or(time));
-    let months = Month::list(directory)
-        .map_err(|source| OpenError::Directory { path: directory.into(), source })?
-        .into_iter()
-        .filter(|month| (begin..=end).contains(month));
+    let all =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let within = |days: u32| {
+        let days = SignedDuration::from_hours(24 * i64::from(days));
+        let end = Month::of(time.saturating_add(days).unwrap_or(time));
+        all.iter().copied().filter(move |month| (begin..=end).contains(month))
+    };
+    let months = within(3 * limits::OUTBOX_DAYS);
     Ok(Belongings {
         sealed,
         unchanged,
         head: heads::first_over(directory, &id.node, id.epoch, id.seq),
         notices: outbox::of_record(directory, months, id).map_err(OpenError::from)?,
         outcomes: outcomes::of_record(accesses, id)?,
+        passes: passes(directory, within(limits::PASS_DAYS), id).map_err(OpenError::from)?,
     })
+}
+
+/// The records in these months of a mail that came through again, whose first record has this id.
+fn passes(
+    directory: &Path,
+    months: impl Iterator<Item = Month>,
+    id: &RecordId,
+) -> Result<Vec<Pass>, ReadError> {
+    let mut passes = Vec::new();
+    for month in months {
+        let path = month.path(directory);
+        let mut read = || -> rusqlite::Result<()> {
+            let connection = schema::open_to_read(&path)?;
+            if schema::version(&connection)? < FINDINGS_SINCE {
+                return Ok(());
+            }
+            let about = schema::about(&connection)?;
+            let mut rows = connection.prepare(
+                "SELECT seq, time, queue_id FROM finding JOIN record USING (seq) \
+                 WHERE rule = 'second-pass' AND evidence = ?1 ORDER BY seq",
+            )?;
+            let mut rows = rows.query([id.to_string()])?;
+            while let Some(row) = rows.next()? {
+                let seq: i64 = row.get(0)?;
+                let (node, epoch) = (about.node.as_str().into(), about.epoch);
+                passes.push(Pass {
+                    id: RecordId { node, epoch, seq: seq.unsigned_abs() },
+                    time: Timestamp::from_millisecond(row.get(1)?).unwrap_or(Timestamp::MIN),
+                    queue_id: row.get(2)?,
+                });
+            }
+            Ok(())
+        };
+        read().map_err(|source| ReadError { path: path.clone(), source })?;
+    }
+    Ok(passes)
 }

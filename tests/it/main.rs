@@ -36,6 +36,7 @@ mod monitoring;
 mod operation;
 mod ocr;
 mod oracles;
+mod passes;
 mod planted;
 mod postfix;
 mod product;

@@ -7,8 +7,10 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::{Context, NO, Reason, YES};
+use crate::effects::SECOND_PASS;
 use crate::export::column::everything;
 use crate::export::{Line, local, visible};
+use crate::facts::pass;
 use crate::limits;
 use crate::record::RecordId;
 use crate::record::columns::EVIDENCE;
@@ -87,7 +89,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
 
 /// A record id has a form of its own, and a Message-ID an at sign (RFC 5322 §3.6.4); all else is a queue id.
 fn query(id: &str) -> Query {
-    let id = id.trim();
+    let id = if pass::has_mark(id) { pass::id_in(id) } else { id.trim() };
     if let Ok(record) = id.parse::<RecordId>() {
         Query { record: Some(record), ..Query::default() }
     } else if id.contains('@') {
@@ -116,6 +118,12 @@ impl<'a> Mail<'a> {
         serde_json::from_str(text).context("the findings of the record cannot be read")
     }
 
+    /// The first record of a mail that came through again.
+    fn first_pass(&self) -> anyhow::Result<Option<String>> {
+        let first = |[rule, _, evidence, ..]: [String; 8]| (rule == SECOND_PASS).then_some(evidence);
+        Ok(self.findings()?.into_iter().find_map(first))
+    }
+
     /// What the access log tells of a notice: of its last change, or at least of one with its reference.
     fn outcome(&self, notice: &Listed) -> Option<&(u64, Outcome)> {
         let row = &notice.stored.row;
@@ -138,7 +146,11 @@ impl<'a> Mail<'a> {
             };
             Value::Object(FINDING.into_iter().zip(texts).map(value).collect::<Map<_, _>>())
         });
-        let Belongings { sealed, unchanged, head, notices, .. } = &self.belongings;
+        let first = self.first_pass()?;
+        let Belongings { sealed, unchanged, head, notices, passes, .. } = &self.belongings;
+        let passes = passes.iter().map(|pass| {
+            json!({ "record": pass.id.to_string(), "time": local(pass.time, zone), "queue_id": pass.queue_id })
+        });
         let notices = notices.iter().map(|notice| {
             let row = &notice.stored.row;
             let history = notice.history.iter().map(
@@ -158,6 +170,8 @@ impl<'a> Mail<'a> {
             "record": Line::everything(self.found, zone),
             "findings": findings.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
+            "first_pass": first,
+            "passes": passes.collect::<Vec<_>>(),
             "proof": { "origin": sealed.as_ref().map(|sealed| &sealed.origin), "unchanged": unchanged, "head": head },
         }))
     }
@@ -192,7 +206,12 @@ impl<'a> Mail<'a> {
                 field(out, 2, "outcome", &outcome)?;
             }
         }
-        let Belongings { sealed, unchanged, head, .. } = &self.belongings;
+        field(out, 0, "first pass", self.first_pass()?.as_deref().unwrap_or_default())?;
+        let Belongings { sealed, unchanged, head, passes, .. } = &self.belongings;
+        for pass in passes {
+            let text = format!("{} {}, queue id {}", local(pass.time, zone), pass.id, pass.queue_id);
+            field(out, 0, "passed again", &text)?;
+        }
         let proof = match (sealed, head) {
             (Some(_), _) if !unchanged => "TAMPERED: this is not what its leaf was made of".to_owned(),
             (None, _) => "none: the record was written before the log had a tree".to_owned(),

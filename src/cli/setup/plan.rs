@@ -231,7 +231,7 @@ impl Plan {
         if filtered && !comes_back {
             self.notes.push(
                 "mail goes through a content filter, and no smtpd has `content_filter=` of its own, by which the one \
-                 that takes it back is known. Give that smtpd `-o smtpd_milters=`, or each mail is logged twice"
+                 that takes it back is known. Give that smtpd `-o smtpd_milters=`, or each mail has a second record, `second-pass`"
                     .to_owned(),
             );
         }

@@ -10,7 +10,7 @@ use crate::store::query::Query;
 use crate::store::{OpenError, ReadError, row, schema};
 
 /// The version of the files that have findings.
-pub(super) const SINCE_VERSION: usize = 2;
+pub(in crate::store) const SINCE_VERSION: usize = 2;
 
 /// One finding of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

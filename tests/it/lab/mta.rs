@@ -120,6 +120,13 @@ impl Postfix {
         run(self.command("postqueue").args(["-i", id]));
     }
 
+    /// Releases a message that was on hold for long: a new queue file with a new id, on its whole way through Postfix.
+    pub(crate) fn requeue(&self, id: &str) {
+        run(self.command("postsuper").args(["-r", id]));
+        // Its turn comes within a minute, else.
+        run(self.command("postkick").args(["public", "pickup", "W"]));
+    }
+
     /// Hands in a message on this host, as cron and scripts do.
     pub(crate) fn sendmail(&self, sender: &str, recipients: &[&str], message: &str) {
         let mut command = self.command("sendmail");
@@ -140,14 +147,19 @@ impl Postfix {
         self.set_milters(service, &format!("inet:127.0.0.1:{first},inet:127.0.0.1:{second}"));
     }
 
-    fn set_milters(&self, service: u16, milters: &str) {
-        let milters = milters.replace("$smtpd_milters", &format!("inet:127.0.0.1:{}", self.ports.milter));
+    /// The service on the port has another value of a setting.
+    pub(crate) fn override_service(&self, service: u16, setting: &str, value: &str) {
         let name = if service == self.ports.reinjection {
             format!("127.0.0.1:{service}")
         } else {
             service.to_string()
         };
-        run(self.command("postconf").arg("-P").arg(format!("{name}/inet/smtpd_milters={milters}")));
+        run(self.command("postconf").arg("-P").arg(format!("{name}/inet/{setting}={value}")));
+    }
+
+    fn set_milters(&self, service: u16, milters: &str) {
+        let milters = milters.replace("$smtpd_milters", &format!("inet:127.0.0.1:{}", self.ports.milter));
+        self.override_service(service, "smtpd_milters", &milters);
         let reloads = || self.log.text().matches(" reload -- ").count();
         let before = reloads();
         let status =

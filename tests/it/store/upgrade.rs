@@ -54,6 +54,7 @@ const AS_VERSION_6: &str = "
     ALTER TABLE record DROP COLUMN authentication; ALTER TABLE record DROP COLUMN header_from_name;
     ALTER TABLE record DROP COLUMN header_to; ALTER TABLE record DROP COLUMN header_cc;
     ALTER TABLE record DROP COLUMN header_reply_to;
+    DROP INDEX finding_pass;
     PRAGMA user_version = 6;
     INSERT INTO seen VALUES (1, zeroblob(16), zeroblob(8), 1787310309000, '[\"registrator@exempelby.se\"]',
         'x@example.org', x'01010101010101010101010101010101', '[\"y@example.org\"]');";
