@@ -192,6 +192,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
         }
         Command::PostfixSetup(args) => {
             start_log(false, "warn");
+            if args.undo {
+                return setup::undo(&args);
+            }
             let path = args.config.clone();
             with_config(&path, |config, _| setup::run(&args, &config))
         }

@@ -28,22 +28,24 @@ pub struct Args {
     /// Change the files, check them with `postfix check`, and reload Postfix if it is running.
     #[arg(long, conflicts_with = "undo")]
     apply: bool,
-    /// Remove the changes that --apply made.
+    /// Remove the changes that --apply made, at once. This needs no config.
     #[arg(long)]
-    undo: bool,
+    pub undo: bool,
     /// Print the changes and notes as JSON.
     #[arg(long)]
     json: bool,
 }
 
-/// Runs the command: 0 Postfix is set up (or no longer, after --undo), 1 it is not yet, 2 it cannot be.
+/// Takes out what `--apply` put in, as it is noted beside Postfix's files: 0 it is out.
+pub fn undo(args: &Args) -> anyhow::Result<u8> {
+    let undone = Files::find(args.config_dir.as_deref())?.undo()?;
+    told(&mut io::stdout().lock(), args.json, &undone.diff, &undone.notes, "as before Postvakt")
+}
+
+/// Runs the command: 0 Postfix is set up, 1 it is not yet, 2 it cannot be.
 pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
     let files = Files::find(args.config_dir.as_deref())?;
     let mut out = io::stdout().lock();
-    if args.undo {
-        let undone = files.undo()?;
-        return told(&mut out, args.json, &undone.diff, &undone.notes, "taken out");
-    }
     let plan = match Plan::new(&files.postconf()?, config) {
         Ok(plan) => plan,
         Err(why) => {
