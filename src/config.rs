@@ -1,7 +1,7 @@
 //! The active config: parsed, checked, immutable. A [`Config`] has no errors.
 //!
 //! Reading order: `load` (the file's bytes; the only file here that touches the world), `raw` (TOML to
-//! [`crate::settings`]), `check` (what the tables mean), `listen`, `notices`,
+//! [`crate::settings`]), `include` (several files to one), `check` (what the tables mean), `listen`, `notices`,
 //! `policies` and `receipts` (parts of that), `reference` (the
 //! documentation of every key).
 
@@ -14,6 +14,7 @@ pub mod directory;
 mod exceptions;
 mod external;
 mod groups;
+mod include;
 mod listen;
 pub mod header_fields;
 pub mod minimise;
@@ -84,7 +85,7 @@ pub struct Config {
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
     /// What they and the log need. The log records size and attachment names of every mail, so every body is read.
     pub needs: Needs,
-    /// The first 16 hex digits of the SHA-256 of the file and of those that it names; every record has it.
+    /// The first 16 hex digits of the SHA-256 of the file and of those that it includes or names; every record has it.
     pub hash: String,
     /// What is allowed but will surprise: expired exceptions and the like, each with its place.
     pub warnings: Vec<Problem>,
@@ -239,8 +240,7 @@ pub struct ParseContext<'a> {
 impl Config {
     /// The config in the bytes of a file. Pure; [`Config::load`] reads the file.
     pub fn parse(bytes: &[u8], around: &ParseContext<'_>) -> Result<Self, Problems> {
-        let text = raw::decode(bytes, around.file)?;
-        let (table, report) = raw::parse(text, around);
+        let (table, report) = include::parse(bytes, around);
         let config = table.and_then(|table| check::config(&table, &report, around));
         let hash = raw::hash(bytes, &report.bytes_read());
         let warnings = report.finish()?;

@@ -186,7 +186,12 @@ impl AddressList {
 
     /// Whether any entry fits. What a directory says is not known here.
     pub fn any(&self, fits: impl Fn(&Entry) -> bool) -> bool {
-        self.fixed.iter().any(|members| members.entries().any(|entry| fits(&entry)))
+        self.entries().any(|entry| fits(&entry))
+    }
+
+    /// What is on it, in no order. What a directory says is not known here.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.fixed.iter().flat_map(|members| members.entries())
     }
 }
 

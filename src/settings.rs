@@ -12,6 +12,7 @@ pub mod lists;
 pub mod parse;
 pub mod problem;
 pub mod report;
+pub mod source;
 
 use jiff::civil::Date;
 
@@ -149,6 +150,9 @@ pub enum Fallback {
     Found(&'static str),
 }
 
+/// The key at the top of a config that names more files of it.
+pub const INCLUDE: &str = "include";
+
 static EMPTY: Table = Table { at: 0, entries: Vec::new() };
 
 /// A reader of one table.
@@ -197,9 +201,9 @@ impl<'a> Settings<'a> {
         self.table.entries.iter().any(|entry| entry.key == key)
     }
 
-    /// The line where the table begins.
-    pub fn line(&self) -> usize {
-        self.report.line(self.table.at)
+    /// The file and the line where the table begins.
+    pub fn place(&self) -> (&str, usize) {
+        self.report.place(self.table.at)
     }
 
     /// The value under `key`, or its default, if there is one and `parse` takes it. A key with a documented default
@@ -405,6 +409,9 @@ impl<'a> Settings<'a> {
         for entry in &self.table.entries {
             if self.asked.iter().all(|asked| *asked != entry.key) {
                 let right = match nearest(&entry.key, self.asked.iter().copied()) {
+                    _ if entry.key == INCLUDE && !self.path.is_empty() => {
+                        "write it at the top of the file, before the first table".to_owned()
+                    }
                     Some(key) => format!("did you mean `{key}`?"),
                     None => format!("valid keys: {}", self.asked.join(", ")),
                 };

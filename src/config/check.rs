@@ -24,13 +24,15 @@ use crate::rules::{Relied, RelyOn, Rule};
 use crate::settings::lists::Groups;
 use crate::settings::problem::Fault;
 use crate::settings::report::Report;
-use crate::settings::{Settings, Table, Value, parse};
+use crate::settings::{INCLUDE, Settings, Table, Value, parse};
 
 /// The config in these tables; the report has what is wrong. `None` only after a problem. Hash and warnings are
 /// not known here.
 pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> Option<Config> {
     let defaults = reference::defaults();
     Settings::read(table, &defaults, "", report, |root| {
+        // What it names is read already.
+        let _ = root.value(INCLUDE);
         let organisation =
             root.required_table("organisation", "write [organisation] with name and domains", organisation);
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
@@ -67,7 +69,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let store =
             root.required_table("store", "write [store] with directory", |s| store(s, sends, notices));
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
-        let ground = RuleContext { file: report.file(), organisation: organisation.as_deref(), today, sends };
+        let ground = RuleContext { organisation: organisation.as_deref(), today, sends };
         let rules = root.table("rules", |rules| policies::rules(rules, ground));
         if let Some(rules) = &rules
             && scanners.clamav.is_none()

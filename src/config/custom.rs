@@ -2,7 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::context::{RuleContext, inside, tag};
+use super::context::{RuleContext, inside, mailboxes, tag, too_many};
 use super::told::told;
 use crate::policy::{Actions, ContentAction, ContentPolicy, Wording};
 use crate::settings::problem::Fault;
@@ -68,7 +68,12 @@ fn copies(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<crate::add
         let problem = format!("has {} mailboxes, but must have 1 to {}", values.len(), limits::RULE_CHANGES);
         section.wrong("bcc", value.at, Fault::new(problem, "write bcc = [\"arkiv@exempelby.se\"]"));
     }
-    values.iter().filter_map(|value| section.accept("bcc", value.at, inside(value, ground, STAYS))).collect()
+    let one = |value: &Value| section.accept("bcc", value.at, mailboxes(section, value, ground, STAYS));
+    let all: Vec<_> = values.iter().filter_map(one).flatten().collect();
+    if all.len() > limits::RULE_CHANGES && values.len() <= limits::RULE_CHANGES {
+        section.wrong("bcc", value.at, too_many(all.len(), limits::RULE_CHANGES));
+    }
+    all
 }
 
 fn wording(section: &mut Settings<'_>) -> Option<Wording> {

@@ -4,10 +4,10 @@
 
 use ipnet::IpNet;
 
-use super::context::RuleContext;
+use super::context::{RuleContext, place};
 use crate::groups::{AddressList, Entry, Side};
 use crate::organisation::Organisation;
-use crate::policy::{Exception, Place, Scope};
+use crate::policy::{Exception, Scope};
 use crate::rules::{ActionSet, Flow, Spec};
 use crate::settings::lists::Fits;
 use crate::settings::problem::Fault;
@@ -26,7 +26,7 @@ pub(super) fn exceptions(section: &mut Settings<'_>, spec: &Spec, ground: RuleCo
             .flatten()
             .all(|list| !list.is_empty());
         if let Some(same) = all.iter().find(|known| whole && is_same(known, &exception)) {
-            let problem = format!("is the same as the exception at line {}", same.place.line);
+            let problem = format!("is the same as the exception at {}", same.place);
             section.wrong("exceptions", value.at, Fault::new(problem, "keep one of the two"));
         }
         all.push(exception);
@@ -63,7 +63,7 @@ fn exception(section: &mut Settings<'_>, spec: &Spec, ground: RuleContext<'_>) -
         decision,
         approved_by,
         until,
-        place: Place { file: ground.file.to_owned(), line: section.line() },
+        place: place(section),
     };
     warn_of_its_end(section, &exception, ground);
     Some(exception)

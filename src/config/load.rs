@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::{Config, Files, ParseContext, Problems};
 use crate::limits;
+use crate::settings::files::{is_pattern, matches};
 use crate::settings::problem::Fault;
 
 /// Why the file could not be read.
@@ -79,6 +80,40 @@ impl Files for ConfigDir {
         let right = "name an existing file that the user who runs postvakt can read";
         read(&self.0.join(name), most).map_err(|error| Fault::new(format!("{name}: {error}"), right))
     }
+
+    fn list(&self, pattern: &str) -> Result<Vec<String>, Fault> {
+        if !is_pattern(pattern) {
+            return Ok(vec![pattern.to_owned()]);
+        }
+        let (directory, of_name) =
+            pattern.rsplit_once('/').map_or(("", pattern), |(directory, name)| (directory, name));
+        let before = pattern.len() - of_name.len();
+        let entries = match std::fs::read_dir(self.0.join(pattern.get(..before).unwrap_or_default())) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(unreadable(directory, error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| unreadable(directory, error))?.file_name();
+            if !matches(of_name, &name.to_string_lossy()) {
+                continue;
+            }
+            let Some(name) = name.to_str() else {
+                let problem =
+                    format!("{pattern} matches a file whose name is not UTF-8: {}", name.to_string_lossy());
+                return Err(Fault::new(problem, "rename the file"));
+            };
+            names.push(format!("{}{name}", pattern.get(..before).unwrap_or_default()));
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+fn unreadable(directory: &str, error: std::io::Error) -> Fault {
+    let right = "name an existing directory that the user who runs postvakt can read";
+    Fault::new(format!("{directory}: {}", Unreadable::from(error)), right)
 }
 
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, Unreadable> {

@@ -3,7 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use super::context::{RuleContext, inside, tag};
+use super::context::{RuleContext, inside, place, tag};
 use super::custom;
 use super::exceptions;
 use super::receipts;
@@ -14,8 +14,8 @@ use crate::groups::Entry;
 use crate::limits;
 use crate::policy::{
     Actions, AttachmentPolicy, ClassAction, ContentAction, ContentPolicy, ForwardAction, ForwardPolicy,
-    Label, MarkPolicy, Mode, Notify, NotifySender, OnLikely, OnUnknown, Place, Response, RulePolicy,
-    SenderAction, SenderPolicy, TellSender, Told, VirusAction,
+    Label, MarkPolicy, Mode, Notify, NotifySender, OnLikely, OnUnknown, Response, RulePolicy, SenderAction,
+    SenderPolicy, TellSender, Told, VirusAction,
 };
 use crate::rules::{self, ActionSet, Relied, RelyOn, Rule, Section, Spec};
 use crate::settings::lists::Fits;
@@ -170,7 +170,7 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
     };
     let exceptions = exceptions::exceptions(section, spec, ground);
     let rule = (spec.make)(id, section);
-    let place = Place { file: ground.file.to_owned(), line: section.line() };
+    let place = place(section);
     let policy = RulePolicy { mode: mode?, on_unknown: on_unknown?, actions: actions?, exceptions, place };
     if policy.mode == Mode::Enforce && !ground.sends && would_tell(&policy.actions, section.names("notify")) {
         let problem = "stops mail, and nobody is told: there is no [smtp]";

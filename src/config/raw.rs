@@ -11,60 +11,66 @@ use jiff::civil::Date;
 use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue, Error};
 
-use super::{ParseContext, Problems};
+use super::Problems;
 use crate::limits;
-use crate::settings::files::NoFiles;
 use crate::settings::problem::Fault;
-use crate::settings::report::Report;
+use crate::settings::source::Source;
 use crate::settings::{Entry, Kind, Table, Value};
 
-/// The text of the file, without the byte order mark that some editors put before it.
-pub fn decode<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, Problems> {
+/// The text of a file, without the byte order mark that some editors put before it; or what of it is text, and what
+/// is wrong behind that.
+pub fn decode(bytes: &[u8]) -> Result<&str, (&str, Fault)> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let error = match std::str::from_utf8(bytes) {
         Ok(text) => return Ok(text),
         Err(error) => error,
     };
     let (valid, rest) = bytes.split_at_checked(error.valid_up_to()).unwrap_or_default();
-    let report_text = std::str::from_utf8(valid).unwrap_or_default();
     let byte = rest.first().copied().unwrap_or_default();
-    let report = Report::new(file, report_text, &NoFiles);
     let fault = Fault::new(
         format!("byte 0x{byte:02X} is not UTF-8"),
         "save the file in UTF-8, not in Latin-1 or UTF-16",
     );
-    report.syntax(report_text.len(), fault);
-    Err(report.finish().err().unwrap_or_else(|| unexplained(file)))
+    Err((std::str::from_utf8(valid).unwrap_or_default(), fault))
 }
 
-/// The tables in the text, and a report that has what is not TOML. No tables where nobody could say which key
-/// belongs to which.
+/// What is not TOML, and where.
+type Broken = Vec<(usize, Fault)>;
+
+/// The tables in the source, whose first octet has the offset `begin`, and what is not TOML. No tables where nobody could
+/// say which key belongs to which.
 ///
 /// What follows a broken line is often lost to the parser. So such lines are taken out and the rest is parsed again,
 /// until all that is left is TOML: all broken lines are found at once, and what stands on the others is still checked.
-pub fn parse<'a>(text: &'a str, around: &ParseContext<'a>) -> (Option<Table>, Report<'a>) {
-    let report = Report::new(around.file, text, around.files);
-    let mut rest = Cow::Borrowed(text);
+pub fn tables(source: &Source<'_>, begin: usize) -> (Option<Table>, Broken) {
+    let mut said = Broken::new();
+    let mut rest = Cow::Borrowed(&*source.text);
     let mut broken = BTreeSet::new();
     for _ in 0..limits::CONFIG_ROUNDS {
         let (document, mut errors) = DeTable::parse_recoverable(&rest);
         if errors.is_empty() {
-            let headers_whole = broken.iter().all(|line| !may_be_header(report.line_text(*line)));
-            return (headers_whole.then(|| table(document.get_ref(), 0)), report);
+            let headers_whole = broken.iter().all(|line| !may_be_header(source.line_text(*line)));
+            return (headers_whole.then(|| table(document.get_ref(), begin, begin)), said);
         }
-        errors.sort_by_key(|error| start(error, text));
+        errors.sort_by_key(|error| start(error, &source.text));
         let before = broken.len();
-        if say(&errors, text, &mut broken, &report).is_break() || broken.len() == before {
+        if say(&errors, source, &mut broken, &mut said).is_break() || broken.len() == before {
             break;
         }
-        rest = Cow::Owned(without(&broken, rest.into_owned(), &report));
+        rest = Cow::Owned(without(&broken, rest.into_owned(), source));
     }
-    (None, report)
+    (None, said)
 }
 
-/// Reports one error for each line. Breaks where something has no end: the rest of the file is then read as part of
+/// Says one error for each line. Breaks where something has no end: the rest of the file is then read as part of
 /// it, and what the parser says of that is not what is wrong.
-fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Report<'_>) -> ControlFlow<()> {
+fn say(
+    errors: &[Error],
+    source: &Source<'_>,
+    broken: &mut BTreeSet<usize>,
+    said: &mut Broken,
+) -> ControlFlow<()> {
+    let text = &*source.text;
     let endless = |error: &Error| {
         error.message().starts_with("unclosed array") || error.message().starts_with("invalid multi-line")
     };
@@ -74,40 +80,40 @@ fn say(errors: &[Error], text: &str, broken: &mut BTreeSet<usize>, report: &Repo
         let at = start(error, text);
         if any_endless && (endless(error) || error.message().contains("array")) {
             let right = "add `]` or the closing quotes";
-            report.syntax(
+            said.push((
                 at,
                 Fault::new("not TOML: a list or text that begins before this is not closed", right),
-            );
+            ));
             return ControlFlow::Break(());
         }
-        let line = report.line(at);
+        let line = source.line(at);
         if broken.insert(line) {
             if error.message().starts_with("duplicate key") {
                 // Looking for the first one costs a walk through the file, and no more problems than these are shown.
                 let fault = if broken.len() <= limits::CONFIG_PROBLEMS {
-                    twice(line, report)
+                    twice(line, source)
                 } else {
                     Fault::new("not TOML: it is there twice", "keep one of the two")
                 };
-                report.syntax(at, fault);
-                if is_header(report.line_text(line)) {
+                said.push((at, fault));
+                if is_header(source.line_text(line)) {
                     // Its keys would fall into the table above it.
-                    broken.extend(body(line, lines, report));
+                    broken.extend(body(line, lines, source));
                 }
                 continue;
             }
-            let rest = text.get(at..report.line_range(line).end).unwrap_or_default();
-            report.syntax(at, fault(error.message(), rest.trim()));
+            let rest = text.get(at..source.line_range(line).end).unwrap_or_default();
+            said.push((at, fault(error.message(), rest.trim())));
         }
     }
     ControlFlow::Continue(())
 }
 
 /// The text with spaces in place of those lines; every offset stays what it was.
-fn without(broken: &BTreeSet<usize>, text: String, report: &Report<'_>) -> String {
+fn without(broken: &BTreeSet<usize>, text: String, source: &Source<'_>) -> String {
     let mut bytes = text.into_bytes();
     for line in broken {
-        if let Some(bytes) = bytes.get_mut(report.line_range(*line)) {
+        if let Some(bytes) = bytes.get_mut(source.line_range(*line)) {
             bytes.fill(b' ');
         }
     }
@@ -115,16 +121,16 @@ fn without(broken: &BTreeSet<usize>, text: String, report: &Report<'_>) -> Strin
 }
 
 /// What is said of a table or key that is there already, with the place of the first one.
-fn twice(line: usize, report: &Report<'_>) -> Fault {
-    let own = report.line_text(line);
+fn twice(line: usize, source: &Source<'_>) -> Fault {
+    let own = source.line_text(line);
     let (name, first) = if is_header(own) {
         let first = (1..line).find(|other| {
-            is_header(report.line_text(*other)) && header(report.line_text(*other)) == header(own)
+            is_header(source.line_text(*other)) && header(source.line_text(*other)) == header(own)
         });
         (format!("[{}]", header(own)), first)
     } else {
-        let above = (1..line).rev().take_while(|other| !is_header(report.line_text(*other)));
-        let first = above.filter(|other| key(report.line_text(*other)) == key(own)).last();
+        let above = (1..line).rev().take_while(|other| !is_header(source.line_text(*other)));
+        let first = above.filter(|other| key(source.line_text(*other)) == key(own)).last();
         (format!("`{}`", key(own)), first)
     };
     match first {
@@ -134,8 +140,8 @@ fn twice(line: usize, report: &Report<'_>) -> Fault {
 }
 
 /// The lines below a header, up to the next one or the last.
-fn body(line: usize, last: usize, report: &Report<'_>) -> impl Iterator<Item = usize> {
-    (line + 1..=last).take_while(|other| !is_header(report.line_text(*other)))
+fn body(line: usize, last: usize, source: &Source<'_>) -> impl Iterator<Item = usize> {
+    (line + 1..=last).take_while(|other| !is_header(source.line_text(*other)))
 }
 
 fn is_header(line: &str) -> bool {
@@ -158,7 +164,7 @@ fn may_be_header(line: &str) -> bool {
     line.starts_with('[') || (line.ends_with(']') && !line.contains('='))
 }
 
-/// The first 16 hex digits of the SHA-256 of the file, and of the files that it names.
+/// The first 16 hex digits of the SHA-256 of the file, and of the files that it includes or names.
 pub fn hash(bytes: &[u8], named: &[u8]) -> String {
     Sha256::new().chain_update(bytes).chain_update(named).finalize().iter().take(8).fold(
         String::with_capacity(16),
@@ -203,20 +209,20 @@ fn fault(message: &str, rest: &str) -> Fault {
     Fault::new(format!("not TOML: {what}"), right)
 }
 
-fn table(from: &DeTable<'_>, at: usize) -> Table {
+fn table(from: &DeTable<'_>, at: usize, begin: usize) -> Table {
     let mut entries: Vec<Entry> = from
         .iter()
         .map(|(key, value)| Entry {
             key: key.get_ref().to_string(),
-            at: key.span().start,
-            value: self::value(value.get_ref(), value.span().start),
+            at: begin + key.span().start,
+            value: self::value(value.get_ref(), begin + value.span().start, begin),
         })
         .collect();
     entries.sort_by_key(|entry| entry.at);
     Table { at, entries }
 }
 
-fn value(from: &DeValue<'_>, at: usize) -> Value {
+fn value(from: &DeValue<'_>, at: usize, begin: usize) -> Value {
     let kind = match from {
         DeValue::String(text) => Kind::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
@@ -227,10 +233,10 @@ fn value(from: &DeValue<'_>, at: usize) -> Value {
             (Some(date), None) => day(date).map_or(Kind::Other("an invalid date"), Kind::Date),
             _ => Kind::Other("a time"),
         },
-        DeValue::Array(items) => {
-            Kind::List(items.iter().map(|item| value(item.get_ref(), item.span().start)).collect())
-        }
-        DeValue::Table(inner) => Kind::Table(table(inner, at)),
+        DeValue::Array(items) => Kind::List(
+            items.iter().map(|item| value(item.get_ref(), begin + item.span().start, begin)).collect(),
+        ),
+        DeValue::Table(inner) => Kind::Table(table(inner, at, begin)),
     };
     Value { at, kind }
 }

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::context::{RuleContext, inside};
-use crate::address::DomainSet;
+use super::context::{RuleContext, mailboxes, too_many};
+use crate::address::{Address, DomainSet};
 use crate::limits;
 use crate::policy::Actions;
 use crate::policy::receipts::{Mailbox, Per, Rate, RateLimits, ReceiptPolicy};
@@ -31,22 +31,27 @@ pub(super) fn receipts(section: &mut Settings<'_>, ground: RuleContext<'_>) -> O
         total: rates("in_all"),
     };
     let right = "write [[rules.receipt.mailboxes]] with address and template";
-    let mut mailboxes: Vec<Arc<Mailbox>> = Vec::new();
+    let mut all: Vec<Arc<Mailbox>> = Vec::new();
     for value in section.required_list("mailboxes", right).unwrap_or_default() {
-        let Some(mailbox) = section.nested("mailboxes", value, |s| mailbox(s, ground)).flatten() else {
-            continue;
-        };
-        if mailboxes.iter().any(|known| known.address == mailbox.address) {
-            let fault = Fault::new(format!("{} is listed twice", mailbox.address), "keep one of the two");
-            section.wrong("mailboxes", value.at, fault);
+        let of_table = section.nested("mailboxes", value, |s| of_table(s, ground)).flatten();
+        for mailbox in of_table.unwrap_or_default() {
+            if all.iter().any(|known| known.address == mailbox.address) {
+                let fault = Fault::new(format!("{} is listed twice", mailbox.address), "keep one of the two");
+                section.wrong("mailboxes", value.at, fault);
+            }
+            all.push(Arc::new(mailbox));
         }
-        mailboxes.push(Arc::new(mailbox));
     }
     if !ground.sends {
         let right = "add [smtp] with submit = \"127.0.0.1:10026\"";
         section.wrong_here(Fault::new("requires [smtp]", right));
     }
-    Some(Actions::Receipt(ReceiptPolicy { mailboxes, delay: delay?, echo_subject: echo_subject?, ceilings }))
+    Some(Actions::Receipt(ReceiptPolicy {
+        mailboxes: all,
+        delay: delay?,
+        echo_subject: echo_subject?,
+        ceilings,
+    }))
 }
 
 /// The list that comes with the program; a test reads it.
@@ -54,14 +59,26 @@ fn shipped_authorities() -> DomainSet {
     DomainSet::parse(include_str!("../../config/authorities.txt")).unwrap_or_default()
 }
 
-fn mailbox(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Mailbox> {
-    let address = section.required("address", "write address = \"registrator@exempelby.se\"", |value| {
-        inside(value, ground, "receipts are sent for mailboxes inside")
-    });
+/// The mailboxes of one table: the one that it names, or several with the same words.
+fn of_table(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Vec<Mailbox>> {
+    let right = "write address = \"registrator@exempelby.se\"";
+    let value = section.required("address", right, |value| Ok(value.clone()))?;
+    let why = "receipts are sent for mailboxes inside";
+    let one = |value: &Value| section.accept("address", value.at, mailboxes(section, value, ground, why));
+    let addresses: Vec<Vec<Address>> = value.one_or_more().iter().filter_map(one).collect();
+    let addresses: Vec<Address> = addresses.into_iter().flatten().collect();
+    if value.one_or_more().is_empty() {
+        section.wrong("address", value.at, Fault::new("is empty", right));
+    }
+    if addresses.len() > limits::CONFIG_LIST {
+        section.wrong("address", value.at, too_many(addresses.len(), limits::CONFIG_LIST));
+        return None;
+    }
     let name = section.optional("name", |value| parse::text(value).map(str::to_owned));
     let template = section.file("template", |file| Template::parse(Occasion::Receipt, file));
     let template = if section.names("template") { template? } else { Template::shipped(Occasion::Receipt) };
-    Some(Mailbox { address: address?, name, template })
+    let mailbox = |address| Mailbox { address, name: name.clone(), template: template.clone() };
+    Some(addresses.into_iter().map(mailbox).collect())
 }
 
 fn ceiling(section: &mut Settings<'_>, key: &'static str) -> Option<Vec<Rate>> {

@@ -5,11 +5,11 @@
 use super::header_fields::HeaderField;
 use super::minimise::{Covered, Minimise};
 use super::{Access, HeadMail, Heads, Retention};
-use crate::address::Domain;
+use crate::address::{Address, Domain};
 use crate::limits;
 use crate::notice::NoticeSettings;
 use crate::organisation::Organisation;
-use crate::settings::lists::GROUP;
+use crate::settings::lists::{GROUP, group_name};
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 
@@ -101,10 +101,15 @@ pub(super) fn access(section: &mut Settings<'_>) -> Option<Access> {
     let purposes =
         purposes.iter().filter_map(|value| section.accept("purposes", value.at, purpose(value))).collect();
     let functions = section.list("function_mailboxes").unwrap_or_default();
-    let functions = functions
+    let function = |value: &Value| match group_name(value) {
+        Some(name) => section.mailboxes_of_group(name),
+        None => parse::address(value).map(|address| vec![address]),
+    };
+    let functions: Vec<Vec<Address>> = functions
         .iter()
-        .filter_map(|value| section.accept("function_mailboxes", value.at, parse::address(value)))
+        .filter_map(|value| section.accept("function_mailboxes", value.at, function(value)))
         .collect();
+    let functions = functions.into_iter().flatten().collect();
     let days = section.optional("operation_days", parse::number(1, limits::OPERATION_DAYS_MOST));
     let rows = section.optional("operation_rows", parse::number(1, limits::OPERATION_ROWS_MOST));
     let four_eyes = section.optional("four_eyes", parse::flag);

@@ -15,7 +15,7 @@ mod services;
 use std::fmt::Write as _;
 
 use content::CONTENT;
-use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
+use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES, TOP};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
@@ -27,7 +27,7 @@ use crate::settings::{Fallback, Key};
 /// One table of the config, as it is documented.
 #[derive(Clone, Debug)]
 pub struct Documented {
-    /// Its header for the reference, `[rules.custom.<name>]`.
+    /// Its header for the reference, `[rules.custom.<name>]`; empty for what stands before the first table.
     pub header: String,
     /// Its header in the example, `[rules.custom.no-exe]`.
     pub example: String,
@@ -39,8 +39,9 @@ pub struct Documented {
 
 /// Every table, in the order of the example.
 pub fn tables() -> Vec<Documented> {
-    let mut all: Vec<Documented> = TABLES
-        .iter()
+    let top = ("", "Keys that stand at the top of the file, before the first table.", TOP);
+    let mut all: Vec<Documented> = std::iter::once(&top)
+        .chain(TABLES)
         .chain(SERVICES)
         .map(|(header, about, keys)| Documented {
             header: (*header).to_owned(),
@@ -130,7 +131,7 @@ const INTRODUCTION: &str = "\
 <!-- Made from the program by `UPDATE_GOLDEN=1 cargo test --test it config`; a test holds it current. -->
 # Configuration
 
-Postvakt reads one file in [TOML](https://toml.io): UTF-8, at most 4 MiB. The default path is
+Postvakt reads one file in [TOML](https://toml.io): UTF-8, at most 4 MiB. It may include others. The default path is
 `/etc/postvakt/postvakt.toml`. `postvakt init` writes the first one, in which every rule only logs;
 `config/postvakt.reference.toml` has every key as a comment, with its default.
 
@@ -162,8 +163,22 @@ A line has the file, line and column, the key, what is wrong, and what would be 
 objects with `file`, `line`, `column`, `key`, `problem`, `suggestion` and `severity`. An unknown key or rule is always an
 error. Warnings, for example about an exception that has ended, do not make a config invalid.
 
-A running server reads its file again on SIGHUP. If the new file is invalid, the server logs the errors and keeps the old
-config.
+A running server reads its files again on SIGHUP. If anything in them is invalid, the server logs the errors and keeps the
+old config.
+
+## More than one file
+
+`include` takes more files into the config, such as one file for each unit that decides for itself:
+
+```toml
+include = [\"conf.d/*.toml\"]
+```
+
+It stands at the top of the file, before the first table. The files are read as if they stood one below the other: the
+main file first, then the included ones in the order of their names. Every error, warning and decision names the file and
+line that it comes from. A table or a key must not be in two files; the error names both places. Tables under `[[…]]`, such as
+`[[rules.auto-forward.exceptions]]`, may be in any of them, and are appended. Names of files, in included files too, are
+relative to the directory of the main file. The config's hash covers all files and their order.
 
 ## Values
 
@@ -178,7 +193,7 @@ config.
 - **Lists of addresses** have addresses (`anna@exempelby.se`), domains (`@exempelby.se`; `@*.exempelby.se` is every domain
   below it) and groups (`group:hr`, see `[groups.<name>]`). A single value needs no brackets. A mailbox inside is meant
   with all its addresses: with a tag (`anna+x@`), and in `alias_domains` and `routing_domains`.
-- **Files** are named relative to the directory of the config, or by an absolute path. They are UTF-8, at most 4 MiB,
+- **Files** are named relative to the directory of the main config file, or by an absolute path. They are UTF-8, at most 4 MiB,
   checked together with the config, and included in the config's hash that each record carries.
 ";
 
@@ -187,7 +202,12 @@ pub fn markdown() -> String {
     let mut out = INTRODUCTION.to_owned();
     for table in tables() {
         // Writing into a String does not fail.
-        let _ = writeln!(out, "\n## `{}`\n\n{}\n", table.header, table.about);
+        let heading = if table.header.is_empty() {
+            "Top of the file".to_owned()
+        } else {
+            format!("`{}`", table.header)
+        };
+        let _ = writeln!(out, "\n## {heading}\n\n{}\n", table.about);
         write_keys(&mut out, &table.keys);
         for key in table.keys.iter().filter(|key| !key.keys.is_empty()) {
             let _ = writeln!(out, "\n### `{}`\n\n{}\n", key.name, key.meaning);
@@ -233,7 +253,9 @@ pub fn example() -> String {
         out.push('\n');
         write_comment(&mut out, &table.about);
         // Writing into a String does not fail.
-        let _ = writeln!(out, "#{}", table.example);
+        if !table.example.is_empty() {
+            let _ = writeln!(out, "#{}", table.example);
+        }
         for key in &table.keys {
             write_key(&mut out, key);
         }

@@ -4,8 +4,10 @@
 
 use std::time::Duration;
 
-/// Octets of the config file, and of each file that it names.
+/// Octets of the config file with those that it includes, and of each file that it names.
 pub const CONFIG_OCTETS: u64 = 4 << 20;
+/// Files that a config includes; one for each unit of a large municipality are some dozens.
+pub const CONFIG_INCLUDES: usize = 256;
 /// Problems of one config that are printed; more are counted. Nobody mends a thousand at a time.
 pub const CONFIG_PROBLEMS: usize = 1_000;
 /// Parses of one config without the lines that were broken in the one before; most need two.
@@ -58,6 +60,8 @@ pub const CONDITION_DEPTH: usize = 4;
 pub const RULE_MESSAGE_OCTETS: usize = 400;
 /// Header fields that one custom rule adds, or removes, and mailboxes that get a copy by it.
 pub const RULE_CHANGES: usize = 20;
+/// Mailboxes that are told of what a rule found: each is one more notice for each such mail.
+pub const RULE_MAILBOXES: usize = 100;
 /// Patterns of one condition of a custom rule; alternatives belong into one pattern.
 pub const PATTERNS: usize = 100;
 /// Octets of one compiled pattern of a custom rule.

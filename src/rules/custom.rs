@@ -10,6 +10,7 @@ mod held;
 mod keys;
 mod moment;
 pub(super) mod pattern;
+pub(super) mod people;
 mod when;
 
 use condition::Condition;
@@ -68,6 +69,11 @@ too many parts) and no other condition fails, the result is *unknown* and `on_un
 `when` has at least one condition. Patterns are regular expressions that may match anywhere in the value: `^` and `$` anchor
 them, `(?i)` ignores case. Patterns on addresses always ignore case, and the null sender is `<>`. A rule with `recipient`
 applies to the recipients that match, every other rule to the whole mail; a negated `recipient` names none.
+
+Conditions on addresses (`sender`, `recipient`, `from`, `reply_to`, `auth_user`) take groups beside patterns:
+`recipient = [\"group:hr\", '^lon@']`. Anybody can write a sender or From of yours; a group in a condition says what stands in
+the mail, not who wrote it. If a directory does not say who is in a group, the condition is *unknown*, unless a pattern or
+another group settles it.
 
 Spam is marked and never stopped, so a rule with `spam_score_above` or `finding = \"spam\"` may only mark, reroute or copy.
 

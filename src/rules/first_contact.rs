@@ -8,7 +8,7 @@ use crate::facts::{Cause, Fact, Facts, Needs};
 use crate::limits;
 use crate::settings::{Fallback, Key, Settings, parse};
 
-use super::custom::pattern::{Case, Patterns};
+use super::custom::people::People;
 use super::{ActionSet, Confidence, Evidence, Finding, Flow, Match, Rule, Section, Spec};
 
 /// The rule's spec.
@@ -56,7 +56,7 @@ const KEYS: &[Key] = &[
     },
     Key {
         name: "recipient",
-        kind: "pattern",
+        kind: "pattern, group:NAME, or list of these",
         default: Fallback::Off,
         example: "'^(ekonomi|lon)@'",
         meaning: "Check only mail to a recipient that matches. Authors are remembered from all mail.",
@@ -69,16 +69,16 @@ const KEYS: &[Key] = &[
 #[derive(Debug)]
 pub struct FirstContact {
     learning: SignedDuration,
-    recipient: Option<Patterns>,
+    recipient: Option<People>,
 }
 
 fn make(_: &str, section: &mut Settings<'_>) -> Option<Box<dyn Rule>> {
     let learning =
         section.optional("learning", parse::duration_or_none_up_to(limits::CONTACT_LEARNING_AT_MOST));
-    let recipient = section.value("recipient");
+    let recipient = People::read(section, "recipient");
     Some(Box::new(FirstContact {
         learning: SignedDuration::try_from(learning?).unwrap_or(SignedDuration::MAX),
-        recipient: recipient.map(|value| Patterns::read(section, "recipient", value, Case::Same)),
+        recipient,
     }))
 }
 
@@ -92,11 +92,10 @@ impl Rule for FirstContact {
     }
 
     fn check(&self, facts: &Facts) -> Vec<Finding> {
-        let asked = |patterns: &Patterns| {
-            facts.recipients.iter().any(|recipient| patterns.match_in(recipient.address.as_str()))
-        };
-        if !self.recipient.as_ref().is_none_or(asked) {
-            return Vec::new();
+        match self.recipient.as_ref().map(|people| people.recipients(facts)) {
+            Some(Ok(found)) if found.is_empty() => return Vec::new(),
+            Some(Err(cause)) => return vec![Finding::Unknown(cause)],
+            Some(Ok(_)) | None => {}
         }
         match &facts.contact {
             Fact::Known(contact) if contact.known => Vec::new(),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::parse::{self, nearest, shown};
 use super::problem::Fault;
 use super::{Kind, Settings, Value};
-use crate::address::DomainPattern;
+use crate::address::{Address, DomainPattern};
 use crate::groups::{AddressList, Entry};
 use crate::organisation::Organisation;
 
@@ -66,6 +66,16 @@ pub enum Item {
     Entry(Entry),
     /// The group of this name.
     Group(String),
+}
+
+/// The name of the group that the value names, if it does.
+pub fn group_name(value: &Value) -> Option<&str> {
+    match &value.kind {
+        Kind::Text(text) => text.strip_prefix(GROUP).map(str::trim),
+        Kind::Date(_) | Kind::List(_) | Kind::Table(_) | Kind::Flag(_) | Kind::Number(_) | Kind::Other(_) => {
+            None
+        }
+    }
 }
 
 /// A value of a list. Without `domains` it may be no `@domain`.
@@ -135,6 +145,42 @@ impl Settings<'_> {
         let mut list = AddressList::default();
         list.add_group(group, format!("{GROUP}{name}"));
         Ok((list, known.organisation.clone()))
+    }
+
+    /// The mailboxes of the group of this name, where each has to be known before any mail comes.
+    pub fn mailboxes_of_group(&self, name: &str) -> Result<Vec<Address>, Fault> {
+        let group = self.report.groups().find(name)?;
+        if !group.directories().is_empty() {
+            let problem = format!(
+                "a directory knows the members of {GROUP}{name}, and here they must not change unseen"
+            );
+            return Err(Fault::new(problem, "name a group whose members stand in the config or in a file"));
+        }
+        let mut all = Vec::new();
+        for entry in group.entries() {
+            match entry {
+                Entry::Address(address) => all.push(address),
+                Entry::Domain(domain) => {
+                    let problem = format!("{GROUP}{name} has @{domain}, which is no mailbox");
+                    return Err(Fault::new(problem, "name a group of mailboxes, or each mailbox"));
+                }
+            }
+        }
+        all.sort_unstable_by(|one, other| one.as_str().cmp(other.as_str()));
+        Ok(all)
+    }
+
+    /// The groups that these values under `key` name; one that there is not is a problem.
+    pub fn groups_in(&self, key: &str, values: &[&Value]) -> AddressList {
+        let known = self.report.groups();
+        let mut list = AddressList::default();
+        for value in values {
+            let Some(name) = group_name(value) else { continue };
+            if let Some(group) = self.accept(key, value.at, known.find(name)) {
+                list.add_group(group, format!("{GROUP}{name}"));
+            }
+        }
+        list
     }
 
     /// What is wrong is reported, and the rest is read.

@@ -1,21 +1,20 @@
-//! A report: what is wrong with a text, gathered while it is read, and told in the order of its lines.
+//! A report: what is wrong with a config, gathered while its files are read, and told in the order of their lines.
 
 #![deny(clippy::disallowed_methods)]
 
 use std::cell::{OnceCell, RefCell};
-use std::ops::Range;
 
 use super::files::Files;
 use super::lists::Groups;
 use super::problem::{Fault, Problem, Problems, Severity};
+use super::source::Source;
 use crate::limits;
 
-/// Gathers problems while a text is read.
+/// Gathers problems while a text, or the texts of several files, are read. An offset names a place in one of them.
 #[derive(Debug)]
 pub struct Report<'a> {
-    file: &'a str,
-    text: &'a str,
-    line_starts: Vec<usize>,
+    /// With the offset of the first octet of each; the first is the config itself.
+    sources: Vec<(usize, Source<'a>)>,
     notes: RefCell<Vec<Note>>,
     files: &'a dyn Files,
     read: RefCell<Vec<u8>>,
@@ -42,17 +41,32 @@ enum NoteOf {
 impl<'a> Report<'a> {
     /// A report on this text of this file, which names others.
     pub fn new(file: &'a str, text: &'a str, files: &'a dyn Files) -> Self {
-        let starts = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1);
-        let line_starts = std::iter::once(0).chain(starts).collect();
+        let mut report = Self::on_nothing(files);
+        report.add_source(Source::new(file, text));
+        report
+    }
+
+    /// A report on texts that are still to come.
+    pub fn on_nothing(files: &'a dyn Files) -> Self {
         Self {
-            file,
-            text,
-            line_starts,
+            sources: Vec::new(),
             notes: RefCell::default(),
             files,
             read: RefCell::default(),
             groups: OnceCell::new(),
         }
+    }
+
+    /// The offset of the first octet of the next file: the end of the one before is a place too.
+    pub fn next_offset(&self) -> usize {
+        self.sources.last().map_or(0, |(begin, last)| begin + last.text.len() + 1)
+    }
+
+    /// Adds the text of one more file; the offset of its first octet.
+    pub fn add_source(&mut self, source: Source<'a>) -> usize {
+        let begin = self.next_offset();
+        self.sources.push((begin, source));
+        begin
     }
 
     /// Says which groups there are; once, before anything is read that may name one.
@@ -66,16 +80,24 @@ impl<'a> Report<'a> {
         self.groups.get_or_init(Groups::default)
     }
 
-    /// The file's name.
-    pub fn file(&self) -> &str {
-        self.file
-    }
-
     /// A file that the config names, of at most so many octets.
     pub fn read(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
-        let bytes = self.files.read(name, most)?;
+        let bytes = self.fetch(name, most)?;
         self.read.borrow_mut().extend_from_slice(&bytes);
         Ok(bytes)
+    }
+
+    /// Has the file count as read, under this name and at this place among the others.
+    pub fn count_in(&self, name: &str, bytes: &[u8]) {
+        let mut read = self.read.borrow_mut();
+        for part in [name.as_bytes(), b"\0", &bytes.len().to_be_bytes(), bytes] {
+            read.extend_from_slice(part);
+        }
+    }
+
+    /// A file that the config includes, of at most so many octets; [`Self::count_in`] is still to be called.
+    pub fn fetch(&self, name: &str, most: u64) -> Result<Vec<u8>, Fault> {
+        self.files.read(name, most)
     }
 
     /// What was read of other files, one after the other.
@@ -83,21 +105,21 @@ impl<'a> Report<'a> {
         self.read.borrow().clone()
     }
 
-    /// The line of an offset, from 1.
-    pub fn line(&self, at: usize) -> usize {
-        self.line_starts.partition_point(|start| *start <= at)
+    /// The names of the files that match a pattern.
+    pub fn list(&self, pattern: &str) -> Result<Vec<String>, Fault> {
+        self.files.list(pattern)
     }
 
-    /// The octets of a line, without its end.
-    pub fn line_range(&self, line: usize) -> Range<usize> {
-        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
-        let rest = self.text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
-        start..start + rest.len()
+    /// The file and the line of an offset.
+    pub fn place(&self, at: usize) -> (&str, usize) {
+        self.source(at).map(|(at, source)| (&*source.file, source.line(at))).unwrap_or_default()
     }
 
-    /// A line, without its end.
-    pub fn line_text(&self, line: usize) -> &str {
-        self.text.get(self.line_range(line)).unwrap_or_default()
+    /// The source that the offset is in, with the offset there.
+    fn source(&self, at: usize) -> Option<(usize, &Source<'a>)> {
+        let next = self.sources.partition_point(|(begin, _)| *begin <= at);
+        let (begin, source) = self.sources.get(next.checked_sub(1)?)?;
+        Some((at - begin, source))
     }
 
     /// Something that is not the language that the file is written in.
@@ -128,12 +150,11 @@ impl<'a> Report<'a> {
     pub fn finish(self) -> Result<Vec<Problem>, Problems> {
         let mut notes = self.notes.take();
         notes.sort_by_key(|note| note.at);
-        let broken: Vec<usize> =
-            notes.iter().filter(|note| note.of == NoteOf::Syntax).map(|note| self.line(note.at)).collect();
+        let syntax = notes.iter().filter(|note| note.of == NoteOf::Syntax);
+        let broken: Vec<&str> = syntax.filter_map(|note| self.line_text(note.at)).collect();
         let any = notes.iter().any(|note| note.severity == Severity::Error);
         // What is missing may stand on a broken line.
-        let may_be_there =
-            |key: &str| broken.iter().any(|line| has_word(self.line_text(*line), last_of(key)));
+        let may_be_there = |key: &str| broken.iter().any(|line| has_word(line, last_of(key)));
         notes.retain(|note| note.of != NoteOf::Absence || !may_be_there(&note.key));
         notes.retain(|note| !any || note.severity == Severity::Error);
         let left_out = notes.len().saturating_sub(limits::CONFIG_PROBLEMS);
@@ -141,19 +162,21 @@ impl<'a> Report<'a> {
         let mut problems: Vec<Problem> = notes.into_iter().map(|note| self.placed(note)).collect();
         if left_out > 0 {
             let more = Fault::new(format!("and {left_out} more problems"), "fix these first");
-            problems.extend(Problems::of_file(self.file, more).0);
+            problems.extend(Problems::of_file(self.place(0).0, more).0);
         }
         if any { Err(Problems(problems)) } else { Ok(problems) }
     }
 
+    fn line_text(&self, at: usize) -> Option<&str> {
+        self.source(at).map(|(at, source)| source.line_text(source.line(at)))
+    }
+
     fn placed(&self, note: Note) -> Problem {
-        let line = self.line(note.at);
-        let start = self.line_range(line).start;
-        let before = self.text.get(start..note.at.min(self.text.len())).unwrap_or_default();
+        let place = self.source(note.at);
         Problem {
-            file: self.file.to_owned(),
-            line: Some(line),
-            column: Some(before.chars().count() + 1),
+            file: place.map(|(_, source)| source.file.to_string()).unwrap_or_default(),
+            line: place.map(|(at, source)| source.line(at)),
+            column: place.map(|(at, source)| source.column(at)),
             key: note.key,
             problem: note.fault.problem,
             suggestion: note.fault.suggestion,

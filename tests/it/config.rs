@@ -14,11 +14,13 @@ use postvakt::config::{Config, ParseContext, Problems, reference};
 use postvakt::settings::{Fallback, Key};
 
 fn parse(text: &str, file: &str) -> Result<Config, Problems> {
+    parse_in(&root().join("config"), text, file)
+}
+
+fn parse_in(directory: &Path, text: &str, file: &str) -> Result<Config, Problems> {
     let now = "2026-06-01T10:00:00Z".parse().unwrap();
-    Config::parse(
-        text.as_bytes(),
-        &ParseContext { file, host: "gw1", now, files: &ConfigDir(root().join("config")) },
-    )
+    let files = ConfigDir(directory.to_owned());
+    Config::parse(text.as_bytes(), &ParseContext { file, host: "gw1", now, files: &files })
 }
 
 fn root() -> &'static Path {
@@ -38,21 +40,118 @@ fn golden(path: &Path, expected: &str) {
     );
 }
 
+/// The config, and what is said about it as its last lines; how many lines that are.
+fn what_is_said_stands_in(path: &Path, directory: &Path) -> usize {
+    let text = fs::read_to_string(path).unwrap();
+    let mut expected = text[..text.find("#=").unwrap_or(text.len())].to_owned();
+    let (problems, severity) = match parse_in(directory, &text, "F") {
+        Ok(config) => (config.warnings, "warning: "),
+        Err(Problems(problems)) => (problems, ""),
+    };
+    problems.iter().for_each(|problem| writeln!(expected, "#= {severity}{problem}").unwrap());
+    golden(path, &expected);
+    problems.len()
+}
+
 #[test]
 fn what_is_said_about_wrong_files() {
     let mut count = 0;
     for entry in fs::read_dir(root().join("tests/configs")).unwrap() {
         let path = entry.unwrap().path();
-        let text = fs::read_to_string(&path).unwrap();
-        let mut expected = text[..text.find("#=").unwrap_or(text.len())].to_owned();
-        match parse(&text, "F") {
-            Ok(config) => config.warnings.iter().for_each(|w| writeln!(expected, "#= warning: {w}").unwrap()),
-            Err(Problems(problems)) => problems.iter().for_each(|p| writeln!(expected, "#= {p}").unwrap()),
+        if path.is_file() {
+            count += what_is_said_stands_in(&path, &root().join("config"));
         }
-        golden(&path, &expected);
-        count += 1;
     }
-    assert!(count >= 11);
+    assert!(count >= 60, "{count}");
+}
+
+#[test]
+fn what_is_said_about_configs_of_several_files() {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("tests/configs/includes")).unwrap() {
+        let directory = entry.unwrap().path();
+        count += what_is_said_stands_in(&directory.join("main.toml"), &directory);
+    }
+    assert!(count >= 20, "{count}");
+}
+
+/// A main file that includes these others, in a directory of its own.
+fn several(main: &str, others: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("conf.d")).unwrap();
+    for (name, text) in others {
+        fs::write(directory.path().join("conf.d").join(name), text).unwrap();
+    }
+    let starter = fs::read_to_string(root().join("config/postvakt.toml")).unwrap();
+    fs::write(directory.path().join("postvakt.toml"), format!("{main}{starter}")).unwrap();
+    directory
+}
+
+const INCLUDE: &str = "include = [\"conf.d/*.toml\"]\n";
+
+#[test]
+fn rules_and_exceptions_have_the_places_of_their_files() {
+    let directory = root().join("tests/configs/includes/right");
+    let text = fs::read_to_string(directory.join("main.toml")).unwrap();
+    let config = parse_in(&directory, &text, "/etc/postvakt/postvakt.toml").unwrap();
+    let rules: Vec<(&str, String)> =
+        config.rules.iter().map(|(rule, policy)| (rule.id(), policy.place.to_string())).collect();
+    assert_eq!(
+        rules,
+        [
+            ("auto-forward", "/etc/postvakt/postvakt.toml:11".to_owned()),
+            ("custom.no-exe", "/etc/postvakt/conf.d/10-a.toml:8".to_owned())
+        ]
+    );
+    let exceptions: Vec<String> =
+        config.exceptions().map(|(_, exception)| exception.place.to_string()).collect();
+    assert_eq!(exceptions, ["/etc/postvakt/conf.d/10-a.toml:3", "/etc/postvakt/conf.d/20-b.toml:1"]);
+}
+
+#[test]
+fn the_hash_covers_every_file_and_their_order() {
+    let group = |name: &str| {
+        format!(
+            "[[rules.auto-forward.exceptions]]\nmailbox = \"{name}@exempelby.se\"\nto = \"@leverantor.example\"\ndecision = \"KS 1\"\nuntil = 2099-12-31\n"
+        )
+    };
+    let hash = |others: &[(&str, &str)]| {
+        let directory = several(INCLUDE, others);
+        Config::load(&directory.path().join("postvakt.toml")).unwrap().hash
+    };
+    let (anna, bo) = (group("anna"), group("bo"));
+    let all = [
+        hash(&[]),
+        hash(&[("a.toml", &anna)]),
+        hash(&[("a.toml", &anna), ("b.toml", &bo)]),
+        hash(&[("a.toml", &bo), ("b.toml", &anna)]),
+        hash(&[("a.toml", &format!("{anna}{bo}"))]),
+    ];
+    let mut different = all.to_vec();
+    different.sort();
+    different.dedup();
+    assert_eq!(different.len(), all.len(), "{all:?}");
+}
+
+#[test]
+fn included_files_that_cannot_be_read_or_are_too_many_or_too_large() {
+    let said = |directory: &Path| check(&directory.join("postvakt.toml"), false).2;
+    let directory = several(INCLUDE, &[("a.toml", "")]);
+    std::os::unix::fs::symlink("a.toml", directory.path().join("conf.d/b.toml")).unwrap();
+    std::os::unix::fs::symlink("d.toml", directory.path().join("conf.d/c.toml")).unwrap();
+    std::os::unix::fs::symlink("c.toml", directory.path().join("conf.d/d.toml")).unwrap();
+    assert!(said(directory.path()).contains("postvakt.toml:1:12: include: conf.d/c.toml: cannot be read ("));
+    let directory = several(INCLUDE, &[]);
+    std::os::unix::fs::symlink("../postvakt.toml", directory.path().join("conf.d/a.toml")).unwrap();
+    assert!(said(directory.path()).contains("conf.d/a.toml is this file itself"));
+    for number in 0..257 {
+        fs::write(directory.path().join(format!("conf.d/{number}.toml")), "").unwrap();
+    }
+    assert!(said(directory.path()).contains("include: names 258 files, more than the maximum of 256; "));
+    let large = "#".repeat(3 << 20);
+    let directory = several(INCLUDE, &[("a.toml", &large), ("b.toml", &large)]);
+    let found = said(directory.path());
+    assert!(found.contains("files up to conf.d/b.toml have more than 4194304 bytes together"), "{found}");
 }
 
 #[test]
@@ -142,7 +241,8 @@ fn every_key(extra: &str) -> String {
         for key in &table.keys {
             writeln!(out, "{} = {}", key.name, value(key, extra)).unwrap();
         }
-        writeln!(out, "{extra}").unwrap();
+        // What stands before the first table has the tables beside it.
+        writeln!(out, "{}", if table.example.is_empty() { "" } else { extra }).unwrap();
     }
     out
 }
@@ -166,7 +266,7 @@ fn every_documented_key_is_accepted() {
 #[test]
 fn every_accepted_key_is_documented() {
     let mut documented: Vec<Vec<&str>> = Vec::new();
-    for table in reference::tables() {
+    for table in reference::tables().into_iter().filter(|table| !table.example.is_empty()) {
         let below = format!("{}.", table.example.trim_matches(['[', ']']));
         let name = |inner: &reference::Documented| {
             inner.example.trim_matches(['[', ']']).strip_prefix(&below).map(|name| &*name.to_owned().leak())

@@ -1,7 +1,8 @@
 //! `docs/cookbook.md`, run: each config is valid, and each mail is explained as the page says.
 //!
 //! A task is a section. Its config is a block `toml`, each mail a block `eml`, and the lines that `explain` must print, in any
-//! order, the block `text` behind the mail. A line is enough in part. The block `toml base` goes before every config.
+//! order, the block `text` behind the mail. A line is enough in part. The block `toml base` goes before every config, and a
+//! block `toml top` before that. A block `toml conf.d/NAME.toml` is that file beside the config.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -47,8 +48,9 @@ fn the_page_is_true() {
     for section in sections {
         let (task, _) = section.split_once('\n').unwrap();
         let blocks = blocks(section);
-        let config = blocks.iter().find(|block| block.kind == "toml").unwrap();
-        let config = format!("{}\n\n{}\n", base.text, config.text);
+        let of_kind = |kind: &str| blocks.iter().find(|block| block.kind == kind).map(|block| block.text);
+        let (top, rest) = (of_kind("toml top").unwrap_or_default(), of_kind("toml").unwrap());
+        let config = format!("{top}\n{}\n\n{rest}\n", base.text);
         let said = run(&config, &blocks, &dns);
         if !said.is_empty() {
             writeln!(wrong, "## {task}\n{said}").unwrap();
@@ -63,6 +65,12 @@ fn run(config: &str, blocks: &[Block<'_>], dns: &Dns) -> String {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("postvakt.toml");
     fs::write(&file, config.replace("127.0.0.1:53", &dns.address.clone())).unwrap();
+    for block in blocks {
+        if let Some(name) = block.kind.strip_prefix("toml conf.d/") {
+            fs::create_dir_all(directory.path().join("conf.d")).unwrap();
+            fs::write(directory.path().join("conf.d").join(name), block.text).unwrap();
+        }
+    }
     let mut wrong = String::new();
     let postvakt = |command: &str, mail: Option<&Path>| {
         let output =

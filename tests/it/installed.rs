@@ -231,6 +231,12 @@ fn the_commands_of_the_readme_lead_from_nothing_to_a_logged_mail() {
 
 /// A config that is wrong fails a reload and a start, once and in sight.
 fn reload_and_restart(machine: &Machine) {
+    let directory = "stat -c '%a %U:%G' /etc/postvakt/conf.d";
+    assert_eq!(machine.must(directory), "750 root:postvakt\n");
+    machine.must("echo '[groups.hr]' > /etc/postvakt/conf.d/hr.toml && echo 'members = [\"a@exempelby.se\"]' >> /etc/postvakt/conf.d/hr.toml");
+    machine.must(
+        "sed -i '1i include = [\"conf.d/*.toml\"]' /etc/postvakt/postvakt.toml && systemctl reload postvakt",
+    );
     machine.must("cp -a /etc/postvakt/postvakt.toml good && systemctl reload postvakt");
     machine.must("echo '[rules.nothing]' >> /etc/postvakt/postvakt.toml");
     assert!(!machine.run("systemctl reload postvakt").status.success());

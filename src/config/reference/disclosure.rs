@@ -18,10 +18,10 @@ pub(super) const ACCESS: &[Key] = &[
     },
     Key {
         name: "function_mailboxes",
-        kind: "list of mailboxes",
+        kind: "list of mailboxes and group:NAME",
         default: Fallback::Texts(&[]),
         example: "[\"info@exempelby.se\"]",
-        meaning: "Addresses inside that belong to no single person. They are shown and may be searched for without a decision. The mailboxes of `[rules.receipt]` are among them anyway.",
+        meaning: "Addresses inside that belong to no single person; a group must have them in the config or in a file. They are shown and may be searched for without a decision. The mailboxes of `[rules.receipt]` are among them anyway.",
         why: "Only you know which addresses belong to a person.",
         keys: &[],
     },

@@ -92,10 +92,10 @@ pub(super) const RECEIPT: &[Key] = &[
 const MAILBOX: &[Key] = &[
     Key {
         name: "address",
-        kind: "mailbox inside",
+        kind: "mailbox inside, group:NAME, or list of these",
         default: Fallback::Required,
         example: "\"registrator@exempelby.se\"",
-        meaning: "Address of the mailbox, as senders write it. Receipts are sent in its name.",
+        meaning: "Address of the mailbox, as senders write it. Receipts are sent in its name. Of several, each sends its own, with the same words; a group must have its mailboxes in the config or in a file.",
         why: "Recipients are compared before aliases are expanded.",
         keys: &[],
     },

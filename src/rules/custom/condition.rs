@@ -11,6 +11,7 @@ use super::earlier::{Earlier, Found};
 use super::held::{Held, was_cut};
 use super::moment::Moment;
 use super::pattern::{Case, Patterns};
+use super::people::People;
 use crate::address::Address;
 use crate::documents::State;
 use crate::facts::passage::Place;
@@ -37,14 +38,14 @@ words! {
 pub(super) enum Condition {
     Direction(Vec<Direction>),
     Client(Vec<IpNet>),
-    AuthUser(Patterns),
+    AuthUser(People),
     Tls(bool),
-    Sender(Patterns),
-    Recipient(Patterns),
+    Sender(People),
+    Recipient(People),
     RecipientsAbove(usize),
-    From(Patterns),
+    From(People),
     FromMismatch(Mismatch),
-    ReplyTo(Patterns),
+    ReplyTo(People),
     ReplyToMismatch(Mismatch),
     Subject(Patterns),
     Text(Patterns),
@@ -63,18 +64,18 @@ pub(super) fn read(when: &mut Settings<'_>) -> Vec<Condition> {
     let mut all = Vec::new();
     all.extend(directions(when).map(Condition::Direction));
     all.extend(clients(when).map(Condition::Client));
-    all.extend(patterns(when, "auth_user", Case::Same).map(Condition::AuthUser));
+    all.extend(People::read(when, "auth_user").map(Condition::AuthUser));
     all.extend(when.optional("tls", parse::flag).map(Condition::Tls));
-    all.extend(patterns(when, "sender", Case::Same).map(Condition::Sender));
-    all.extend(patterns(when, "recipient", Case::Same).map(Condition::Recipient));
+    all.extend(People::read(when, "sender").map(Condition::Sender));
+    all.extend(People::read(when, "recipient").map(Condition::Recipient));
     let number =
         |value: &Value| parse::number(0, u32::try_from(limits::RECIPIENTS).unwrap_or(u32::MAX))(value);
     all.extend(
         when.optional("recipients_above", number).map(|most| Condition::RecipientsAbove(most as usize)),
     );
-    all.extend(patterns(when, "from", Case::Same).map(Condition::From));
+    all.extend(People::read(when, "from").map(Condition::From));
     all.extend(when.optional("from_mismatch", &mismatch).map(Condition::FromMismatch));
-    all.extend(patterns(when, "reply_to", Case::Same).map(Condition::ReplyTo));
+    all.extend(People::read(when, "reply_to").map(Condition::ReplyTo));
     all.extend(when.optional("reply_to_mismatch", &mismatch).map(Condition::ReplyToMismatch));
     all.extend(patterns(when, "subject", Case::Told).map(Condition::Subject));
     all.extend(when.table("header", headers).unwrap_or_default());
@@ -194,21 +195,23 @@ impl Condition {
         match self {
             Self::Direction(any) => any.contains(&facts.direction).into(),
             Self::Client(networks) => client(networks, facts),
-            Self::AuthUser(any) => {
-                facts.client.auth_user.as_deref().is_some_and(|user| any.match_in(user)).into()
-            }
+            Self::AuthUser(any) => facts
+                .client
+                .auth_user
+                .as_deref()
+                .map_or(Held::No, |user| held(any.have(user, Address::parse(user).as_ref(), facts))),
             Self::Tls(asked) => (facts.client.tls.is_some() == *asked).into(),
-            Self::Sender(any) => any.match_in(&facts.sender.to_string()).into(),
+            Self::Sender(any) => held(any.have(&facts.sender.to_string(), facts.sender.address(), facts)),
             Self::Recipient(any) => recipients(any, facts),
             Self::RecipientsAbove(most) => (facts.recipients.len() > *most).into(),
-            Self::From(any) => header.from.iter().any(|author| any.match_in(author.as_str())).into(),
+            Self::From(any) => any.have_any(&header.from, facts),
             Self::FromMismatch(by) => {
                 let sender = facts.sender.address();
                 sender
                     .is_some_and(|sender| !header.from.iter().any(|own| is_same(*by, sender, own, facts)))
                     .into()
             }
-            Self::ReplyTo(any) => header.reply_to.iter().any(|to| any.match_in(to.as_str())).into(),
+            Self::ReplyTo(any) => any.have_any(&header.reply_to, facts),
             Self::ReplyToMismatch(by) => {
                 let is_an_author = |to: &Address| header.from.iter().any(|own| is_same(*by, to, own, facts));
                 header.reply_to.iter().any(|to| !is_an_author(to)).into()
@@ -223,6 +226,10 @@ impl Condition {
             Self::Moment(moment) => moment.holds(facts).into(),
         }
     }
+}
+
+fn held(answer: Result<bool, Cause>) -> Held {
+    answer.map_or_else(Held::Unknown, Held::from)
 }
 
 /// A mail without a client's address was submitted on this host, unless the MTA names another one without its address.
@@ -243,13 +250,12 @@ fn is_same(by: Mismatch, one: &Address, other: &Address, facts: &Facts) -> bool 
     }
 }
 
-fn recipients(any: &Patterns, facts: &Facts) -> Held {
-    let all = facts.recipients.iter().enumerate();
-    let found: Vec<usize> = all
-        .filter(|(_, recipient)| any.match_in(recipient.address.as_str()))
-        .map(|(index, _)| index)
-        .collect();
-    if found.is_empty() { Held::No } else { Held::For(found) }
+fn recipients(any: &People, facts: &Facts) -> Held {
+    match any.recipients(facts) {
+        Ok(found) if found.is_empty() => Held::No,
+        Ok(found) => Held::For(found),
+        Err(cause) => Held::Unknown(cause),
+    }
 }
 
 fn subject(any: &Patterns, facts: &Facts) -> Held {

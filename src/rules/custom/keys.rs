@@ -17,10 +17,15 @@ pub(super) const SECTION_KEYS: &[Key] = &[Key {
 
 const WHEN_KEYS: &[Key] = &[
     when("direction", "inbound, outbound, internal", "\"inbound\"", "Direction of the mail."),
-    when("sender", "pattern", "'@example\\.org$'", "The envelope sender; `<>` for bounces."),
+    when(
+        "sender",
+        "pattern, group:NAME, or list of these",
+        "'@example\\.org$'",
+        "The envelope sender; `<>` for bounces.",
+    ),
     when(
         "recipient",
-        "pattern",
+        "pattern, group:NAME, or list of these",
         "'^registrator@'",
         "Any envelope recipient. The rule then applies to the recipients that match.",
     ),
@@ -32,20 +37,30 @@ const WHEN_KEYS: &[Key] = &[
     ),
     when(
         "auth_user",
-        "pattern",
+        "pattern, group:NAME, or list of these",
         "'^skolskrivare'",
         "The user that authenticated (SASL). It is not met without one.",
     ),
     when("tls", "true, false", "true", "Whether the SMTP session was encrypted (TLS)."),
     when("recipients_above", "whole number", "100", "The mail has more envelope recipients than this."),
-    when("from", "pattern", "'@exempelby\\.se$'", "Any address in the header field From."),
+    when(
+        "from",
+        "pattern, group:NAME, or list of these",
+        "'@exempelby\\.se$'",
+        "Any address in the header field From.",
+    ),
     when(
         "from_mismatch",
         "address, domain",
         "\"domain\"",
         "No address in From is the envelope sender (`address`), or has its domain (`domain`). It is not met by bounces, whose envelope sender is empty.",
     ),
-    when("reply_to", "pattern", "'@example\\.net$'", "Any address in the header field Reply-To."),
+    when(
+        "reply_to",
+        "pattern, group:NAME, or list of these",
+        "'@example\\.net$'",
+        "Any address in the header field Reply-To.",
+    ),
     when(
         "reply_to_mismatch",
         "address, domain",

@@ -1,6 +1,7 @@
 //! Operation: reload, stop and absence, seen from Postfix's clients.
 
 use std::collections::HashSet;
+use std::fs;
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -80,6 +81,32 @@ fn a_broken_config_on_reload_keeps_the_old_one() {
     lab.postvakt.signal(Signal::HUP);
     until("the good config", &lab, || judged("annan").starts_with("550").then_some(()));
     assert!(judged("regel").starts_with("250"));
+}
+
+#[test]
+fn a_reload_reads_the_included_files_again() {
+    let lab = Lab::start(&refusing("regel"));
+    let judged = |subject: &str| lab.outside().send(FROM, &[TO], &message(FROM, TO, subject, ""));
+    assert!(judged("annan").starts_with("250"));
+    let included = lab.postvakt.config.with_file_name("conf.d");
+    fs::create_dir(&included).unwrap();
+    let rule = "# Regler för nämnden.\n[rules.custom.board]\nmode = \"enforce\"\naction = \"reject\"\nwhen = { subject = 'annan' }\n";
+    fs::write(included.join("board.toml"), rule).unwrap();
+    let main = fs::read_to_string(&lab.postvakt.config).unwrap();
+    fs::write(&lab.postvakt.config, format!("include = [\"conf.d/*.toml\"]\n{main}")).unwrap();
+    lab.postvakt.signal(Signal::HUP);
+    until("the included rule", &lab, || judged("annan").starts_with("550").then_some(()));
+    assert!(judged("regel").starts_with("550"), "{lab}");
+    fs::write(included.join("board.toml"), rule.replace("enforce", "enforced")).unwrap();
+    lab.postvakt.signal(Signal::HUP);
+    until("the complaint", &lab, || {
+        lab.postvakt.log.text().contains("conf.d/board.toml:3:8: rules.custom.board.mode: ").then_some(())
+    });
+    assert!(judged("annan").starts_with("550"), "{lab}");
+    fs::write(included.join("board.toml"), rule.replace("annan", "tredje")).unwrap();
+    lab.postvakt.signal(Signal::HUP);
+    until("the changed rule", &lab, || judged("tredje").starts_with("550").then_some(()));
+    assert!(judged("annan").starts_with("250"), "{lab}");
 }
 
 #[test]
