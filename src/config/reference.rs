@@ -11,14 +11,16 @@ mod notices;
 mod receipts;
 mod sensitive;
 mod services;
+mod top;
 
 use std::fmt::Write as _;
 
 use content::CONTENT;
-use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES, TOP};
+use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
+use top::TOP;
 
 use crate::rules::{self, ActionSet, Section, Spec};
 use crate::settings::defaults::Defaults;
