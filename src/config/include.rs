@@ -174,8 +174,11 @@ fn merge(into: &mut Table, from: Table, path: &str, report: &Report<'_>) {
         let path = if path.is_empty() { shown } else { format!("{path}.{shown}") };
         let both = (written(known), written(&entry));
         match (&mut known.value.kind, both, entry.value.kind) {
-            (Kind::Table(inner), (Written::Path, Written::Path | Written::Header), Kind::Table(more))
-            | (Kind::Table(inner), (Written::Header, Written::Path), Kind::Table(more)) => {
+            (
+                Kind::Table(inner),
+                (Written::Path, Written::Path | Written::Header) | (Written::Header, Written::Path),
+                Kind::Table(more),
+            ) => {
                 if both.1 == Written::Header {
                     inner.at = more.at;
                     (known.at, known.value.at) = (entry.at, entry.value.at);
