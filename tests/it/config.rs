@@ -48,7 +48,9 @@ fn what_is_said_stands_in(path: &Path, directory: &Path) -> usize {
         Ok(config) => (config.warnings, "warning: "),
         Err(Problems(problems)) => (problems, ""),
     };
-    problems.iter().for_each(|problem| writeln!(expected, "#= {severity}{problem}").unwrap());
+    for problem in &problems {
+        writeln!(expected, "#= {severity}{problem}").unwrap();
+    }
     golden(path, &expected);
     problems.len()
 }
