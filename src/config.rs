@@ -7,6 +7,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod authorities;
+mod changes;
 pub mod check;
 mod context;
 mod custom;
@@ -252,7 +254,7 @@ impl Config {
 
     /// Whether any rule acts.
     pub fn enforces(&self) -> bool {
-        self.rules.iter().any(|(_, policy)| policy.mode == Mode::Enforce)
+        self.rules.iter().any(|(_, policy)| policy.all().any(|policy| policy.mode == Mode::Enforce))
     }
 
     /// How many receipts there may be, where any are sent.

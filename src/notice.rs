@@ -34,6 +34,25 @@ pub struct NoticeSettings {
     pub time_zone: TimeZone,
     /// For so long it is tried to send one.
     pub max_age: Duration,
+    /// What holds for each authority of the organisation, by its number.
+    pub authorities: Vec<Voice>,
+}
+
+/// In whose name notices are written, and in which words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Voice {
+    /// A mailbox inside.
+    pub from: Address,
+    /// The texts.
+    pub texts: Texts,
+}
+
+impl NoticeSettings {
+    /// In whose name a notice to a mailbox of this authority is written, and in which words.
+    pub fn voice(&self, authority: Option<usize>) -> (&Address, &Texts) {
+        let own = authority.and_then(|number| self.authorities.get(number));
+        own.map_or((&self.notices_from, &self.texts), |voice| (&voice.from, &voice.texts))
+    }
 }
 
 /// A mail of our own.

@@ -2,12 +2,15 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod authorities;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
 use crate::address::{Address, Domain, DomainPattern};
+pub use authorities::Authorities;
 
 /// What "inside" means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct Organisation {
     pub time_zone: TimeZone,
     /// Header fields that only its own rules add: copies from outside are forged.
     pub own_fields: Vec<String>,
+    /// The authorities in it that have settings of their own.
+    pub authorities: Authorities,
 }
 
 impl Default for Organisation {
@@ -47,6 +52,7 @@ impl Default for Organisation {
             trusted_sealers: Vec::new(),
             time_zone: TimeZone::UTC,
             own_fields: Vec::new(),
+            authorities: Authorities::default(),
         }
     }
 }
@@ -140,6 +146,33 @@ impl Organisation {
         let domains = std::iter::once(first).chain(&self.alias_domains).chain(routing);
         let all = domains.map(|domain| Address::from_parts(own.local(), domain));
         all.filter(|alias| alias != address).collect()
+    }
+
+    /// The domain at which the mailboxes of these domains stand for themselves: an alias or routing domain has those of the
+    /// first one.
+    pub fn mailbox_domain(&self, domains: DomainPattern) -> DomainPattern {
+        match (&domains, self.first_domain()) {
+            (DomainPattern::Exact(domain), Some(first))
+                if self.alias_domains.contains(domain)
+                    || self.routing_domains.iter().any(|routing| routing.matches(domain)) =>
+            {
+                DomainPattern::Exact(first.clone())
+            }
+            _ => domains,
+        }
+    }
+
+    /// The number of the authority whose mailbox the address means.
+    pub fn authority_of(&self, address: &Address) -> Option<usize> {
+        if self.authorities.is_empty() {
+            return None;
+        }
+        self.authorities.of_mailbox(&self.identity(address))
+    }
+
+    /// The name in which a mailbox writes: that of its authority, or the organisation's.
+    pub fn name_for(&self, address: &Address) -> &str {
+        self.authority_of(address).and_then(|number| self.authorities.name(number)).unwrap_or(&self.name)
     }
 
     /// Whether a List-Id (RFC 2919) names a list of the organisation's: the id is a name below its domain.

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod authorities;
 mod content;
 pub mod decide;
 pub mod exceptions;
@@ -453,9 +454,16 @@ pub struct RulePolicy {
     pub exceptions: Vec<Exception>,
     /// Where the rule's section begins.
     pub place: Place,
+    /// What authorities have said otherwise, each with its number in the organisation.
+    pub authorities: Vec<(usize, Self)>,
 }
 
 impl RulePolicy {
+    /// This policy, and those of authorities.
+    pub fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(self.authorities.iter().map(|(_, own)| own))
+    }
+
     /// What has to be known of a mail so that the exceptions can be asked.
     pub fn needs(&self) -> Needs {
         let authentication = self.exceptions.iter().any(|exception| exception.authenticates);

@@ -14,6 +14,8 @@ pub mod problem;
 pub mod report;
 pub mod source;
 
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 
 use crate::limits;
@@ -97,6 +99,51 @@ impl Table {
         let Some((key, below)) = path.split_once('.') else { return entry(path).map(|entry| entry.at) };
         let Kind::Table(table) = &entry(key)?.value.kind else { return None };
         table.place(below)
+    }
+
+    /// The table with this path, which has dots between the tables.
+    pub fn below(&self, path: &str) -> Option<&Self> {
+        let (key, below) = path.split_once('.').map_or((path, None), |(key, below)| (key, Some(below)));
+        let entry = self.entries.iter().find(|entry| entry.key == key)?;
+        let Kind::Table(table) = &entry.value.kind else { return None };
+        below.map_or(Some(table), |below| table.below(below))
+    }
+
+    /// This table, with what only the other one says; where both have tables, the same holds of them.
+    #[must_use]
+    pub fn over(&self, other: &Self) -> Self {
+        let own = |entry: &Entry| {
+            let below =
+                other.entries.iter().find(|known| known.key == entry.key).map(|known| &known.value.kind);
+            match (&entry.value.kind, below) {
+                (Kind::Table(own), Some(Kind::Table(below))) => {
+                    let value = Value { at: entry.value.at, kind: Kind::Table(own.over(below)) };
+                    Entry { value, ..entry.clone() }
+                }
+                _ => entry.clone(),
+            }
+        };
+        let rest = other.entries.iter().filter(|entry| !self.entries.iter().any(|own| own.key == entry.key));
+        let entries = self.entries.iter().map(own).chain(rest.cloned()).collect();
+        Self { at: self.at, entries }
+    }
+
+    /// Every place in it.
+    fn places(&self) -> BTreeSet<usize> {
+        fn of_value(value: &Value, all: &mut BTreeSet<usize>) {
+            all.insert(value.at);
+            match &value.kind {
+                Kind::List(values) => values.iter().for_each(|value| of_value(value, all)),
+                Kind::Table(table) => all.extend(table.places()),
+                Kind::Text(_) | Kind::Date(_) | Kind::Flag(_) | Kind::Number(_) | Kind::Other(_) => {}
+            }
+        }
+        let mut all = BTreeSet::from([self.at]);
+        for entry in &self.entries {
+            all.insert(entry.at);
+            of_value(&entry.value, &mut all);
+        }
+        all
     }
 }
 
@@ -332,6 +379,22 @@ impl<'a> Settings<'a> {
             Fault::new(format!("is {}, not a table", value.kind.word()), format!("write it as [{path}]"));
         self.wrong(key, value.at, fault);
         None
+    }
+
+    /// Reads a table that is a value of this one, over another table that it changes; `defaults` are those of the other. What
+    /// is wrong with the other alone is not said: whoever reads that says so.
+    pub fn overlay<T>(
+        &self,
+        key: &str,
+        own: &Table,
+        (other, defaults): (&Table, &Defaults),
+        read: impl FnOnce(&mut Settings<'_>) -> T,
+    ) -> T {
+        let whole = own.over(other);
+        let said = self.report.len();
+        let result = Settings::read(&whole, defaults, &self.path_of(key), self.report, read);
+        self.report.forget_but(said, &own.places());
+        result
     }
 
     /// Every entry, for a table whose keys are names that the admin chooses; all count as asked for.

@@ -274,6 +274,11 @@ impl Texts {
         self.0.insert(template.occasion, template);
     }
 
+    /// Takes those that the other has of its own.
+    pub fn take(&mut self, own: Self) {
+        self.0.extend(own.0);
+    }
+
     /// The text for an occasion.
     pub fn of(&self, occasion: Occasion) -> Template {
         self.0.get(&occasion).cloned().unwrap_or_else(|| Template::shipped(occasion))

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use crate::config::Config;
 use crate::config::reference::{self, Documented};
 use crate::effects::{FORGED_FIELDS, INTERNAL_ERROR, SECOND_PASS};
-use crate::policy::Exception;
+use crate::policy::{Exception, RulePolicy};
 use crate::rules::{self, Section, Spec};
 use crate::settings::{Fallback, Key, parse};
 
@@ -60,8 +60,15 @@ pub(super) fn configured(config: &Config, id: Option<&str>, json: bool) -> anyho
             let exceptions: Vec<_> =
                 policy.exceptions.iter().map(|exception| exception_json(exception, today)).collect();
             let (mode, place) = (policy.mode.as_str(), policy.place.to_string());
+            let authorities: Vec<_> = of_authorities(config, policy)
+                .map(|(name, own)| {
+                    serde_json::json!({
+                        "authority": name, "mode": own.mode.as_str(), "config": own.place.to_string(),
+                    })
+                })
+                .collect();
             let row = serde_json::json!({
-                "id": rule.id(), "mode": mode, "config": place, "exceptions": exceptions,
+                "id": rule.id(), "mode": mode, "config": place, "exceptions": exceptions, "authorities": authorities,
             });
             writeln!(out, "{row}")?;
         }
@@ -73,6 +80,11 @@ pub(super) fn configured(config: &Config, id: Option<&str>, json: bool) -> anyho
             vec![rule.id().to_owned(), policy.mode.as_str().to_owned(), what, until, decision, place]
         };
         rows.push(row(String::new(), String::new(), String::new(), policy.place.to_string()));
+        for (name, own) in of_authorities(config, policy) {
+            let (id, mode) = (rule.id().to_owned(), own.mode.as_str().to_owned());
+            let rest = [format!("mail of {name}"), String::new(), String::new(), own.place.to_string()];
+            rows.push([id, mode].into_iter().chain(rest).collect());
+        }
         for exception in &policy.exceptions {
             let ended = if exception.has_ended(today) { " (ended)" } else { "" };
             let until = exception.until.map(|until| format!("{until}{ended}")).unwrap_or_default();
@@ -82,6 +94,15 @@ pub(super) fn configured(config: &Config, id: Option<&str>, json: bool) -> anyho
     }
     print_table(&["RULE", "MODE", "EXCEPTION", "UNTIL", "DECISION", "CONFIG"], &rows)?;
     Ok(YES)
+}
+
+/// What authorities have said otherwise of the rule.
+fn of_authorities<'c>(
+    config: &'c Config,
+    policy: &'c RulePolicy,
+) -> impl Iterator<Item = (&'c str, &'c RulePolicy)> {
+    let name = |number: usize| config.organisation.authorities.name(number).unwrap_or_default();
+    policy.authorities.iter().map(move |(number, own)| (name(*number), own))
 }
 
 fn exception_json(exception: &Exception, today: Date) -> serde_json::Value {

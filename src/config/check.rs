@@ -11,8 +11,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, ListenAddress, ParseContext, Server, Store, external, groups, listen, notices,
-    policies, records, reference, services,
+    Config, Disclosure, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
+    external, groups, listen, notices, records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
@@ -56,7 +56,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let known = organisation.clone().unwrap_or_default();
         let (groups, mut directories) = root
             .table("groups", |s| groups::groups(s, &known))
-            .unwrap_or_else(|| (Groups::new(known, BTreeMap::new(), BTreeSet::new()), Vec::new()));
+            .unwrap_or_else(|| (Groups::new(known.clone(), BTreeMap::new(), BTreeSet::new()), Vec::new()));
         report.know(groups);
         let external = root
             .table("external_sender", |s| external::external(s, organisation.as_deref(), authenticate))
@@ -65,12 +65,27 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let sends = root.names("smtp");
-        let notices = notice_settings.as_ref().zip(organisation.as_deref());
-        let store =
-            root.required_table("store", "write [store] with directory", |s| store(s, sends, notices));
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
-        let ground = RuleContext { organisation: organisation.as_deref(), today, sends };
-        let rules = root.table("rules", |rules| policies::rules(rules, ground));
+        let ground = RuleContext { organisation: organisation.as_deref(), today, sends, receipts: &[] };
+        let read_with = authorities::Around {
+            ground,
+            organisation: &known,
+            notices: notice_settings.as_ref(),
+            whole: (table, &defaults),
+        };
+        let authorities = authorities::authorities(root, read_with);
+        let organisation = organisation
+            .as_deref()
+            .map(|own| Arc::new(Organisation { authorities: authorities.known, ..own.clone() }));
+        let notice_settings =
+            notice_settings.map(|own| NoticeSettings { authorities: authorities.voices, ..own });
+        let notices = notice_settings.as_ref().zip(organisation.as_deref());
+        let periods = authorities.retention;
+        let store = root
+            .required_table("store", "write [store] with directory", |s| store(s, sends, notices, periods));
+        let (organisation_known, receipts) = (organisation.as_deref(), &*authorities.receipts);
+        let ground = RuleContext { organisation: organisation_known, receipts, ..ground };
+        let rules = root.table("rules", |rules| changes::rules(rules, ground, authorities.changes));
         if let Some(rules) = &rules
             && scanners.clamav.is_none()
             && rules.iter().any(|(rule, _)| rule.needs().virus_scan)
@@ -140,7 +155,8 @@ fn with_own_fields(
     organisation: Arc<Organisation>,
     rules: &[(Box<dyn Rule>, RulePolicy)],
 ) -> Arc<Organisation> {
-    let added = rules.iter().flat_map(|(_, policy)| match &policy.actions {
+    let policies = rules.iter().flat_map(|(_, policy)| policy.all());
+    let added = policies.flat_map(|policy| match &policy.actions {
         Actions::Content(content) => &*content.add_header,
         _ => &[],
     });
@@ -349,6 +365,7 @@ fn store(
     section: &mut Settings<'_>,
     sends: bool,
     notices: Option<(&NoticeSettings, &Organisation)>,
+    of_authorities: Vec<Retention>,
 ) -> Option<Store> {
     let directory = section.required("directory", "write directory = \"/var/lib/postvakt\"", parse::absolute);
     section.optional("on_failure", |value| match parse::text(value)? {
@@ -367,7 +384,7 @@ fn store(
             "write \"nested\" to include names inside archives, or \"outer\"",
         )),
     });
-    let retention = records::periods(section);
+    let retention = records::periods(section, of_authorities);
     let access_retention =
         section.table("access_retention", |s| records::access_period(s, &retention)).flatten();
     let minimise = section.table("minimise", records::minimise).flatten();

@@ -11,6 +11,7 @@ use crate::policy::Place;
 use crate::settings::lists::group_name;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
+use crate::templates::Template;
 
 /// What every section is read with.
 #[derive(Clone, Copy)]
@@ -20,6 +21,8 @@ pub(super) struct RuleContext<'a> {
     pub(super) today: Date,
     /// Whether there is an `[smtp]`.
     pub(super) sends: bool,
+    /// The texts of receipts of authorities, by their numbers.
+    pub(super) receipts: &'a [Option<Template>],
 }
 
 /// Where the table begins, for people.

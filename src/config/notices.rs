@@ -48,20 +48,23 @@ pub(super) fn notice_settings(
     time_zone: Option<&TimeZone>,
 ) -> Option<NoticeSettings> {
     let sends = root.names("smtp");
-    let (from, texts) = root
-        .table("notices", |section| {
-            if !sends {
-                let right = "add [smtp] with submit, or remove [notices]";
-                section.wrong_here(Fault::new("requires [smtp]", right));
-            }
-            notices(section, organisation)
-        })
-        .unwrap_or_default();
+    let (from, texts) =
+        root.table("notices", |section| notices(section, organisation, sends)).unwrap_or_default();
     let notices_from = from.or_else(|| postmaster(organisation?))?;
-    Some(NoticeSettings { notices_from, texts, time_zone: time_zone?.clone(), max_age: smtp?.max_age })
+    let (time_zone, max_age) = (time_zone?.clone(), smtp?.max_age);
+    Some(NoticeSettings { notices_from, texts, time_zone, max_age, authorities: Vec::new() })
 }
 
-fn notices(section: &mut Settings<'_>, organisation: Option<&Organisation>) -> (Option<Address>, Texts) {
+/// In whose name, and in which words; of the organisation, or of an authority.
+pub(super) fn notices(
+    section: &mut Settings<'_>,
+    organisation: Option<&Organisation>,
+    sends: bool,
+) -> (Option<Address>, Texts) {
+    if !sends {
+        let right = "add [smtp] with submit, or remove [notices]";
+        section.wrong_here(Fault::new("requires [smtp]", right));
+    }
     let from = section.optional("from", |value| {
         let address = parse::address(value)?;
         match organisation {

@@ -10,12 +10,12 @@ use super::receipts;
 use super::sensitive;
 use super::told::told;
 use crate::address::DomainSet;
-use crate::groups::Entry;
+use crate::groups::Entry as Member;
 use crate::limits;
 use crate::policy::{
-    Actions, AttachmentPolicy, ClassAction, ContentAction, ContentPolicy, ForwardAction, ForwardPolicy,
-    Label, MarkPolicy, Mode, Notify, NotifySender, OnLikely, OnUnknown, Response, RulePolicy, SenderAction,
-    SenderPolicy, TellSender, Told, VirusAction,
+    Actions, AttachmentPolicy, ClassAction, ContentAction, ForwardAction, ForwardPolicy, Label, MarkPolicy,
+    Mode, Notify, NotifySender, OnLikely, OnUnknown, Response, RulePolicy, SenderAction, SenderPolicy,
+    TellSender, Told, VirusAction,
 };
 use crate::rules::{self, ActionSet, Relied, RelyOn, Rule, Section, Spec};
 use crate::settings::lists::Fits;
@@ -23,10 +23,19 @@ use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 use crate::templates::Occasion;
 
-type Configured = (Box<dyn Rule>, RulePolicy);
+pub(super) type Configured = (Box<dyn Rule>, RulePolicy);
 
-/// `[rules]`: the rules that are not off, in the order of the file.
-pub(super) fn rules(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<Configured> {
+/// The section of a rule, read.
+pub(super) struct Read {
+    /// Its name.
+    pub(super) id: String,
+    /// Absent where it is wrong.
+    pub(super) rule: Option<Box<dyn Rule>>,
+    pub(super) policy: RulePolicy,
+}
+
+/// `[rules]`: what every section says, in the order of the file.
+pub(super) fn sections(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<Read> {
     let mut all = Vec::new();
     for entry in section.entries() {
         match rules::ALL.iter().find(|spec| spec.id == entry.key) {
@@ -45,6 +54,11 @@ pub(super) fn rules(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Vec<
             },
         }
     }
+    all
+}
+
+/// The rules in the order in which they are asked; what relies on something that there is not is reported.
+pub(super) fn in_order(section: &Settings<'_>, mut all: Vec<Configured>) -> Vec<Configured> {
     // Custom rules see what the others found.
     all.sort_by_key(|(rule, _)| rule.id().starts_with(CUSTOM));
     relied(section, &all);
@@ -65,11 +79,14 @@ fn relied(section: &Settings<'_>, all: &[Configured]) {
                 section.wrong(&format!("{}.when.{key}", rule.id()), at, Fault::new(problem, right));
             }
         }
-        let stops = |content: &ContentPolicy| {
-            content.action != ContentAction::Mark || policy.on_unknown != OnUnknown::Accept
+        let stops = |policy: &RulePolicy| match &policy.actions {
+            Actions::Content(content) => {
+                content.action != ContentAction::Mark || policy.on_unknown != OnUnknown::Accept
+            }
+            _ => false,
         };
-        if let (Actions::Content(content), Some(at)) = (&policy.actions, rule.is_about_spam())
-            && stops(content)
+        if let Some(at) = rule.is_about_spam()
+            && policy.all().any(stops)
         {
             let problem =
                 "spam may be a public record, so a rule about it must not hold, reject or defer mail";
@@ -80,7 +97,7 @@ fn relied(section: &Settings<'_>, all: &[Configured]) {
     }
 }
 
-fn no_such_rule(id: &str) -> Fault {
+pub(super) fn no_such_rule(id: &str) -> Fault {
     let there_are: Vec<String> = rules::ALL
         .iter()
         .map(|spec| match spec.section {
@@ -97,7 +114,7 @@ fn no_such_rule(id: &str) -> Fault {
 }
 
 /// `[rules.<id>.<name>]`, as many as there are.
-fn named(section: &mut Settings<'_>, spec: &Spec, ground: RuleContext<'_>) -> Vec<Configured> {
+fn named(section: &mut Settings<'_>, spec: &Spec, ground: RuleContext<'_>) -> Vec<Read> {
     let entries = section.entries();
     if entries.len() > limits::CUSTOM_RULES {
         let most = limits::CUSTOM_RULES;
@@ -123,8 +140,13 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
-/// The section of one rule; `None` where it is off or wrong.
-fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'_>) -> Option<Configured> {
+/// The section of one rule; `None` where it is wrong, or off and says too little.
+pub(super) fn rule(
+    section: &mut Settings<'_>,
+    spec: &Spec,
+    id: &str,
+    ground: RuleContext<'_>,
+) -> Option<Read> {
     let right = "write mode = \"observe\" to see what the rule would do, then \"enforce\"";
     let word = parse::one_of(&Mode::ALL, Mode::as_str);
     let mode = match spec.menu {
@@ -171,13 +193,14 @@ fn rule(section: &mut Settings<'_>, spec: &Spec, id: &str, ground: RuleContext<'
     let exceptions = exceptions::exceptions(section, spec, ground);
     let rule = (spec.make)(id, section);
     let place = place(section);
-    let policy = RulePolicy { mode: mode?, on_unknown: on_unknown?, actions: actions?, exceptions, place };
+    let (mode, on_unknown, actions) = (mode?, on_unknown?, actions?);
+    let policy = RulePolicy { mode, on_unknown, actions, exceptions, place, authorities: Vec::new() };
     if policy.mode == Mode::Enforce && !ground.sends && would_tell(&policy.actions, section.names("notify")) {
         let problem = "stops mail, and nobody is told: there is no [smtp]";
         let right = "add [smtp] with submit = \"127.0.0.1:10026\", or write notify = \"nobody\"";
         section.warn_here(Fault::new(problem, right));
     }
-    if policy.mode == Mode::Off { None } else { Some((rule?, policy)) }
+    Some(Read { id: id.to_owned(), rule, policy })
 }
 
 /// Whether the rule tells somebody of the mail that it stops.
@@ -226,7 +249,7 @@ fn attachment(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Act
 fn mark(section: &mut Settings<'_>, ground: RuleContext<'_>, label: Label) -> MarkPolicy {
     let subject_tag = section.optional("subject_tag", tag);
     let receiver =
-        |entry: &Entry| exceptions::inside(entry, ground, "only mailboxes inside receive inbound mail");
+        |entry: &Member| exceptions::inside(entry, ground, "only mailboxes inside receive inbound mail");
     let headers_only = section.addresses("headers_only", Fits { domains: true, entry: &receiver });
     if subject_tag.is_none() && section.names("headers_only") && !section.names("subject_tag") {
         let fault = Fault::new(

@@ -76,8 +76,16 @@ fn of_table(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Vec<M
     }
     let name = section.optional("name", |value| parse::text(value).map(str::to_owned));
     let template = section.file("template", |file| Template::parse(Occasion::Receipt, file));
-    let template = if section.names("template") { template? } else { Template::shipped(Occasion::Receipt) };
-    let mailbox = |address| Mailbox { address, name: name.clone(), template: template.clone() };
+    let template = if section.names("template") { Some(template?) } else { None };
+    let of_authority = |address: &Address| {
+        let number = ground.organisation?.authority_of(address)?;
+        ground.receipts.get(number)?.clone()
+    };
+    let mailbox = |address: Address| {
+        let template = template.clone().or_else(|| of_authority(&address));
+        let template = template.unwrap_or_else(|| Template::shipped(Occasion::Receipt));
+        Mailbox { address, name: name.clone(), template }
+    };
     Some(addresses.into_iter().map(mailbox).collect())
 }
 

@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use super::authorities::refuse_twice;
 use super::header_fields::HeaderField;
 use super::minimise::{Covered, Minimise};
 use super::{Access, HeadMail, Heads, Retention};
@@ -52,15 +53,24 @@ pub(super) fn heads(
     Some(Heads { every: every?, file, syslog, mail, key })
 }
 
-/// `[[store.retention]]`.
-pub(super) fn periods(section: &mut Settings<'_>) -> Vec<Retention> {
-    let values = section.list("retention").unwrap_or_default();
-    values.iter().filter_map(|value| section.nested("retention", value, period)?).collect()
+/// `[[store.retention]]`, behind the periods of `[[authorities]]`.
+pub(super) fn periods(section: &mut Settings<'_>, of_authorities: Vec<Retention>) -> Vec<Retention> {
+    let mut all = of_authorities;
+    let count = all.len();
+    for value in section.list("retention").unwrap_or_default() {
+        let own = all.get(..count).unwrap_or_default();
+        let period = section.nested("retention", value, |section| period(section, own)).flatten();
+        all.extend(period);
+    }
+    all
 }
 
-fn period(section: &mut Settings<'_>) -> Option<Retention> {
+fn period(section: &mut Settings<'_>, of_authorities: &[Retention]) -> Option<Retention> {
     let text = |value: &Value| parse::text(value).map(str::to_owned);
     let authority = section.required("authority", "write authority = \"Socialnämnden\"", text);
+    if let (Some(authority), Some(value)) = (&authority, section.value("authority")) {
+        refuse_twice(section, authority, value.at, of_authorities);
+    }
     let mailboxes = mailboxes(section);
     let keep =
         section.required("keep", "write keep = \"365 d\"", parse::duration_up_to(limits::RETENTION_LONGEST));

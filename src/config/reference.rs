@@ -20,7 +20,7 @@ use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
-use top::TOP;
+use top::{AUTHORITY, AUTHORITY_ABOUT, TOP};
 
 use crate::rules::{self, ActionSet, Section, Spec};
 use crate::settings::defaults::Defaults;
@@ -57,6 +57,12 @@ pub fn tables() -> Vec<Documented> {
         example: "[groups.hr]".to_owned(),
         about: exceptions::GROUPS_ABOUT.to_owned(),
         keys: exceptions::GROUP.to_vec(),
+    });
+    all.push(Documented {
+        header: "[[authorities]]".to_owned(),
+        example: "[[authorities]]".to_owned(),
+        about: AUTHORITY_ABOUT.to_owned(),
+        keys: AUTHORITY.to_vec(),
     });
     all.extend(rules::ALL.iter().flat_map(|spec| of_rule(spec)));
     all

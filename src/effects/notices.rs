@@ -53,10 +53,10 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn notice(&mut self, notice: &Notice) {
         let key = name::key(["notice", notice.occasion.as_str(), &notice.once]);
-        let from = &self.settings.notices_from;
+        let organisation = &self.facts.organisation;
+        let (from, texts) = self.settings.voice(organisation.authority_of(&notice.to));
         let mut fields = notice.fields.clone();
         fields.push(("mailbox", notice.to.to_string()));
-        let organisation = &self.facts.organisation;
         if !organisation.keeps(&notice.to) {
             self.outgoing.faults.push("a notice to a mailbox outside was not written".to_owned());
             return;
@@ -64,10 +64,11 @@ impl Writer<'_> {
         let date = self.arrived();
         fields.push(("date", date.strftime("%Y-%m-%d").to_string()));
         fields.push(("time", date.strftime("%H:%M").to_string()));
-        let Some(text) = self.render(&self.settings.texts.of(notice.occasion), fields) else { return };
+        let name = organisation.name_for(&notice.to);
+        let Some(text) = self.render(&texts.of(notice.occasion), name, fields) else { return };
         let notice = OutgoingNotice {
             from,
-            from_name: &organisation.name,
+            from_name: name,
             to: &notice.to,
             subject: &text.subject,
             body: &text.body,
@@ -92,17 +93,18 @@ impl Writer<'_> {
     fn receipt(&mut self, receipt: &Receipt, sender: &Address) {
         let facts = self.facts;
         let (from, date) = (&receipt.mailbox.address, self.arrived());
-        let name = receipt.mailbox.name.as_ref().unwrap_or(&facts.organisation.name);
+        let authority = facts.organisation.name_for(from);
+        let name = receipt.mailbox.name.as_deref().unwrap_or(authority);
         let subject = facts.header.subject.clone().filter(|_| receipt.echo_subject);
         let fields = vec![
             ("mailbox", from.to_string()),
-            ("mailbox_name", name.clone()),
+            ("mailbox_name", name.to_owned()),
             ("reference", receipt.reference.clone()),
             ("date", date.strftime("%Y-%m-%d").to_string()),
             ("time", date.strftime("%H:%M").to_string()),
             ("subject", subject.unwrap_or_default()),
         ];
-        let Some(text) = self.render(&receipt.mailbox.template, fields) else { return };
+        let Some(text) = self.render(&receipt.mailbox.template, authority, fields) else { return };
         let notice = OutgoingNotice {
             from,
             from_name: name,
@@ -131,8 +133,9 @@ impl Writer<'_> {
         self.outgoing.rows.push(row);
     }
 
-    fn render(&mut self, template: &Template, mut fields: Fields) -> Option<Rendered> {
-        fields.push(("organisation", self.facts.organisation.name.clone()));
+    /// The text, in the name of the organisation or of one of its authorities.
+    fn render(&mut self, template: &Template, name: &str, mut fields: Fields) -> Option<Rendered> {
+        fields.push(("organisation", name.to_owned()));
         if self.less {
             fields.iter_mut().filter(|(name, _)| *name == "subject").for_each(|(_, subject)| subject.clear());
         }

@@ -20,6 +20,8 @@ pub const GROUP_FILE_OCTETS: u64 = 16 << 20;
 pub const GROUP_ENTRIES: usize = 100_000;
 /// Groups; each is read at every reload.
 pub const GROUPS: usize = 200;
+/// Authorities with settings of their own; the largest municipalities have some dozens of boards and companies.
+pub const AUTHORITIES: usize = 100;
 /// Octets of a group's name.
 pub const GROUP_NAME_OCTETS: usize = 63;
 /// Until a directory is connected; one on another continent answers in a tenth of that.

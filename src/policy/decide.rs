@@ -12,13 +12,14 @@ use crate::facts::{Cause, Facts};
 use crate::rules::{Confidence, Finding, Match};
 use crate::verdict::Verdict;
 
+use super::authorities;
 use super::exceptions::{self, Excepted};
 use super::notices::{self, ForwardOutcome};
 use super::told::Tale;
 use super::{
-    Actions, AttachmentPolicy, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark, MarkPolicy,
-    Mode, Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling, SenderAction,
-    SenderPolicy, Step, TellSender, Undecided, VirusAction, content, sensitive, told,
+    Actions, Allowance, AttachmentPolicy, Decision, Exception, ForwardAction, ForwardPolicy, Label, Mark,
+    MarkPolicy, Mode, Notice, Notify, OnLikely, OnUnknown, Refusal, Response, RulePolicy, Ruling,
+    SenderAction, SenderPolicy, Step, TellSender, Undecided, VirusAction, content, sensitive, told,
 };
 use crate::templates::Occasion;
 use crate::{limits, texts};
@@ -35,22 +36,16 @@ pub fn decide<'a>(
     // A mail may have as many steps as recipients, so what is twice is not looked for one by one.
     let mut taken = HashSet::new();
     for (rule, policy, finding) in findings {
-        let excepted = exceptions::of_finding(policy, &finding, facts, today);
-        let outcome = match &finding {
-            _ if excepted.whole => Outcome::default(),
-            Finding::Unknown(_) if !may_stop(policy, facts) => Outcome::default(),
-            // Nothing passes unread because the machine was busy: the client tries again.
-            Finding::Unknown(cause) if cause.is_busy() && facts.may_be_deferred && !only_marks(policy) => {
-                Outcome::new(Verdict::Defer, vec![Step::Defer])
-            }
-            Finding::Unknown(cause) => unknown(rule, policy, *cause),
-            Finding::Match(found) => matched(rule, policy, (found, &excepted), facts, &hidden, today)
-                .unless_hidden(rule, &hidden)
-                .unless_undecided(rule, policy, excepted.undecided.as_ref()),
+        let policies = authorities::policies(policy, &finding, facts).into_iter();
+        let judged = policies.map(|policy| judge(rule, policy, &finding, facts, &hidden, today));
+        // The first of those that are equally strict.
+        let strictest =
+            judged.reduce(|one, other| if other.strictness() > one.strictness() { other } else { one });
+        let Some(Judged { policy, mode, outcome, allowed_by, undecided }) =
+            strictest.filter(|judged| judged.mode != Mode::Off)
+        else {
+            continue;
         };
-        // Who is covered of a mail that is judged as a whole does not matter until all are.
-        let allowed_by = if excepted.whole || may_be_split(policy) { excepted.by } else { Vec::new() };
-        let mode = mode(policy, &finding);
         if mode == Mode::Enforce {
             decision.verdict = decision.verdict.max(outcome.verdict);
             for step in outcome.steps {
@@ -65,11 +60,52 @@ pub fn decide<'a>(
             mode,
             verdict: outcome.verdict,
             allowed_by,
-            undecided: excepted.undecided,
+            undecided,
             place: policy.place.clone(),
         });
     }
     decision
+}
+
+/// What one policy says of a finding.
+struct Judged<'p> {
+    policy: &'p RulePolicy,
+    mode: Mode,
+    outcome: Outcome,
+    allowed_by: Vec<Allowance>,
+    undecided: Option<Undecided>,
+}
+
+impl Judged<'_> {
+    fn strictness(&self) -> (u8, Verdict) {
+        authorities::strictness(self.mode, self.outcome.verdict)
+    }
+}
+
+fn judge<'p>(
+    rule: &str,
+    policy: &'p RulePolicy,
+    finding: &Finding,
+    facts: &Facts,
+    hidden: &HashSet<usize>,
+    today: Date,
+) -> Judged<'p> {
+    let excepted = exceptions::of_finding(policy, finding, facts, today);
+    let outcome = match finding {
+        _ if excepted.whole => Outcome::default(),
+        Finding::Unknown(_) if !may_stop(policy, facts) => Outcome::default(),
+        // Nothing passes unread because the machine was busy: the client tries again.
+        Finding::Unknown(cause) if cause.is_busy() && facts.may_be_deferred && !only_marks(policy) => {
+            Outcome::new(Verdict::Defer, vec![Step::Defer])
+        }
+        Finding::Unknown(cause) => unknown(rule, policy, *cause),
+        Finding::Match(found) => matched(rule, policy, (found, &excepted), facts, hidden, today)
+            .unless_hidden(rule, hidden)
+            .unless_undecided(rule, policy, excepted.undecided.as_ref()),
+    };
+    // Who is covered of a mail that is judged as a whole does not matter until all are.
+    let allowed_by = if excepted.whole || may_be_split(policy) { excepted.by } else { Vec::new() };
+    Judged { policy, mode: mode(policy, finding), outcome, allowed_by, undecided: excepted.undecided }
 }
 
 /// Whether the finding has its effect: the rule's mode, unless the finding is for the log alone.

@@ -85,6 +85,11 @@ impl Defaults {
         self.tables.push((name.to_owned(), table));
     }
 
+    /// Those of the table with this path.
+    pub fn below(&self, path: &str) -> &Self {
+        path.split('.').fold(self, |defaults, name| defaults.table(name))
+    }
+
     /// Whether the reference lists a table, or tables, under this name.
     pub(super) fn has_table(&self, name: &str) -> bool {
         self.tables.iter().any(|(known, _)| known == name)

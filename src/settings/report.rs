@@ -3,6 +3,7 @@
 #![deny(clippy::disallowed_methods)]
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeSet;
 
 use super::files::Files;
 use super::lists::Groups;
@@ -140,6 +141,21 @@ impl<'a> Report<'a> {
     /// Something allowed that will surprise.
     pub fn warn(&self, at: usize, key: String, fault: Fault) {
         self.add(at, key, fault, Severity::Warning, NoteOf::Value);
+    }
+
+    /// How much is said so far.
+    pub(super) fn len(&self) -> usize {
+        self.notes.borrow().len()
+    }
+
+    /// Takes back what was said after so much, but for what is about these places.
+    pub(super) fn forget_but(&self, said: usize, places: &BTreeSet<usize>) {
+        let mut notes = self.notes.borrow_mut();
+        let mut number = 0;
+        notes.retain(|note| {
+            number += 1;
+            number <= said || places.contains(&note.at)
+        });
     }
 
     fn add(&self, at: usize, key: String, fault: Fault, severity: Severity, of: NoteOf) {

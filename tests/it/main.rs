@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod authorities;
 mod backup;
 mod bounds;
 mod cases;

@@ -15,6 +15,7 @@ fn settings() -> NoticeSettings {
         texts: Texts::default(),
         time_zone: TimeZone::get("Europe/Stockholm").unwrap(),
         max_age: Duration::from_hours(72),
+        authorities: Vec::new(),
     }
 }
 
@@ -89,4 +90,24 @@ fn a_text_that_fails_on_a_mail_is_replaced_by_ours() {
     let Outgoing { rows, faults } = outgoing_of(vec![target], &own);
     assert_eq!(faults.len(), 1, "{faults:?}");
     assert!(rows[0].message.contains("\r\nSubject: Vidarebefordran"), "{}", rows[0].message);
+}
+
+#[test]
+fn a_notice_speaks_in_the_name_of_the_readers_authority() {
+    let mut facts = from_inside("anna@exempelby.se", "anna@example.net", "From: anna@exempelby.se");
+    let mut own = crate::organisation::Organisation::clone(&facts.organisation);
+    let number = own.authorities.add("Socialnämnden".to_owned());
+    own.authorities.give_address(number, Address::parse("anna@exempelby.se").unwrap()).unwrap();
+    facts.organisation = std::sync::Arc::new(own);
+    let from = Address::parse("sn@exempelby.se").unwrap();
+    let voice = crate::notice::Voice { from, texts: Texts::default() };
+    let settings = NoticeSettings { authorities: vec![voice], ..settings() };
+    let steps = ["anna@exempelby.se", "bo@exempelby.se"].map(|to| notice(to, to)).to_vec();
+    let Outgoing { rows, .. } =
+        outgoing(&facts, &Decision { steps, ..Decision::default() }, &settings, false);
+    let from: Vec<&str> = rows.iter().map(|row| &*row.mailbox).collect();
+    assert_eq!(from, ["sn@exempelby.se", "postmaster@exempelby.se"]);
+    assert!(
+        rows[0].message.contains("Socialn=C3=A4mnden") && !rows[1].message.contains("Socialn=C3=A4mnden")
+    );
 }

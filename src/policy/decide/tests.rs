@@ -32,6 +32,7 @@ fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
         }),
         exceptions: Vec::new(),
         place: Place::default(),
+        authorities: Vec::new(),
     }
 }
 

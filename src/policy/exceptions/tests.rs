@@ -36,6 +36,7 @@ fn policy(action: ContentAction, exceptions: Vec<Exception>) -> RulePolicy {
         actions: Actions::Content(ContentPolicy::only(action)),
         exceptions,
         place: Place::default(),
+        authorities: Vec::new(),
     }
 }
 

@@ -47,6 +47,7 @@ fn policy(on_unknown: OnUnknown, mode: Mode) -> RulePolicy {
         }),
         exceptions: Vec::new(),
         place: Place::default(),
+        authorities: Vec::new(),
     }
 }
 
