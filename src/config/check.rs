@@ -86,31 +86,16 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let (organisation_known, receipts) = (organisation.as_deref(), &*authorities.receipts);
         let ground = RuleContext { organisation: organisation_known, receipts, ..ground };
         let rules = root.table("rules", |rules| changes::rules(rules, ground, authorities.changes));
-        if let Some(rules) = &rules
-            && scanners.clamav.is_none()
-            && rules.iter().any(|(rule, _)| rule.needs().virus_scan)
-        {
-            let fault = Fault::new(
-                "no scanner is configured, so the rule would never find anything",
-                "add [scanners.clamav] with address, or set mode = \"off\"",
-            );
-            root.wrong("rules.virus", table.place("rules.virus").unwrap_or(table.at), fault);
+        if scanners.clamav.is_none() {
+            without_clamav(root, table, rules.as_deref().unwrap_or_default());
         }
         let (store, rules) = (store??, rules.unwrap_or_default());
         let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
         let needs =
             rules.iter().fold(own, |needs, (rule, policy)| needs.union(rule.needs()).union(policy.needs()));
         let asked = scanners.rspamd.is_some() || scanners.spamassassin.is_some() || upstream_trusted;
-        let spam = table.place("rules.spam");
-        if let Some(at) = spam.filter(|_| needs.spam_scan && !asked && !needs.authentication) {
-            let fault = Fault::new(
-                "neither a scanner nor sender authentication is configured, so the rule would never find anything",
-                "add [scanners.rspamd] with address, or [authentication], or set mode = \"off\"",
-            );
-            root.wrong("rules.spam", at, fault);
-        }
         if !asked {
-            without_scanner(root, &rules);
+            without_scanner(root, table, &rules, needs);
         }
         warn_of_the_unused(root, table, needs, &scanners);
         groups::warn_of_the_unnamed(root, table, report.groups());
@@ -137,8 +122,27 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
     })
 }
 
-/// Reports conditions on the score of a spam scanner, where none is configured.
-fn without_scanner(root: &Settings<'_>, rules: &[(Box<dyn Rule>, RulePolicy)]) {
+/// Reports a rule that waits for a virus scanner, where none is configured.
+fn without_clamav(root: &Settings<'_>, table: &Table, rules: &[(Box<dyn Rule>, RulePolicy)]) {
+    if rules.iter().any(|(rule, _)| rule.needs().virus_scan) {
+        let fault = Fault::new(
+            "no scanner is configured, so the rule would never find anything",
+            "add [scanners.clamav] with address, or set mode = \"off\"",
+        );
+        root.wrong("rules.virus", table.place("rules.virus").unwrap_or(table.at), fault);
+    }
+}
+
+/// Reports what waits for a spam scanner, where none is configured: the rule, and conditions on its score.
+fn without_scanner(root: &Settings<'_>, table: &Table, rules: &[(Box<dyn Rule>, RulePolicy)], needs: Needs) {
+    let spam = table.place("rules.spam");
+    if let Some(at) = spam.filter(|_| needs.spam_scan && !needs.authentication) {
+        let fault = Fault::new(
+            "neither a scanner nor sender authentication is configured, so the rule would never find anything",
+            "add [scanners.rspamd] with address, or [authentication], or set mode = \"off\"",
+        );
+        root.wrong("rules.spam", at, fault);
+    }
     for (rule, _) in rules {
         for Relied { key, at, .. } in
             rule.relies_on().into_iter().filter(|relied| relied.on == RelyOn::Scanner)

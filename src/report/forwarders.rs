@@ -126,7 +126,8 @@ impl<'a> Forwarders<'a> {
     }
 
     fn is_private(&self, domain: &Domain) -> bool {
-        self.config.rules.iter().any(|(_, policy)| match &policy.actions {
+        let mut policies = self.config.rules.iter().flat_map(|(_, policy)| policy.all());
+        policies.any(|policy| match &policy.actions {
             Actions::Forward(forward) => forward.private_domains.contains(domain),
             Actions::Content(_)
             | Actions::Virus(_)

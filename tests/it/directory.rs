@@ -196,4 +196,7 @@ fn check_asks_the_directory() {
     assert_eq!(probe(&own), format!("groups.ldap: group hr, ldap://127.0.0.1:{}: ok", slapd.port));
     let none = own.replace("departmentNumber=hr", "departmentNumber=none");
     assert!(probe(&none).contains("knows no member of the group; correct servers"), "{}", probe(&none));
+    let away = probe(&rules(home.path(), &plain(1), "start_tls = false"));
+    assert!(away.starts_with("groups.ldap: group hr, ldap://127.0.0.1:1: "), "{away}");
+    assert!(away.contains("refused") && away.contains("; correct servers"), "{away}");
 }
