@@ -131,6 +131,38 @@ fn a_silent_directory_costs_a_mail_its_deadline_and_no_more() {
     assert!(said.contains(": deferred (") && said.contains("reply     451 4.7.1"), "{said}");
 }
 
+#[test]
+fn a_condition_asks_the_directory_and_is_unknown_without_it() {
+    let home = tempfile::tempdir().unwrap();
+    let slapd = Daemon::slapd(home.path(), &members());
+    let asks = |servers: &str, more: &str| {
+        let all = rules(home.path(), servers, &format!("start_tls = false\ndeadline = \"1 s\"\n{more}"));
+        let (rule, _) = all.split_once("[[rules.custom.tagged.exceptions]]").unwrap();
+        rule.replace("subject = 'Prov'", "sender = [\"group:hr\", '^revisor@']")
+    };
+    let there = asks(&plain(slapd.port), "");
+    for (sender, verdict) in [
+        ("anna+x@exempelby.se", ": held ("),
+        ("revisor@exempelby.se", ": held ("),
+        ("bo@exempelby.se", ": accepted ("),
+    ] {
+        let said = explained(home.path(), &there, sender);
+        assert!(said.contains(verdict), "{sender}: {said}");
+    }
+    let away = asks(&plain(1), "");
+    let careful = away.replace("action = \"hold\"", "action = \"hold\"\non_unknown = \"tempfail\"");
+    for (rules, sender, verdict) in [
+        (&away, "bo@exempelby.se", ": accepted ("),
+        (&careful, "bo@exempelby.se", ": deferred ("),
+        // The pattern settles it.
+        (&careful, "revisor@exempelby.se", ": held ("),
+    ] {
+        let said = explained(home.path(), rules, sender);
+        assert!(said.contains(verdict), "{sender}: {said}");
+        assert_eq!(said.contains("custom.tagged=unknown"), sender == "bo@exempelby.se", "{said}");
+    }
+}
+
 /// The verdict on a mail by Anna through Postfix.
 fn verdict(lab: &Lab) -> String {
     let mut smtp: Smtp = lab.inside();
