@@ -2,15 +2,25 @@
 //!
 //! A task is a section. Its config is a block `toml`, each mail a block `eml`, and the lines that `explain` must print, in any
 //! order, the block `text` behind the mail. A line is enough in part. The block `toml base` goes before every config, and a
-//! block `toml top` before that. A block `toml conf.d/NAME.toml` is that file beside the config.
+//! block `toml top` before that. A block `toml conf.d/NAME.toml` is that file beside the config. Where a config names rspamd,
+//! there is a real one. A block `sh` is a command that hands over what a real server logs of the section's mails, and the
+//! block `json` behind it what the event of the last one must have.
 
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use serde_json::Value;
+
+use crate::incoming::daemons::{Daemon, gtube};
 use crate::incoming::dns::Dns;
+use crate::lab::Lab;
 use crate::lab::program::PROGRAM;
+
+/// Where the page has rspamd, and what a follower writes.
+const RSPAMD: &str = "127.0.0.1:11333";
+const EVENTS: &str = "/var/log/postvakt/mail.jsonl";
 
 /// What the page's word `LARGE` stands for in a mail.
 const LARGE: usize = 4_096;
@@ -50,14 +60,18 @@ fn the_page_is_true() {
         let blocks = blocks(section);
         let of_kind = |kind: &str| blocks.iter().find(|block| block.kind == kind).map(|block| block.text);
         let (top, rest) = (of_kind("toml top").unwrap_or_default(), of_kind("toml").unwrap());
+        let rspamd = rest.contains(RSPAMD).then(Daemon::rspamd);
+        let rest = rspamd.iter().fold(rest.to_owned(), |rest, rspamd| {
+            rest.replace(RSPAMD, &format!("127.0.0.1:{}", rspamd.port))
+        });
         let config = format!("{top}\n{}\n\n{rest}\n", base.text);
-        let said = run(&config, &blocks, &dns);
+        let said = run(&config, &blocks, &dns) + &follow(&rest, &blocks);
         if !said.is_empty() {
             writeln!(wrong, "## {task}\n{said}").unwrap();
         }
         tasks += 1;
     }
-    assert!(tasks >= 6 && wrong.is_empty(), "{}, {tasks} tasks:\n{wrong}", path.display());
+    assert!(tasks >= 13 && wrong.is_empty(), "{}, {tasks} tasks:\n{wrong}", path.display());
 }
 
 /// What is not as the page says.
@@ -87,6 +101,7 @@ fn run(config: &str, blocks: &[Block<'_>], dns: &Dns) -> String {
     for (at, block) in mails {
         let mail = directory.path().join(format!("{at}.eml"));
         let text = block.text.replace("\nLARGE", &format!("\n{}", "1;2\n".repeat(LARGE / 4)));
+        let text = text.replace("\nGTUBE", &format!("\n{}\n", gtube()));
         fs::write(&mail, text.replace('\n', "\r\n")).unwrap();
         let (_, said) = postvakt("explain", Some(&mail));
         let expected = blocks.get(at + 1).filter(|block| block.kind == "text");
@@ -100,4 +115,34 @@ fn run(config: &str, blocks: &[Block<'_>], dns: &Dns) -> String {
     }
     assert!(shown > 0, "no mail shows what this does:\n{config}");
     wrong
+}
+
+/// What the events of the section's mails have otherwise than the page says.
+fn follow(config: &str, blocks: &[Block<'_>]) -> String {
+    let of = |kind: &str| blocks.iter().find(|block| block.kind == kind);
+    let Some(command) = of("sh") else { return String::new() };
+    let lab = Lab::start(config);
+    for block in blocks.iter().filter(|block| block.kind == "eml") {
+        let field = |name: &str| block.text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        let reply = lab.inside().send(field("From: "), &[field("To: ")], block.text);
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    let events = lab.postvakt.config.with_file_name("mail.jsonl");
+    let command = command.text.replace(EVENTS, events.to_str().unwrap());
+    let config = lab.postvakt.config.display();
+    let command = command.replacen("postvakt", PROGRAM, 1) + &format!(" --config {config} --once");
+    let output = Command::new("sh").arg("-c").arg(&command).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(&events).unwrap();
+    let event: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    let expected: Value = serde_json::from_str(of("json").unwrap().text).unwrap();
+    if has(&event, &expected) { String::new() } else { format!("{event:#}") }
+}
+
+/// Whether all of `expected` is in the value.
+fn has(value: &Value, expected: &Value) -> bool {
+    match expected {
+        Value::Object(fields) => fields.iter().all(|(name, expected)| has(&value[name], expected)),
+        other => value == other,
+    }
 }
