@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::lab::program::PROGRAM;
-use crate::lab::{Directory, Lab, message, queue_id, until};
+use crate::lab::{Directory, Lab, message, queue_id, run, until};
 use amavis::Amavis;
 
 const CITIZEN: &str = "x@example.org";
@@ -140,6 +140,12 @@ fn mail_that_amavis_hands_in_again_is_judged_once_and_linked_to_its_first_record
     });
     assert_eq!((counted(&lab), passes(&lab, "recognised")), (1, 1));
     assert_eq!(lab.postvakt.search(&["--rule", "second-pass"]).len(), 1);
+
+    let month = first["time"].as_str().unwrap().get(..7).unwrap();
+    let mut report = Command::new(PROGRAM);
+    report.args(["log", "report", "month", month, "--json", "--purpose", "uppföljning", "--config"]);
+    let report: Value = serde_json::from_str(&run(report.arg(&lab.postvakt.config))).unwrap();
+    assert_eq!((&report["mails"], &report["octets"]), (&json!(1), &first["size"]), "{report:#}");
 
     // Mail that leaves, with a notice to its sender where it is too much.
     let many = [ANNA, INFO, REGISTRAR, OUTSIDE];

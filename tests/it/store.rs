@@ -16,6 +16,7 @@ mod index;
 mod killed;
 mod outbox;
 mod pages;
+mod passes;
 mod place;
 mod proof;
 mod random;

@@ -199,7 +199,7 @@ async fn a_key_that_others_may_read_is_refused() {
     use std::os::unix::fs::PermissionsExt as _;
     let open = Open::begun().await;
     open.store.close().await;
-    for name in ["heads.key", "seen.key"] {
+    for name in ["heads.key", "seen.key", "pass.key"] {
         let key = open.file(name);
         fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
         let refused = Store::open_at(&open.path, "gw1", open.clock.clone()).unwrap_err().to_string();
