@@ -19,6 +19,7 @@ mod groups;
 mod include;
 mod listen;
 pub mod header_fields;
+pub mod mail_tests;
 pub mod minimise;
 mod notices;
 pub mod load;
@@ -52,6 +53,7 @@ use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
 use header_fields::HeaderField;
+use mail_tests::MailTest;
 use minimise::{Covered, Minimise};
 
 /// Everything that an admin can set.
@@ -85,6 +87,8 @@ pub struct Config {
     pub directories: Vec<directory::DirectoryGroup>,
     /// The rules with their policies, those that are off left out; custom rules come last.
     pub rules: Vec<(Box<dyn Rule>, RulePolicy)>,
+    /// Mail, and how it must be judged.
+    pub tests: Vec<MailTest>,
     /// What they and the log need. The log records size and attachment names of every mail, so every body is read.
     pub needs: Needs,
     /// The first 16 hex digits of the SHA-256 of the file and of those that it includes or names; every record has it.

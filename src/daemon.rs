@@ -17,14 +17,14 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
-use crate::config::Config;
+use crate::config::{Config, Problems};
 use crate::courier;
 use crate::gather::Sources;
 use crate::gather::room::Room;
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::milter::listener::{self, HandedOver, Listener};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, trial};
 use crate::policy::Exception;
 use crate::store::Store;
 use crate::store::access::{AccessLog, ActiveConfig, ConfigChange, Kind, Reader, Via};
@@ -46,7 +46,11 @@ pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
         tokio::spawn(service::alive());
         loop {
             tokio::select! {
-                _ = reload.recv() => daemon.reload(path),
+                _ = reload.recv() => tokio::select! {
+                    () = daemon.reload(path) => {}
+                    _ = terminate.recv() => break,
+                    _ = interrupt.recv() => break,
+                },
                 _ = terminate.recv() => break,
                 _ = interrupt.recv() => break,
             }
@@ -77,7 +81,9 @@ pub struct Daemon {
 
 impl Daemon {
     /// Opens the store, and the sockets that were not handed over; every failure here names what to do about it.
-    pub async fn start(config: Config, workers: Workers, mut handed: HandedOver) -> anyhow::Result<Self> {
+    pub async fn start(mut config: Config, workers: Workers, mut handed: HandedOver) -> anyhow::Result<Self> {
+        // They are for a reload, which can keep the config that there is.
+        config.tests.clear();
         let heads = config.store.heads.clone();
         let clock = Arc::new(jiff::Timestamp::now);
         let store = Store::open_with(&config.store.directory, &config.server.node, heads, clock)?;
@@ -130,25 +136,42 @@ impl Daemon {
         Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, look, outcomes, directory: own })
     }
 
-    /// Reads the config anew: all of it is taken, or nothing. Connections go on; mail under way keeps the old one.
-    pub fn reload(&self, path: &Path) {
+    /// Reads the config anew, and runs the tests in it: all of it is taken, or nothing. Connections go on; mail under way
+    /// keeps the old one.
+    pub async fn reload(&self, path: &Path) {
         service::reloading();
-        match Config::load(path) {
+        let taken = match Config::load(path) {
+            Ok(config) => self.tested(config).await.map_err(|failed| (failed, "fails its tests")),
+            Err(problems) => Err((problems, "is invalid")),
+        };
+        match taken {
             Ok(config) => self.take(config),
-            Err(problems) => {
+            Err((problems, why)) => {
                 METRICS.config_reloads.with_label_values(&["refused"]).inc();
                 METRICS.config_reload_success.set(0);
                 for problem in problems.to_string().lines() {
                     tracing::error!("{problem}");
                 }
-                tracing::error!("the new config is invalid; the old config stays active");
+                tracing::error!("the new config {why}; the old config stays active");
                 self.note("refused");
             }
         }
         service::ready();
     }
 
-    fn take(&self, config: Config) {
+    /// The config, if it judges the mail of its own tests as they say.
+    async fn tested(&self, mut config: Config) -> Result<Arc<Config>, Problems> {
+        let tests = std::mem::take(&mut config.tests);
+        let config = Arc::new(config);
+        let sources = Sources::volatile(self.pipeline.sources.workers.clone());
+        let failed = trial::failures(&tests, &config, sources).await;
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        METRICS.config_tests.with_label_values(&["failed"]).set(gauge(failed.len()));
+        METRICS.config_tests.with_label_values(&["passed"]).set(gauge(tests.len() - failed.len()));
+        if failed.is_empty() { Ok(config) } else { Err(Problems(failed)) }
+    }
+
+    fn take(&self, config: Arc<Config>) {
         let old = self.pipeline.config.load();
         let places = |config: &Config| (config.store.directory.clone(), config.store.heads.clone());
         if config.server != old.server || places(&config) != places(&old) {
@@ -159,7 +182,7 @@ impl Daemon {
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
         announce(&config);
         self.pipeline.sources.take(&config);
-        self.pipeline.config.store(Arc::new(config));
+        self.pipeline.config.store(config);
         self.note("reloaded");
     }
 

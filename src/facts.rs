@@ -30,6 +30,7 @@ mod signature;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -46,7 +46,7 @@ pub struct Sources {
     /// The receipts of the last day.
     pub limiter: ReceiptLimiter,
     /// Who reads documents.
-    pub workers: Workers,
+    pub workers: Arc<Workers>,
     /// Who often sends whom what looks like a forward.
     pub habits: Habits,
     /// From whom somebody here had mail.
@@ -71,15 +71,15 @@ pub struct Sources {
 
 impl Sources {
     /// Sources that remember nothing beyond the process: for `explain`, `replay` and `demo`.
-    pub fn volatile(workers: Workers) -> Self {
+    pub fn volatile(workers: impl Into<Arc<Workers>>) -> Self {
         let (memory, limiter) = (SeenCache::volatile(), ReceiptLimiter::default());
-        Self::with(memory, limiter, Contacts::default(), Passes::of(None), workers)
+        Self::with(memory, limiter, Contacts::default(), Passes::of(None), workers.into())
     }
 
     /// Sources that remember in the store.
-    pub fn of(store: &Store, needs: Needs, workers: Workers) -> Result<Self, OpenError> {
+    pub fn of(store: &Store, needs: Needs, workers: impl Into<Arc<Workers>>) -> Result<Self, OpenError> {
         let (memory, limiter) = (SeenCache::of(store, days(needs))?, ReceiptLimiter::of(store)?);
-        Ok(Self::with(memory, limiter, Contacts::of(store)?, Passes::of(Some(store)), workers))
+        Ok(Self::with(memory, limiter, Contacts::of(store)?, Passes::of(Some(store)), workers.into()))
     }
 
     fn with(
@@ -87,7 +87,7 @@ impl Sources {
         limiter: ReceiptLimiter,
         contacts: Contacts,
         passes: Passes,
-        workers: Workers,
+        workers: Arc<Workers>,
     ) -> Self {
         Self {
             memory,
@@ -103,6 +103,17 @@ impl Sources {
             turns: Turns::of_cores(),
             room: Room::of(limits::MEMORY_OCTETS_LEAST),
             deferrals: Deferrals::default(),
+        }
+    }
+
+    /// These sources after they have forgotten all mail: services that are away are still known to be.
+    #[must_use]
+    pub fn without_memory(self) -> Self {
+        Self {
+            resolver: self.resolver,
+            scanners: self.scanners,
+            directories: self.directories,
+            ..Self::volatile(self.workers)
         }
     }
 

@@ -63,6 +63,7 @@ pub struct Metrics {
     pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
+    pub config_tests: IntGaugeVec,
     pub config_info: IntGaugeVec,
     pub exceptions_expired: IntGauge,
     pub directory_asked: IntCounterVec,
@@ -260,6 +261,11 @@ impl Metrics {
             config_reload_success: new.gauge(
                 "config_reload_success",
                 "1 if the last reload succeeded, 0 if the old config was kept.",
+            ),
+            config_tests: new.gauges(
+                "config_tests",
+                "Mail tests of the config that the last reload read, by result.",
+                &["result"],
             ),
             config_info: new.gauges("config_info", "The active config, by its hash.", &["hash"]),
             directory_asked: new.counters(

@@ -2,6 +2,7 @@
 //! answered.
 
 pub mod remembered;
+pub mod trial;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -253,6 +253,11 @@ impl<'a> Settings<'a> {
         self.report.place(self.table.at)
     }
 
+    /// The column there.
+    pub fn column(&self) -> usize {
+        self.report.column(self.table.at)
+    }
+
     /// The value under `key`, or its default, if there is one and `parse` takes it. A key with a documented default
     /// is `None` only after a problem.
     pub fn optional<T>(

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use postvakt::address::{Address, ReversePath};
 use postvakt::answer::Edit;
 use postvakt::cli::demo::mta::{Heard, Mta, Session};
-use postvakt::cli::transaction::message_from_file;
+use postvakt::facts::transaction::message_from_file;
 use postvakt::mail::{Envelope, Message, Recipient};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;

@@ -1,13 +1,17 @@
-//! `postvakt check`: validates a config and reports all errors.
+//! `postvakt check`: validates a config, runs its own tests, and reports all errors.
 
 mod probe;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{CONFIG, NO, YES};
 use crate::config::{Config, Problem, Problems};
+use crate::gather::Sources;
+use crate::pipeline::trial;
 use crate::settings::problem::Severity;
+use crate::worker::pool::Workers;
 
 /// `check`.
 #[derive(Debug, clap::Args)]
@@ -23,32 +27,41 @@ pub struct Args {
     pub json: bool,
 }
 
-/// Checks the config; the exit code is [`YES`] or [`CONFIG`], or [`NO`] where something does not answer. For people, what
-/// is valid goes to `out` and what is not to `err`; as JSON, one array of problems and warnings goes to `out` either way.
-pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<u8> {
+/// Checks the config; the exit code is [`YES`] or [`CONFIG`], or [`NO`] where a test fails or something does not answer. For
+/// people, what is valid goes to `out` and what is not to `err`; as JSON, one array of problems and warnings goes to `out`
+/// either way.
+pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Result<u8> {
     let path = args.config.as_path();
-    let (mut problems, mut code, probes) = match Config::load(path) {
-        Ok(config) => {
-            let probes = if args.probe { probe::all(&config) } else { Vec::new() };
-            (config.warnings, YES, probes)
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(Problems(problems)) if args.json => {
+            write_json(&problems, out)?;
+            return Ok(CONFIG);
         }
-        Err(Problems(problems)) => (problems, CONFIG, Vec::new()),
+        Err(problems) => {
+            writeln!(err, "{problems}")?;
+            return Ok(CONFIG);
+        }
     };
-    if probes.iter().any(|probe| probe.fault.is_some()) {
-        code = NO;
-    }
+    let probes = if args.probe { probe::all(&config) } else { Vec::new() };
+    let tests = config.tests.len();
+    let (failed, warnings) = tested(config)?;
+    let refused = !failed.is_empty() || probes.iter().any(|probe| probe.fault.is_some());
     if args.json {
-        problems.extend(probes.into_iter().filter_map(|probe| problem(path, probe)));
-        write_json(&problems, out)?;
-    } else if code == CONFIG {
-        for problem in &problems {
-            writeln!(err, "{problem}")?;
-        }
+        let probed = probes.into_iter().filter_map(|probe| problem(path, probe));
+        let all: Vec<Problem> = warnings.into_iter().chain(failed).chain(probed).collect();
+        write_json(&all, out)?;
     } else {
-        for warning in &problems {
+        for warning in &warnings {
             writeln!(out, "warning: {warning}")?;
         }
         writeln!(out, "{}: valid", path.display())?;
+        for failure in &failed {
+            writeln!(err, "{failure}")?;
+        }
+        if tests > 0 {
+            writeln!(out, "{}: {} of {tests} tests passed", path.display(), tests - failed.len())?;
+        }
         for probe in &probes {
             match &probe.fault {
                 None => writeln!(out, "{}: {}: ok", probe.key, probe.place)?,
@@ -57,7 +70,18 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<
         }
     }
     out.flush()?;
-    Ok(code)
+    Ok(if refused { NO } else { YES })
+}
+
+/// The config's tests that fail, and its warnings.
+fn tested(mut config: Config) -> anyhow::Result<(Vec<Problem>, Vec<Problem>)> {
+    let (tests, warnings) = (std::mem::take(&mut config.tests), std::mem::take(&mut config.warnings));
+    if tests.is_empty() {
+        return Ok((Vec::new(), warnings));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let sources = Sources::volatile(Workers::own());
+    Ok((runtime.block_on(trial::failures(&tests, &Arc::new(config), sources)), warnings))
 }
 
 /// What does not answer, as a problem of its key.

@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::explain::{self, Explained};
+use super::explain;
 use super::{CONFIG, NO, YES, write_table};
 use crate::answer::Edit;
 use crate::config::Config;
@@ -25,6 +25,7 @@ use crate::facts::pass;
 use crate::gather::Sources;
 use crate::mail::Direction;
 use crate::milter::listener::HandedOver;
+use crate::pipeline::trial::{self, Explained};
 use crate::policy::Ruling;
 use crate::policy::receipts::Receipt;
 use crate::record::RecordId;
@@ -117,7 +118,7 @@ pub async fn play(
             eprint!("\r{}/{count}", number + 1);
         }
         let mail = Arc::new(case.mail(Timestamp::now()));
-        let explained = explain::explain(&mail, &again, &sources).await?;
+        let explained = trial::explain(&mail, &again, &sources).await?;
         let (heard, case) = over_the_wire(case, directory, number).await?;
         all.push(Played::compare(case, explained, heard));
     }

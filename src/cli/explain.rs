@@ -10,20 +10,17 @@ use serde_json::{Value, json};
 use crate::address::Address;
 use crate::answer::{Answer, Edit};
 use crate::config::Config;
-use crate::effects;
 use crate::facts::Facts;
 use crate::gather::Sources;
-use crate::mail::Mail;
-use crate::pipeline::remembered::{self, Remembered};
-use crate::pipeline::{self, Assessment};
+use crate::pipeline::Assessment;
+use crate::pipeline::trial::{Explained, explain};
 use crate::policy::receipts::Receipt;
-use crate::record::RecordId;
 use crate::rules::Sensitivity;
 use crate::rules::receipt::Suppression;
 use crate::worker::pool::Workers;
 
 use super::YES;
-use super::transaction::Transaction;
+use super::transaction::{TransactionArgs, carry};
 
 /// `explain`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +29,7 @@ pub struct Args {
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
     #[command(flatten)]
-    transaction: Transaction,
+    transaction: TransactionArgs,
     /// Print one JSON object for each file.
     #[arg(long)]
     json: bool,
@@ -43,13 +40,14 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args, config: Config) -> anyhow::Result<u8> {
+    let transaction = args.transaction.transaction()?;
     let config = Arc::new(config);
     let sources = Sources::volatile(Workers::own());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout().lock();
     for file in &args.files {
         let bytes = std::fs::read(file).with_context(|| format!("{}: cannot be read", file.display()))?;
-        let mail = args.transaction.carry(&bytes, &config);
+        let mail = carry(&transaction, &bytes, &config);
         let mail = Arc::new(mail.with_context(|| file.display().to_string())?);
         let explained = runtime.block_on(explain(&mail, &config, &sources))?;
         if args.json {
@@ -59,26 +57,6 @@ pub fn run(args: &Args, config: Config) -> anyhow::Result<u8> {
         }
     }
     Ok(YES)
-}
-
-/// A mail's assessment and the answer that it would get.
-#[derive(Debug)]
-pub struct Explained {
-    /// Facts and decision.
-    pub assessment: Assessment,
-    /// The answer; where the record's id would stand, the number is zero.
-    pub answer: Answer,
-}
-
-/// Assesses a mail and remembers it as the wire would.
-pub async fn explain(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -> anyhow::Result<Explained> {
-    let mut assessment = pipeline::assess(mail, config, sources).await?;
-    let Assessment { facts, decision, .. } = &mut assessment;
-    let reserved = remembered::reserve(sources, config, facts, decision);
-    Remembered::of(sources, config.needs, facts, decision, reserved).keep(None);
-    let id = RecordId { node: config.server.node.as_str().into(), epoch: 0, seq: 0 };
-    let answer = effects::answer(&assessment.facts, &mail.envelope, &assessment.decision, &id, None);
-    Ok(Explained { assessment, answer })
 }
 
 impl Explained {

@@ -9,11 +9,12 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::explain::explain;
-use super::transaction::Transaction;
+use super::transaction::carry;
 use super::{NO, USAGE, YES, mailbox, print_table};
 use crate::config::Config;
+use crate::facts::transaction::Transaction;
 use crate::gather::Sources;
+use crate::pipeline::trial::explain;
 use crate::worker::pool::Workers;
 
 /// Mails between two lines of progress on a terminal.
@@ -67,7 +68,7 @@ impl Side {
     }
 
     fn judge(&self, runtime: &Runtime, name: &str, message: &[u8]) -> anyhow::Result<Value> {
-        let mail = Arc::new(Transaction::default().carry(message, &self.config)?);
+        let mail = Arc::new(carry(&Transaction::default(), message, &self.config)?);
         Ok(runtime.block_on(explain(&mail, &self.config, &self.sources))?.to_json(name))
     }
 }

@@ -12,7 +12,7 @@ use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
     Config, Disclosure, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
-    external, groups, listen, notices, records, reference, services,
+    external, groups, listen, mail_tests, notices, records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
@@ -89,7 +89,9 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         if scanners.clamav.is_none() {
             without_clamav(root, table, rules.as_deref().unwrap_or_default());
         }
-        let (store, rules) = (store??, rules.unwrap_or_default());
+        let rules = rules.unwrap_or_default();
+        let tests = mail_tests::tests(root, report, &rules);
+        let store = store??;
         let own = Needs { body: true, archives: store.nested, authentication: authenticate, ..Needs::NONE };
         let needs =
             rules.iter().fold(own, |needs, (rule, policy)| needs.union(rule.needs()).union(policy.needs()));
@@ -115,6 +117,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             ocr,
             directories,
             rules,
+            tests,
             needs,
             hash: String::new(),
             warnings: Vec::new(),

@@ -7,6 +7,7 @@ mod content;
 mod disclosure;
 mod exceptions;
 mod keys;
+mod mail_tests;
 mod notices;
 mod receipts;
 mod sensitive;
@@ -65,6 +66,12 @@ pub fn tables() -> Vec<Documented> {
         keys: AUTHORITY.to_vec(),
     });
     all.extend(rules::ALL.iter().flat_map(|spec| of_rule(spec)));
+    all.push(Documented {
+        header: "[[tests]]".to_owned(),
+        example: "[[tests]]".to_owned(),
+        about: mail_tests::ABOUT.to_owned(),
+        keys: mail_tests::TEST.to_vec(),
+    });
     all
 }
 

@@ -34,6 +34,12 @@ pub const DIRECTORY_WAIT: Duration = Duration::from_secs(30);
 pub const DIRECTORY_KEEP: Duration = Duration::from_hours(24 * 30);
 /// Entries of one page of a directory's answer; Active Directory gives a thousand at the most.
 pub const DIRECTORY_PAGE: i32 = 500;
+/// Mail tests of one config: each is judged at every reload.
+pub const TESTS: usize = 200;
+/// Octets of all mail of the tests; it is in memory until they have run.
+pub const TEST_OCTETS: usize = 64 << 20;
+/// Time in which all tests have to be done, so that a reload ends; 200 mails with documents take about ten seconds.
+pub const TESTS_TIME: Duration = Duration::from_mins(1);
 /// Octets of a wrong value that a message about it shows.
 pub const CONFIG_SHOWN_OCTETS: usize = 64;
 /// Octets of a Unix socket's path: `sun_path` of Linux has 108, the last one zero.

@@ -116,6 +116,11 @@ impl<'a> Report<'a> {
         self.source(at).map(|(at, source)| (&*source.file, source.line(at))).unwrap_or_default()
     }
 
+    /// The column of an offset in characters, from 1.
+    pub fn column(&self, at: usize) -> usize {
+        self.source(at).map_or(1, |(at, source)| source.column(at))
+    }
+
     /// The source that the offset is in, with the offset there.
     fn source(&self, at: usize) -> Option<(usize, &Source<'a>)> {
         let next = self.sources.partition_point(|(begin, _)| *begin <= at);

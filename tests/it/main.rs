@@ -32,6 +32,7 @@ mod init;
 mod installed;
 mod lab;
 mod mail_cases;
+mod mail_tests;
 mod minimise;
 mod monitoring;
 mod operation;

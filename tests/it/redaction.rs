@@ -8,11 +8,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::date;
 use postvakt::cli::demo::{self, case::Case};
-use postvakt::cli::explain;
 use postvakt::config::{Config, NoFiles, ParseContext};
 use postvakt::effects::{self, notices};
 use postvakt::gather::Sources;
 use postvakt::metrics::METRICS;
+use postvakt::pipeline::trial;
 use postvakt::scan::credentials;
 use postvakt::scan::fold::Folded;
 use postvakt::scan::terms::{Terms, shipped};
@@ -43,7 +43,7 @@ fn nothing_that_we_write_holds_what_we_found() {
         let sources = Sources::volatile(Workers::of(Path::new(PROGRAM)));
         for case in Case::all().unwrap().into_iter().filter(|case| case.name.starts_with('2')) {
             let mail = Arc::new(case.mail("2026-03-02T09:00:00Z".parse().unwrap()));
-            let explained = runtime.block_on(explain::explain(&mail, &config, &sources)).unwrap();
+            let explained = runtime.block_on(trial::explain(&mail, &config, &sources)).unwrap();
             let assessment = &explained.assessment;
             let mut json = explained.to_json("x.eml");
             json["facts"]["subject"] = serde_json::Value::Null;

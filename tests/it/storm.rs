@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use postvakt::address::{Address, ReversePath};
 use postvakt::cli::demo::mta::{Mta, Session};
-use postvakt::cli::transaction::message_from_file;
+use postvakt::facts::transaction::message_from_file;
 use postvakt::mail::{Envelope, Recipient};
 use postvakt::store::outbox::{Listed, State};
 

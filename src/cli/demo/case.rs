@@ -6,7 +6,7 @@ use include_dir::{Dir, include_dir};
 use serde::Deserialize;
 
 use crate::address::{Address, ReversePath};
-use crate::cli::transaction::message_from_file;
+use crate::facts::transaction::message_from_file;
 use crate::mail::{Client, Direction, Envelope, Mail, Message, Recipient};
 
 use super::mta::Session;

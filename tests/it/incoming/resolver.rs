@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use postvakt::address::{Address, ReversePath};
 use postvakt::cli::demo::mta::{Heard, Mta, Session};
-use postvakt::cli::transaction::message_from_file;
+use postvakt::facts::transaction::message_from_file;
 use postvakt::mail::{Envelope, Recipient};
 
 use super::dns::Dns;

@@ -53,6 +53,7 @@ pub(super) fn config(directory: &Path) -> Config {
         directories: Vec::new(),
         external: None,
         rules: Vec::new(),
+        tests: Vec::new(),
         needs: Needs::NONE,
         hash: "0123456789abcdef".into(),
         warnings: Vec::new(),

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use postvakt::address::{Address, ReversePath};
 use postvakt::cli::demo::mta::{Heard, Mta, Session};
-use postvakt::cli::transaction::message_from_file;
+use postvakt::facts::transaction::message_from_file;
 use postvakt::mail::{Envelope, Recipient};
 use rustix::process::{Signal, kill_process};
 
