@@ -5,6 +5,7 @@
 
 mod config;
 mod follow;
+mod report;
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use jiff::SignedDuration;
 
 pub use config::*;
 pub use follow::*;
+pub use report::*;
 
 // --- The wire -------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod heads;
 pub mod index;
 mod key;
+pub mod labels;
 pub mod month;
 pub mod outbox;
 pub mod outcomes;

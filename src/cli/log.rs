@@ -5,11 +5,13 @@ mod export;
 mod extract;
 mod follow;
 mod forwarders;
+mod label;
 mod moment;
 mod protocol;
 mod register;
 mod report;
 mod retention;
+mod rules;
 mod sample;
 mod show;
 mod table;
@@ -71,7 +73,9 @@ enum LogCommand {
     Follow(follow::Args),
     /// Show everything about one mail: columns, findings with masked evidence, notices, proof.
     Show(show::Args),
-    /// Reports on forwarders, months and quarters.
+    /// Say whether a finding was right or wrong, for the rules report.
+    Label(label::Args),
+    /// Reports on rules, forwarders, months and quarters.
     Report {
         #[command(subcommand)]
         report: Report,
@@ -120,6 +124,8 @@ enum Report {
         #[command(flatten)]
         reason: Reason,
     },
+    /// What each rule found: grades, effects, senders, recipients, examples, and what is missing before enforce.
+    Rules(rules::Args),
     /// Report of a month: mail, verdicts, findings, receipts, accesses and verification of the log.
     Month(report::Args),
     /// Report of a quarter.
@@ -255,6 +261,8 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
             let asked = past(since.as_deref(), until.as_deref(), config)?;
             forwarders::run(asked, grade, reason, context)
         }
+        LogCommand::Label(args) => label::run(args, context),
+        LogCommand::Report { report: Report::Rules(args) } => rules::run(args, context),
         LogCommand::Report { report: Report::Month(args_of) } => report::run(args_of, Length::Month, context),
         LogCommand::Report { report: Report::Quarter(args_of) } => {
             report::run(args_of, Length::Quarter, context)

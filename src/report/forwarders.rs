@@ -86,7 +86,7 @@ impl<'a> Forwarders<'a> {
         self.forwards.iter().filter(|(_, forward)| forward.mails > 0)
     }
 
-    fn add(&mut self, Finding { time, row }: &Finding) {
+    fn add(&mut self, Finding { time, row, .. }: &Finding) {
         let Some(grade) = Confidence::parse(&row.grade).filter(|grade| *grade >= self.least) else { return };
         let domains: BTreeSet<Domain> =
             row.recipients.iter().filter_map(|address| Address::parse(address)?.domain()).collect();

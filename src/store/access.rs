@@ -104,6 +104,8 @@ words! {
         Epoch = "epoch",
         /// Receipts and notices came to their end.
         Outcomes = "outcomes",
+        /// A person judged a finding.
+        Label = "label",
     }
 }
 

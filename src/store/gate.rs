@@ -84,8 +84,8 @@ enum Scope {
     Export,
     /// All about one person.
     Extract,
-    /// Mailboxes that forward.
-    Forwards,
+    /// What rules found, and whose mail it was.
+    Findings,
     /// Receipts and notices.
     Outbox,
     /// Counts, samples under pseudonyms, and what was done with the log.
@@ -207,7 +207,7 @@ impl<'a> Gate<'a> {
             return Ok(plain(query.clone(), false));
         }
         match scope {
-            Scope::Records | Scope::Export | Scope::Forwards => {
+            Scope::Records | Scope::Export | Scope::Findings => {
                 Ok(plain(self.short(query, now, newest)?, true))
             }
             Scope::Outbox => Ok(plain(query.clone(), true)),
@@ -308,13 +308,15 @@ impl<'a> Gate<'a> {
 }
 
 /// The purposes of commands that are run without one: they show no mail, or few rows and pseudonyms.
-const OWN_PURPOSES: [&str; 4] = [OUTBOX, REVIEW_OF_ACCESSES, REVIEW_OF_REGISTER, PROTOCOL];
+const OWN_PURPOSES: [&str; 5] = [OUTBOX, REVIEW_OF_ACCESSES, REVIEW_OF_REGISTER, PROTOCOL, JUDGEMENT];
 /// The purpose of `receipts`, where none is stated.
 pub const OUTBOX: &str = "operation of the outbox";
 /// The purpose of `log access`, where none is stated.
 pub const REVIEW_OF_ACCESSES: &str = "review of accesses";
 /// The purpose of listing decisions and legal holds, where none is stated.
 pub const REVIEW_OF_REGISTER: &str = "review of the register";
+/// The purpose of `log label`, where none is stated.
+pub const JUDGEMENT: &str = "judgement of a finding";
 /// The purpose of a protocol of retention, where none is stated.
 pub const PROTOCOL: &str = "protocol of retention";
 
@@ -373,7 +375,7 @@ impl Request {
             "search" | "show" => Scope::Records,
             "export" | "follow" => Scope::Export,
             "subject-extract" => Scope::Extract,
-            "report" if self.text("report") == Some("forwarders") => Scope::Forwards,
+            "report" if matches!(self.text("report"), Some("forwarders" | "rules")) => Scope::Findings,
             verb if verb.starts_with("receipts") => Scope::Outbox,
             _ => Scope::Other,
         }

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
+use super::labels::{Label, Labels};
 use super::month::Month;
 use super::outbox::{self, Listed};
 use super::outcomes::OutcomesError;
@@ -273,20 +274,47 @@ impl Session {
     }
 
     /// Every finding of a rule until the end of what was asked for, also before its beginning: reports tell what is new.
-    pub fn findings(&mut self, rule: &str, mut each: impl FnMut(Finding)) {
-        let Self { log, query, veil, .. } = self;
-        let left_out = log.findings(rule, query.until, |mut finding| {
-            let FindingRow { mailboxes, recipients, .. } = &mut finding.row;
+    pub fn findings(&mut self, rule: &str, each: impl FnMut(Finding)) {
+        let query = Query { rule: Some(rule.to_owned()), since: None, ..self.query.clone() };
+        self.give_findings(&query, false, each);
+    }
+
+    /// Every finding in the mail of the period that was asked for.
+    pub fn all_findings(&mut self, each: impl FnMut(Finding)) {
+        let query = self.query.clone();
+        self.give_findings(&query, true, each);
+    }
+
+    /// A finding is about its mailboxes and recipients; `whole` mails are about whom they are from and to as well.
+    fn give_findings(&mut self, query: &Query, whole: bool, mut each: impl FnMut(Finding)) {
+        let Self { log, veil, .. } = self;
+        let left_out = log.findings(query, |mut finding| {
+            let Finding { sender, recipients: to, row, .. } = &mut finding;
+            let FindingRow { mailboxes, recipients, evidence, .. } = row;
             let own = |text: &String| query.person.iter().any(|person| person.has(text));
-            if !query.person.is_empty() && !mailboxes.iter().chain(&*recipients).any(own) {
+            let is_own = mailboxes.iter().chain(&*recipients).any(own)
+                || (whole && to.iter().chain([&*sender]).any(own));
+            if !query.person.is_empty() && !is_own {
                 return;
             }
             if let Some(veil) = veil {
-                mailboxes.iter_mut().chain(recipients).for_each(|text| *text = veil.address(text));
+                let addresses = mailboxes.iter_mut().chain(recipients).chain(to).chain([sender]);
+                addresses.for_each(|text| *text = veil.address(text));
+                *evidence = veil.text(evidence);
             }
             each(finding);
         });
         self.leave_out(left_out);
+    }
+
+    /// Writes that a person judged a finding. The number of the entry.
+    pub fn label(&mut self, label: &Label) -> Result<u64, AccessError> {
+        self.accesses.add(Kind::Label, Timestamp::now(), label)
+    }
+
+    /// How people judged findings: of each record and rule the newest judgement.
+    pub fn labels(&self) -> Result<Labels, AccessError> {
+        Labels::read(&self.accesses)
     }
 
     /// Whether an earlier access showed a record of a person: a query is asked again, as of its time.

@@ -46,6 +46,7 @@ mod protected;
 mod receipts;
 mod redaction;
 mod replay;
+mod rules_report;
 mod sensitive;
 mod setup;
 mod show;

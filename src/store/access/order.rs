@@ -24,6 +24,7 @@ pub(super) fn is_held_to(kind: Kind) -> bool {
         | Kind::Close
         | Kind::Hold
         | Kind::Release
+        | Kind::Label
         | Kind::Retention
         | Kind::AccessRetention => true,
         Kind::Result | Kind::Config | Kind::Clock | Kind::Epoch | Kind::Outcomes => false,

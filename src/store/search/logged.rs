@@ -32,10 +32,18 @@ impl Done {
                 let until = [query.until, last].into_iter().flatten().min();
                 Query { since: [query.since, since].into_iter().flatten().max(), until, ..query }
             }
+            // Of the rules report any record may have been an example.
+            "report" if of_rules(&self.access.query) => query,
             "report" => Query { rule: Some(auto_forward::SPEC.id.to_owned()), ..query },
             _ => query,
         })
     }
+}
+
+/// Whether a report was about what rules found.
+fn of_rules(asked: &str) -> bool {
+    let asked = serde_json::from_str::<Value>(asked).unwrap_or_default();
+    asked.get("report").and_then(Value::as_str) == Some("rules")
 }
 
 impl Query {
