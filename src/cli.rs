@@ -5,6 +5,7 @@ pub mod audit;
 pub mod backup;
 pub mod check;
 pub mod demo;
+pub mod exchange;
 pub mod explain;
 pub mod init;
 mod journal;
@@ -65,7 +66,7 @@ enum Command {
     Demo(demo::Args),
     /// Write a first config, in which every rule only logs, and make the directories that it needs.
     Init(init::Args),
-    /// Validate a config file and report all errors.
+    /// Validate a config file, run the tests in it, and report all errors.
     Check(check::Args),
     /// Show facts, findings, verdict and edits for messages in files. Changes nothing.
     Explain(explain::Args),
@@ -98,6 +99,8 @@ enum Command {
     },
     /// List forwards that a milter cannot see: aliases, .forward files, BCC and transport maps of Postfix.
     PostfixAudit(audit::Args),
+    /// List forwards that Exchange makes, and which of them would never pass this gateway, from exported objects.
+    ExchangeAudit(exchange::Args),
     /// Connect Postfix to the milter: show the changes of main.cf and master.cf, apply them, or undo them.
     PostfixSetup(setup::Args),
     /// List the receipts and notices in the outbox; retry or cancel them.
@@ -148,7 +151,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Init(args) => init::run(&args),
         Command::Check(args) => {
             start_log(false, "error");
-            Ok(check::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())?)
+            check::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())
         }
         Command::Explain(args) => {
             start_log(false, "error");
@@ -189,6 +192,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
             start_log(false, "warn");
             let path = args.config.clone();
             with_config(&path, |config, _| audit::run(&args, &config))
+        }
+        Command::ExchangeAudit(args) => {
+            start_log(false, "warn");
+            let path = args.config.clone();
+            with_config(&path, |config, _| exchange::run(&args, &config))
         }
         Command::PostfixSetup(args) => {
             start_log(false, "warn");

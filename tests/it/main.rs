@@ -22,6 +22,7 @@ mod dependencies;
 mod dialogs;
 mod directory;
 mod documents;
+mod exchange;
 mod faults;
 mod follow;
 mod forwarding;

@@ -56,7 +56,11 @@ fn a_new_config_is_compared_with_the_old_one_mail_by_mail() {
     let said = text(&output);
     assert!(said.contains("2.mbox#1") && !said.contains("1.eml") && !said.contains("2.mbox#2"), "{said}");
     assert!(said.contains("-auto-forward=certain held; +auto-forward=certain marked"), "{said}");
-    assert!(said.ends_with("3 mails, 1 decided otherwise\n"), "{said}");
+    assert!(said.contains("+add-recipient registrator@exempelby.se") && said.contains("-hold"), "{said}");
+    let sums = said.lines().find(|line| line.starts_with("auto-forward ")).unwrap();
+    let cells: Vec<&str> = sums.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).collect();
+    assert_eq!(cells, ["auto-forward", "enforce", "1", "0 > 1", "1 > 0", "0", "0", "0"], "{said}");
+    assert!(said.ends_with("3 mails, 1 with another effect\n"), "{said}");
 
     let output = replay(&["--json", "--against", &old.display().to_string()], &new, &mails);
     let objects: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -75,11 +79,43 @@ fn the_same_config_decides_the_same() {
     let (old, new) = (config(folder.path(), "old", "hold"), config(folder.path(), "new", "hold"));
     let mails = mail(folder.path());
     let output = replay(&["--against", &old.display().to_string()], &new, &mails);
-    assert_eq!((output.status.code(), text(&output)), (Some(0), "3 mails, 0 decided otherwise\n".to_owned()));
+    assert_eq!(
+        (output.status.code(), text(&output)),
+        (Some(0), "3 mails, 0 with another effect\n".to_owned())
+    );
     let alone = replay(&[], &new, &mails);
     let said = text(&alone);
     assert_eq!(alone.status.code(), Some(0));
     assert!(said.contains("auto-forward=certain held") && said.ends_with("3 mails\n"), "{said}");
+}
+
+/// What a rule would have done is no effect: only its mode is another one.
+#[test]
+fn a_rule_that_acts_from_now_on_differs_where_it_acts() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = config(folder.path(), "new", "hold");
+    let observing = fs::read_to_string(&new).unwrap().replace("\"enforce\"", "\"observe\"");
+    let old = folder.path().join("old");
+    fs::write(&old, observing).unwrap();
+    let mails = mail(folder.path());
+    let said = text(&replay(&["--against", &old.display().to_string()], &new, &mails));
+    let rows: Vec<&str> =
+        said.lines().filter(|line| line.contains(".eml") || line.contains(".mbox")).collect();
+    assert!(rows.len() == 1 && rows[0].contains("2.mbox#1  accepted  held "), "{said}");
+    assert!(rows[0].ends_with("  +hold"), "{said}");
+    assert!(said.contains("auto-forward  observe > enforce  1 "), "{said}");
+    // A rule that finds something and lets it pass changes nothing, in either mode.
+    let likely = |name: &str, mode: &str| {
+        let rules = format!("[rules.first-contact]\nmode = \"{mode}\"\n");
+        fs::write(folder.path().join(name), lab::config(&rules)).unwrap();
+        folder.path().join(name)
+    };
+    let (old, new) = (likely("observing", "observe"), likely("same", "observe"));
+    let output = replay(&["--against", &old.display().to_string()], &new, &mails);
+    assert_eq!(
+        (output.status.code(), text(&output)),
+        (Some(0), "3 mails, 0 with another effect\n".to_owned())
+    );
 }
 
 #[test]
@@ -93,6 +129,15 @@ fn what_cannot_be_judged_is_named_and_the_rest_goes_on() {
     let errors = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(errors.contains("0-nobody.eml: no recipient in To, Cc or Delivered-To"), "{errors}");
     assert!(text(&output).ends_with("3 mails\n"));
+    let output = replay(
+        &["--rcpt", "anna@exempelby.se", "--rcpt", "bo@exempelby.se"],
+        &new,
+        &mails.join("0-nobody.eml"),
+    );
+    assert_eq!((output.status.code(), text(&output)), (Some(0), "1 mails\n".to_owned()));
+    let output = replay(&["--rcpt", "@"], &new, &mails);
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), errors), (Some(2), "postvakt: --rcpt @: invalid address\n".to_owned()));
 
     fs::write(folder.path().join("bad"), "[organisation\n").unwrap();
     assert_eq!(replay(&[], &folder.path().join("bad"), &mails).status.code(), Some(78));

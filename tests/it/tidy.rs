@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("hmac", &["src/facts/identity.rs"]),
     ("ldap3", &["src/gather/directory.rs"]),
     ("rustls", &["src/gather/directory.rs"]),
-    ("csv", &["src/export"]),
+    ("csv", &["src/export", "src/cli/exchange/table.rs"]),
     ("rust_xlsxwriter", &["src/export/xlsx.rs"]),
     ("ed25519_dalek", &["src/note.rs"]),
     ("base64", &["src/note.rs"]),

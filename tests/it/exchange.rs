@@ -1,0 +1,213 @@
+//! `exchange-audit`: exports with the properties of Exchange's cmdlets, in the encodings of Windows, and every forward in
+//! them.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::lab;
+use crate::lab::program::PROGRAM;
+
+/// Get-Mailbox, as Windows PowerShell exports it with -UseCulture in Sweden.
+const MAILBOXES: &str = "#TYPE Selected.Microsoft.Exchange.Data.Directory.Management.Mailbox\r
+\"DisplayName\";\"PrimarySmtpAddress\";\"ForwardingSmtpAddress\";\"ForwardingAddress\";\"DeliverToMailboxAndForward\"\r
+\"Anna Åkerö\";\"anna@exempelby.se\";\"smtp:anna.privat@example.org\";\"\";\"False\"\r
+\"Bo Ek\";\"bo@exempelby.se\";\"\";\"exempelby.se/Kontakter/Arkiv extern\";\"True\"\r
+\"Registrator\";\"registrator@exempelby.se\";\"smtp:anna@exempelby.se\";\"\";\"True\"\r
+\"Cia Öst\";\"cia@exempelby.se\";\"\";\"Okänd mottagare\";\"True\"\r
+\"Dan Berg\";\"dan@exempelby.se\";\"\";\"Bo Ek\";\"True\"\r
+";
+
+/// Get-InboxRule, with values joined; two of them were not.
+const RULES: &str = "Name,Enabled,MailboxOwnerId,ForwardTo,RedirectTo,ForwardAsAttachmentTo
+Allt,True,anna,\"\"\"Anna, hemma\"\" [SMTP:anna.hemma@example.net], \"\"Bo Ek\"\" [EX:/o=ExchangeLabs/cn=Recipients/cn=1-bo]\",,
+Omdirigera,True,bo,,[SMTP:bo@partner.example],
+Bilaga,True,cia,,,\"\"\"Arkiv extern\"\" [EX:/o=ExchangeLabs/cn=Recipients/cn=9-arkiv]\"
+Gammal,False,dan,smtp:dan@example.org,,
+Trasig,True,eva,System.Collections.ArrayList,,
+";
+
+/// Get-MailContact and Get-Mailbox: whom names stand for.
+const RECIPIENTS: &str = "Name,DisplayName,LegacyExchangeDN,PrimarySmtpAddress,ExternalEmailAddress
+Arkiv extern,Arkiv extern,/o=ExchangeLabs/cn=Recipients/cn=9-arkiv,arkiv-extern@exempelby.se,SMTP:arkiv@leverantor.example
+bo,Bo Ek,/o=ExchangeLabs/cn=Recipients/cn=1-bo,bo@exempelby.se,
+";
+
+/// Get-TransportRule, by ConvertTo-Json.
+const TRANSPORT: &str = r#"[
+ {"Name":"Kopia till byrån","State":"Enabled","Mode":"Enforce","BlindCopyTo":["kopia@byra.example"],"CopyTo":null,"RedirectMessageTo":null,"AddToRecipients":null},
+ {"Name":"Prov","State":"Enabled","Mode":"Audit","BlindCopyTo":null,"CopyTo":["x@example.org"],"RedirectMessageTo":null,"AddToRecipients":null},
+ {"Name":"Inom","State":"Enabled","Mode":"Enforce","BlindCopyTo":["registrator@exempelby.se"],"CopyTo":null,"RedirectMessageTo":null,"AddToRecipients":null}
+]"#;
+
+const JOURNAL: &str = "Name,Enabled,JournalEmailAddress\nAllt,True,journal@arkivtjanst.example\n";
+
+const REMOTE: &str = r#"{"Name":"Default","DomainName":"*","AutoForwardEnabled":true}"#;
+const CONNECTORS: &str =
+    "Name,Enabled,ConnectorType,RecipientDomains,SmartHosts,UseMXRecord,IsTransportRuleScoped
+Ut genom gateway,True,OnPremises,*,\"gw1.exempelby.se\",False,False
+Partner,True,Partner,*.leverantor.example,[198.51.100.9],False,False
+Avstängd,False,OnPremises,example.org,gw9.exempelby.se,False,False
+";
+
+fn policy(mode: &str) -> String {
+    format!("\"Name\",\"AutoForwardingMode\"\n\"Default\",\"{mode}\"\n")
+}
+
+fn utf16(text: &str) -> Vec<u8> {
+    format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
+}
+
+/// The whole set, each file in an encoding of its own.
+fn lay_out(folder: &Path, mode: &str, connectors: &str) -> Vec<&'static str> {
+    fs::write(folder.join("postvakt.toml"), lab::config("")).unwrap();
+    for (name, octets) in [
+        ("mailboxes.csv", utf16(MAILBOXES)),
+        ("rules.csv", format!("\u{feff}{RULES}").into_bytes()),
+        ("recipients.csv", RECIPIENTS.as_bytes().to_vec()),
+        ("transport.json", utf16(TRANSPORT)),
+        ("journal.csv", JOURNAL.as_bytes().to_vec()),
+        ("remote.json", REMOTE.as_bytes().to_vec()),
+        ("policy.csv", policy(mode).into_bytes()),
+        ("connectors.csv", format!("\u{feff}{connectors}").into_bytes()),
+    ] {
+        fs::write(folder.join(name), octets).unwrap();
+    }
+    vec![
+        "mailboxes.csv",
+        "rules.csv",
+        "recipients.csv",
+        "transport.json",
+        "journal.csv",
+        "remote.json",
+        "policy.csv",
+        "connectors.csv",
+    ]
+}
+
+fn audit(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    command.current_dir(folder).args(["exchange-audit", "--config", "postvakt.toml"]);
+    command.args(arguments).output().unwrap()
+}
+
+/// `kind what for -> target; copy state gateway file:line`, one line each.
+fn found(folder: &Path, arguments: &[&str]) -> (Vec<String>, i32) {
+    let output = audit(folder, &[&["--json"], arguments].concat());
+    let line = |line: &str| {
+        let finding: Value = serde_json::from_str(line).unwrap();
+        let word = |key: &str| finding[key].as_str().unwrap_or("-").to_owned();
+        let copy = finding["copy"].as_bool().map_or("-", |kept| if kept { "kept" } else { "none" });
+        let (file, at) = (word("file"), finding["line"].as_u64().unwrap());
+        format!(
+            "{} {}, {} -> {}; {copy}, {}, {}, {file}:{at}",
+            word("kind"),
+            word("what"),
+            word("for"),
+            word("target"),
+            word("state"),
+            word("gateway")
+        )
+    };
+    let text = String::from_utf8(output.stdout).unwrap();
+    (text.lines().map(line).collect(), output.status.code().unwrap())
+}
+
+#[test]
+fn every_form_of_forwarding_is_found_with_its_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = lay_out(folder.path(), "On", CONNECTORS);
+    let (found, code) = found(folder.path(), &[&["--gateway", "gw1.exempelby.se"], &files[..]].concat());
+    let expected = [
+        "setting remote domain AutoForwardEnabled, * -> lets automatic forwards leave; -, , -, remote.json:1",
+        "setting outbound policy AutoForwardingMode, Default -> lets automatic forwards leave; -, , -, policy.csv:2",
+        "external mailbox ForwardingSmtpAddress, anna@exempelby.se -> anna.privat@example.org; none, active, yes, mailboxes.csv:3",
+        "external mailbox ForwardingAddress, bo@exempelby.se -> arkiv@leverantor.example; kept, active, never, mailboxes.csv:4",
+        "unresolved mailbox ForwardingAddress, cia@exempelby.se -> Okänd mottagare; kept, active, -, mailboxes.csv:6",
+        "external inbox rule ForwardTo, anna: Allt -> anna.hemma@example.net; -, active, yes, rules.csv:2",
+        "external inbox rule RedirectTo, bo: Omdirigera -> bo@partner.example; -, active, yes, rules.csv:3",
+        "external inbox rule ForwardAsAttachmentTo, cia: Bilaga -> arkiv@leverantor.example; -, active, never, rules.csv:4",
+        "external inbox rule ForwardTo, dan: Gammal -> dan@example.org; -, disabled, yes, rules.csv:5",
+        "lost inbox rule ForwardTo, eva: Trasig -> System.Collections.ArrayList; -, active, -, rules.csv:6",
+        "external transport rule BlindCopyTo, Kopia till byrån -> kopia@byra.example; -, active, yes, transport.json:1",
+        "external transport rule CopyTo, Prov -> x@example.org; -, disabled, yes, transport.json:2",
+        "external journal rule JournalEmailAddress, Allt -> journal@arkivtjanst.example; -, active, yes, journal.csv:2",
+    ];
+    assert_eq!(found, expected);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn what_policies_stop_is_told_and_the_rest_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for mode in ["Off", "Automatic"] {
+        let files = lay_out(folder.path(), mode, CONNECTORS);
+        let (found, _) = found(folder.path(), &files);
+        let states: Vec<&str> = found
+            .iter()
+            .filter(|line| line.starts_with("external "))
+            .map(|line| line.split("; ").nth(1).unwrap().split(", ").nth(1).unwrap())
+            .collect();
+        let blocked = "blocked: outbound policy Default";
+        let expected =
+            [blocked, blocked, blocked, blocked, blocked, "disabled", "active", "disabled", "active"];
+        assert_eq!(states, expected);
+    }
+    // A remote domain stops what a policy lets through, and an unknown word is no answer.
+    lay_out(folder.path(), "On", CONNECTORS);
+    fs::write(folder.path().join("remote.json"), REMOTE.replace("true", "false")).unwrap();
+    let (lines, code) =
+        found(folder.path(), &["mailboxes.csv", "recipients.csv", "remote.json", "policy.csv"]);
+    assert!(lines.iter().any(|line| line.contains("blocked: remote domain *, unknown, ")), "{lines:?}");
+    // One recipient is still unresolved.
+    assert_eq!(code, 1);
+    fs::write(folder.path().join("policy.csv"), policy("2")).unwrap();
+    let (lines, code) = found(folder.path(), &["policy.csv"]);
+    assert!(
+        lines[0].starts_with("unreadable ") && lines[0].contains("AutoForwardingMode is \"2\""),
+        "{lines:?}"
+    );
+    assert_eq!(code, 2);
+}
+
+#[test]
+fn without_connectors_for_them_forwards_never_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = "Name,Enabled,RecipientDomains,SmartHosts,IsTransportRuleScoped\n";
+    let scoped = format!("{none}Vid regel,True,*,gw1.exempelby.se,True\n");
+    let on_premises = "Name,Enabled,AddressSpaces,SmartHosts\nInternet,True,SMTP:*;1,[192.0.2.25]\n";
+    for (connectors, gateway, expected) in [
+        (none, "gw1.exempelby.se", "never"),
+        (&scoped, "gw1.exempelby.se", "perhaps"),
+        (on_premises, "192.0.2.25", "yes"),
+        (on_premises, "gw1.exempelby.se", "never"),
+    ] {
+        lay_out(folder.path(), "On", connectors);
+        let (lines, _) = found(folder.path(), &["--gateway", gateway, "journal.csv", "connectors.csv"]);
+        assert!(lines[0].contains(&format!(", active, {expected}, ")), "{lines:?}");
+    }
+    let output = audit(folder.path(), &["journal.csv", "connectors.csv"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("taken for this gateway: 192.0.2.25 (--gateway says which hosts are)"), "{said}");
+    let sum = "2 objects read: 1 active forwards outside, of which 0 never pass this gateway; 0 blocked or disabled, \
+               0 unresolved, 0 lost in the export, 0 settings that let forwards leave, 0 unreadable\n";
+    assert!(said.ends_with(sum), "{said}");
+}
+
+#[test]
+fn what_is_no_export_is_named_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    lay_out(folder.path(), "Off", CONNECTORS);
+    fs::write(folder.path().join("empty.csv"), "").unwrap();
+    fs::write(folder.path().join("other.csv"), "Id,ProcessName\n1,x\n").unwrap();
+    let (lines, code) = found(folder.path(), &["empty.csv", "other.csv", "absent.csv", "policy.csv"]);
+    assert_eq!((lines.len(), code), (3, 2), "{lines:?}");
+    for (line, said) in lines.iter().zip(["is empty", "its properties are id, processname", "No such file"]) {
+        assert!(line.starts_with("unreadable ") && line.contains(said), "{line}");
+    }
+    let (lines, code) = found(folder.path(), &["policy.csv"]);
+    assert_eq!((lines.len(), code), (0, 0));
+    assert_eq!(audit(folder.path(), &[]).status.code(), Some(2));
+}
