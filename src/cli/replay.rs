@@ -1,6 +1,9 @@
-//! `postvakt replay`: what a config would decide about stored mail, and where that differs from another config. It is
+//! `postvakt replay`: what a config would decide about stored mail, and where another config has other effects. It is
 //! how a change of the rules is tried on last month's mail before it meets tomorrow's.
 
+mod sums;
+
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,18 +12,24 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use super::transaction::carry;
+use super::explain::describe;
+use super::transaction::{TransactionArgs, carry};
 use super::{NO, USAGE, YES, mailbox, print_table};
+use crate::answer::Edit;
 use crate::config::Config;
 use crate::facts::transaction::Transaction;
 use crate::gather::Sources;
-use crate::pipeline::trial::explain;
+use crate::pipeline::trial::{Explained, explain};
+use crate::policy::receipts::Receipt;
+use crate::policy::{Mode, Step};
+use crate::rules::receipt::Suppression;
 use crate::worker::pool::Workers;
+use sums::Sums;
 
 /// Mails between two lines of progress on a terminal.
 const PROGRESS: u64 = 100;
-/// What of an explanation is compared: what becomes of the mail, and why; not what it is, which no config changes.
-const COMPARED: [&str; 7] = ["verdict", "class", "findings", "edits", "recipients", "reply", "receipt"];
+/// What the object of a mail has of the other config's decision.
+const AGAINST: [&str; 7] = ["verdict", "class", "findings", "edits", "recipients", "reply", "receipt"];
 
 /// `replay`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +40,10 @@ pub struct Args {
     /// Config to compare with. Default: none, and every decision of the new config is shown.
     #[arg(long, value_name = "OLD")]
     pub against: Option<PathBuf>,
-    /// Print one JSON object for each mail: that of `explain`, and with --against also the old config's decision.
+    #[command(flatten)]
+    transaction: TransactionArgs,
+    /// Print one JSON object for each mail: that of `explain`, and with --against also the old config's decision and
+    /// whether the effects differ.
     #[arg(long)]
     json: bool,
     /// Messages, mbox files, and directories of them, assessed in this order. Each mail is remembered, so that a later
@@ -44,6 +56,7 @@ pub struct Args {
 pub fn run(args: &Args, new: Config, old: Option<Config>) -> anyhow::Result<u8> {
     let mut replay = Replay {
         runtime: tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+        transaction: args.transaction.transaction()?,
         new: Side::new(new),
         old: old.map(Side::new),
         json: args.json,
@@ -56,20 +69,22 @@ pub fn run(args: &Args, new: Config, old: Option<Config>) -> anyhow::Result<u8> 
     replay.finish()
 }
 
-/// A config with sources of its own.
+/// A config with sources of its own, and what its rules did.
 struct Side {
     config: Arc<Config>,
     sources: Sources,
+    sums: Sums,
 }
 
 impl Side {
     fn new(config: Config) -> Self {
-        Self { config: Arc::new(config), sources: Sources::volatile(Workers::own()) }
+        let sums = Sums::of(&config);
+        Self { config: Arc::new(config), sources: Sources::volatile(Workers::own()), sums }
     }
 
-    fn judge(&self, runtime: &Runtime, name: &str, message: &[u8]) -> anyhow::Result<Value> {
-        let mail = Arc::new(carry(&Transaction::default(), message, &self.config)?);
-        Ok(runtime.block_on(explain(&mail, &self.config, &self.sources))?.to_json(name))
+    fn judge(&self, runtime: &Runtime, transaction: &Transaction, file: &[u8]) -> anyhow::Result<Explained> {
+        let mail = Arc::new(carry(transaction, file, &self.config)?);
+        Ok(runtime.block_on(explain(&mail, &self.config, &self.sources))?)
     }
 }
 
@@ -82,6 +97,7 @@ struct Counts {
 
 struct Replay {
     runtime: Runtime,
+    transaction: Transaction,
     new: Side,
     old: Option<Side>,
     json: bool,
@@ -91,7 +107,7 @@ struct Replay {
 
 impl Replay {
     fn mail(&mut self, name: &str, message: &[u8]) -> anyhow::Result<()> {
-        let judge = |side: &Side| side.judge(&self.runtime, name, message);
+        let judge = |side: &Side| side.judge(&self.runtime, &self.transaction, message);
         let (new, old) = match (judge(&self.new), self.old.as_ref().map(judge).transpose()) {
             (Ok(new), Ok(old)) => (new, old),
             (Err(error), _) | (_, Err(error)) => {
@@ -104,10 +120,14 @@ impl Replay {
         if self.counts.mails.is_multiple_of(PROGRESS) && io::stderr().is_terminal() {
             eprint!("\r{} mails", self.counts.mails);
         }
-        let differs = old.as_ref().map(|old| compared(old) != compared(&new));
+        self.new.sums.add(&new.assessment.decision);
+        if let (Some(side), Some(old)) = (&mut self.old, &old) {
+            side.sums.add(&old.assessment.decision);
+        }
+        let differs = old.as_ref().map(|old| effects(old) != effects(&new));
         self.counts.differing += u64::from(differs == Some(true));
         if self.json {
-            return print_json(new, old, differs);
+            return print_json(name, &new, old.as_ref(), differs);
         }
         // Without another config, mail that simply passes is not worth a line.
         if differs.unwrap_or_else(|| !findings(&new).is_empty()) {
@@ -123,14 +143,21 @@ impl Replay {
         }
         if !self.json {
             let head: &[&str] = match self.old {
-                Some(_) => &["FILE", "OLD", "NEW", "FINDINGS"],
+                Some(_) => &["FILE", "OLD", "NEW", "FINDINGS", "EFFECTS"],
                 None => &["FILE", "VERDICT", "FINDINGS"],
             };
             if !self.rows.is_empty() {
                 print_table(head, &self.rows).context("the table cannot be printed")?;
             }
+            let sums = self.new.sums.rows(self.old.as_ref().map(|old| &old.sums));
+            if !sums.is_empty() {
+                if !self.rows.is_empty() {
+                    writeln!(io::stdout().lock())?;
+                }
+                print_table(&sums::HEAD, &sums).context("the table cannot be printed")?;
+            }
             let said =
-                if self.old.is_some() { format!(", {differing} decided otherwise") } else { String::new() };
+                if self.old.is_some() { format!(", {differing} with another effect") } else { String::new() };
             writeln!(io::stdout().lock(), "{mails} mails{said}")?;
         }
         Ok(match (unjudged, differing) {
@@ -141,18 +168,24 @@ impl Replay {
     }
 }
 
-fn print_json(mut new: Value, old: Option<Value>, differs: Option<bool>) -> anyhow::Result<()> {
-    if let (Some(fields), Some(old)) = (new.as_object_mut(), old) {
+fn print_json(
+    name: &str,
+    new: &Explained,
+    old: Option<&Explained>,
+    differs: Option<bool>,
+) -> anyhow::Result<()> {
+    let mut object = new.to_json(name);
+    if let (Some(fields), Some(old)) = (object.as_object_mut(), old) {
         fields.insert("differs".to_owned(), differs.into());
-        fields.insert("against".to_owned(), compared(&old));
+        fields.insert("against".to_owned(), against(&old.to_json(name)));
     }
-    writeln!(io::stdout().lock(), "{new}")?;
+    writeln!(io::stdout().lock(), "{object}")?;
     Ok(())
 }
 
-/// What is compared of an explanation. The line of the config behind a finding is another one in another file.
-fn compared(explained: &Value) -> Value {
-    let fields = COMPARED.iter().map(|name| {
+/// The old config's decision. The line of the config behind a finding is another one in another file.
+fn against(explained: &Value) -> Value {
+    let fields = AGAINST.iter().map(|name| {
         let mut value = explained.get(*name).cloned().unwrap_or_default();
         for finding in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
             finding.remove("config");
@@ -162,24 +195,58 @@ fn compared(explained: &Value) -> Value {
     Value::Object(fields.collect())
 }
 
+/// What is done to the mail and for it, in any order: not what a rule found or would have done, and no words that reach
+/// nobody.
+fn effects(explained: &Explained) -> BTreeSet<String> {
+    let Explained { assessment, answer } = explained;
+    let edit = |edit: &Edit| match edit {
+        Edit::Quarantine { .. } => "hold".to_owned(),
+        Edit::AddHeader { .. }
+        | Edit::InsertHeader { .. }
+        | Edit::ChangeHeader { .. }
+        | Edit::DeleteHeader { .. }
+        | Edit::RemoveRecipient { .. }
+        | Edit::AddRecipient { .. } => describe(edit),
+    };
+    let receipts = assessment.decision.receipts.iter().map(|receipt| {
+        format!("receipt for {}: {} {}", receipt.mailbox.address, receipt.outcome(), receipt_reason(receipt))
+    });
+    let notices = assessment.decision.steps.iter().filter_map(|step| match step {
+        Step::Notify(notice) => Some(format!("notice {} to {}", notice.occasion.as_str(), notice.to)),
+        Step::Mark(_)
+        | Step::RemoveRecipient(_)
+        | Step::AddRecipient(_)
+        | Step::Hold(_)
+        | Step::Defer
+        | Step::Reject(_) => None,
+    });
+    let reply = answer.refusal.as_ref().map(|reply| format!("reply {reply}"));
+    answer.edits.iter().map(edit).chain(receipts).chain(notices).chain(reply).collect()
+}
+
+fn receipt_reason(receipt: &Receipt) -> &'static str {
+    receipt.suppression.map_or("", Suppression::as_str)
+}
+
 /// Findings as the log has them, with what follows from each: `auto-forward=certain held`.
-fn findings(explained: &Value) -> Vec<String> {
-    let word = |finding: &Value, name: &str| finding[name].as_str().unwrap_or_default().to_owned();
-    let all = explained["findings"].as_array().into_iter().flatten();
-    all.map(|finding| {
-        let would = if finding["mode"] == "observe" { "would be " } else { "" };
-        format!("{}={} {would}{}", word(finding, "rule"), word(finding, "grade"), word(finding, "verdict"))
+fn findings(explained: &Explained) -> Vec<String> {
+    let all = explained.assessment.decision.rulings.iter();
+    all.map(|ruling| {
+        let would = if ruling.mode == Mode::Observe { "would be " } else { "" };
+        format!("{}={} {would}{}", ruling.rule, ruling.grade(), ruling.verdict.as_str())
     })
     .collect()
 }
 
-fn row(name: &str, new: &Value, old: Option<&Value>) -> Vec<String> {
-    let verdict = |explained: &Value| explained["verdict"].as_str().unwrap_or_default().to_owned();
-    let now = findings(new);
-    let Some(old) = old else { return vec![name.to_owned(), verdict(new), now.join("; ")] };
-    let before = findings(old);
-    let gone = before.iter().filter(|finding| !now.contains(finding)).map(|finding| format!("-{finding}"));
-    let come = now.iter().filter(|finding| !before.contains(finding)).map(|finding| format!("+{finding}"));
-    let changes: Vec<String> = gone.chain(come).collect();
-    vec![name.to_owned(), verdict(old), verdict(new), changes.join("; ")]
+fn row(name: &str, new: &Explained, old: Option<&Explained>) -> Vec<String> {
+    let verdict = |explained: &Explained| explained.assessment.decision.verdict.as_str().to_owned();
+    let Some(old) = old else { return vec![name.to_owned(), verdict(new), findings(new).join("; ")] };
+    let changes = |old: &[String], new: &[String]| {
+        let gone = old.iter().filter(|one| !new.contains(one)).map(|one| format!("-{one}"));
+        let come = new.iter().filter(|one| !old.contains(one)).map(|one| format!("+{one}"));
+        gone.chain(come).collect::<Vec<_>>().join("; ")
+    };
+    let listed = |explained| effects(explained).into_iter().collect::<Vec<_>>();
+    let because = changes(&findings(old), &findings(new));
+    vec![name.to_owned(), verdict(old), verdict(new), because, changes(&listed(old), &listed(new))]
 }

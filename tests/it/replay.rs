@@ -102,7 +102,7 @@ fn a_rule_that_acts_from_now_on_differs_where_it_acts() {
     let rows: Vec<&str> =
         said.lines().filter(|line| line.contains(".eml") || line.contains(".mbox")).collect();
     assert!(rows.len() == 1 && rows[0].contains("2.mbox#1  accepted  held "), "{said}");
-    assert!(rows[0].ends_with("  +hold"), "{said}");
+    assert!(rows[0].contains("+hold"), "{said}");
     assert!(said.contains("auto-forward  observe > enforce  1 "), "{said}");
     // A rule that finds something and lets it pass changes nothing, in either mode.
     let likely = |name: &str, mode: &str| {
@@ -135,9 +135,12 @@ fn what_cannot_be_judged_is_named_and_the_rest_goes_on() {
         &mails.join("0-nobody.eml"),
     );
     assert_eq!((output.status.code(), text(&output)), (Some(0), "1 mails\n".to_owned()));
-    let output = replay(&["--rcpt", "@"], &new, &mails);
+    let output = replay(&["--rcpt", "<>"], &new, &mails);
     let errors = String::from_utf8(output.stderr).unwrap();
-    assert_eq!((output.status.code(), errors), (Some(2), "postvakt: --rcpt @: invalid address\n".to_owned()));
+    assert_eq!(
+        (output.status.code(), errors),
+        (Some(2), "postvakt: --rcpt <>: invalid address\n".to_owned())
+    );
 
     fs::write(folder.path().join("bad"), "[organisation\n").unwrap();
     assert_eq!(replay(&[], &folder.path().join("bad"), &mails).status.code(), Some(78));
