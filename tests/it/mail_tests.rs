@@ -145,6 +145,7 @@ fn a_failing_test_says_where_it_stands_what_was_expected_and_what_came() {
 fn a_reload_whose_tests_fail_keeps_the_old_config() {
     let folder = tempfile::tempdir().unwrap();
     mails(folder.path());
+    fs::create_dir(folder.path().join("run")).unwrap();
     // A start does not run them.
     let failing = GOOD.replace("expect = \"held\"", "expect = \"rejected\"");
     let postvakt = Postvakt::start(folder.path(), &Ports::reserve(), &failing);

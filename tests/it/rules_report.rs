@@ -51,11 +51,11 @@ fn lab() -> (Lab, Vec<String>) {
     let data = "elev 811228-9874 har diagnosen schizofreni";
     let mut records = Vec::new();
     for (from, to, subject, text) in [
-        ("anna@exempelby.se", "lakare@example.org", "a", data),
-        ("anna@exempelby.se", "lakare@example.org", "b", data),
-        ("bo@exempelby.se", "info@example.net", "c", data),
-        ("bo@exempelby.se", "info@example.net", "fråga", "hej"),
-        ("bo@exempelby.se", "info@example.net", "d", "hej"),
+        ("anna@exempelby.se", "x@example.org", "a", data),
+        ("anna@exempelby.se", "x@example.org", "b", data),
+        ("bo@exempelby.se", "y@example.org", "c", data),
+        ("bo@exempelby.se", "y@example.org", "fråga", "hej"),
+        ("bo@exempelby.se", "y@example.org", "d", "hej"),
     ] {
         let mail = message(from, to, subject, "Date: Mon, 02 Mar 2026 10:00:00 +0100\n");
         let reply = lab.inside().send(from, &[to], &format!("{mail}\r\n{text}\r\n"));
@@ -75,7 +75,7 @@ fn the_report_tells_what_each_rule_would_do_and_what_is_missing() {
     assert_eq!(sensitive["mode"], "observe");
     assert_eq!(sensitive["effects"][0], serde_json::json!({"name": "would be held", "count": 3}));
     assert_eq!(sensitive["senders"][0], serde_json::json!({"name": "anna@exempelby.se", "count": 2}));
-    assert_eq!(sensitive["recipients"][0], serde_json::json!({"name": "lakare@example.org", "count": 2}));
+    assert_eq!(sensitive["recipients"][0], serde_json::json!({"name": "x@example.org", "count": 2}));
     let terms: Vec<&str> =
         sensitive["terms"].as_array().unwrap().iter().map(|term| term["name"].as_str().unwrap()).collect();
     assert!(terms.contains(&"personnummer"), "{terms:?}");
@@ -106,10 +106,7 @@ fn the_report_tells_what_each_rule_would_do_and_what_is_missing() {
     let few = report(&lab, &[&PURPOSE[..], &["--rule", "sensitive-data"]].concat());
     assert_eq!(few.len(), 1);
     let text = few[0].to_string();
-    assert!(
-        !text.contains("anna@") && text.contains("lakare@example.org") && text.contains("\"p-"),
-        "{text}"
-    );
+    assert!(!text.contains("anna@") && text.contains("x@example.org") && text.contains("\"p-"), "{text}");
     let (status, page, _) = log(&lab, &[&["report", "rules"], &PURPOSE[..]].concat());
     assert_eq!(status, Some(0));
     for line in [

@@ -82,6 +82,8 @@ fn csv(file: &str, text: &str) -> Result<(Row, Vec<Row>), String> {
         Some(rest) => (1, rest.split_once('\n').map_or("", |(_, rest)| rest)),
         None => (0, text),
     };
+    // Lines are counted by their ends, and those of Windows have two.
+    let text = text.replace("\r\n", "\n");
     let names = text.lines().next().unwrap_or_default();
     let delimiter = [b',', b';', b'\t']
         .into_iter()

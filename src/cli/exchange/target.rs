@@ -67,12 +67,9 @@ impl Recipients {
         let known = names.into_iter().flatten().find_map(|name| self.0.get(&name.trim().to_lowercase()));
         let found = address(bare);
         match (known, found) {
+            // The name is known and the address is not: the address is what mail goes to.
+            (_, Some(found)) if !self.0.contains_key(&bare.to_lowercase()) => vec![Target::Address(found)],
             // A mailbox or contact here may itself stand for an address elsewhere.
-            (Some(known), Some(found)) if !self.0.contains_key(&bare.to_lowercase()) => {
-                // The name is known and the address is not: the address is what mail goes to.
-                let _ = known;
-                vec![Target::Address(found)]
-            }
             (Some(known), _) => known.iter().cloned().map(Target::Address).collect(),
             (None, Some(found)) => vec![Target::Address(found)],
             (None, None) => vec![Target::Name(piece.to_owned())],
