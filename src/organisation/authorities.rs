@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::address::{Address, Domain, DomainPattern};
+use crate::address::{Address, DomainPattern};
 
 /// The authorities that have settings of their own, in the order of the config.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,13 +69,16 @@ impl Authorities {
     }
 }
 
-/// Whether any domain is one of both.
+/// Whether any domain is one of both. A domain is not one of those below it.
 fn overlap(one: &DomainPattern, other: &DomainPattern) -> bool {
-    let name = |pattern: &DomainPattern| -> Domain {
-        let (DomainPattern::Exact(name) | DomainPattern::Below(name)) = pattern;
-        name.clone()
-    };
-    one == other || one.matches(&name(other)) || other.matches(&name(one))
+    match (one, other) {
+        (DomainPattern::Exact(domain), pattern) | (pattern, DomainPattern::Exact(domain)) => {
+            pattern.matches(domain)
+        }
+        (DomainPattern::Below(own), DomainPattern::Below(others)) => {
+            own == others || one.matches(others) || other.matches(own)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::facts::testing::from_inside;
+use crate::facts::testing::{from_inside, from_outside};
+use crate::policy::Mode;
+use crate::policy::receipts::Mailbox;
 use crate::settings::files::NamedFile;
 use crate::templates::{Occasion, Texts};
 
@@ -110,4 +112,37 @@ fn a_notice_speaks_in_the_name_of_the_readers_authority() {
     assert!(
         rows[0].message.contains("Socialn=C3=A4mnden") && !rows[1].message.contains("Socialn=C3=A4mnden")
     );
+}
+
+#[test]
+fn a_receipt_has_the_name_of_the_mailboxs_authority_unless_the_mailbox_has_one() {
+    let receiver = "soc@exempelby.se";
+    let mut facts = from_outside("kim@example.org", receiver, "From: kim@example.org");
+    let mut own = crate::organisation::Organisation::clone(&facts.organisation);
+    let number = own.authorities.add("Board".to_owned());
+    own.authorities.give_address(number, Address::parse(receiver).unwrap()).unwrap();
+    facts.organisation = std::sync::Arc::new(own);
+    let letter = |address: &str, name: Option<&str>| {
+        let mailbox = Mailbox {
+            address: Address::parse(address).unwrap(),
+            name: name.map(str::to_owned),
+            template: Template::shipped(Occasion::Receipt),
+        };
+        let receipt = Receipt {
+            mailbox: std::sync::Arc::new(mailbox),
+            mode: Mode::Enforce,
+            suppression: None,
+            key: [1; 16],
+            reference: "PV-2026-7K3M9Q".to_owned(),
+            delay: Duration::ZERO,
+            echo_subject: false,
+            repeated: false,
+        };
+        let decision = Decision { receipts: vec![receipt], ..Decision::default() };
+        outgoing(&facts, &decision, &settings(), false).rows.remove(0).message
+    };
+    let from = |message: &str| message.lines().find(|line| line.starts_with("From: ")).unwrap().to_owned();
+    assert!(from(&letter(receiver, None)).contains("Board <soc@exempelby.se>"));
+    assert!(from(&letter(receiver, Some("Desk"))).contains("Desk <soc@exempelby.se>"));
+    assert!(!letter("registrator@exempelby.se", None).contains("Board"));
 }
