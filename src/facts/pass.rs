@@ -12,8 +12,8 @@ use crate::limits;
 use crate::mail::Message;
 use crate::text::hex;
 
-/// What stands between the id and its mark.
-const BETWEEN: &str = "; mac=";
+/// What the mark is called behind the id.
+const MARK: &str = "mac=";
 
 /// What of a message stays as it is on its way through filters, as a hash; none where not all octets of it are here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,14 +83,14 @@ impl PassKeys {
     /// The id with its mark: `gw1-1-000000123456; mac=…`. The subject is that with which the message leaves.
     pub fn marked(&self, id: &str, substance: &Substance, subject: &str, onward: Onward) -> String {
         match mark(&self.current, id, substance, subject, onward) {
-            Some(mark) => format!("{id}{BETWEEN}{}", hex(&mark)),
+            Some(mark) => format!("{id}; {MARK}{}", hex(&mark)),
             None => id.to_owned(),
         }
     }
 
     /// The id in such a text, if its mark holds for this message, and to whom that may come again.
     pub fn read<'a>(&self, text: &'a str, substance: &Substance, subject: &str) -> Option<(&'a str, Onward)> {
-        let (id, given) = text.split_once(BETWEEN)?;
+        let (id, given) = parts(text)?;
         let keys = || std::iter::once(&self.current).chain(&self.former);
         let holds = |onward: &Onward| {
             let mut marks = keys().filter_map(|key| mark(key, id, substance, subject, *onward));
@@ -102,7 +102,13 @@ impl PassKeys {
 
 /// Whether a text has an id with any mark.
 pub fn has_mark(text: &str) -> bool {
-    text.contains(BETWEEN)
+    parts(text).is_some()
+}
+
+/// The id and what stands as its mark. A filter may fold the field between them.
+fn parts(text: &str) -> Option<(&str, &str)> {
+    let (id, mark) = text.split_once(';')?;
+    Some((id.trim(), mark.trim().strip_prefix(MARK)?))
 }
 
 /// The id in what people copy out of a header field, with a mark or without.
@@ -201,6 +207,7 @@ mod tests {
         let found = Some((ID, Onward::Inside));
         assert_eq!(keys.read(&text, &here, "[SPAM] Hej"), found);
         assert_eq!(keys.read(&text, &here, "***SPAM*** [SPAM]  Hej"), found, "a filter tags it");
+        assert_eq!(keys.read(&text.replace("; ", ";\t "), &here, "Hej"), found, "a filter folds the field");
         assert_eq!(keys.read(&text, &here, "Hej då"), None);
         assert_eq!(keys.read(&text, &here, "[811228-9874] Hej"), None, "that is no tag");
         assert_eq!(keys.read(&text, &other, "Hej"), None);

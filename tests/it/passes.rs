@@ -243,6 +243,16 @@ fn a_forged_or_copied_id_is_judged_like_any_mail() {
     let tagged = sent.replace("Subject: Hej", "Subject: [SPAM 7.2] Hej");
     assert_eq!(relayed(ANNA, &[OUTSIDE], &tagged)["findings"], json!(["second-pass=certain"]));
 
+    let file = lab.postvakt.config.with_file_name("sent.eml");
+    fs::write(&file, &sent).unwrap();
+    let mut explain = Command::new(PROGRAM);
+    explain
+        .args(["explain", "--json", "--client", "127.0.0.1", "--config"])
+        .arg(&lab.postvakt.config)
+        .arg(&file);
+    let explained: Value = serde_json::from_str(&run(&mut explain)).unwrap();
+    assert!(explained["edits"].to_string().contains("X-Postvakt-Id"), "it is judged: {explained:#}");
+
     judged("a wrong mark", relayed(ANNA, &[OUTSIDE], &sent.replace(&id, &zeros)));
     judged("a mark cut off", relayed(ANNA, &[OUTSIDE], &sent.replace(&id, &id[..id.len() - 2])));
     judged("no mark", relayed(ANNA, &[OUTSIDE], &sent.replace(&id, record)));
