@@ -11,6 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::incoming::daemons::{Daemon, gtube};
@@ -101,6 +102,9 @@ fn run(config: &str, blocks: &[Block<'_>], dns: &Dns) -> String {
     for (at, block) in mails {
         let mail = directory.path().join(format!("{at}.eml"));
         let text = block.text.replace("\nLARGE", &format!("\n{}", "1;2\n".repeat(LARGE / 4)));
+        // An old date alone is a sign of spam for rspamd.
+        let now = jiff::fmt::rfc2822::to_string(&jiff::Zoned::now().with_time_zone(TimeZone::UTC)).unwrap();
+        let text = text.replace("\nDate: TODAY", &format!("\nDate: {now}"));
         let text = text.replace("\nGTUBE", &format!("\n{}\n", gtube()));
         fs::write(&mail, text.replace('\n', "\r\n")).unwrap();
         let (_, said) = postvakt("explain", Some(&mail));
