@@ -18,7 +18,9 @@ const CENTURIES: [&[u8]; 3] = [b"+", b"-YXWVU", b"ABCDEF"];
 impl TextContext<'_> {
     /// The neighbour's identity number that begins with the first run.
     pub(super) fn foreign(&self, shape: &Shape<'_>) -> Option<Number> {
-        if touches_word(self.bytes, shape.range(0).start.checked_sub(1)) {
+        // None of them begins with another run.
+        let fits = matches!(shape.length(0), 2 | 6 | 8..=11);
+        if !fits || touches_word(self.bytes, shape.range(0).start.checked_sub(1)) {
             return None;
         }
         self.finnish(shape)

@@ -127,19 +127,14 @@ impl TextContext<'_> {
 
     /// A number that a word before it must name: bank account, bankgiro, plusgiro, passport.
     pub(super) fn labelled(&self, shape: &Shape<'_>) -> Option<Number> {
-        // What it can be is cheaper to know than what the words before it say.
-        let account = self.account(shape);
-        let bankgiro = giro(shape, Kind::Bankgiro);
-        let plusgiro = giro(shape, Kind::Plusgiro);
-        let passport = self.passport(shape);
-        if [&account, &bankgiro, &plusgiro, &passport].into_iter().all(Option::is_none) {
+        if shape.length(0) > ACCOUNT_DIGITS {
             return None;
         }
         match self.context.label(shape.range(0).start, LABELS)? {
-            Says::Account => account,
-            Says::Bankgiro => bankgiro,
-            Says::Plusgiro => plusgiro,
-            Says::Passport => passport,
+            Says::Account => self.account(shape),
+            Says::Bankgiro => giro(shape, Kind::Bankgiro),
+            Says::Plusgiro => giro(shape, Kind::Plusgiro),
+            Says::Passport => self.passport(shape),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
-use memchr::{memchr, memchr_iter};
+use memchr::{memchr, memchr_iter, memchr3};
 
 use super::words::{Says, Word};
 
@@ -129,8 +129,9 @@ impl<'a> Rows<'a> {
         if at < self.place.at {
             self.place = Place { at: line.start, ..Place::default() };
         }
-        let passed = self.bytes.get(self.place.at..at.min(line.end)).unwrap_or_default();
-        for byte in passed {
+        // A line without a delimiter has one column.
+        let passed = self.bytes.get(self.place.at..at.min(line.end)).filter(|_| line.delimiter.is_some());
+        for byte in passed.unwrap_or_default() {
             match byte {
                 b'"' => self.place.quoted = !self.place.quoted,
                 _ if Some(*byte) == line.delimiter && !self.place.quoted => self.place.column += 1,
@@ -147,7 +148,8 @@ impl<'a> Rows<'a> {
         let end = start + memchr(b'\n', rest).unwrap_or(rest.len());
         let row = self.bytes.get(start..end.min(start + ROW_OCTETS)).unwrap_or_default();
         let delimiters: &[u8] = if self.tabular { b"\t;|," } else { b"\t;|" };
-        let delimiter = delimiters.iter().copied().find(|delimiter| row.contains(delimiter));
+        let any = self.tabular || memchr3(b'\t', b';', b'|', row).is_some();
+        let delimiter = delimiters.iter().copied().find(|delimiter| any && row.contains(delimiter));
         let count = |delimiter| memchr_iter(delimiter, row).count();
         // What ends in a delimiter has no further cell.
         let last = row.strip_suffix(b"\r").unwrap_or(row).last().copied();
