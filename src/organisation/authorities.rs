@@ -35,13 +35,11 @@ impl Authorities {
     /// Gives it a mailbox, in the form that stands for it; or says whose that is already.
     pub fn give_address(&mut self, number: usize, mailbox: Address) -> Result<(), usize> {
         let owner = self.of_mailbox(&mailbox);
-        match owner.filter(|owner| *owner != number) {
-            Some(other) => Err(other),
-            None => {
-                self.of_address.insert(mailbox, number);
-                Ok(())
-            }
+        if let Some(other) = owner.filter(|owner| *owner != number) {
+            return Err(other);
         }
+        self.of_address.insert(mailbox, number);
+        Ok(())
     }
 
     /// Gives it the mailboxes of domains; or says who has some of them already.
@@ -53,13 +51,11 @@ impl Authorities {
             .iter()
             .filter(|(mailbox, _)| domains.matches_address(mailbox))
             .map(|(_, owner)| *owner);
-        match of_others.chain(there).filter(|owner| *owner != number).min() {
-            Some(other) => Err(other),
-            None => {
-                self.of_domain.push((domains, number));
-                Ok(())
-            }
+        if let Some(other) = of_others.chain(there).filter(|owner| *owner != number).min() {
+            return Err(other);
         }
+        self.of_domain.push((domains, number));
+        Ok(())
     }
 
     /// Whose mailbox it is.
