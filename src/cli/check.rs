@@ -48,8 +48,8 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     let (failed, warnings) = tested(config)?;
     let refused = !failed.is_empty() || probes.iter().any(|probe| probe.fault.is_some());
     if args.json {
-        let probed = probes.into_iter().filter_map(|probe| problem(path, probe));
-        let all: Vec<Problem> = warnings.into_iter().chain(failed).chain(probed).collect();
+        let unanswered = probes.into_iter().filter_map(|probe| problem(path, probe));
+        let all: Vec<Problem> = warnings.into_iter().chain(failed).chain(unanswered).collect();
         write_json(&all, out)?;
     } else {
         for warning in &warnings {

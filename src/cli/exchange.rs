@@ -28,7 +28,7 @@ pub struct Args {
     /// Config file. Addresses in its domains are inside.
     #[arg(long, value_name = "F", default_value = super::CONFIG_FILE)]
     pub config: PathBuf,
-    /// Name or address of this gateway in the connectors' SmartHosts; may be repeated. Default: every smart host is taken
+    /// Name or address of this gateway among the connectors' smart hosts; may be repeated. Default: every smart host is taken
     /// for the gateway.
     #[arg(long, value_name = "HOST")]
     gateway: Vec<String>,

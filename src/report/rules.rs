@@ -33,7 +33,7 @@ pub struct Rules<'a> {
     /// The period.
     pub query: Query,
     config: &'a Config,
-    rules: BTreeMap<String, Rule>,
+    found: BTreeMap<String, Rule>,
     mails: u64,
 }
 
@@ -84,8 +84,8 @@ impl<'a> Rules<'a> {
         let query = Query { since: Some(since), ..query };
         let known = config.rules.iter().map(|(rule, _)| rule.id());
         let wanted = known.filter(|id| query.rule.as_ref().is_none_or(|wanted| wanted == id));
-        let rules = wanted.map(|id| (id.to_owned(), Rule::default())).collect();
-        Self { query, config, rules, mails: 0 }
+        let found = wanted.map(|id| (id.to_owned(), Rule::default())).collect();
+        Self { query, config, found, mails: 0 }
     }
 
     /// Reads what was found, and how people judged it.
@@ -94,20 +94,20 @@ impl<'a> Rules<'a> {
         self.mails = session.totals(&period).mails.values().map(|sum| sum.count).sum();
         let labels = session.labels()?;
         session.all_findings(|finding| {
-            self.rules.entry(finding.row.rule.clone()).or_default().add(finding, &labels);
+            self.found.entry(finding.row.rule.clone()).or_default().add(finding, &labels);
         });
-        session.count(self.rules.values().map(|rule| rule.examples.len() as u64).sum());
+        session.count(self.found.values().map(|rule| rule.examples.len() as u64).sum());
         Ok(())
     }
 
     /// The report as JSON, one object for each rule.
     pub fn to_json(&self) -> impl Iterator<Item = Value> {
-        self.rules.iter().map(|(id, rule)| self.json(id, rule))
+        self.found.iter().map(|(id, rule)| self.json(id, rule))
     }
 
     /// The report as lines for people.
     pub fn lines(&self) -> Vec<String> {
-        self.rules.iter().flat_map(|(id, rule)| self.text(id, rule)).collect()
+        self.found.iter().flat_map(|(id, rule)| self.text(id, rule)).collect()
     }
 
     fn policy(&self, id: &str) -> Option<&RulePolicy> {
@@ -221,7 +221,9 @@ impl Rule {
         if is_new {
             self.mails += 1;
             self.senders.add(&sender);
-            recipients.iter().for_each(|recipient| self.recipients.add(recipient));
+            for recipient in &recipients {
+                self.recipients.add(recipient);
+            }
             match label {
                 Some(true) => self.right += 1,
                 Some(false) => self.wrong += 1,

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::lab;
 use crate::lab::program::PROGRAM;
 
-/// Get-Mailbox, as Windows PowerShell exports it with -UseCulture in Sweden.
+/// Get-Mailbox, as Windows PowerShell exports it with `-UseCulture` in Sweden.
 const MAILBOXES: &str = "#TYPE Selected.Microsoft.Exchange.Data.Directory.Management.Mailbox\r
 \"DisplayName\";\"PrimarySmtpAddress\";\"ForwardingSmtpAddress\";\"ForwardingAddress\";\"DeliverToMailboxAndForward\"\r
 \"Anna Åkerö\";\"anna@exempelby.se\";\"smtp:anna.privat@example.org\";\"\";\"False\"\r

@@ -52,7 +52,7 @@ struct Route {
 #[derive(Debug, Default)]
 pub(super) struct Routes {
     connectors: bool,
-    routes: Vec<Route>,
+    ways: Vec<Route>,
     /// The hosts that are this gateway, in small letters; nobody said where there is none.
     gateways: BTreeSet<String>,
     /// The remote domains, and whether forwards to them are let through.
@@ -78,7 +78,7 @@ impl Routes {
             return;
         }
         let spaces = row.values("RecipientDomains").iter().chain(row.values("AddressSpaces"));
-        self.routes.push(Route {
+        self.ways.push(Route {
             name: row.first(&["Name", "Identity"]).unwrap_or_default().to_owned(),
             domains: spaces.flat_map(|value| listed(value)).map(|space| pattern(&space)).collect(),
             hosts: row
@@ -131,7 +131,7 @@ impl Routes {
             return Passage::Unknown;
         }
         let closest = |scoped: bool| {
-            let routes = self.routes.iter().filter(|route| route.scoped == scoped);
+            let routes = self.ways.iter().filter(|route| route.scoped == scoped);
             let fitting = routes.filter_map(|route| {
                 let length = route.domains.iter().filter_map(|pattern| fits(pattern, domain)).max();
                 // A connector that a rule uses needs no domains of its own.
@@ -160,7 +160,7 @@ impl Routes {
 
     /// The smart hosts that were taken for this gateway without anybody having said so.
     pub(super) fn assumed(&self) -> Vec<&str> {
-        let hosts = self.routes.iter().flat_map(|route| &route.hosts).map(String::as_str);
+        let hosts = self.ways.iter().flat_map(|route| &route.hosts).map(String::as_str);
         let hosts: BTreeSet<&str> = hosts.filter(|_| self.gateways.is_empty()).collect();
         hosts.into_iter().collect()
     }
