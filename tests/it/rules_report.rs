@@ -121,7 +121,7 @@ fn the_report_tells_what_each_rule_would_do_and_what_is_missing() {
     assert_eq!(status, Some(2));
     assert!(said.contains("refused: a reason is required"), "{said}");
     let (_, accesses, _) = log(&lab, &["access", "--json"]);
-    assert!(accesses.contains("\\\"report\\\":\\\"rules\\\""), "{accesses}");
+    assert!(accesses.contains("\"report\":\"rules\""), "{accesses}");
 }
 
 #[test]
