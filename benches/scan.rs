@@ -77,7 +77,7 @@ fn main() {
         };
         rate("fold", &mut || drop(black_box(Folded::new(black_box(text)))));
         rate("numbers", &mut || {
-            drop(black_box(scan::numbers(black_box(&folded), &Known::default(), today, false)))
+            drop(black_box(scan::numbers(black_box(&folded), &Known::default(), today, false)));
         });
         rate("credentials", &mut || drop(black_box(secrets::find(black_box(&folded), false))));
         rate("terms", &mut || {

@@ -150,7 +150,7 @@ fn the_subject_tag_is_that_of_the_authority() {
         match tag {
             "" => assert!(edits.is_empty() && !said.contains("finding   spam"), "{to:?}: {said}"),
             tag => {
-                assert!(edits.len() == 1 && edits[0].contains(&format!(": {tag} Vinst")), "{to:?}: {said}")
+                assert!(edits.len() == 1 && edits[0].contains(&format!(": {tag} Vinst")), "{to:?}: {said}");
             }
         }
     }
