@@ -198,7 +198,8 @@ impl Seal<'_> {
         let removes = |step: &Step| matches!(step, Step::RemoveRecipient(_));
         let onward = if decision.steps.iter().any(removes) { Onward::Inside } else { Onward::All };
         let subject = subject::after(&facts.header, &tags(decision));
-        self.keys.marked(&id.to_string(), self.substance, &subject, onward)
+        let is_removed = |name: &str| is_removed(name, decision);
+        self.keys.marked(&id.to_string(), self.substance, &subject, onward, is_removed)
     }
 }
 
@@ -299,7 +300,7 @@ fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
     for field in &facts.header.fields {
         let index = counts.entry(field.name.to_ascii_lowercase()).or_default();
         *index += 1;
-        let removed = || left > 0 && is_removed(field, decision);
+        let removed = || left > 0 && is_removed(&field.name, decision);
         let forged = reserved.has(field);
         if forged || removed() {
             left -= usize::from(!forged);
@@ -311,9 +312,9 @@ fn forged(facts: &Facts, decision: &Decision) -> Vec<Edit> {
 }
 
 /// Whether a custom rule removes the field.
-fn is_removed(field: &Field, decision: &Decision) -> bool {
+fn is_removed(field: &str, decision: &Decision) -> bool {
     decision.steps.iter().any(|step| match step {
-        Step::Mark(Mark::WithoutField(name)) => field.name.eq_ignore_ascii_case(name),
+        Step::Mark(Mark::WithoutField(name)) => field.eq_ignore_ascii_case(name),
         _ => false,
     })
 }

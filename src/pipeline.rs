@@ -70,7 +70,7 @@ pub async fn assess(mail: &Arc<Mail>, config: &Arc<Config>, sources: &Sources) -
         let (mail, organisation, needs) = (mail.clone(), config.organisation.clone(), config.needs);
         let read = move || {
             let facts = extract::extract(&mail, &organisation, needs);
-            let substance = Substance::of(&mail.message, &facts.header);
+            let substance = Substance::of(&mail.message);
             (facts, substance)
         };
         effort.step(octets, read).await?

@@ -127,11 +127,9 @@ fn is_for_nobody_else(facts: &Facts, first: &Record, onward: Onward) -> bool {
         .collect();
     let at_home = |client: IpAddr| client.to_canonical().is_loopback();
     let here = facts.client.auth_user.is_none() && facts.client.address.is_none_or(at_home);
-    let is_known = |recipient: &Recipient| match onward {
-        Onward::Inside => recipient.inside,
-        Onward::All => {
-            (recipient.inside && here) || then.contains(&organisation.identity(&recipient.address))
-        }
+    let is_known = |recipient: &Recipient| {
+        let known = (recipient.inside && here) || then.contains(&organisation.identity(&recipient.address));
+        known && (recipient.inside || onward == Onward::All)
     };
     facts.recipients.iter().all(is_known)
 }
@@ -172,7 +170,8 @@ mod tests {
         }
         assert!(same(here, anna, "cecilia@exempelby.se", HEADER, all), "an alias was written out");
         assert!(!same(here, anna, "y@example.org", HEADER, all), "an alias that leads outside is new");
-        assert!(same(relay, anna, "registrator@exempelby.se", HEADER, Onward::Inside), "it was rerouted");
+        assert!(same(here, anna, "registrator@exempelby.se", HEADER, Onward::Inside), "it was rerouted");
+        assert!(!same(relay, anna, "chef@exempelby.se", HEADER, Onward::Inside), "nobody rerouted it to her");
         assert!(
             same(relay, "<a.andersson@exempelby.se>", "x@example.org", HEADER, all),
             "it was written anew"

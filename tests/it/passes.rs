@@ -68,10 +68,11 @@ fn show(lab: &Lab, id: &str) -> Value {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// The values of a field in a delivered message.
-fn fields<'m>(message: &'m str, name: &str) -> Vec<&'m str> {
-    let header = message.split("\n\n").next().unwrap();
-    header.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).collect()
+/// The values of a field in a delivered message, without folds.
+fn fields(message: &str, name: &str) -> Vec<String> {
+    let header = message.split("\n\n").next().unwrap().replace("\n\t", " ").replace("\n ", " ");
+    let values = header.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+    values.map(str::to_owned).collect()
 }
 
 /// A delivered message as its mailbox server would send it on: without what delivery put before it.
@@ -121,11 +122,11 @@ fn mail_that_amavis_hands_in_again_is_judged_once_and_linked_to_its_first_record
     assert_eq!((&second["receipt"], &second["sender"]), (&json!(""), &json!(CITIZEN)));
     // Its marks are those of the first time, each once, and the id is that of the first record.
     assert_eq!(fields(&delivered, "X-Postvakt-Suspicious"), ["suspicious-attachment"]);
-    assert!(matches!(*fields(&delivered, "X-Postvakt-Receipt"), [receipt] if receipt.starts_with("PV-")));
+    assert!(matches!(&*fields(&delivered, "X-Postvakt-Receipt"), [receipt] if receipt.starts_with("PV-")));
     let marks = fields(&delivered, "X-Postvakt-Id");
     assert!(marks.len() == 1 && marks[0].starts_with(&format!("{id}; mac=")), "{marks:?}");
     // Either record leads to the other, also by what stands in the header.
-    let shown = show(&lab, marks[0]);
+    let shown = show(&lab, &marks[0]);
     assert_eq!(shown["record"]["record"], id);
     assert_eq!(shown["passes"][0]["record"], second["record"], "{shown:#}");
     assert_eq!(shown["passes"][0]["queue_id"], second["queue_id"]);
@@ -266,7 +267,7 @@ fn a_forged_or_copied_id_is_judged_like_any_mail() {
     judged("another sender", relayed(CITIZEN, &[OUTSIDE], &sent));
     let forward = relayed(ANNA, &["privat@example.net"], &sent);
     assert_eq!(judged("another recipient", forward)["direction"], "outbound");
-    let (results, expected) = (["recognised", "mismatch", "other"], [2, 4, 4]);
+    let (results, expected) = (["recognised", "mismatch", "other"], [2, 5, 3]);
     assert_eq!(results.map(|result| passes(&lab, result)), expected);
 
     // The recipient outside sends it back, with the mark that holds.
