@@ -229,7 +229,7 @@ fn a_forged_or_copied_id_is_judged_like_any_mail() {
     let lab = Lab::start(&rules);
     lab.inside().send(ANNA, &[OUTSIDE, INFO], &message(ANNA, OUTSIDE, "Hej", MESSAGE_ID));
     let sent = again(&lab.delivered(OUTSIDE, 1).remove(0));
-    let id = fields(&sent, "X-Postvakt-Id")[0].to_owned();
+    let id = fields(&sent, "X-Postvakt-Id")[0].clone();
     let (record, mac) = id.split_once("; mac=").unwrap();
     let zeros = format!("{record}; mac={}", "0".repeat(mac.len()));
     let number = "Personnummer 811228-9874, diagnos diabetes";
