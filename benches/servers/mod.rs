@@ -4,8 +4,8 @@
 //! `postvakt` is the program itself with `auto-forward` on and its log on disk; `logging` the same without a rule;
 //! `incoming` with every rule on mail from outside, and neither a scanner nor the DNS to ask; `all` with those, with
 //! `auto-forward`, and with the rules on content and receipts; `no-forwarding` and `no-incoming` are `all` without one.
-//! `groups`, `lists` and `custom` are `all` with what an admin adds: exceptions for groups, for lists of 100,000 addresses,
-//! and fifty custom rules; `shaped` has all three.
+//! `groups`, `lists` and `custom` are `all` with what an admin adds: exceptions for and a question after groups, the same
+//! with a list of 100,000 addresses, and fifty custom rules; `shaped` has all three.
 
 #![allow(dead_code, reason = "each benchmark uses its part")]
 
@@ -105,13 +105,15 @@ impl Kind {
             Self::NoForwarding => &[INCOMING, CONTENT, RECEIPT],
             Self::NoIncoming => &[FORWARDING, CONTENT, RECEIPT],
         };
-        let groups = [GROUPS.to_owned(), exceptions("few")].concat();
-        let lists = [LISTS.to_owned(), exceptions("long")].concat();
+        let groups = [GROUPS.to_owned(), exceptions("few"), asked("few")].concat();
+        let lists = [LISTS.to_owned(), exceptions("long"), asked("long")].concat();
         let added = match self {
             Self::Groups => groups,
             Self::Lists => lists,
             Self::Custom => custom(),
-            Self::Shaped => [groups, lists, custom()].concat(),
+            Self::Shaped => {
+                [GROUPS, LISTS, &exceptions("long"), &asked("few"), &asked("long"), &custom()].concat()
+            }
             _ => String::new(),
         };
         Some(tables.concat() + &added)
@@ -263,7 +265,10 @@ fn write_config(kind: Kind, address: &Address, directory: &Path) -> Result<PathB
     let rules = kind.rules().with_context(|| format!("{} has no config", kind.name()))?;
     let config = directory.join("postvakt.toml");
     fs::write(&config, postvakt_config(address, directory) + &rules)?;
-    let long = (0..LONG).map(|n| format!("person{n}@{}.example.net\n", n % 97));
+    let domain = |n: usize| {
+        if n.is_multiple_of(2) { "exempelby.se".to_owned() } else { format!("{}.example.net", n % 97) }
+    };
+    let long = (0..LONG).map(|n| format!("person{n}@{}\n", domain(n)));
     fs::write(directory.join("long.txt"), long.collect::<String>())?;
     Ok(config)
 }
@@ -329,10 +334,16 @@ const LISTS: &str = r#"
 file = "long.txt"
 "#;
 
-/// An exception of every rule for the members of a group.
+/// A custom rule that asks of every mail whether its sender is a member of a group.
+fn asked(group: &str) -> String {
+    format!(
+        "[rules.custom.of-{group}]\nmode = \"enforce\"\naction = \"mark\"\nwhen = {{ sender = \"group:{group}\" }}\n"
+    )
+}
+
+/// An exception for the members of a group, of every rule that has such exceptions.
 fn exceptions(group: &str) -> String {
     let rules = [
-        "auto-forward",
         "sensitive-data",
         "credentials",
         "spam",
