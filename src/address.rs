@@ -2,6 +2,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -197,7 +198,7 @@ impl Address {
     /// The address with this local part at this domain.
     pub fn from_parts(local: &str, domain: &Domain) -> Self {
         let text = format!("{local}@{domain}");
-        let plain = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && b != b'"');
+        let plain = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && !matches!(b, b'"' | b'\\'));
         let key = if plain { text.clone() } else { format!("{}@{domain}", comparable(local)) };
         Self { text: text.into_boxed_str(), key: key.into_boxed_str(), at: u32::try_from(local.len()).ok() }
     }
@@ -217,20 +218,31 @@ impl Address {
         self.at.and_then(|at| self.text.get(..at as usize)).unwrap_or(&self.text)
     }
 
-    /// The local part without what programs write around a mailbox's name: a tag behind a plus sign (RFC 5233), and the
-    /// signature of a sender before it (`prvs=…=anna`, `btv1==…==anna`).
-    pub fn mailbox_name(&self) -> &str {
-        let local = self.local();
-        let begins = |tag: &str| local.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag));
-        let signed = if begins("btv1==") {
-            local.splitn(3, "==").nth(2)
-        } else if begins("prvs=") {
-            local.splitn(3, '=').nth(2)
-        } else {
-            None
-        };
-        let name = signed.filter(|name| !name.is_empty()).unwrap_or(local);
-        name.split('+').next().filter(|name| !name.is_empty()).unwrap_or(name)
+    /// The local part as an MTA delivers it: without quotes, and without backslashes before what they stand for.
+    pub fn bare_local(&self) -> Cow<'_, str> {
+        unquoted(self.local())
+    }
+
+    /// The local part as an MTA delivers it, without what programs write around a mailbox's name: a tag behind a plus sign
+    /// (RFC 5233), and the signature of a sender before it (`prvs=…=anna`, `btv1==…==anna`).
+    pub fn mailbox_name(&self) -> Cow<'_, str> {
+        match self.bare_local() {
+            Cow::Borrowed(local) => Cow::Borrowed(untagged(local)),
+            Cow::Owned(local) => Cow::Owned(untagged(&local).to_owned()),
+        }
+    }
+
+    /// The address of that mailbox at the same domain; absent where the local part is no more than its name.
+    pub fn without_tag(&self) -> Option<Self> {
+        let (local, name) = (self.bare_local(), self.mailbox_name());
+        if name.len() == local.len() {
+            return None;
+        }
+        let name = quoted(&name);
+        match self.domain() {
+            Some(domain) => Some(Self::from_parts(&name, &domain)),
+            None => Self::parse(&name),
+        }
     }
 
     /// Whether the local part says where the mail goes on to, as `anna%example.org`, `example.org!anna` and
@@ -262,13 +274,52 @@ fn routed(text: &str) -> Option<&str> {
 
 /// A local part in the form that is compared.
 fn comparable(local: &str) -> String {
-    let bare = local
-        .strip_prefix('"')
-        .and_then(|inner| inner.strip_suffix('"'))
-        .map(|inner| inner.replace('\\', ""));
-    let special = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"!#$%&'*+-/=?^_`{|}~.".contains(c);
-    let plain = bare.as_deref().filter(|bare| !bare.is_empty() && !bare.contains(special)).unwrap_or(local);
+    let plain = match unquoted(local) {
+        Cow::Borrowed(local) => Cow::Borrowed(local),
+        Cow::Owned(bare) => Cow::Owned(quoted(&bare).into_owned()),
+    };
     NFC.normalize(&plain.to_lowercase()).into_owned()
+}
+
+/// A local part without quotes, and without backslashes before what they stand for, wherever they stand in it: MTAs deliver
+/// `"an\na"`, `an"na"` and `an\na` to anna.
+fn unquoted(local: &str) -> Cow<'_, str> {
+    if !local.contains(['"', '\\']) {
+        return Cow::Borrowed(local);
+    }
+    let mut bare = String::with_capacity(local.len());
+    let mut rest = local.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => {}
+            '\\' => bare.extend(rest.next()),
+            c => bare.push(c),
+        }
+    }
+    Cow::Owned(bare)
+}
+
+/// A local part in quotes where it needs them (RFC 5321 §4.1.2).
+fn quoted(bare: &str) -> Cow<'_, str> {
+    let special = |c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && !"!#$%&'*+-/=?^_`{|}~.".contains(c);
+    if !bare.is_empty() && !bare.contains(special) {
+        return Cow::Borrowed(bare);
+    }
+    Cow::Owned(format!("\"{}\"", bare.replace('\\', "\\\\").replace('"', "\\\"")))
+}
+
+/// A bare local part without tag and signature.
+fn untagged(local: &str) -> &str {
+    let begins = |tag: &str| local.get(..tag.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(tag));
+    let signed = if begins("btv1==") {
+        local.splitn(3, "==").nth(2)
+    } else if begins("prvs=") {
+        local.splitn(3, '=').nth(2)
+    } else {
+        None
+    };
+    let name = signed.filter(|name| !name.is_empty()).unwrap_or(local);
+    name.split('+').next().filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
 impl PartialEq for Address {
@@ -371,6 +422,11 @@ mod tests {
         assert_eq!(address("\"an\\na\"@exempelby.se"), address("anna@exempelby.se"));
         assert_ne!(address("\"anna b\"@exempelby.se"), address("anna b@exempelby.se"));
         assert_eq!(address("\"Anna\""), address("anna"));
+        for same in ["an\\na", "\"an\"na", "a\"nn\"a"] {
+            assert_eq!(address(&format!("{same}@exempelby.se")), address("anna@exempelby.se"), "{same}");
+        }
+        assert_eq!(address("\"anna\\ b\"@exempelby.se"), address("\"anna b\"@exempelby.se"));
+        assert_ne!(address("\"anna\\\"b\"@exempelby.se"), address("\"annab\"@exempelby.se"));
     }
 
     #[test]
@@ -384,6 +440,13 @@ mod tests {
             ("btv1==0123==anna", "anna"),
             ("+x", "+x"),
             ("prvs=", "prvs="),
+            ("\"soc+x\"", "soc"),
+            ("\"s\\oc+x\"", "soc"),
+            ("s\\oc+x", "soc"),
+            ("\"so\"c+\"x y\"", "soc"),
+            ("\"soc\\+x\"", "soc"),
+            ("\"prvs=1234abcdef=soc\"", "soc"),
+            ("\"so c+x\"", "so c"),
         ] {
             assert_eq!(address(&format!("{local}@exempelby.se")).mailbox_name(), name, "{local}");
         }

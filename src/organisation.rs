@@ -93,14 +93,7 @@ impl Organisation {
 
     /// The mailbox that an address of the organisation means, without tags; every other address as it is.
     pub fn mailbox(&self, address: &Address) -> Address {
-        let name = address.mailbox_name();
-        if name.len() == address.local().len() || !self.owns(address) {
-            return address.clone();
-        }
-        match address.domain() {
-            Some(domain) => Address::from_parts(name, &domain),
-            None => Address::parse(name).unwrap_or_else(|| address.clone()),
-        }
+        address.without_tag().filter(|_| self.owns(address)).unwrap_or_else(|| address.clone())
     }
 
     /// Whether two addresses mean the same mailbox. A name alone, and one at a routing or an alias domain, is the mailbox
@@ -240,6 +233,11 @@ mod tests {
             "anna@exempelbykommun.mail.onmicrosoft.com",
             "anna+x@exempelbykommun.mail.onmicrosoft.com",
             "anna",
+            "\"anna+x\"@exempelby.se",
+            "\"a\\nna+x\"@exempelbykommun.mail.onmicrosoft.com",
+            "a\\nna+x@exempelby.se",
+            "\"anna\"@exempelbykommun.mail.onmicrosoft.com",
+            "\"anna+x\"",
         ] {
             assert!(own.owns(&address(same)) && own.is_same_mailbox(&anna, &address(same)), "{same}");
         }

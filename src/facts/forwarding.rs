@@ -127,7 +127,7 @@ pub(super) fn sending_mailbox(sender: &Address, organisation: &Organisation) -> 
     let program = ["bounces", "bounce", "srs0", "srs1"];
     let name = mailbox.local().split('=').next().unwrap_or_default();
     let rewritten = program.iter().any(|own| name.eq_ignore_ascii_case(own))
-        || mailbox.local().len() == sender.local().len();
+        || sender.without_tag().is_none();
     (!rewritten).then_some(mailbox)
 }
 
@@ -264,7 +264,7 @@ fn came_in<'a>(header: &'a Header, organisation: &'a Organisation) -> impl Itera
 
 /// The trace that the envelope sender is, if it was rewritten.
 pub(super) fn from_sender(sender: &Address) -> Option<Trace> {
-    let local = sender.local();
+    let local = &*sender.bare_local();
     if let Some((user, _)) = local.split_once("+caf_=") {
         let mailbox = sender.domain().map(|domain| Address::from_parts(user, &domain));
         return Some(Trace { mechanism: Mechanism::Gmail, mailbox });

@@ -137,6 +137,9 @@ fn the_subject_tag_is_that_of_the_authority() {
         (&["anna@exempelby.se"], "marked", "[SN-SPAM]"),
         // By every address of the mailbox.
         (&["Anna+x@exempelbykommun.se"], "marked", "[SN-SPAM]"),
+        // However it is quoted.
+        (&["\"soc+x\"@exempelby.se"], "marked", "[SN-SPAM]"),
+        (&["\"s\\oc+x\"@exempelbykommun.se"], "marked", "[SN-SPAM]"),
         (&["soc@exempelby.se", "sn@exempelby.se"], "marked", "[SN-SPAM]"),
         // Equally strict: the organisation's own holds.
         (&["anna@exempelby.se", "bo@exempelby.se"], "marked", "[SPAM]"),
@@ -267,6 +270,17 @@ fn what_is_not_said_is_inherited() {
     assert_eq!(texts, [true, false, false]);
     assert_eq!(policy("custom.only-energi").mode, Mode::Off);
     assert!(config.enforces());
+}
+
+#[test]
+fn quotes_make_no_other_mailbox() {
+    let home = home();
+    let text = CONFIG.replace("[\"@energi.exempelby.se\"]", "['\"s\\oc+x\"@exempelby.se', \"@energi.exempelby.se\"]");
+    fs::write(home.path().join("config.toml"), text).unwrap();
+    let config = home.path().join("config.toml");
+    let output = Command::new(PROGRAM).args(["check", "--config"]).arg(config).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && said.contains("also belongs to \"Socialnämnden\""), "{said}");
 }
 
 #[test]
