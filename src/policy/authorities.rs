@@ -3,13 +3,14 @@
 //! A mail from inside is its sender's; a mail from outside is that of each mailbox it came for; a forward is that of the
 //! mailbox it leaves. Where several authorities share a mail, it is judged by the settings of each, and the strictest
 //! decision holds for the whole mail, with its texts and tags: a mail is held, marked or refused once, not once for each
-//! recipient. Of decisions that are equally strict, the organisation's own holds, then the one that the config has first.
+//! recipient. Strictness is the verdict, then how many recipients do not get the mail. Of decisions that are equally strict,
+//! the organisation's own holds, then the one that the config has first.
 
 #![deny(clippy::disallowed_methods)]
 
 use std::collections::BTreeSet;
 
-use super::{Mode, RulePolicy};
+use super::{Mode, RulePolicy, Step};
 use crate::facts::{Facts, Recipient};
 use crate::rules::Finding;
 use crate::verdict::Verdict;
@@ -56,12 +57,14 @@ fn concerned(finding: &Finding, facts: &Facts) -> BTreeSet<Option<usize>> {
     all
 }
 
-/// How strict a decision is: first whether it has an effect, then which.
-pub(super) fn strictness(mode: Mode, verdict: Verdict) -> (u8, Verdict) {
+/// How strict a decision is: first whether it has an effect, then which verdict, then how many recipients the mail is kept
+/// from, since a mail that some do not get is only marked.
+pub(super) fn strictness(mode: Mode, verdict: Verdict, steps: &[Step]) -> (u8, Verdict, usize) {
     let effect = match mode {
         Mode::Off => 0,
         Mode::Observe => 1,
         Mode::Enforce => 2,
     };
-    (effect, verdict)
+    let kept_from = steps.iter().filter(|step| matches!(step, Step::RemoveRecipient(_))).count();
+    (effect, verdict, kept_from)
 }

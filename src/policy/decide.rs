@@ -77,8 +77,8 @@ struct Judged<'p> {
 }
 
 impl Judged<'_> {
-    fn strictness(&self) -> (u8, Verdict) {
-        authorities::strictness(self.mode, self.outcome.verdict)
+    fn strictness(&self) -> (u8, Verdict, usize) {
+        authorities::strictness(self.mode, self.outcome.verdict, &self.outcome.steps)
     }
 }
 

@@ -294,3 +294,31 @@ fn the_list_of_rules_names_authorities() {
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("mail of Socialnämnden") && said.contains("mail of Exempelby Energi AB"), "{said}");
 }
+
+/// Anna's authority stops forwards that are only likely; the organisation marks them. The recipient is hers alone.
+fn forwarding() -> tempfile::TempDir {
+    let home = home();
+    let social = "[authorities.rules.auto-forward]\nstrong = \"stop\"\n[authorities.rules.spam]";
+    let own = "[rules.auto-forward]\nmode = \"enforce\"\naction = \"reroute\"\nreroute_to = \"registrator@exempelby.se\"\n\
+               strong = \"mark\"\n[rules.spam]";
+    let text = CONFIG.replacen("[authorities.rules.spam]", social, 1).replacen("\n[rules.spam]", &format!("\n{own}"), 1);
+    fs::write(home.path().join("config.toml"), text).unwrap();
+    home
+}
+
+#[test]
+fn of_equal_verdicts_the_one_that_removes_recipients_holds() {
+    let home = forwarding();
+    let said = |traces: &str| {
+        let mail = format!("{traces}From: x@example.org\nSubject: Underlag\n\nHej.\n");
+        explained(&home, "x@example.org", &["priv@gmail.com"], "10.0.0.5", &mail)
+    };
+    let (anna, bo) = ("Delivered-To: anna@exempelby.se\n", "Delivered-To: bo@exempelby.se\n");
+    for (traces, removed) in
+        [(bo.to_owned(), false), (anna.to_owned(), true), (format!("{bo}{anna}"), true), (format!("{anna}{bo}"), true)]
+    {
+        let said = said(&traces);
+        assert!(said.contains(": marked (outbound)"), "{traces}: {said}");
+        assert_eq!(said.contains("remove-recipient"), removed, "{traces}: {said}");
+    }
+}
