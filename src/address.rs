@@ -198,7 +198,8 @@ impl Address {
     /// The address with this local part at this domain.
     pub fn from_parts(local: &str, domain: &Domain) -> Self {
         let text = format!("{local}@{domain}");
-        let plain = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && !matches!(b, b'"' | b'\\'));
+        let plain =
+            text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase() && !matches!(b, b'"' | b'\\'));
         let key = if plain { text.clone() } else { format!("{}@{domain}", comparable(local)) };
         Self { text: text.into_boxed_str(), key: key.into_boxed_str(), at: u32::try_from(local.len()).ok() }
     }

@@ -7,15 +7,19 @@ pub mod check;
 pub mod demo;
 pub mod exchange;
 pub mod explain;
+pub mod held;
 pub mod init;
 mod journal;
 pub mod log;
 mod mailbox;
+pub mod operator;
 mod postconf;
+pub mod queue_helper;
 pub mod receipts;
 mod reference;
 pub mod replay;
 pub mod setup;
+mod socket;
 pub mod transaction;
 
 use std::io::{self, IsTerminal as _};
@@ -28,6 +32,7 @@ use tracing_subscriber::fmt::format;
 
 use crate::config::Config;
 use crate::daemon;
+use crate::store::access::{Reader, Via};
 use crate::worker::{ocr, pool, serve};
 use journal::Prioritised;
 
@@ -105,6 +110,13 @@ enum Command {
     PostfixSetup(setup::Args),
     /// List the receipts and notices in the outbox; retry or cancel them.
     Receipts(receipts::Args),
+    /// List mail in Postfix's hold queue, and release it, return it or hand it over. Works without root for the operators'
+    /// group. Every act is logged.
+    Held(held::Args),
+    /// Act on Postfix's hold queue for the server and for operators. Runs as root, started by systemd.
+    QueueHelper(queue_helper::Args),
+    /// Carry out an operator's command as the server's user. Started by systemd.
+    Operator(operator::Args),
     /// Print a completion script for a shell.
     #[command(hide = true)]
     Completions {
@@ -211,6 +223,20 @@ fn run(command: Command) -> anyhow::Result<u8> {
             let path = args.config.clone();
             with_config(&path, |config, _| receipts::run(&args, &config))
         }
+        Command::Held(args) => {
+            start_log(false, "warn");
+            operator::ask_or(&args, || {
+                let path = args.config.clone();
+                with_config(&path, |config, _| {
+                    held::run(&args, &config, Reader::of_this_process(Via::CommandLine))
+                })
+            })
+        }
+        Command::QueueHelper(args) => {
+            start_log(false, "info");
+            queue_helper::run(&args)
+        }
+        Command::Operator(args) => operator::run(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "postvakt", &mut io::stdout());
             Ok(YES)

@@ -19,6 +19,7 @@ mod groups;
 mod include;
 mod listen;
 pub mod header_fields;
+mod held;
 pub mod mail_tests;
 pub mod minimise;
 mod notices;
@@ -53,6 +54,7 @@ use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
 use header_fields::HeaderField;
+pub use held::Held;
 use mail_tests::MailTest;
 use minimise::{Covered, Minimise};
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub disclosure: Disclosure,
     /// Where receipts and notices are handed over.
     pub smtp: Option<Smtp>,
+    /// Who acts on held mail, and what becomes of it.
+    pub held: Held,
     /// How they are written; absent where nothing is sent.
     pub notice_settings: Option<NoticeSettings>,
     /// Whether mail from outside is authenticated even where no rule needs it: `[authentication]` is there.

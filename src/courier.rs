@@ -82,6 +82,22 @@ pub async fn run(store: Store, directory: PathBuf, way: SmtpSettingsSource, mut 
     }
 }
 
+/// Hands one message over now, to one mailbox, from the null sender. The server's reply, or why it did not take it. Blocks.
+pub fn hand_over(smtp: &Smtp, recipient: &str, message: &[u8]) -> Result<String, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let sent = runtime.block_on(async {
+        let mut session = Session::open(smtp.submit, smtp.timeout).await?;
+        let reply = session.send(recipient, message).await?;
+        session.quit().await;
+        Ok(reply)
+    });
+    sent.map_err(|failure| match failure {
+        Failure::Unreachable(why) | Failure::Later(why) | Failure::Refused(why) => why,
+        Failure::Unknown(why) => format!("{why}; it may have been taken"),
+    })
+}
+
 impl Courier {
     /// Writes down what the server had taken when the process before this one ended; it must not go again. In a log that was
     /// restored from a backup, that may be every letter that waits.
@@ -212,7 +228,7 @@ impl Courier {
         session: &mut Option<Session>,
     ) -> Result<String, Failure> {
         if let Some(mut open) = session.take() {
-            match open.send(&row.recipient, &row.message).await {
+            match open.send(&row.recipient, row.message.as_bytes()).await {
                 Err(Failure::Unreachable(_)) => {}
                 result => {
                     *session = Some(open).filter(|_| result.is_ok());
@@ -221,7 +237,7 @@ impl Courier {
             }
         }
         let mut open = Session::open(smtp.submit, smtp.timeout).await?;
-        let reply = open.send(&row.recipient, &row.message).await?;
+        let reply = open.send(&row.recipient, row.message.as_bytes()).await?;
         *session = Some(open);
         Ok(reply)
     }

@@ -56,6 +56,7 @@ pub mod worker;
 pub mod gather;
 pub mod pipeline;
 pub mod courier;
+pub mod held;
 
 // The house.
 pub mod daemon;

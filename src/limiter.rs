@@ -107,25 +107,28 @@ impl ReceiptLimiter {
         });
         let mut window = self.window();
         window.forget_before(now - Per::Day.milliseconds());
-        for receipt in receipts.iter_mut().filter(|receipt| receipt.suppression.is_none()) {
+        for receipt in receipts.iter_mut().filter(|receipt| receipt.suppression.is_none() || receipt.waits) {
             // The same mail again: one receipt, counted once.
             receipt.repeated = outbox.is_some_and(|outbox| outbox.is_done_with(&receipt.key));
             if receipt.repeated || window.known.contains(&receipt.key) {
                 continue;
             }
             if answers {
-                receipt.suppression = Some(Suppression::ReplyToReceipt);
+                receipt.suppress(Suppression::ReplyToReceipt);
                 continue;
             }
             let subjects = Subject::of(sender, facts.header.from.first(), &receipt.mailbox.address);
             let obstacle = || window.obstacle(now, ceilings, &subjects, facts.queue_id.as_deref());
-            receipt.suppression = full.then_some(Suppression::QueueFull).or_else(obstacle);
+            let obstacle = full.then_some(Suppression::QueueFull).or_else(obstacle);
             if full {
                 METRICS.limits_exceeded.with_label_values(&["outbox"]).inc();
             }
-            if receipt.suppression.is_none() {
-                window.count(now, receipt.key, subjects);
-                reservation.keys.push(receipt.key);
+            match obstacle {
+                Some(obstacle) => receipt.suppress(obstacle),
+                None => {
+                    window.count(now, receipt.key, subjects);
+                    reservation.keys.push(receipt.key);
+                }
             }
         }
         reservation

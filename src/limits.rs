@@ -5,6 +5,7 @@
 
 mod config;
 mod follow;
+mod held;
 mod report;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 
 pub use config::*;
 pub use follow::*;
+pub use held::*;
 pub use report::*;
 
 // --- The wire -------------------------------------------------------------------------------------------------

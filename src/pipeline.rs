@@ -255,7 +255,7 @@ impl Pipeline {
         let outbox = written(config, &self.store, assessment, less);
         for receipt in assessment.decision.receipts.iter_mut().filter(|receipt| receipt.is_sent()) {
             if !outbox.iter().any(|row| row.key == receipt.key) {
-                receipt.suppression = Some(Suppression::Unwritten);
+                receipt.suppress(Suppression::Unwritten);
             }
         }
         outbox

@@ -200,6 +200,8 @@ pub struct OutboxRow {
     pub recipient: String,
     /// What people call it: `PV-2026-7K3M9Q`.
     pub reference: String,
+    /// Whether it waits until the mail that it is about is released.
+    pub held: bool,
     /// The whole message, CRLF line ends.
     pub message: String,
 }

@@ -10,6 +10,7 @@ mod epoch;
 pub mod follow;
 pub mod gate;
 pub mod heads;
+pub mod held;
 pub mod index;
 mod key;
 pub mod labels;

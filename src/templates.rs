@@ -38,6 +38,10 @@ words! {
         SensitiveFound = "sensitive-found",
         /// A rule marked or stopped a mail; to its sender, to whom it is for, or to a function.
         RuleFound = "rule-found",
+        /// A held mail goes back to its sender, with a reason; to the sender.
+        MailReturned = "mail-returned",
+        /// Mail is on hold and somebody has to decide; to the owner of the rule that held it.
+        HeldMail = "held-mail",
         /// What the log's trees are; to the mailbox that keeps their heads, which stand below the text.
         TreeHead = "tree-head",
     }
@@ -45,7 +49,7 @@ words! {
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 9] = [
+    pub const NOTICES: [Self; 11] = [
         Self::ForwardStopped,
         Self::ExceptionEnded,
         Self::LargeAttachment,
@@ -54,6 +58,8 @@ impl Occasion {
         Self::SensitiveMarked,
         Self::SensitiveFound,
         Self::RuleFound,
+        Self::MailReturned,
+        Self::HeldMail,
         Self::TreeHead,
     ];
 
@@ -69,6 +75,8 @@ impl Occasion {
             Self::SensitiveMarked => include_str!("../config/templates/sensitive-marked.txt"),
             Self::SensitiveFound => include_str!("../config/templates/sensitive-found.txt"),
             Self::RuleFound => include_str!("../config/templates/rule-found.txt"),
+            Self::MailReturned => include_str!("../config/templates/mail-returned.txt"),
+            Self::HeldMail => include_str!("../config/templates/held-mail.txt"),
             Self::TreeHead => include_str!("../config/templates/tree-head.txt"),
         }
     }
@@ -125,6 +133,23 @@ impl Occasion {
                 ("text_sv", "Meddelandet har en bilaga som kan vara skadlig."),
                 ("text_en", "The message has an attachment that may be harmful."),
                 ("queue_id", "4ABCDE12345"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
+            ],
+            Self::MailReturned => &[
+                ("mailbox", "anna@exempelby.se"),
+                ("recipients", "x@example.net"),
+                ("subject", "Underlag"),
+                ("text", "Skicka uppgifterna med säker e-post."),
+                ("queue_id", "4ABCDE12345"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
+            ],
+            Self::HeldMail => &[
+                ("mailbox", "it-support@exempelby.se"),
+                ("count", "3"),
+                ("oldest", "2026-03-01 16:20"),
+                ("limit", "2026-03-08 16:20"),
                 ("date", "2026-03-02"),
                 ("time", "10:00"),
             ],

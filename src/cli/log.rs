@@ -13,7 +13,7 @@ mod report;
 mod retention;
 mod rules;
 mod sample;
-mod show;
+pub(super) mod show;
 mod table;
 mod verify;
 mod verify_export;

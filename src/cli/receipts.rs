@@ -42,7 +42,7 @@ enum Verb {
     /// List receipts and notices of the last 31 days, oldest first.
     List {
         /// Show only this state.
-        #[arg(long, value_name = "STATE", value_parser = ["pending", "sent", "failed", "cancelled"])]
+        #[arg(long, value_name = "STATE", value_parser = ["pending", "held", "sent", "failed", "cancelled"])]
         state: Option<String>,
         #[command(flatten)]
         reason: Reason,
@@ -59,7 +59,7 @@ enum Verb {
         /// Reference (PV-…), or the first characters of the key that `receipts list --json` prints.
         id: String,
     },
-    /// Cancel a pending receipt or notice.
+    /// Cancel a receipt or notice that waits.
     Cancel {
         /// Reference (PV-…), or the first characters of the key that `receipts list --json` prints.
         id: String,

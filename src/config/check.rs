@@ -11,8 +11,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
-    external, groups, listen, mail_tests, notices, records, reference, services,
+    Config, Disclosure, Held, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
+    external, groups, held, listen, mail_tests, notices, records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
@@ -65,6 +65,9 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let sends = root.names("smtp");
+        let is_set = root.names("held");
+        let held =
+            root.table_or_defaults("held", |s| held::held(s, organisation.as_deref(), sends)).flatten();
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
         let ground = RuleContext { organisation: organisation.as_deref(), today, sends, receipts: &[] };
         let read_with = authorities::Around {
@@ -110,6 +113,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             store,
             disclosure,
             smtp,
+            held: Held { is_set, ..held? },
             notice_settings,
             authenticate,
             dns: dns.unwrap_or_default(),

@@ -19,6 +19,7 @@ pub(super) struct Session {
     patience: Duration,
     dsn: bool,
     smtputf8: bool,
+    eight_bit: bool,
 }
 
 /// Why a letter was not sent.
@@ -71,7 +72,7 @@ impl Session {
         // Small commands wait for no others; failing, they are only slower.
         let _ = stream.set_nodelay(true);
         let stream = BufReader::new(stream);
-        let mut session = Self { stream, patience, dsn: false, smtputf8: false };
+        let mut session = Self { stream, patience, dsn: false, smtputf8: false, eight_bit: false };
         let greeting = session.reply().await.map_err(unreachable)?;
         if greeting.code != 220 {
             return Err(unreachable(greeting.to_string()));
@@ -85,21 +86,30 @@ impl Session {
         let offers =
             |word: &str| offered.text.lines().any(|line| first_word(line).eq_ignore_ascii_case(word));
         (session.dsn, session.smtputf8) = (offers("DSN"), offers("SMTPUTF8"));
+        session.eight_bit = offers("8BITMIME");
         Ok(session)
     }
 
     /// Hands one letter over; the server's reply to it. After a failure the session is not used again.
-    pub(super) async fn send(&mut self, recipient: &str, message: &str) -> Result<String, Failure> {
+    pub(super) async fn send(&mut self, recipient: &str, message: &[u8]) -> Result<String, Failure> {
         let written = |b: u8| b.is_ascii_control() || matches!(b, b' ' | b'<' | b'>');
         if recipient.is_empty() || recipient.bytes().any(written) {
             return Err(Failure::Refused("the recipient is not a valid address".to_owned()));
         }
-        let international = !recipient.is_ascii() || !message.is_ascii();
+        let end = memchr::memmem::find(message, b"\n\r\n").or_else(|| memchr::memmem::find(message, b"\n\n"));
+        let header = end.and_then(|end| message.get(..end)).unwrap_or(message);
+        let international = !recipient.is_ascii() || !header.is_ascii();
         if international && !self.smtputf8 {
             return Err(Failure::Refused("the server does not offer SMTPUTF8".to_owned()));
         }
-        let mail = if international { "MAIL FROM:<> SMTPUTF8" } else { "MAIL FROM:<>" };
-        let reply = self.say(mail).await.map_err(Failure::Unreachable)?;
+        let mut mail = "MAIL FROM:<>".to_owned();
+        if international {
+            mail.push_str(" SMTPUTF8");
+        }
+        if !message.is_ascii() && self.eight_bit {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        let reply = self.say(&mail).await.map_err(Failure::Unreachable)?;
         match reply.code {
             250 => {}
             421 => return Err(Failure::Unreachable(reply.to_string())),
@@ -111,7 +121,7 @@ impl Session {
         accepted(&reply, &[250, 251])?;
         let reply = self.say("DATA").await.map_err(Failure::Later)?;
         accepted(&reply, &[354])?;
-        self.write(stuffed(message).as_bytes()).await.map_err(Failure::Later)?;
+        self.write(&stuffed(message)).await.map_err(Failure::Later)?;
         let reply = self.say(".").await.map_err(Failure::Unknown)?;
         accepted(&reply, &[250])?;
         Ok(reply.to_string())
@@ -180,17 +190,18 @@ fn accepted(reply: &Reply, codes: &[u16]) -> Result<(), Failure> {
     }
 }
 
-/// The message as it goes over the wire: a dot before each line that begins with one (RFC 5321 §4.5.2).
-fn stuffed(message: &str) -> String {
-    let mut out = String::with_capacity(message.len() + 16);
-    for line in message.split_inclusive("\r\n") {
-        if line.starts_with('.') {
-            out.push('.');
+/// The message as it goes over the wire: lines end in CRLF, and a dot stands before each one that begins with one (RFC 5321
+/// §4.5.2).
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(message.len() + message.len() / 32 + 16);
+    for line in message.split_inclusive(|octet| *octet == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.starts_with(b".") {
+            out.push(b'.');
         }
-        out.push_str(line);
-    }
-    if !out.ends_with("\r\n") {
-        out.push_str("\r\n");
+        out.extend_from_slice(line);
+        out.extend_from_slice(b"\r\n");
     }
     out
 }

@@ -85,6 +85,7 @@ impl Writer<'_> {
             mailbox: from.to_string(),
             recipient: notice.to.to_string(),
             reference: name::reference("PN", &key, date.year()),
+            held: false,
             message: notice.to_message(),
         };
         self.outgoing.rows.push(row);
@@ -128,6 +129,7 @@ impl Writer<'_> {
             mailbox: from.to_string(),
             recipient: sender.to_string(),
             reference: receipt.reference.clone(),
+            held: receipt.waits,
             message: notice.to_message(),
         };
         self.outgoing.rows.push(row);

@@ -126,8 +126,8 @@ pub(super) fn sending_mailbox(sender: &Address, organisation: &Organisation) -> 
     }
     let program = ["bounces", "bounce", "srs0", "srs1"];
     let name = mailbox.local().split('=').next().unwrap_or_default();
-    let rewritten = program.iter().any(|own| name.eq_ignore_ascii_case(own))
-        || sender.without_tag().is_none();
+    let rewritten =
+        program.iter().any(|own| name.eq_ignore_ascii_case(own)) || sender.without_tag().is_none();
     (!rewritten).then_some(mailbox)
 }
 

@@ -33,6 +33,7 @@ fn receipt(mailbox: &str, id: u32) -> Receipt {
         mailbox: Arc::new(Mailbox { address, name: None, template: Template::shipped(Occasion::Receipt) }),
         mode: Mode::Enforce,
         suppression: None,
+        waits: false,
         key,
         reference: "PV-2026-000000".into(),
         delay: Duration::from_secs(10),

@@ -389,6 +389,8 @@ fn told_once(policy: SenderPolicy, to: &Address, facts: &Facts, today: Date) -> 
         | Occasion::SensitiveMarked
         | Occasion::SensitiveFound
         | Occasion::RuleFound
+        | Occasion::MailReturned
+        | Occasion::HeldMail
         | Occasion::TreeHead => false,
     };
     match (&facts.header.message_id, waits) {

@@ -102,8 +102,10 @@ pub struct Receipt {
     pub mailbox: Arc<Mailbox>,
     /// Whether the rule acts.
     pub mode: Mode,
-    /// Why it is not sent; `None` where it is.
+    /// Why it is not sent with the mail; `None` where it is.
     pub suppression: Option<Suppression>,
+    /// Whether it is sent when the mail, which is held, is released.
+    pub waits: bool,
     /// What makes it the same one.
     pub key: Key,
     /// What people call it: the same for every mailbox that the mail came for.
@@ -119,10 +121,16 @@ pub struct Receipt {
 impl Receipt {
     /// Whether the mail's sender has it, or will have it.
     pub fn is_owed(&self) -> bool {
-        self.suppression.is_none() && self.mode == Mode::Enforce
+        (self.suppression.is_none() || self.waits) && self.mode == Mode::Enforce
     }
 
-    /// Whether it is sent.
+    /// It is not sent, neither now nor later.
+    pub fn suppress(&mut self, why: Suppression) {
+        self.suppression = Some(why);
+        self.waits = false;
+    }
+
+    /// Whether it is written, to be sent now or at the mail's release.
     pub fn is_sent(&self) -> bool {
         self.is_owed() && !self.repeated
     }
@@ -181,17 +189,21 @@ fn owed(
         let at: Vec<usize> = facts.recipients.iter().position(at).into_iter().collect();
         exceptions::of_recipients(policy, &[], &at, facts, today).whole
     };
-    let mut suppression = by_verdict(decision).or_else(|| rule.suppression(facts));
+    let own = rule.suppression(facts);
+    let mut suppression = by_verdict(decision).or(own);
     if let Some(Suppression::AuthenticationUnavailable(cause)) = suppression {
         unknown(rule, policy, cause, decision);
         suppression = by_verdict(decision).or(suppression);
     }
+    // The hold alone is in the way.
+    let waits = suppression == Some(Suppression::Held) && own.is_none();
     let case = case(facts);
     let reference = name::reference("PV", &name::key(case.iter().map(String::as_str)), today.year());
     decision.receipts.extend(addressed.into_iter().map(|mailbox| Receipt {
         mailbox: mailbox.clone(),
         mode: policy.mode,
         suppression: suppression.or_else(|| excepted(mailbox).then_some(Suppression::Exception)),
+        waits: waits && !excepted(mailbox),
         key: name::key(["receipt", mailbox.address.key()].into_iter().chain(case.iter().map(String::as_str))),
         reference: reference.clone(),
         delay: receipts.delay,

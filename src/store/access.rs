@@ -106,6 +106,8 @@ words! {
         Outcomes = "outcomes",
         /// A person judged a finding.
         Label = "label",
+        /// A person released, returned or handed over a held mail, or is about to.
+        HeldMail = "held-mail",
     }
 }
 

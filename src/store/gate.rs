@@ -88,6 +88,8 @@ enum Scope {
     Findings,
     /// Receipts and notices.
     Outbox,
+    /// What waits in the hold queue, all of it.
+    Waiting,
     /// Counts, samples under pseudonyms, and what was done with the log.
     Other,
 }
@@ -210,7 +212,7 @@ impl<'a> Gate<'a> {
             Scope::Records | Scope::Export | Scope::Findings => {
                 Ok(plain(self.short(query, now, newest)?, true))
             }
-            Scope::Outbox => Ok(plain(query.clone(), true)),
+            Scope::Outbox | Scope::Waiting => Ok(plain(query.clone(), true)),
             Scope::Extract | Scope::Other => Ok(plain(query.clone(), false)),
         }
     }
@@ -372,7 +374,9 @@ impl Request {
 
     fn scope(&self) -> Scope {
         match self.verb {
+            "held list" => Scope::Waiting,
             "search" | "show" => Scope::Records,
+            verb if verb.starts_with("held ") => Scope::Records,
             "export" | "follow" => Scope::Export,
             "subject-extract" => Scope::Extract,
             "report" if matches!(self.text("report"), Some("forwarders" | "rules")) => Scope::Findings,

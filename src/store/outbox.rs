@@ -15,6 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, Transaction};
 use tokio::sync::Notify;
 
+pub use listing::of_record_now;
 pub use listing::{Listed, Recent};
 pub(super) use listing::{list, of_record, recent};
 
@@ -34,6 +35,8 @@ words! {
     pub enum State {
         /// It waits, for its time or for another try.
         Pending = "pending",
+        /// It waits until the mail that it is about, which is held, is released.
+        Held = "held",
         /// The MTA has it.
         Sent = "sent",
         /// Refused for good, or too old.
@@ -67,7 +70,7 @@ pub enum Change {
     Failed,
     /// A person takes it back.
     Cancel,
-    /// A person wants it sent now.
+    /// It is to be sent now: a person wants it, or the mail that it is about was released.
     Retry,
 }
 
@@ -225,7 +228,7 @@ impl Outbox {
 
     /// Whether the mail of our own with that key is here and no longer waits.
     pub fn is_done_with(&self, key: &OutboxKey) -> bool {
-        self.index().items.get(key).is_some_and(|item| item.state != State::Pending)
+        self.index().items.get(key).is_some_and(|item| !matches!(item.state, State::Pending | State::Held))
     }
 
     /// When the next one is due; `None` where none waits.
@@ -292,9 +295,22 @@ impl Outbox {
             let place = Place { month, id: transaction.last_insert_rowid() };
             let (kind, given) = (row.kind, Given::new(&row.reference));
             let item = Item { place, kind, state: State::Pending, at, due, until, attempts: 0, given };
+            if row.held {
+                let item = Item { state: State::Held, ..item };
+                return write(transaction, &row.key, at, item, "the mail is held", changes);
+            }
             changes.0.insert(row.key, item);
             return Ok(());
         };
+        if item.state == State::Held && !row.held {
+            let item = Item {
+                state: State::Pending,
+                due,
+                until: item.until.max(row.until.as_millisecond()),
+                ..item
+            };
+            return write(transaction, &row.key, at, item, "came again, and was not held", changes);
+        }
         let latest = item.at.saturating_add(milliseconds(limits::OUTBOX_FOLD_TIME));
         let due = due.min(latest);
         if row.kind == OutboxKind::Receipt
@@ -321,8 +337,8 @@ impl Outbox {
             (Change::Sent, _) => Item { state: State::Sent, ..tried },
             (Change::Again(due), State::Pending) => Item { due: due.as_millisecond(), ..tried },
             (Change::Failed, State::Pending) => Item { state: State::Failed, ..tried },
-            (Change::Cancel, State::Pending) => Item { state: State::Cancelled, ..item },
-            (Change::Retry, State::Pending | State::Failed | State::Cancelled) => {
+            (Change::Cancel, State::Pending | State::Held) => Item { state: State::Cancelled, ..item },
+            (Change::Retry, State::Pending | State::Held | State::Failed | State::Cancelled) => {
                 let until = at.saturating_add(item.until.saturating_sub(item.at)).max(item.until);
                 Item { state: State::Pending, due: at, until, attempts: 0, ..item }
             }
@@ -481,6 +497,7 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
             mailbox: row.get(6)?,
             recipient: row.get(7)?,
             reference: row.get(8)?,
+            held: false,
             message: row.get(9)?,
         },
     })

@@ -102,7 +102,8 @@ impl Follower {
                 let after = self.place.filter(|(at, _)| *at == month).map_or(0, |(_, id)| id);
                 let changes = changes(&connection, after).map_err(read(&path))?;
                 let Some(through) = changes.last().map(|change| change.id) else { break };
-                let ends = changes.iter().filter(|change| change.state != State::Pending);
+                let ends =
+                    changes.iter().filter(|change| !matches!(change.state, State::Pending | State::Held));
                 let ended = ends.filter_map(|change| told(directory, outbox, change).transpose());
                 let ended = ended.collect::<rusqlite::Result<Vec<_>>>().map_err(read(&path))?;
                 if !ended.is_empty() {

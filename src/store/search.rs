@@ -11,6 +11,7 @@ pub mod sample;
 pub mod totals;
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::net::IpAddr;
@@ -29,7 +30,7 @@ use super::row::{self, at};
 use super::schema::{self, OpenError};
 use super::{ReadError, index};
 use crate::limits;
-use crate::record::{Record, RecordId, several};
+use crate::record::{Outcome, Record, RecordId, several};
 
 /// One record of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,6 +103,29 @@ impl Log {
             }
         }
         Ok(())
+    }
+
+    /// The record of a mail with this queue id that the MTA took at about that time: queue ids may come again. Of several, the
+    /// last one that was held.
+    pub(super) fn held(&self, queue_id: &str, arrived: Timestamp, searched: &mut Searched) -> Option<Found> {
+        let spread = limits::ARRIVAL_SPREAD;
+        let since = arrived.saturating_sub(spread).unwrap_or(Timestamp::MIN);
+        let until = arrived.saturating_add(spread).unwrap_or(Timestamp::MAX);
+        let (first, last) = (Month::of(since), Month::of(until));
+        let months = self.months.iter().copied().filter(|month| (first..=last).contains(month)).collect();
+        let about = Self { directory: self.directory.clone(), months };
+        let queue_id = Some(queue_id.to_owned());
+        let query = Query { queue_id, since: Some(since), until: Some(until), ..Query::default() };
+        let mut own = None;
+        let end = about.search(&query, searched, |found| {
+            let is_held = |found: &Found| found.record.outcome == Outcome::Held;
+            if own.is_none() || is_held(&found) {
+                own = Some(found);
+            }
+            Ok::<(), Infallible>(())
+        });
+        let Ok(()) = end;
+        own
     }
 
     /// The time of the newest record, as far as it can be read.

@@ -312,6 +312,31 @@ impl Session {
         self.accesses.add(Kind::Label, Timestamp::now(), label)
     }
 
+    /// The access log, for what is noted of held mail.
+    pub fn entries(&mut self) -> &mut AccessLog {
+        &mut self.accesses
+    }
+
+    /// The records of mails in the MTA's hold queue, by queue id and by when the MTA took them.
+    pub fn held(&mut self, mails: &[(&str, Timestamp)]) -> Vec<Option<Found>> {
+        let mut searched = Searched::default();
+        let Self { log, veil, rows, .. } = self;
+        let find = |(queue_id, arrived): &(&str, Timestamp)| {
+            let mut found = log.held(queue_id, *arrived, &mut searched)?;
+            *rows += 1;
+            if let Some(veil) = veil {
+                veil.hide(&mut found.record);
+            }
+            Some(found)
+        };
+        let found = mails.iter().map(find).collect();
+        self.leave_out(searched.left_out);
+        searched.unused.retain(|file| !self.unused().contains(file));
+        searched.unused.dedup();
+        self.searched.unused.append(&mut searched.unused);
+        found
+    }
+
     /// How people judged findings: of each record and rule the newest judgement.
     pub fn labels(&self) -> Result<Labels, AccessError> {
         Labels::read(&self.accesses)

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::AccessLog;
+use super::held::{HeldActs, Told};
 use super::month::Month;
 use super::outbox::{self, Listed};
 use super::outcomes::{self, Outcome, OutcomesError};
@@ -29,6 +30,8 @@ pub struct Belongings {
     pub notices: Vec<Listed>,
     /// What the access log tells of them, with the numbers of its entries.
     pub outcomes: Vec<(u64, Outcome)>,
+    /// What people did with it while it was held, oldest first.
+    pub acts: Vec<Told>,
     /// The times that the same mail came through again, oldest first.
     pub passes: Vec<Pass>,
 }
@@ -73,6 +76,7 @@ pub(super) fn read(
         head: heads::first_over(directory, &id.node, id.epoch, id.seq),
         notices: outbox::of_record(directory, months, id).map_err(OpenError::from)?,
         outcomes: outcomes::of_record(accesses, id)?,
+        acts: HeldActs::of_record(accesses, &id.to_string())?,
         passes: passes(directory, within(limits::PASS_DAYS), id).map_err(OpenError::from)?,
     })
 }

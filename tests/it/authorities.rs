@@ -275,11 +275,13 @@ fn what_is_not_said_is_inherited() {
 #[test]
 fn quotes_make_no_other_mailbox() {
     let home = home();
-    let text = CONFIG.replace("[\"@energi.exempelby.se\"]", "['\"s\\oc+x\"@exempelby.se', \"@energi.exempelby.se\"]");
+    let text = CONFIG
+        .replace("[\"@energi.exempelby.se\"]", "['\"s\\oc+x\"@exempelby.se', \"@energi.exempelby.se\"]");
     fs::write(home.path().join("config.toml"), text).unwrap();
     let config = home.path().join("config.toml");
     let output = Command::new(PROGRAM).args(["check", "--config"]).arg(config).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    let said =
+        String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success() && said.contains("also belongs to \"Socialnämnden\""), "{said}");
 }
 
@@ -301,7 +303,11 @@ fn forwarding() -> tempfile::TempDir {
     let social = "[authorities.rules.auto-forward]\nstrong = \"stop\"\n[authorities.rules.spam]";
     let own = "[rules.auto-forward]\nmode = \"enforce\"\naction = \"reroute\"\nreroute_to = \"registrator@exempelby.se\"\n\
                strong = \"mark\"\n[rules.spam]";
-    let text = CONFIG.replacen("[authorities.rules.spam]", social, 1).replacen("\n[rules.spam]", &format!("\n{own}"), 1);
+    let text = CONFIG.replacen("[authorities.rules.spam]", social, 1).replacen(
+        "\n[rules.spam]",
+        &format!("\n{own}"),
+        1,
+    );
     fs::write(home.path().join("config.toml"), text).unwrap();
     home
 }
@@ -314,9 +320,12 @@ fn of_equal_verdicts_the_one_that_removes_recipients_holds() {
         explained(&home, "x@example.org", &["priv@gmail.com"], "10.0.0.5", &mail)
     };
     let (anna, bo) = ("Delivered-To: anna@exempelby.se\n", "Delivered-To: bo@exempelby.se\n");
-    for (traces, removed) in
-        [(bo.to_owned(), false), (anna.to_owned(), true), (format!("{bo}{anna}"), true), (format!("{anna}{bo}"), true)]
-    {
+    for (traces, removed) in [
+        (bo.to_owned(), false),
+        (anna.to_owned(), true),
+        (format!("{bo}{anna}"), true),
+        (format!("{anna}{bo}"), true),
+    ] {
         let said = said(&traces);
         assert!(said.contains(": marked (outbound)"), "{traces}: {said}");
         assert_eq!(said.contains("remove-recipient"), removed, "{traces}: {said}");

@@ -94,6 +94,7 @@ fn letter(n: u8, recipient: &str) -> OutboxRow {
         mailbox: "registrator@exempelby.se".into(),
         recipient: recipient.into(),
         reference: format!("PV-2026-{n:06}"),
+        held: false,
         message: format!("Message-ID: <receipt.{n}@exempelby.se>\r\n\r\n.Hej\r\n"),
     }
 }

@@ -28,6 +28,7 @@ mod follow;
 mod forwarding;
 mod fuzz;
 mod heads;
+mod held;
 mod incoming;
 mod init;
 mod installed;

@@ -14,6 +14,7 @@ use crate::facts::pass;
 use crate::limits;
 use crate::record::RecordId;
 use crate::record::columns::EVIDENCE;
+use crate::store::held::HeldAct;
 use crate::store::outbox::Listed;
 use crate::store::outcomes::Outcome;
 use crate::store::query::Query;
@@ -87,6 +88,21 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     Ok(if code == YES && (printed.mails == 0 || !printed.unchanged) { NO } else { code })
 }
 
+/// Prints one mail, for a command that looks at it for another reason.
+pub(in crate::cli) fn print_one(
+    session: &Session,
+    found: &Found,
+    zone: &TimeZone,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
+    Mail::read(session, found)?.print(out, zone)
+}
+
+/// As [`print_one`], as JSON.
+pub(in crate::cli) fn as_json(session: &Session, found: &Found, zone: &TimeZone) -> anyhow::Result<Value> {
+    Mail::read(session, found)?.json(zone)
+}
+
 /// A record id has a form of its own, and a Message-ID an at sign (RFC 5322 §3.6.4); all else is a queue id.
 fn query(id: &str) -> Query {
     let id = if pass::has_mark(id) { pass::id_in(id) } else { id.trim() };
@@ -147,7 +163,14 @@ impl<'a> Mail<'a> {
             Value::Object(FINDING.into_iter().zip(texts).map(value).collect::<Map<_, _>>())
         });
         let first = self.first_pass()?;
-        let Belongings { sealed, unchanged, head, notices, passes, .. } = &self.belongings;
+        let Belongings { sealed, unchanged, head, notices, acts, passes, .. } = &self.belongings;
+        let acts = acts.iter().map(|told| {
+            let HeldAct { act, stage, by, to, purpose, text, outcome, .. } = &told.act;
+            json!({
+                "entry": told.n, "time": local(told.time, zone), "act": act.as_str(), "stage": stage.as_str(),
+                "by": by.subject, "to": to, "purpose": purpose, "text": text, "outcome": outcome,
+            })
+        });
         let passes = passes.iter().map(|pass| {
             json!({ "record": pass.id.to_string(), "time": local(pass.time, zone), "queue_id": pass.queue_id })
         });
@@ -170,6 +193,7 @@ impl<'a> Mail<'a> {
             "record": Line::everything(self.found, zone),
             "findings": findings.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
+            "acts": acts.collect::<Vec<_>>(),
             "first_pass": first,
             "passes": passes.collect::<Vec<_>>(),
             "proof": { "origin": sealed.as_ref().map(|sealed| &sealed.origin), "unchanged": unchanged, "head": head },
@@ -205,6 +229,19 @@ impl<'a> Mail<'a> {
                 let outcome = format!("{} {}, entry {entry} of the access log", told.state, told.reply);
                 field(out, 2, "outcome", &outcome)?;
             }
+        }
+        for told in &self.belongings.acts {
+            let HeldAct { stage, by, purpose, outcome, .. } = &told.act;
+            let said = if outcome.is_empty() { purpose } else { outcome };
+            let text = format!(
+                "{} {} {} by {}: {said} (entry {} of the access log)",
+                local(told.time, zone),
+                told.act.deed(),
+                stage.as_str(),
+                by.subject,
+                told.n
+            );
+            field(out, 0, "while held", &text)?;
         }
         field(out, 0, "first pass", self.first_pass()?.as_deref().unwrap_or_default())?;
         let Belongings { sealed, unchanged, head, passes, .. } = &self.belongings;

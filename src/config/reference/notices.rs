@@ -57,6 +57,20 @@ pub(super) const NOTICES: &[Key] = &[
         ..FORWARD_STOPPED
     },
     Key {
+        name: "mail-returned",
+        default: Fallback::Found("the text that comes with Postvakt, config/templates/mail-returned.txt"),
+        example: "\"templates/mail-returned.txt\"",
+        meaning: "To the sender of a held mail that was returned with `postvakt held return`.",
+        ..FORWARD_STOPPED
+    },
+    Key {
+        name: "held-mail",
+        default: Fallback::Found("the text that comes with Postvakt, config/templates/held-mail.txt"),
+        example: "\"templates/held-mail.txt\"",
+        meaning: "To the `owner` of a rule: held mail waits. A list without names follows below the text.",
+        ..FORWARD_STOPPED
+    },
+    Key {
         name: "tree-head",
         default: Fallback::Found("the text that comes with Postvakt, config/templates/tree-head.txt"),
         example: "\"templates/tree-head.txt\"",

@@ -132,6 +132,7 @@ fn a_receipt_has_the_name_of_the_mailboxs_authority_unless_the_mailbox_has_one()
             mailbox: std::sync::Arc::new(mailbox),
             mode: Mode::Enforce,
             suppression: None,
+            waits: false,
             key: [1; 16],
             reference: "PV-2026-7K3M9Q".to_owned(),
             delay: Duration::ZERO,

@@ -1,6 +1,7 @@
 //! Who reads the log, or changes what is decided about it: by which front end, and who that says it is.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 
 use serde::{Deserialize, Serialize};
 
@@ -120,6 +121,22 @@ impl Reader {
         let login = login.filter(|uid| *uid != u32::MAX).map(|uid| name_of(&users, uid)).unwrap_or_default();
         let (user, pid) = (name_of(&users, uid), std::process::id());
         Self::of_unix(via, Unix { uid, user, login, pid, tty: terminal(), ssh: connection(pid) })
+    }
+
+    /// Who runs another process, that asked this one for something: its user, as the kernel says, and who logged in.
+    pub fn of_peer(uid: u32, pid: u32) -> Self {
+        let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        // A process with that number may be another one by now.
+        let directory = format!("/proc/{pid}");
+        let is_theirs = fs::metadata(&directory).is_ok_and(|process| process.uid() == uid);
+        let login = fs::read_to_string(format!("{directory}/loginuid")).ok().filter(|_| is_theirs);
+        let login = login.and_then(|text| text.trim().parse().ok()).filter(|uid| *uid != u32::MAX);
+        let login = login.map(|uid| name_of(&users, uid)).unwrap_or_default();
+        let user = name_of(&users, uid);
+        Self::of_unix(
+            Via::CommandLine,
+            Unix { uid, user, login, pid, tty: String::new(), ssh: String::new() },
+        )
     }
 
     /// The user of the process where they differ from who logged in, as `root` after `sudo`.

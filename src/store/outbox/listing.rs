@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
 use super::super::month::Month;
-use super::super::{ReadError, schema};
+use super::super::{OpenError, ReadError, schema};
 use super::{SINCE_VERSION, STORED, State, Stored, months, stored, time, word};
 use crate::record::{OutboxKey, RecordId};
 
@@ -95,6 +95,13 @@ impl Listed {
         (self.state, self.attempts, self.due) = (event.state, event.attempts, event.due);
         self.history.push((event.at, event.state, event.reply));
     }
+}
+
+/// What of the outbox belongs to a record, as far as the newest files have it.
+pub fn of_record_now(directory: &Path, id: &RecordId) -> Result<Vec<Listed>, OpenError> {
+    let months =
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    Ok(of_record(directory, months.into_iter(), id)?)
 }
 
 /// What of the outbox belongs to one record, read from these months: the record's own one and those after it.

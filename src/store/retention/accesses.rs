@@ -16,6 +16,7 @@ use crate::organisation::Organisation;
 use crate::store::access::{
     Access, AccessError, AccessLog, AccessRetention, Ended, Entry, Kind, Period, Reader,
 };
+use crate::store::held::HeldAct;
 use crate::store::register::{Approve, Close, Decision, Hold, Register};
 use crate::text::hex;
 
@@ -135,6 +136,10 @@ impl Unit {
             Kind::Close => entry.read(Kind::Close).map(|own: Close| Self::Decision(own.reference)),
             Kind::Hold => entry.read(Kind::Hold).map(|own: Hold| Self::Hold(own.reference)),
             Kind::Release => entry.read(Kind::Release).map(|own: Close| Self::Hold(own.reference)),
+            // What an entry follows is older, so that no act ever stands without its end.
+            Kind::HeldMail => {
+                entry.read(Kind::HeldMail).map(|own: HeldAct| Self::Access(own.follows.unwrap_or(entry.n)))
+            }
             Kind::Outcomes => Some(Self::Outcomes(entry.n)),
             Kind::Retention | Kind::AccessRetention | Kind::Config | Kind::Clock | Kind::Epoch => None,
         }

@@ -220,6 +220,7 @@ impl Mailbox {
             mailbox: from.to_string(),
             recipient: to.to_string(),
             reference: name::reference("PN", &key, date.year()),
+            held: false,
             message: notice.to_message(),
         })
     }

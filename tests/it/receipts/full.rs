@@ -25,6 +25,7 @@ async fn fill(directory: &std::path::Path, count: usize) {
         mailbox: "registrator@exempelby.se".into(),
         recipient: "anna@exempelby.se".into(),
         reference: format!("PN-2026-{n:06}"),
+        held: false,
         message: "Subject: Hej\r\n\r\nHej!\r\n".into(),
     };
     let record = crate::store::record("what they are about");

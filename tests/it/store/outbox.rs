@@ -21,6 +21,7 @@ fn letter(key: u8, kind: OutboxKind, at: Timestamp) -> OutboxRow {
         mailbox: "registrator@exempelby.se".into(),
         recipient: "x@example.org".into(),
         reference: "PV-2026-7K3M9Q".into(),
+        held: false,
         message: "Subject: Hej\r\n\r\nHej\r\n".into(),
     }
 }

@@ -105,6 +105,7 @@ async fn a_report_cuts_no_figure_in_any_typeface() {
         mailbox: "registrator@exempelby.se".into(),
         recipient: "x@example.org".into(),
         reference: "PV-2026-7K3M9Q".into(),
+        held: false,
         message: "Subject: Hej\r\n\r\nHej\r\n".into(),
     });
     open.commit(Entry { outbox: outbox.into(), ..Entry::of(Record { time: now, ..record("nu") }) })

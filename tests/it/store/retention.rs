@@ -47,6 +47,7 @@ fn old(n: u32, at: Timestamp) -> Entry<'static> {
         mailbox: "anna@exempelby.se".into(),
         recipient: OLD.into(),
         reference: format!("r{n}"),
+        held: false,
         message: format!("To: {OLD}"),
     };
     let record = Record {

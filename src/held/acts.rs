@@ -1,0 +1,154 @@
+//! Acts on held mail: each between two entries of the access log, one at a time.
+//!
+//! What was cut off between the two is settled before the next act, and by the daemon: whether the mail is still on hold says
+//! what came of it.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::queue::{Queue, QueueError, QueueId};
+use crate::courier::requests::{self, Request};
+use crate::limits;
+use crate::record::RecordId;
+use crate::store::access::{AccessError, AccessLog};
+use crate::store::held::{self, Act, HeldAct, HeldActs, Stage};
+use crate::store::outbox::State;
+use crate::store::{OpenError, outbox};
+
+/// Why an act was not done, or not noted.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each variant's sentence says it")]
+pub enum ActError {
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(transparent)]
+    Log(#[from] OpenError),
+    #[error("{}: {source}", path.display())]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("another act on held mail is going on; try again")]
+    Busy,
+    #[error("{}: cannot ask for the receipt: {source}", path.display())]
+    Receipt { path: PathBuf, source: io::Error },
+}
+
+/// What came of an act: the number of its last entry, and in words what was or was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// The entry.
+    pub n: u64,
+    /// `released`, or why it was not done.
+    pub result: Result<String, String>,
+}
+
+/// Carries out an act that may be done: `work` does it, and says what came of it.
+pub fn carry_out(
+    log: &mut AccessLog,
+    directory: &Path,
+    queue: &Queue,
+    act: HeldAct,
+    work: impl FnOnce() -> Result<String, String>,
+) -> Result<Carried, ActError> {
+    let _lock = lock(directory)?;
+    settle_locked(log, directory, queue)?;
+    let begun = HeldAct { stage: Stage::Begun, ..act };
+    let n = held::note(log, &begun)?;
+    let result = work();
+    // A helper that broke off may have done it.
+    let result = match result {
+        Err(why) if begun.act != Act::HandOver && has_left(queue, &begun).unwrap_or(false) => {
+            Ok(format!("it is no longer on hold ({why})"))
+        }
+        result => result,
+    };
+    let n = end(log, directory, &begun, n, &result)?;
+    Ok(Carried { n, result })
+}
+
+/// Writes the end of acts that were cut off. How many there were.
+pub fn settle(log: &mut AccessLog, directory: &Path, queue: &Queue) -> Result<usize, ActError> {
+    if HeldActs::read(log)?.unfinished().next().is_none() {
+        return Ok(0);
+    }
+    let _lock = lock(directory)?;
+    settle_locked(log, directory, queue)
+}
+
+fn settle_locked(log: &mut AccessLog, directory: &Path, queue: &Queue) -> Result<usize, ActError> {
+    let unfinished: Vec<_> = HeldActs::read(log)?.unfinished().cloned().collect();
+    for told in &unfinished {
+        let result = match (told.act.act, has_left(queue, &told.act)?) {
+            (Act::HandOver, _) => {
+                Err("the process ended before its end was noted: the copy may have been sent".to_owned())
+            }
+            (_, true) => Ok("it is no longer on hold; the process ended before this was noted".to_owned()),
+            (_, false) => Err("the process ended before it was done; it is still on hold".to_owned()),
+        };
+        end(log, directory, &told.act, told.n, &result)?;
+    }
+    Ok(unfinished.len())
+}
+
+fn end(
+    log: &mut AccessLog,
+    directory: &Path,
+    begun: &HeldAct,
+    n: u64,
+    result: &Result<String, String>,
+) -> Result<u64, ActError> {
+    let (stage, outcome) = match result {
+        Ok(outcome) => (Stage::Done, outcome),
+        Err(why) => (Stage::Failed, why),
+    };
+    // Before the entry: what is cut off here is settled, and asked for again.
+    if stage == Stage::Done && begun.act == Act::Release {
+        send_receipts(directory, &begun.record)?;
+    }
+    let ended = HeldAct { stage, follows: Some(n), outcome: outcome.clone(), ..begun.clone() };
+    Ok(held::note(log, &ended)?)
+}
+
+fn has_left(queue: &Queue, act: &HeldAct) -> Result<bool, QueueError> {
+    let Some(id) = QueueId::parse(&act.queue_id) else { return Ok(false) };
+    match queue.header(&id) {
+        Ok(_) => Ok(false),
+        Err(QueueError::NotHeld { .. }) => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Receipts that waited for the mail's release are sent.
+fn send_receipts(directory: &Path, record: &str) -> Result<(), ActError> {
+    let Ok(id) = record.parse::<RecordId>() else { return Ok(()) };
+    for listed in outbox::of_record_now(directory, &id)? {
+        if listed.state == State::Held {
+            let key = listed.stored.row.key;
+            requests::leave(directory, &key, Request::Retry)
+                .map_err(|source| ActError::Receipt { path: directory.to_owned(), source })?;
+        }
+    }
+    Ok(())
+}
+
+/// One act at a time, over all processes.
+fn lock(directory: &Path) -> Result<File, ActError> {
+    let path = directory.join("held.lock");
+    let failed = |source| ActError::Lock { path: path.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    let begun = Instant::now();
+    loop {
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(file),
+            Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < limits::ACT_WAIT => {
+                std::thread::sleep(limits::COURIER_BREATH);
+            }
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(ActError::Busy),
+            Err(error) => return Err(failed(error.into())),
+        }
+    }
+}

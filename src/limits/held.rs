@@ -1,0 +1,41 @@
+//! Bounds of held mail, and of the processes that operators and the queue helper are.
+
+use std::time::Duration;
+
+/// Octets of a queue id; Postfix's long ones have about 16.
+pub const QUEUE_ID_OCTETS: usize = 64;
+/// Octets of a request to the queue helper; the longest names a queue id.
+pub const QUEUE_REQUEST_OCTETS: usize = 1_024;
+/// Octets of an answer of the queue helper: the list of as many mails as it lists.
+pub const QUEUE_ANSWER_OCTETS: usize = 32 << 20;
+/// Mails on hold that are listed, the oldest first. Who holds more needs another rule, not a longer list.
+pub const QUEUE_LISTED: usize = 10_000;
+/// Recipients of a mail on hold that the queue helper names; the log has all.
+pub const QUEUE_RECIPIENTS: usize = 3;
+/// Octets of an address that the queue helper names.
+pub const QUEUE_ADDRESS_OCTETS: usize = 512;
+/// Octets of a header that are shown of a mail on hold.
+pub const QUEUE_HEADER_OCTETS: usize = 1 << 20;
+/// Octets of a mail that is handed over. Postfix accepts 10,240,000 by default.
+pub const QUEUE_MESSAGE_OCTETS: usize = 256 << 20;
+/// Octets of one piece of a mail on its way from the queue helper.
+pub const QUEUE_PIECE_OCTETS: usize = 64 << 10;
+/// The longest wait for the queue helper's next octet, and for those who ask it: Postfix reads through all of its queues to
+/// list one.
+pub const QUEUE_HELPER_TIME: Duration = Duration::from_mins(1);
+/// Processes that answer on one socket at once. Who comes then waits for their end.
+pub const SOCKET_PROCESSES: usize = 16;
+/// Octets of what an operator asks: arguments of a command.
+pub const OPERATOR_OCTETS: usize = 64 << 10;
+/// How long one command of an operator may last.
+pub const OPERATOR_TIME: Duration = Duration::from_mins(10);
+/// How long an act waits for another one to end.
+pub const ACT_WAIT: Duration = Duration::from_secs(30);
+/// Days for which the proposal of an act waits for a second person.
+pub const PROPOSAL_DAYS: i64 = 7;
+/// Octets of what people say about an act: a reason, a text for the sender.
+pub const ACT_REASON_OCTETS: usize = 1_000;
+/// The longest time after which held mail is handed over.
+pub const HELD_AT_MOST: Duration = Duration::from_hours(90 * 24);
+/// How far the time of a record may be from the time at which Postfix says that the mail came: the message comes in between.
+pub const ARRIVAL_SPREAD: Duration = Duration::from_hours(1);
