@@ -1,6 +1,7 @@
 //! The daemon: start, reload, drain. Errors at the start are fatal, because an admin is watching; later ones are not.
 
 pub mod clock;
+mod held;
 mod memory;
 mod process;
 mod service;
@@ -76,6 +77,7 @@ pub struct Daemon {
     clock: JoinHandle<()>,
     look: JoinHandle<()>,
     outcomes: JoinHandle<()>,
+    held: JoinHandle<()>,
     directory: PathBuf,
 }
 
@@ -119,6 +121,7 @@ impl Daemon {
         sources.directories.warm(&config.directories, &config.organisation);
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
+        let held = tokio::spawn(held::watch(pipeline.clone()));
         let (stopping, mut stop) = watch::channel(false);
         let way = pipeline.clone();
         let way: courier::SmtpSettingsSource = Arc::new(move || way.config.load().smtp.clone());
@@ -133,7 +136,18 @@ impl Daemon {
         };
         let serving = listener::serve(listeners, pipeline.clone(), stopped, listener::Limits::within(memory));
         let serving = tokio::spawn(serving);
-        Ok(Self { pipeline, stopping, serving, courier, exceptions, clock, look, outcomes, directory: own })
+        Ok(Self {
+            pipeline,
+            stopping,
+            serving,
+            courier,
+            exceptions,
+            clock,
+            look,
+            outcomes,
+            held,
+            directory: own,
+        })
     }
 
     /// Reads the config anew, and runs the tests in it: all of it is taken, or nothing. Connections go on; mail under way
@@ -210,6 +224,7 @@ impl Daemon {
         self.clock.abort();
         self.look.abort();
         self.outcomes.abort();
+        self.held.abort();
         note_outcomes(&self.pipeline.store).await;
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;

@@ -39,6 +39,10 @@ pub struct Metrics {
     pub store_unlogged: IntCounter,
     pub outbox_pending: IntGauge,
     pub outbox_oldest: IntGauge,
+    pub held_messages: IntGaugeVec,
+    pub held_oldest: IntGauge,
+    pub held_looks: IntCounterVec,
+    pub held_acts: IntCounterVec,
     pub receipts: IntCounterVec,
     pub receipts_breaker: IntGauge,
     pub letters: IntCounterVec,
@@ -166,6 +170,25 @@ impl Metrics {
             outbox_oldest: new.gauge(
                 "outbox_oldest_timestamp_seconds",
                 "Arrival of the mail that the oldest waiting receipt or notice is about; 0 if none is waiting.",
+            ),
+            held_messages: new.gauges(
+                "held_messages",
+                "Mails on hold that wait for a decision, by the rule that holds them; a mail that several hold counts for each.",
+                &["rule"],
+            ),
+            held_oldest: new.gauge(
+                "held_oldest_timestamp_seconds",
+                "Arrival of the oldest mail on hold that waits for a decision; 0 if none waits.",
+            ),
+            held_looks: new.counters(
+                "held_looks_total",
+                "Looks at Postfix's hold queue through the queue helper, by result (seen, failed).",
+                &["result"],
+            ),
+            held_acts: new.counters(
+                "held_acts_total",
+                "What the server did with held mail by itself: hand-over, and acts that were cut off and settled; by result (done, failed).",
+                &["act", "result"],
             ),
             receipts: new.counters(
                 "receipts_total",

@@ -452,6 +452,8 @@ pub struct RulePolicy {
     pub actions: Actions,
     /// For whom the rule does not hold.
     pub exceptions: Vec<Exception>,
+    /// Who is told of mail that the rule holds.
+    pub owner: Option<Address>,
     /// Where the rule's section begins.
     pub place: Place,
     /// What authorities have said otherwise, each with its number in the organisation.

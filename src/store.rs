@@ -245,6 +245,12 @@ impl Store {
         self.confirmed(Message::Notice(Box::new((NoticeWrite::Event(event), waiter))), answer).await
     }
 
+    /// Stores a mail of our own that no record causes, unless one with its key is there. When this returns, it is on the disk.
+    pub async fn send(&self, row: OutboxRow) -> Result<(), CommitError> {
+        let (waiter, answer) = oneshot::channel();
+        self.confirmed(Message::Notice(Box::new((NoticeWrite::New(row), waiter))), answer).await
+    }
+
     async fn confirmed<T>(
         &self,
         message: Message,

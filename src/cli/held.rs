@@ -20,11 +20,9 @@ use crate::held::queue::{Queue, QueueError, QueueId, Waiting};
 use crate::held::texts;
 use crate::limits;
 use crate::mail::Direction;
-use crate::record::Outcome;
 use crate::store::access::Reader;
-use crate::store::held::{self, Act, HeldAct, HeldActs, Stage};
+use crate::store::held::{self, Act, HeldAct, HeldActs, OnHold, Stage};
 use crate::store::query::Query;
-use crate::store::search::Found;
 use crate::store::session::{Gate, Reason, Request, Session};
 
 /// `held`.
@@ -33,7 +31,7 @@ pub struct Args {
     /// Config file. The operators' process has its own.
     #[arg(long, global = true, value_name = "F", default_value = CONFIG_FILE)]
     pub config: PathBuf,
-    /// Socket of the operators' process. Default: /run/postvakt/held.sock, if this user may connect to it.
+    /// Socket of the operators' process. Default: /run/postvakt-held.sock, if this user may connect to it.
     #[arg(long, global = true, value_name = "PATH")]
     pub socket: Option<PathBuf>,
     /// Print JSON Lines.
@@ -195,7 +193,7 @@ impl Desk<'_> {
             let row = Row::of(&waiting, found.as_ref(), &acts, Timestamp::now());
             if desk.json {
                 let mut object = match &found {
-                    Some(found) => show::as_json(session, found, zone)?,
+                    Some(on_hold) => show::as_json(session, &on_hold.found, zone)?,
                     None => json!({}),
                 };
                 object["held"] = row.json(session, zone, Timestamp::now());
@@ -204,7 +202,7 @@ impl Desk<'_> {
                 return Ok(true);
             }
             match &found {
-                Some(found) => show::print_one(session, found, zone, desk.out)?,
+                Some(on_hold) => show::print_one(session, &on_hold.found, zone, desk.out)?,
                 None => {
                     writeln!(desk.out, "queue_id            {}", mail.id)?;
                     writeln!(desk.out, "sender              {}", visible(&waiting.sender))?;
@@ -250,7 +248,7 @@ impl Desk<'_> {
                 by: desk.reader.clone(),
                 act,
                 stage: Stage::Begun,
-                record: found.as_ref().map_or_else(String::new, |found| found.id.to_string()),
+                record: found.as_ref().map_or_else(String::new, |on_hold| on_hold.found.id.to_string()),
                 queue_id: mail.id.to_string(),
                 to: to.map_or_else(String::new, ToString::to_string),
                 purpose: purpose.to_owned(),
@@ -287,7 +285,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut Session,
         waiting: &Waiting,
-        found: Option<&Found>,
+        found: Option<&OnHold>,
         act: HeldAct,
     ) -> anyhow::Result<u8> {
         let acts = HeldActs::read(session.entries())?;
@@ -327,7 +325,7 @@ impl Desk<'_> {
         &mut self,
         session: &mut Session,
         waiting: &Waiting,
-        found: Option<&Found>,
+        found: Option<&OnHold>,
         act: HeldAct,
     ) -> anyhow::Result<u8> {
         if act.act == Act::Return {
@@ -386,11 +384,10 @@ impl Desk<'_> {
         &self,
         session: &mut Session,
         id: &QueueId,
-    ) -> Result<Option<(Waiting, Option<Found>)>, QueueError> {
+    ) -> Result<Option<(Waiting, Option<OnHold>)>, QueueError> {
         let (mails, _) = self.queue.list()?;
         let Some(waiting) = mails.into_iter().find(|mail| mail.id == *id) else { return Ok(None) };
         let found = session.held(&[(id.as_str(), waiting.arrived)]).pop().flatten();
-        let found = found.filter(|found| found.record.outcome == Outcome::Held);
         Ok(Some((waiting, found)))
     }
 
@@ -408,11 +405,11 @@ fn give_back(
     config: &Config,
     queue: &Queue,
     waiting: &Waiting,
-    found: Option<&Found>,
+    found: Option<&OnHold>,
     act: &HeldAct,
 ) -> Result<String, String> {
     let Some(smtp) = &config.smtp else { return Err("there is no [smtp]".to_owned()) };
-    let (to, notice) = texts::returned(config, waiting, found, &act.text)?;
+    let (to, notice) = texts::returned(config, waiting, found.map(|on_hold| &on_hold.found), &act.text)?;
     let reply = courier::hand_over(smtp, &to, notice.as_bytes())?;
     let left = queue.give_back(&waiting.id).map_err(|error| error.to_string())?;
     Ok(format!("{}; notice: {reply}", left.as_str()))
@@ -426,16 +423,16 @@ fn by_id(verb: &'static str, mail: &Mail) -> Request {
 /// A mail on hold, for people.
 struct Row<'a> {
     mail: &'a Waiting,
-    found: Option<&'a Found>,
+    found: Option<&'a OnHold>,
     state: String,
     handed_over: bool,
 }
 
 impl<'a> Row<'a> {
-    fn of(mail: &'a Waiting, found: Option<&'a Found>, acts: &HeldActs, now: Timestamp) -> Self {
-        let found = found.filter(|found| found.record.outcome == Outcome::Held);
-        let record = found.map_or_else(String::new, |found| found.id.to_string());
-        let done = acts.last_done(mail.id.as_str(), &record).filter(|told| told.act.act == Act::HandOver);
+    fn of(mail: &'a Waiting, found: Option<&'a OnHold>, acts: &HeldActs, now: Timestamp) -> Self {
+        let record = found.map_or_else(String::new, |on_hold| on_hold.found.id.to_string());
+        let done =
+            acts.last(Stage::Done, mail.id.as_str(), &record).filter(|told| told.act.act == Act::HandOver);
         let proposed = acts.waiting(now).filter(|told| told.act.queue_id == mail.id.as_str()).last();
         let mut state = match done {
             Some(told) => format!("handed over to {}", told.act.to),
@@ -452,17 +449,17 @@ impl<'a> Row<'a> {
     }
 
     fn direction(&self) -> Option<&'static str> {
-        self.found?.record.direction.map(Direction::as_str)
+        self.found?.found.record.direction.map(Direction::as_str)
     }
 
     fn rules(&self) -> Vec<String> {
-        self.found.map_or_else(Vec::new, |found| found.record.findings.clone())
+        self.found.map_or_else(Vec::new, |on_hold| on_hold.rules.clone())
     }
 
     /// Without a record, nobody is named whom nobody has looked at: where people inside are hidden, so is everybody here.
     fn parties(&self, session: &Session) -> (String, Vec<String>) {
         match self.found {
-            Some(found) => (found.record.sender.clone(), found.record.recipients.clone()),
+            Some(OnHold { found, .. }) => (found.record.sender.clone(), found.record.recipients.clone()),
             None if session.is_veiled() => (String::new(), Vec::new()),
             None => (self.mail.sender.clone(), self.mail.recipients.clone()),
         }
@@ -472,10 +469,10 @@ impl<'a> Row<'a> {
         let (sender, recipients) = self.parties(session);
         json!({
             "queue_id": self.mail.id.as_str(),
-            "record": self.found.map(|found| found.id.to_string()),
+            "record": self.found.map(|on_hold| on_hold.found.id.to_string()),
             "since": local(self.mail.arrived, zone),
             "age_seconds": now.duration_since(self.mail.arrived).as_secs(),
-            "findings": self.rules(),
+            "rules": self.rules(),
             "direction": self.direction(),
             "sender": sender,
             "recipients": recipients,

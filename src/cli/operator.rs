@@ -28,7 +28,7 @@ use crate::limits;
 use crate::store::access::Reader;
 
 /// Where operators' commands are carried out, unless said otherwise.
-pub const SOCKET: &str = "/run/postvakt/held.sock";
+pub const SOCKET: &str = "/run/postvakt-held.sock";
 
 /// `operator`.
 #[derive(Debug, clap::Args)]

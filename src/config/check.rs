@@ -66,10 +66,9 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
         let sends = root.names("smtp");
         let is_set = root.names("held");
-        let held =
-            root.table_or_defaults("held", |s| held::held(s, organisation.as_deref(), sends)).flatten();
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
         let ground = RuleContext { organisation: organisation.as_deref(), today, sends, receipts: &[] };
+        let held = root.table_or_defaults("held", |s| held::held(s, ground)).flatten();
         let read_with = authorities::Around {
             ground,
             organisation: &known,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use jiff::civil::Time;
 
+use super::context::{RuleContext, inside};
 use crate::address::Address;
 use crate::limits;
-use crate::organisation::Organisation;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, Value, parse};
 
@@ -34,30 +34,20 @@ pub struct Held {
     pub at_most: Option<(Duration, Address)>,
 }
 
+/// Why a mailbox that deals with held mail is inside.
+pub(super) const WHY: &str = "held mail stays inside";
+
 /// `[held]`.
-pub(super) fn held(
-    section: &mut Settings<'_>,
-    organisation: Option<&Organisation>,
-    sends: bool,
-) -> Option<Held> {
-    let inside = |value: &Value| {
-        let address = parse::address(value)?;
-        match organisation {
-            Some(organisation) if !organisation.keeps(&address) => Err(Fault::new(
-                format!("{address} is outside, and held mail stays inside"),
-                "write a mailbox in one of organisation.domains",
-            )),
-            Some(_) | None => Ok(address),
-        }
-    };
+pub(super) fn held(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Held> {
+    let mailbox = |value: &Value| inside(value, ground, WHY);
     let queue_helper = section.optional("queue_helper", parse::absolute);
     let four_eyes = section.optional("four_eyes", parse::flag);
-    let owner = section.optional("owner", inside);
+    let owner = section.optional("owner", mailbox);
     let digest_at = section.optional("digest_at", time_of_day);
     let remind_age = section.optional("remind_age", parse::duration_up_to(limits::HELD_AT_MOST));
     let remind_count = section.optional("remind_count", parse::number(1, 10_000));
     let limit = section.optional("hold_at_most", parse::duration_up_to(limits::HELD_AT_MOST));
-    let to = section.optional("hand_over_to", inside);
+    let to = section.optional("hand_over_to", mailbox);
     let at_most = match (limit, to) {
         (Some(limit), Some(to)) => Some((limit, to)),
         (Some(_), None) => {
@@ -74,7 +64,7 @@ pub(super) fn held(
         }
         (None, None) => None,
     };
-    if !sends && (owner.is_some() || at_most.is_some()) {
+    if !ground.sends && (owner.is_some() || at_most.is_some()) {
         section.wrong_here(Fault::new(
             "owner and hand_over_to require [smtp]",
             "add [smtp] with submit, or remove them",

@@ -6,6 +6,7 @@
 use super::context::{RuleContext, inside, place, tag};
 use super::custom;
 use super::exceptions;
+use super::held;
 use super::receipts;
 use super::sensitive;
 use super::told::told;
@@ -191,10 +192,21 @@ pub(super) fn rule(
         ActionSet::Sensitive => sensitive::policy(section, ground),
     };
     let exceptions = exceptions::exceptions(section, spec, ground);
+    let owner = match spec.menu {
+        ActionSet::Mark | ActionSet::Spam => None,
+        ActionSet::Forward
+        | ActionSet::Content
+        | ActionSet::Sensitive
+        | ActionSet::Virus
+        | ActionSet::Sender(_)
+        | ActionSet::Attachment
+        | ActionSet::Receipt => section.optional("owner", |value| inside(value, ground, held::WHY)),
+    };
     let rule = (spec.make)(id, section);
     let place = place(section);
     let (mode, on_unknown, actions) = (mode?, on_unknown?, actions?);
-    let policy = RulePolicy { mode, on_unknown, actions, exceptions, place, authorities: Vec::new() };
+    let authorities = Vec::new();
+    let policy = RulePolicy { mode, on_unknown, actions, exceptions, owner, place, authorities };
     if policy.mode == Mode::Enforce && !ground.sends && would_tell(&policy.actions, section.names("notify")) {
         let problem = "stops mail, and nobody is told: there is no [smtp]";
         let right = "add [smtp] with submit = \"127.0.0.1:10026\", or write notify = \"nobody\"";

@@ -17,7 +17,7 @@ mod top;
 use std::fmt::Write as _;
 
 use content::CONTENT;
-use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
+use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, OWNER, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
@@ -121,10 +121,20 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
         ActionSet::Attachment => &[ON_UNKNOWN_ATTACHMENT],
         ActionSet::Mark | ActionSet::Spam | ActionSet::Sender(_) => &[],
     };
+    let of_owner: &[Key] = match spec.menu {
+        ActionSet::Mark | ActionSet::Spam => &[],
+        ActionSet::Forward
+        | ActionSet::Content
+        | ActionSet::Sensitive
+        | ActionSet::Receipt
+        | ActionSet::Virus
+        | ActionSet::Attachment
+        | ActionSet::Sender(_) => &[OWNER],
+    };
     // An exception for forwards has keys of its own.
     let of_exceptions = (spec.menu != ActionSet::Forward).then(|| exceptions::exceptions(spec));
     let mode = [mode];
-    let keys = spec.keys.iter().chain(&mode).chain(of_menu).chain(of_unknown).copied();
+    let keys = spec.keys.iter().chain(&mode).chain(of_menu).chain(of_unknown).chain(of_owner).copied();
     let keys: Vec<Key> = keys.chain(of_exceptions).collect();
     let (plain, inner): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| !key.example.is_empty());
     let section = Documented {

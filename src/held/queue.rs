@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::limits;
 
 /// Where the helper listens, unless said otherwise.
-pub const SOCKET: &str = "/run/postvakt/queue.sock";
+pub const SOCKET: &str = "/run/postvakt-queue.sock";
 
 /// The name of a queue file: letters and digits, so that it is never an option or a path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 /// Octets of a queue id; Postfix's long ones have about 16.
 pub const QUEUE_ID_OCTETS: usize = 64;
 /// Octets of a request to the queue helper; the longest names a queue id.
@@ -37,5 +39,13 @@ pub const PROPOSAL_DAYS: i64 = 7;
 pub const ACT_REASON_OCTETS: usize = 1_000;
 /// The longest time after which held mail is handed over.
 pub const HELD_AT_MOST: Duration = Duration::from_hours(90 * 24);
+/// Between two looks of the server at the hold queue.
+pub const HELD_LOOK: Duration = Duration::from_mins(2);
+/// From a hand-over by the server that failed to its next try: each is two entries of the access log.
+pub const HAND_OVER_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+/// From the start of the server to its first look.
+pub const HELD_FIRST_LOOK: Duration = Duration::from_secs(5);
+/// Mails that a notice to an owner lists; the rest is counted.
+pub const HELD_LINES: usize = 100;
 /// How far the time of a record may be from the time at which Postfix says that the mail came: the message comes in between.
 pub const ARRIVAL_SPREAD: Duration = Duration::from_hours(1);

@@ -3,11 +3,16 @@
 //! Contract: an act begins with an entry and ends with one. Where the second is missing, the process ended in between, and what
 //! came of the act is found in the queue. Entries are never changed; what was proposed is approved by another entry.
 
+use std::path::Path;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::OpenError;
 use super::access::{AccessError, AccessLog, Kind, Reader};
+use super::search::{Found, Log, Searched};
 use crate::limits;
+use crate::record::Outcome;
 use crate::text::words;
 
 words! {
@@ -145,13 +150,37 @@ impl HeldActs {
         self.0.iter().filter(waits).filter(move |told| !followed(told.n))
     }
 
-    /// The newest end of an act on a mail.
-    pub fn last_done(&self, queue_id: &str, record: &str) -> Option<&Told> {
+    /// The newest act on a mail that is at this stage.
+    pub fn last(&self, stage: Stage, queue_id: &str, record: &str) -> Option<&Told> {
         let own = |told: &&Told| {
-            told.act.stage == Stage::Done && told.act.queue_id == queue_id && told.act.record == record
+            told.act.stage == stage && told.act.queue_id == queue_id && told.act.record == record
         };
         self.0.iter().rev().find(own)
     }
+}
+
+/// A mail that a rule holds.
+#[derive(Clone, Debug)]
+pub struct OnHold {
+    /// Its record.
+    pub found: Found,
+    /// The rules that hold it.
+    pub rules: Vec<String>,
+}
+
+/// The mail with this queue id, which the MTA took at about that time, if a rule holds it.
+pub(super) fn look(log: &Log, queue_id: &str, arrived: Timestamp, searched: &mut Searched) -> Option<OnHold> {
+    let found =
+        log.held(queue_id, arrived, searched).filter(|found| found.record.outcome == Outcome::Held)?;
+    let rules = log.held_by(&found);
+    Some(OnHold { found, rules })
+}
+
+/// The same for the server, which shows no record: it counts, and tells owners that something waits.
+pub fn on_hold(directory: &Path, mails: &[(&str, Timestamp)]) -> Result<Vec<Option<OnHold>>, OpenError> {
+    let log = Log::open(directory)?;
+    let mut unread = Searched::default();
+    Ok(mails.iter().map(|(id, arrived)| look(&log, id, *arrived, &mut unread)).collect())
 }
 
 /// Writes an act at one of its stages. The number of the entry.
@@ -195,12 +224,12 @@ mod tests {
         let acts = HeldActs::read(&log).unwrap();
         assert_eq!(acts.proposal(&act(Stage::Begun, None), Timestamp::now()), None, "it was approved");
         assert_eq!(acts.unfinished().map(|told| told.n).collect::<Vec<_>>(), [begun]);
-        assert_eq!(acts.last_done("4F1234", "gw1-1-000000000007"), None);
+        assert_eq!(acts.last(Stage::Done, "4F1234", "gw1-1-000000000007"), None);
 
         let done = note(&mut log, &act(Stage::Done, Some(begun))).unwrap();
         let acts = HeldActs::read(&log).unwrap();
         assert_eq!(acts.unfinished().count(), 0);
-        assert_eq!(acts.last_done("4F1234", "gw1-1-000000000007").unwrap().n, done);
+        assert_eq!(acts.last(Stage::Done, "4F1234", "gw1-1-000000000007").unwrap().n, done);
         assert_eq!(HeldActs::of_record(&log, "gw1-1-000000000007").unwrap().len(), 3);
         assert_eq!(HeldActs::of_record(&log, "gw1-1-00000000000").unwrap(), []);
     }

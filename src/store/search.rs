@@ -105,6 +105,22 @@ impl Log {
         Ok(())
     }
 
+    /// The rules that hold a mail.
+    pub(super) fn held_by(&self, found: &Found) -> Vec<String> {
+        let months = vec![Month::of(found.record.time)];
+        let about = Self { directory: self.directory.clone(), months };
+        let mut rules = Vec::new();
+        let query = Query { record: Some(found.id.clone()), ..Query::default() };
+        about.findings(&query, |finding| {
+            let row = finding.row;
+            let holds = row.mode == "enforce" && row.verdict == Outcome::Held.as_str();
+            if finding.record == found.id && holds && !rules.contains(&row.rule) {
+                rules.push(row.rule);
+            }
+        });
+        rules
+    }
+
     /// The record of a mail with this queue id that the MTA took at about that time: queue ids may come again. Of several, the
     /// last one that was held.
     pub(super) fn held(&self, queue_id: &str, arrived: Timestamp, searched: &mut Searched) -> Option<Found> {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
+use super::held::{self, OnHold};
 use super::labels::{Label, Labels};
 use super::month::Month;
 use super::outbox::{self, Listed};
@@ -317,17 +318,18 @@ impl Session {
         &mut self.accesses
     }
 
-    /// The records of mails in the MTA's hold queue, by queue id and by when the MTA took them.
-    pub fn held(&mut self, mails: &[(&str, Timestamp)]) -> Vec<Option<Found>> {
+    /// The records of mails in the MTA's hold queue, by queue id and by when the MTA took them, with the rules that hold them;
+    /// nothing of a mail that no rule holds.
+    pub fn held(&mut self, mails: &[(&str, Timestamp)]) -> Vec<Option<OnHold>> {
         let mut searched = Searched::default();
         let Self { log, veil, rows, .. } = self;
         let find = |(queue_id, arrived): &(&str, Timestamp)| {
-            let mut found = log.held(queue_id, *arrived, &mut searched)?;
+            let mut on_hold = held::look(log, queue_id, *arrived, &mut searched)?;
             *rows += 1;
             if let Some(veil) = veil {
-                veil.hide(&mut found.record);
+                veil.hide(&mut on_hold.found.record);
             }
-            Some(found)
+            Some(on_hold)
         };
         let found = mails.iter().map(find).collect();
         self.leave_out(searched.left_out);

@@ -1,14 +1,18 @@
 //! Held mail with the real Postfix: by an operator who is not root, through the operators' process and the queue helper.
 
 use std::fs::{self, Permissions};
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::lab::program::PROGRAM;
-use crate::lab::{Directory, Lab, queue_id, run, until};
+use crate::lab::{Directory, Lab, free_port, queue_id, run, until};
 
 /// Rules that hold: one for mail from outside, one for mail that leaves.
 const RULES: &str = r#"
@@ -42,7 +46,10 @@ impl Desk {
         let directory = Directory::new();
         let home = directory.path.clone();
         let rules = RULES.replace("HOME", &home.display().to_string()) + more;
-        let lab = Lab::start_in(directory, &rules);
+        Self::around(Lab::start_in(directory, &rules), home)
+    }
+
+    fn around(lab: Lab, home: PathBuf) -> Self {
         // The server's user is root in the lab; the helper carries out requests of root and of this user.
         let helper = helper(&home, &home.join("queue.sock"));
         let mut operator = Command::new(PROGRAM);
@@ -87,8 +94,12 @@ impl Desk {
     /// Sends a mail that is held. Its queue id.
     fn hold(&self, from: &str, to: &str, subject: &str) -> String {
         let mut smtp = if from.ends_with("@exempelby.se") { self.lab.inside() } else { self.lab.outside() };
-        let reply = smtp.send(from, &[to], &format!("From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{subject}.1@x>\r\n\r\nHej!\r\n.punkt\r\n"));
-        queue_id(&reply)
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let n = NEXT.fetch_add(1, Ordering::Relaxed);
+        let message = format!(
+            "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{n}@example.org>\r\n\r\nHej!\r\n.punkt\r\n"
+        );
+        queue_id(&smtp.send(from, &[to], &message))
     }
 
     fn acts(&self, id: &str) -> Vec<(String, String, String)> {
@@ -135,7 +146,7 @@ fn an_operator_who_is_not_root_does_everything() {
     let rows: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 2, "{list}");
     assert_eq!(rows[0]["queue_id"], first.as_str());
-    assert_eq!(rows[0]["findings"][0], "custom.wait=strong");
+    assert_eq!(rows[0]["rules"], serde_json::json!(["custom.wait"]));
     assert_eq!(rows[0]["sender"], "medborgare@example.org");
     assert!(!list.contains("anna@exempelby.se"), "{list}");
 
@@ -223,7 +234,9 @@ fn a_second_person_has_it_done() {
         .replace("owner =", "four_eyes = true\nowner =");
     desk.lab.postvakt.write_rules(&four);
     desk.lab.postvakt.signal(rustix::process::Signal::HUP);
-    until("the new config", &desk.lab, || (desk.lab.postvakt.log.text().matches("config active").count() == 2).then_some(()));
+    until("the new config", &desk.lab, || {
+        (desk.lab.postvakt.log.text().matches("config active").count() == 2).then_some(())
+    });
     let id = desk.hold("medborgare@example.org", "registrator@exempelby.se", "Vänta");
     let release = ["release", id.as_str(), "--purpose", "it is a case"];
     assert!(desk.done(&release).contains("a second person"));
@@ -237,4 +250,266 @@ fn a_second_person_has_it_done() {
     let stages: Vec<_> = desk.acts(&id).into_iter().map(|(_, stage, by)| (stage, by)).collect();
     let wanted = [("proposed", OPERATOR), ("begun", SECOND), ("done", SECOND)];
     assert_eq!(stages, wanted.map(|(stage, by)| (stage.to_owned(), by.to_owned())));
+}
+
+#[test]
+fn an_old_mail_that_is_released_is_not_returned_when_the_next_hop_is_away() {
+    let directory = Directory::new();
+    let home = directory.path.clone();
+    // A server that is not ready for any mail.
+    let port = free_port();
+    let mut away = Command::new("smtp-sink")
+        .args(["-f", "mail", &format!("127.0.0.1:{port}"), "10"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let rules = RULES.replace("HOME", &home.display().to_string());
+    let (lab, ()) = Lab::start_with(directory, &rules, |postfix| {
+        postfix.amend(
+            &format!("transport_maps = inline:{{example.org=smtp:[127.0.0.1]:{port}}}\n"),
+            "smtp unix - - n - - smtp\n",
+        );
+    });
+    let desk = Desk::around(lab, home);
+    let id = desk.hold("anna@exempelby.se", "x@example.org", "Vänta");
+    let young = desk.hold("anna@exempelby.se", "x@example.org", "Vänta");
+    make_older(&desk.home.join("postfix/queue/hold").join(&id), 6 * 86_400);
+
+    let said = desk.done(&["release", &young, "--purpose", "it may go"]);
+    assert!(said.contains("release: released"), "{said}");
+    let said = desk.done(&["release", &id, "--purpose", "it may go"]);
+    assert!(said.contains("release: requeued"), "{said}");
+    let log = || desk.lab.postfix.log.text();
+    let new = until("the new id", &desk.lab, || {
+        let line = log().lines().find(|line| line.contains(&format!("orig_id={id}"))).map(str::to_owned)?;
+        Some(line.split(": ").nth(1)?.to_owned())
+    });
+    let deferred = |id: &str| log().lines().any(|line| line.contains(id) && line.contains("status=deferred"));
+    until("both are tried", &desk.lab, || (deferred(&new) && deferred(&young)).then_some(()));
+    assert!(!log().contains("status=expired") && !log().contains("status=bounced"), "{}", desk.lab);
+    let waiting: Vec<String> =
+        desk.lab.postfix.queue().iter().map(|entry| entry["queue_id"].as_str().unwrap().to_owned()).collect();
+    assert!(waiting.contains(&new) && waiting.contains(&young), "{waiting:?}");
+    away.kill().unwrap();
+    away.wait().unwrap();
+}
+
+/// Makes a queue file older. It begins with records: a type, a length, and here a time in seconds.
+fn make_older(path: &Path, seconds: i64) {
+    let mut file = fs::read(path).unwrap();
+    let (mut at, mut changed) = (0, 0);
+    while at + 1 < file.len() && changed == 0 {
+        let (kind, length) = (file[at], usize::from(file[at + 1]));
+        if kind == b'T' {
+            let text = String::from_utf8(file[at + 2..at + 2 + length].to_vec()).unwrap();
+            let (first, rest) = text.split_once(' ').unwrap();
+            let older = format!("{} {rest}", first.parse::<i64>().unwrap() - seconds);
+            assert_eq!(older.len(), text.len());
+            file[at + 2..at + 2 + length].copy_from_slice(older.as_bytes());
+            changed += 1;
+        }
+        at += 2 + length;
+    }
+    assert_eq!(changed, 1, "the time of arrival");
+    // In its place: the file's number is in its name.
+    let mut opened = fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::io::Write::write_all(&mut opened, &file).unwrap();
+}
+
+#[test]
+fn the_helper_does_five_things_and_nothing_else() {
+    let desk = Desk::start("");
+    let id = desk.hold("medborgare@example.org", "registrator@exempelby.se", "Vänta");
+    let socket = desk.home.join("queue.sock");
+    let ask = |text: &[u8]| -> String {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        // One that has heard enough closes.
+        let _ = stream.write_all(text).and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).into_owned()
+    };
+    let long = [b"{\"do\":\"release\",\"id\":\"".as_slice(), &[b'A'; 5_000], b"\"}\n"].concat();
+    for text in [
+        &b""[..],
+        b"\n",
+        b"list\n",
+        b"{\"do\":\"delete\",\"id\":\"ALL\"}\n",
+        b"{\"do\":\"release\",\"id\":\"-d ALL\"}\n",
+        b"{\"do\":\"release\",\"id\":\"../active/X\"}\n",
+        b"{\"do\":\"header\",\"id\":\"hold/../../etc/passwd\"}\n",
+        b"{\"do\":\"release\",\"id\":\"ALL\",\"queue\":\"hold\"}\n",
+        b"{\"do\":\"release\"",
+        b"\xff\xfe\x00\n",
+        &long,
+    ] {
+        let answer = ask(text);
+        assert!(
+            answer.is_empty() || answer.contains("\"failed\""),
+            "{}: {answer}",
+            String::from_utf8_lossy(text)
+        );
+    }
+    // Postfix's own word for every mail is no mail's name.
+    for request in ["release", "return", "header", "message"] {
+        assert_eq!(
+            ask(format!("{{\"do\":\"{request}\",\"id\":\"ALL\"}}\n").as_bytes()),
+            "{\"answer\":\"not-held\"}\n"
+        );
+    }
+    // Neither is a mail in another queue.
+    let reply = desk.lab.outside().send(
+        "medborgare@example.org",
+        &["registrator@exempelby.se"],
+        "From: medborgare@example.org\r\nSubject: Hej\r\n\r\nHej!\r\n",
+    );
+    let other = queue_id(&reply);
+    assert_eq!(
+        ask(format!("{{\"do\":\"message\",\"id\":\"{other}\"}}\n").as_bytes()),
+        "{\"answer\":\"not-held\"}\n"
+    );
+    // Nobody else is heard, also where the socket is open to all.
+    assert!(!connects_as(OPERATOR, &socket).contains("listed"));
+    fs::set_permissions(&socket, Permissions::from_mode(0o666)).unwrap();
+    let refused = connects_as(OPERATOR, &socket);
+    assert!(refused.contains("only nobody may ask"), "{refused}");
+    assert!(connects_as("nobody", &socket).contains("\"listed\""));
+    // Nor are operators, where everybody could be one.
+    let held = desk.home.join("held.sock");
+    fs::set_permissions(&held, Permissions::from_mode(0o666)).unwrap();
+    let refused = desk.held(&["release", &id, "--purpose", "it is a case"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("everybody may connect"), "{refused:?}");
+    fs::set_permissions(&held, Permissions::from_mode(0o660)).unwrap();
+    // Operators have one command, under the server's config.
+    for other in [&["log", "search", "--purpose", "reading along"][..], &["serve"], &["queue-helper"]] {
+        let refused = raw_operator(&held, other);
+        assert!(refused.contains("the command `held` alone"), "{other:?}: {refused}");
+    }
+    // Clients that break off, and very many of them.
+    for n in 0..2_000 {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        let text = format!("{{\"do\":\"message\",\"id\":\"{id}\"}}\n");
+        let part = if n % 50 == 0 { text.len() } else { n % text.len() };
+        // It may have gone already.
+        let _ = stream.write_all(&text.as_bytes()[..part]);
+    }
+    assert_eq!(desk.lab.postfix.held(), [id.clone()]);
+    desk.done(&["release", &id, "--purpose", "it is a case"]);
+    desk.lab.delivered("registrator@exempelby.se", 2);
+}
+
+/// What the helper answers to a list, asked by a user.
+fn connects_as(user: &str, socket: &Path) -> String {
+    let script = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(b'{\"do\":\"list\"}\\n')\nprint(s.makefile().read())";
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid", user, "--regid", "nogroup", "--clear-groups", "--", "/usr/bin/python3", "-c", script])
+        .arg(socket);
+    let output = command.output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// What the operators' process says to a command that no `postvakt held` sends.
+fn raw_operator(socket: &Path, arguments: &[&str]) -> String {
+    let script = "import socket,sys,array,json,os\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+                  s.sendmsg([json.dumps(sys.argv[2:]).encode()],[(socket.SOL_SOCKET,socket.SCM_RIGHTS,array.array('i',[1,2]))])\n\
+                  s.shutdown(socket.SHUT_WR)\ns.recv(1)";
+    let output = Command::new("python3").args(["-c", script]).arg(socket).args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn log_and_queue_agree_whatever_is_killed_when() {
+    let desk = Desk::start("");
+    let ids: Vec<String> =
+        (0..12).map(|n| desk.hold(&format!("medborgare{n}@example.org"), "registrator@exempelby.se", "Vänta")).collect();
+    for (n, id) in ids.iter().enumerate() {
+        let mut client = desk.as_user(OPERATOR, GROUP, &["release", id, "--purpose", "it is a case"]);
+        let mut client = client.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(30 * u64::try_from(n).unwrap()));
+        // Whatever answers now: the operators' process, the helper, and Postfix's command.
+        for parent in [&desk.operator, &desk.helper] {
+            let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", parent.id())).unwrap();
+            for child in children.split_whitespace() {
+                let pid = rustix::process::Pid::from_raw(child.parse().unwrap()).unwrap();
+                // It may have ended by itself.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+        client.wait().unwrap();
+    }
+    desk.done(&["list", "--purpose", "morning review"]);
+    let held = desk.lab.postfix.held();
+    let mut seen = [0, 0];
+    for id in &ids {
+        let acts = desk.acts(id);
+        let ends = acts.iter().filter(|(_, stage, _)| stage != "begun").count();
+        assert_eq!(2 * ends, acts.len(), "each beginning has an end: {acts:?}");
+        let done = acts.iter().any(|(_, stage, _)| stage == "done");
+        assert_eq!(done, !held.contains(id), "{acts:?}");
+        seen[usize::from(done)] += 1;
+    }
+    assert!(seen[1] > 0, "{seen:?}: none was released, so nothing was shown");
+    for id in &held {
+        desk.done(&["release", id, "--purpose", "it is a case"]);
+    }
+    desk.lab.delivered("registrator@exempelby.se", ids.len());
+    until("the receipts", &desk.lab, || {
+        (desk.lab.postvakt.receipts(&["list", "--state", "sent"]).len() == ids.len()).then_some(())
+    });
+}
+
+#[test]
+fn owners_are_told_and_what_nobody_acts_on_is_handed_over() {
+    let more = "[rules.custom.other]\nmode = \"enforce\"\naction = \"hold\"\nowner = \"info@exempelby.se\"\nwhen = { subject = \"Annat\" }\n";
+    let mut desk = Desk::start(more);
+    let first = desk.hold("medborgare@example.org", "registrator@exempelby.se", "Vänta");
+    let second = desk.hold("anna@exempelby.se", "x@example.org", "Annat");
+    let owned = RULES.replace("HOME", &desk.home.display().to_string());
+    let rules = owned.replacen("owner =", "digest_at = \"00:00\"\nowner =", 1) + more;
+    desk.lab.postvakt.write_rules(&rules);
+    desk.lab.postvakt.kill();
+    desk.lab.postvakt.restart();
+    // Each hears of their own, and of nobody by name.
+    let to_first = desk.lab.delivered("postmaster@exempelby.se", 1).remove(0);
+    let to_second = desk.lab.delivered("info@exempelby.se", 1).remove(0);
+    for (notice, own, other) in [(&to_first, &first, &second), (&to_second, &second, &first)] {
+        let text = decoded(notice);
+        assert!(text.contains(own.as_str()) && !text.contains(other.as_str()), "{text}");
+        assert!(!text.contains("medborgare") && !text.contains("anna@"), "{text}");
+    }
+    assert_eq!(desk.lab.postvakt.metric("postvakt_held_messages{rule=\"custom.wait\"}"), 1);
+    assert_eq!(desk.lab.postvakt.metric("postvakt_held_messages{rule=\"custom.other\"}"), 1);
+    assert!(desk.lab.postvakt.metric("postvakt_held_oldest_timestamp_seconds") > 1_700_000_000);
+
+    // Nobody acts on them.
+    let late =
+        rules.replacen("owner =", "hold_at_most = \"1 s\"\nhand_over_to = \"anna@exempelby.se\"\nowner =", 1);
+    desk.lab.postvakt.write_rules(&late);
+    desk.lab.postvakt.kill();
+    desk.lab.postvakt.restart();
+    let copies = desk.lab.delivered("anna@exempelby.se", 2);
+    assert!(copies.iter().all(|copy| copy.contains("Resent-To: anna@exempelby.se")), "{copies:?}");
+    let mut held = desk.lab.postfix.held();
+    held.sort();
+    let mut both = [first.clone(), second];
+    both.sort();
+    assert_eq!(held, both, "never away, and never returned");
+    let acts = desk.acts(&first);
+    assert_eq!(acts.last().unwrap().1, "done", "{acts:?}");
+    // Once is enough, and nobody is told of them again.
+    desk.lab.postvakt.kill();
+    desk.lab.postvakt.restart();
+    until("the look", &desk.lab, || {
+        (desk.lab.postvakt.metric("postvakt_held_looks_total{result=\"seen\"}") > 0).then_some(())
+    });
+    assert_eq!(desk.lab.postvakt.metric("postvakt_held_messages{rule=\"custom.wait\"}"), 0);
+    assert_eq!(desk.lab.postfix.count("anna@exempelby.se"), 2);
+    assert_eq!(desk.lab.postfix.count("postmaster@exempelby.se"), 1);
+}
+
+/// The text of a notice, whatever its transfer encoding.
+fn decoded(message: &str) -> String {
+    let parsed = mail_parser::MessageParser::default().parse(message.as_bytes()).unwrap();
+    parsed.body_text(0).unwrap().into_owned()
 }

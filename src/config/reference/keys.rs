@@ -399,8 +399,8 @@ const HELD: &[Key] = &[
     Key {
         name: "queue_helper",
         kind: "absolute path",
-        default: Fallback::Text("/run/postvakt/queue.sock"),
-        example: "\"/run/postvakt/queue.sock\"",
+        default: Fallback::Text("/run/postvakt-queue.sock"),
+        example: "\"/run/postvakt-queue.sock\"",
         meaning: "Socket of `postvakt queue-helper`, which alone acts on Postfix's hold queue.",
         why: "postvakt-queue.socket has it there.",
         keys: &[],
@@ -528,6 +528,17 @@ pub(super) const ON_UNKNOWN: Key = Key {
     example: "\"accept\"",
     meaning: "Action if the check could not be completed (scanner down, unreadable attachment, limit reached). `accept`: the mail passes. `hold`: the mail waits in Postfix's hold queue. `tempfail`: the mail is deferred with 451.",
     why: "A fault should not stop mail. The log says which mail was not checked.",
+    keys: &[],
+};
+
+/// Of every rule that can hold mail.
+pub(super) const OWNER: Key = Key {
+    name: "owner",
+    kind: "mailbox inside",
+    default: Fallback::Found("`owner` of `[held]`"),
+    example: "\"it-support@exempelby.se\"",
+    meaning: "Who is told of mail that the rule holds: once a day, and at once when it is old or much.",
+    why: "Held mail without an owner is forgotten.",
     keys: &[],
 };
 

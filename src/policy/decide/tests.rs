@@ -31,6 +31,7 @@ fn policy(action: ForwardAction, reroute_to: Option<&str>) -> RulePolicy {
             ..ForwardPolicy::default()
         }),
         exceptions: Vec::new(),
+        owner: None,
         place: Place::default(),
         authorities: Vec::new(),
     }

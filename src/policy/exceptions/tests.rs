@@ -35,6 +35,7 @@ fn policy(action: ContentAction, exceptions: Vec<Exception>) -> RulePolicy {
         on_unknown: OnUnknown::Accept,
         actions: Actions::Content(ContentPolicy::only(action)),
         exceptions,
+        owner: None,
         place: Place::default(),
         authorities: Vec::new(),
     }

@@ -46,6 +46,7 @@ fn policy(on_unknown: OnUnknown, mode: Mode) -> RulePolicy {
             ceilings: RateLimits::default(),
         }),
         exceptions: Vec::new(),
+        owner: None,
         place: Place::default(),
         authorities: Vec::new(),
     }
