@@ -113,6 +113,17 @@ fn config(home: &tempfile::TempDir, text: &str) -> Config {
 
 /// What `explain` says of a mail.
 fn explained(home: &tempfile::TempDir, from: &str, to: &[&str], client: &str, message: &str) -> String {
+    explained_with(home, from, to, client, message, &[])
+}
+
+fn explained_with(
+    home: &tempfile::TempDir,
+    from: &str,
+    to: &[&str],
+    client: &str,
+    message: &str,
+    more: &[&str],
+) -> String {
     let mail = home.path().join("mail.eml");
     fs::write(&mail, message.replace('\n', "\r\n")).unwrap();
     let mut command = Command::new(PROGRAM);
@@ -120,7 +131,8 @@ fn explained(home: &tempfile::TempDir, from: &str, to: &[&str], client: &str, me
     for to in to {
         command.args(["--rcpt", to]);
     }
-    let output = command.arg("--config").arg(home.path().join("config.toml")).arg(&mail).output().unwrap();
+    let output =
+        command.args(more).arg("--config").arg(home.path().join("config.toml")).arg(&mail).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).unwrap()
 }
@@ -329,5 +341,49 @@ fn of_equal_verdicts_the_one_that_removes_recipients_holds() {
         let said = said(&traces);
         assert!(said.contains(": marked (outbound)"), "{traces}: {said}");
         assert_eq!(said.contains("remove-recipient"), removed, "{traces}: {said}");
+    }
+}
+
+#[test]
+fn each_mailbox_that_a_mail_may_be_from_is_asked() {
+    let home = home();
+    let said = |from: &str, authors: &str, more: &[&str]| {
+        let mail = format!("From: {authors}\nSubject: Underlag\n\nPnr 811228-9874, diagnos depression.\n");
+        explained_with(&home, from, &["x@example.org"], "10.0.0.5", &mail, more)
+    };
+    let (anna, bo, energi) = ("anna@exempelby.se", "bo@exempelby.se", "post@energi.exempelby.se");
+    for (from, authors, more, verdict) in [
+        (bo, bo, &[][..], "marked"),
+        (bo, anna, &[], "held"),
+        (anna, bo, &[], "held"),
+        ("<>", "bo@exempelby.se, anna@exempelby.se", &[], "held"),
+        (bo, bo, &["--auth", anna], "held"),
+        (bo, bo, &["--auth", "anna"], "held"),
+        (energi, energi, &["--auth", bo], "marked"),
+        // A login that is nobody's mailbox.
+        (energi, energi, &["--auth", "e4711"], "accepted"),
+        ("x@example.org", anna, &[], "held"),
+    ] {
+        let said = said(from, authors, more);
+        assert!(said.contains(&format!(": {verdict} (outbound)")), "{from} {authors} {more:?}: {said}");
+    }
+}
+
+#[test]
+fn what_a_host_inside_brings_for_somebody_outside_is_its_recipients() {
+    let home = home();
+    let said = |to: &[&str], author: &str| {
+        let mail = format!("From: {author}\nSubject: Nyhetsbrev\n\nHej.\n");
+        explained(&home, author, to, "10.0.0.5", &mail)
+    };
+    let (form, bo) = ("x@example.org", "bo@exempelby.se");
+    for (to, author, verdict) in [
+        (&["soc@exempelby.se"][..], form, "accepted"),
+        (&["bo@exempelby.se"], form, "held"),
+        (&["soc@exempelby.se", "bo@exempelby.se"], form, "held"),
+        (&["soc@exempelby.se"], bo, "held"),
+    ] {
+        let said = said(to, author);
+        assert!(said.contains(&format!(": {verdict} (internal)")), "{to:?} {author}: {said}");
     }
 }

@@ -1,5 +1,7 @@
 //! What follows from findings.
 
+use std::sync::Arc;
+
 use jiff::civil::date;
 
 use crate::address::{Address, DomainPattern, DomainSet};
@@ -7,6 +9,7 @@ use crate::documents::Reason;
 use crate::facts::testing::from_inside;
 use crate::facts::{Cause, Facts};
 use crate::groups::{AddressList, Entry};
+use crate::organisation::Organisation;
 use crate::policy::{ContentAction, ContentPolicy, Notice, Place, Scope};
 use crate::rules::Evidence;
 
@@ -456,4 +459,26 @@ fn who_approved_what_has_ended_is_told_once() {
     assert!(told_by(chief, date(2026, 3, 2)).is_empty(), "its last day");
     assert!(told_by("kommundirektören", date(2026, 3, 1)).is_empty());
     assert!(told_by("chief@example.org", date(2026, 3, 1)).is_empty());
+}
+
+#[test]
+fn a_forward_that_nobody_could_tell_is_judged_by_the_mailboxes_of_its_traces() {
+    let mut policy = policy(ForwardAction::Hold, None);
+    policy.authorities = vec![(0, RulePolicy { on_unknown: OnUnknown::Hold, ..policy.clone() })];
+    let mut organisation = Organisation::clone(&crate::facts::testing::organisation());
+    let number = organisation.authorities.add("Socialnämnden".into());
+    organisation.authorities.give_address(number, address("anna@exempelby.se")).unwrap();
+    let organisation = Arc::new(organisation);
+    for (trace, sender, verdict) in [
+        (TRACE, "<medborgare@example.org>", Verdict::Hold),
+        (TRACE, "<bertil@exempelby.se>", Verdict::Hold),
+        ("X-Sieve-Redirected-From: bertil@exempelby.se", "<medborgare@example.org>", Verdict::Accept),
+        ("X-A: b", "<medborgare@example.org>", Verdict::Accept),
+        ("X-A: b", "<\"anna+x\"@exempelby.se>", Verdict::Hold),
+    ] {
+        let mut facts = from_inside(sender, "x@example.net", &format!("{CITIZEN}\n{trace}"));
+        facts.organisation = organisation.clone();
+        let decision = decide(&facts, [("auto-forward", &policy, Finding::Unknown(Cause::Dns))], TODAY);
+        assert_eq!(decision.verdict, verdict, "{trace} {sender}");
+    }
 }
