@@ -14,7 +14,7 @@ use crate::facts::transaction::Transaction;
 use crate::limits;
 use crate::mail::Direction;
 use crate::policy::{Place, RulePolicy};
-use crate::rules::{self, Rule};
+use crate::rules::{self, Confidence, Rule};
 use crate::settings::problem::Fault;
 use crate::settings::report::Report;
 use crate::settings::{Settings, Value, parse};
@@ -93,7 +93,7 @@ impl fmt::Display for ExpectedFinding {
     }
 }
 
-/// `[[tests]]`, which name these rules and those that come with the program.
+/// `[[tests]]`, which name these rules.
 pub(super) fn tests(
     root: &mut Settings<'_>,
     report: &Report<'_>,
@@ -165,22 +165,34 @@ fn stored(value: &Value, report: &Report<'_>) -> Result<StoredMail, Fault> {
     Ok(StoredMail { name, octets })
 }
 
-/// `sensitive-data`, `sensitive-data=certain`.
+/// `sensitive-data`, `sensitive-data=certain`. A rule that is off finds nothing, whatever the mail: a test that names one
+/// would show nothing.
 fn finding(value: &Value, rules: &[(Box<dyn Rule>, RulePolicy)]) -> Result<ExpectedFinding, Fault> {
     let given = parse::text(value)?;
     let (rule, grade) = given.split_once('=').map_or((given, None), |(rule, grade)| (rule, Some(grade)));
-    let known = || rules.iter().map(|(rule, _)| rule.id()).chain(rules::ALL.iter().map(|spec| spec.id));
-    if !known().any(|id| id == rule) {
-        let problem = format!("{} is not a rule of this config", parse::shown(rule));
-        let right = match parse::nearest(rule, known()) {
+    let enabled = || rules.iter().map(|(rule, _)| rule.id());
+    if !enabled().any(|id| id == rule) {
+        let known = rules::ALL.iter().any(|spec| spec.id == rule);
+        let problem = match known {
+            true => format!("{} is not enabled in this config", parse::shown(rule)),
+            false => format!("{} is not a rule of this config", parse::shown(rule)),
+        };
+        let right = match parse::nearest(rule, enabled()).filter(|_| !known) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "write the id of an enabled rule, as `postvakt rules --config F` lists them".to_owned(),
         };
         return Err(Fault::new(problem, right));
     }
-    if grade.is_some_and(str::is_empty) {
-        let right = "write a rule, or a rule and a grade, such as \"sensitive-data=certain\"";
-        return Err(Fault::new(format!("{} has no grade", parse::shown(given)), right));
+    let grades = || Confidence::ALL.into_iter().map(Confidence::as_str).chain(["unknown"]);
+    if let Some(wrong) = grade.filter(|grade| !grades().any(|known| known == *grade)) {
+        let problem = if wrong.is_empty() {
+            format!("{} has no grade", parse::shown(given))
+        } else {
+            format!("{} is not a grade", parse::shown(wrong))
+        };
+        let grades = grades().collect::<Vec<_>>().join(", ");
+        let right = format!("write the rule alone, or with one of: {grades}, such as \"{rule}=certain\"");
+        return Err(Fault::new(problem, right));
     }
     Ok(ExpectedFinding { rule: rule.to_owned(), grade: grade.map(str::to_owned) })
 }

@@ -49,7 +49,7 @@ pub(super) const TEST: &[Key] = &[
         name: "findings",
         kind: "list of `rule` or `rule=grade`",
         example: "[\"sensitive-data=certain\"]",
-        meaning: "What the rules must find. A rule without a grade must match; `unknown` as the grade means that its check could not be completed.",
+        meaning: "What the rules must find. A rule without a grade must match. Grades are `weak`, `medium`, `strong` and `certain`, and `unknown` if the check could not be completed. The rule must be enabled.",
         why: "A verdict alone does not say which rule gave it.",
         ..OPTIONAL
     },
@@ -57,7 +57,7 @@ pub(super) const TEST: &[Key] = &[
         name: "without",
         kind: "list of `rule` or `rule=grade`",
         example: "[\"credentials\"]",
-        meaning: "What the rules must not find.",
+        meaning: "What the rules must not find. The rules must be enabled: one that is off finds nothing.",
         why: "A false alarm that was put right should not come back.",
         ..OPTIONAL
     },
