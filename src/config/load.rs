@@ -4,9 +4,11 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::OFlags;
 
 use super::{Config, Files, ParseContext, Problems};
 use crate::limits;
@@ -116,12 +118,14 @@ fn unreadable(directory: &str, error: std::io::Error) -> Fault {
     Fault::new(format!("{directory}: {}", Unreadable::from(error)), right)
 }
 
+/// Opens without waiting: a pipe that nobody writes into would keep the config for ever.
 fn read(path: &Path, most: u64) -> Result<Vec<u8>, Unreadable> {
-    if std::fs::metadata(path)?.is_dir() {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
         return Err(Unreadable::NotAFile);
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(Unreadable::TooLarge(most));
     }

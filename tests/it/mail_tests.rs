@@ -141,6 +141,34 @@ fn a_failing_test_says_where_it_stands_what_was_expected_and_what_came() {
     }
 }
 
+/// A pipe that nobody writes into, and how the program ends that meets it: after this time it would be stopped.
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_told_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    mails(folder.path());
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    for pipe in ["pipe.eml", "conf.d/a.toml"] {
+        assert!(Command::new("mkfifo").arg(folder.path().join(pipe)).status().unwrap().success());
+    }
+    let whole = lab::config("[[tests]]\nmail = \"pipe.eml\"\nexpect = \"accepted\"\n");
+    let after = whole.replace("pipe.eml\"\n", "mail/came.eml\"\nafter = [\"pipe.eml\"]\n");
+    for (text, said) in [
+        (whole, "tests.mail: pipe.eml: not a regular file; name an existing file"),
+        (after, "tests.after: pipe.eml: not a regular file; name an existing file"),
+        (
+            format!("include = [\"conf.d/*.toml\"]\n{}", lab::config("")),
+            "include: conf.d/a.toml: not a regular file; name an existing file",
+        ),
+    ] {
+        let config = folder.path().join("tested.toml");
+        fs::write(&config, text).unwrap();
+        let output =
+            Command::new("timeout").args(["20", PROGRAM, "check", "--config"]).arg(&config).output().unwrap();
+        let errors = self::text(&output.stderr);
+        assert!(output.status.code() == Some(78) && errors.contains(said), "{:?}: {errors}", output.status);
+    }
+}
+
 #[test]
 fn a_reload_whose_tests_fail_keeps_the_old_config() {
     let folder = tempfile::tempdir().unwrap();
