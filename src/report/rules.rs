@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::config::Config;
+use crate::effects::SECOND_PASS;
 use crate::export::{local, visible};
 use crate::limits;
 use crate::policy::{Mode, RulePolicy};
@@ -19,6 +20,7 @@ use crate::store::labels::Labels;
 use crate::store::query::Query;
 use crate::store::search::findings::Finding;
 use crate::store::session::Session;
+use crate::verdict::Verdict;
 
 use super::interval::wilson;
 use checklist::Check;
@@ -41,7 +43,8 @@ pub struct Rules<'a> {
 #[derive(Debug, Default)]
 struct Rule {
     mails: u64,
-    last: Option<String>,
+    /// The mail whose findings are being read.
+    current: Option<Strictest>,
     first: Option<Timestamp>,
     unknown: u64,
     findings: u64,
@@ -62,8 +65,8 @@ struct Rule {
 /// A finding that is shown.
 #[derive(Debug)]
 struct Example {
-    /// How strict the verdict is: stricter ones are shown first.
-    rank: usize,
+    /// Stricter ones are shown first.
+    verdict: Verdict,
     record: String,
     time: Timestamp,
     sender: String,
@@ -73,8 +76,13 @@ struct Example {
     label: Option<bool>,
 }
 
-/// The verdicts that keep a mail from somebody, the mildest first.
-const STOPPING: [&str; 3] = ["held", "deferred", "rejected"];
+/// What a rule found in one mail: the strictest of its findings, since that is what becomes of the mail.
+#[derive(Debug)]
+struct Strictest {
+    verdict: Verdict,
+    effect: String,
+    finding: Finding,
+}
 
 impl<'a> Rules<'a> {
     /// Of a period; without a beginning, of the seven days before its end.
@@ -94,8 +102,12 @@ impl<'a> Rules<'a> {
         self.mails = session.totals(&period).mails.values().map(|sum| sum.count).sum();
         let labels = session.labels()?;
         session.all_findings(|finding| {
-            self.found.entry(finding.row.rule.clone()).or_default().add(finding, &labels);
+            // It says that a mail came through again, not what a rule thinks of it.
+            if finding.row.rule != SECOND_PASS {
+                self.found.entry(finding.row.rule.clone()).or_default().add(finding, &labels);
+            }
         });
+        self.found.values_mut().for_each(|rule| rule.finish(&labels));
         session.count(self.found.values().map(|rule| rule.examples.len() as u64).sum());
         Ok(())
     }
@@ -198,16 +210,17 @@ fn word(right: bool) -> &'static str {
 }
 
 impl Rule {
+    /// Takes a finding. Those of one mail follow each other.
     fn add(&mut self, finding: Finding, labels: &Labels) {
-        let Finding { time, record, sender, recipients, row } = finding;
-        let record = record.to_string();
-        let rank = STOPPING.iter().position(|stopping| *stopping == row.verdict).map_or(0, |at| at + 1);
+        let row = &finding.row;
+        let verdict =
+            Verdict::ALL.into_iter().find(|known| known.as_str() == row.verdict).unwrap_or_default();
         let effect = match row.mode.as_str() {
             "enforce" => row.verdict.clone(),
             _ => format!("would be {}", row.verdict),
         };
         self.findings += 1;
-        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.first = Some(self.first.map_or(finding.time, |first| first.min(finding.time)));
         self.grades.add(&row.grade);
         self.effects.add(&effect);
         if row.grade == "unknown" {
@@ -215,39 +228,50 @@ impl Rule {
             return;
         }
         counted::terms(&row.evidence).for_each(|term| self.terms.add(&term));
-        let label = labels.of(&record, &row.rule);
-        // What one mail has several findings of is one mail.
-        let is_new = self.last.as_ref() != Some(&record);
-        if is_new {
-            self.mails += 1;
-            self.senders.add(&sender);
-            for recipient in &recipients {
-                self.recipients.add(recipient);
-            }
-            match label {
-                Some(true) => self.right += 1,
-                Some(false) => self.wrong += 1,
-                None => {}
-            }
-            if rank > 0 {
-                self.stops += 1;
-                self.stops_labelled += u64::from(label.is_some());
-                if label != Some(true) && self.stopped.len() < limits::REPORT_STOPS {
-                    self.stopped.push(Stopped::of(&sender, &recipients, &row));
-                }
-            }
-            self.show(Example {
-                rank,
-                record: record.clone(),
-                time,
-                sender,
-                grade: row.grade,
-                effect,
-                evidence: row.evidence,
-                label,
-            });
+        let is_as_strict =
+            |known: &Strictest| known.finding.record == finding.record && known.verdict >= verdict;
+        if self.current.as_ref().is_some_and(is_as_strict) {
+            return;
         }
-        self.last = Some(record);
+        if self.current.as_ref().is_some_and(|known| known.finding.record != finding.record) {
+            self.finish(labels);
+        }
+        self.current = Some(Strictest { verdict, effect, finding });
+    }
+
+    /// Counts the mail whose findings have been read.
+    fn finish(&mut self, labels: &Labels) {
+        let Some(Strictest { verdict, effect, finding }) = self.current.take() else { return };
+        let Finding { time, record, sender, recipients, row } = finding;
+        let record = record.to_string();
+        let label = labels.of(&record, &row.rule);
+        self.mails += 1;
+        self.senders.add(&sender);
+        for recipient in &recipients {
+            self.recipients.add(recipient);
+        }
+        match label {
+            Some(true) => self.right += 1,
+            Some(false) => self.wrong += 1,
+            None => {}
+        }
+        if verdict >= Verdict::Hold {
+            self.stops += 1;
+            self.stops_labelled += u64::from(label.is_some());
+            if label != Some(true) && self.stopped.len() < limits::REPORT_STOPS {
+                self.stopped.push(Stopped::of(&sender, &recipients, &row));
+            }
+        }
+        self.show(Example {
+            verdict,
+            record,
+            time,
+            sender,
+            grade: row.grade,
+            effect,
+            evidence: row.evidence,
+            label,
+        });
     }
 
     /// Keeps the strictest ones, one of each sender.
@@ -256,7 +280,7 @@ impl Rule {
             return;
         }
         self.examples.push(example);
-        self.examples.sort_by_key(|known| std::cmp::Reverse(known.rank));
+        self.examples.sort_by_key(|known| std::cmp::Reverse(known.verdict));
         self.examples.truncate(limits::REPORT_EXAMPLES);
     }
 

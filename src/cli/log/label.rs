@@ -6,6 +6,7 @@ use serde_json::json;
 use super::{Context, Reason};
 use crate::cli::{NO, reference};
 use crate::config::records::is_purpose;
+use crate::effects::SECOND_PASS;
 use crate::limits;
 use crate::record::RecordId;
 use crate::store::access::{Reader, Via};
@@ -37,7 +38,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let why = args.why.trim();
     ensure!(is_purpose(why), "--why {why:?} says too little: say in words why the finding is right or wrong");
-    ensure!(why.len() <= limits::LABEL_REASON_OCTETS, "--why is longer than {} bytes", limits::LABEL_OCTETS);
+    let most = limits::LABEL_REASON_OCTETS;
+    ensure!(why.len() <= most, "--why is longer than {most} bytes");
     let query = Query { record: Some(args.record.clone()), ..Query::default() };
     let request = Request::new("label", query, args.reason.or(JUDGEMENT));
     let (code, labelled) = context.read(&request, |session, context| {
@@ -85,10 +87,11 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     Ok(if labelled == Some(false) { NO } else { code })
 }
 
-/// The rules of a record's findings that matched, each once.
+/// The rules of a record's findings that matched, each once. That a mail came through again is no rule's finding.
 fn matched(findings: &[String]) -> Vec<&str> {
     let split = findings.iter().filter_map(|finding| finding.split_once('='));
-    let mut rules: Vec<&str> = split.filter(|(_, grade)| *grade != "unknown").map(|(rule, _)| rule).collect();
+    let of_rules = split.filter(|(rule, grade)| *grade != "unknown" && *rule != SECOND_PASS);
+    let mut rules: Vec<&str> = of_rules.map(|(rule, _)| rule).collect();
     rules.sort_unstable();
     rules.dedup();
     rules

@@ -85,6 +85,77 @@ async fn a_month_is_counted_in_the_organisations_days() {
     assert!(accesses.contains("\"period\":\"2026-10\""), "{accesses}");
 }
 
+/// A log with what rules found: in two mails three times each, and not the strictest at first; in one that it came through
+/// again; in one nothing; in one mildly.
+async fn found(directory: &Path) -> Vec<String> {
+    let store = Store::open(directory, "gw1").unwrap();
+    let row = |rule: &str, grade: &str, mode: &str, verdict: &str| FindingRow {
+        rule: rule.into(),
+        grade: grade.into(),
+        mode: mode.into(),
+        verdict: verdict.into(),
+        evidence: String::new(),
+        ..finding()
+    };
+    let marked = row("custom.a", "weak", "enforce", "marked");
+    let held = vec![marked.clone(), row("custom.a", "certain", "observe", "held"), marked.clone()];
+    let mut ids = Vec::new();
+    for (recipient, findings) in [
+        ("anna@exempelby.se", held.clone()),
+        ("anna@exempelby.se", held),
+        ("bo@exempelby.se", vec![row("second-pass", "certain", "enforce", "accepted")]),
+        ("cia@exempelby.se", Vec::new()),
+        ("dan@exempelby.se", vec![marked, row("custom.b", "unknown", "enforce", "held")]),
+    ] {
+        let names = findings.iter().map(|row| format!("{}={}", row.rule, row.grade)).collect();
+        let sender = format!("till-{recipient}").replace("exempelby.se", "example.org");
+        let record = Record { recipients: vec![recipient.into()], findings: names, sender, ..record("") };
+        ids.push(store.commit(Entry { record, findings, ..entry("") }).await.unwrap().to_string());
+    }
+    store.close().await;
+    ids
+}
+
+#[tokio::test]
+async fn a_rules_report_judges_a_mail_by_its_strictest_finding() {
+    let directory = tempfile::tempdir().unwrap();
+    let ids = found(directory.path()).await;
+    let report = ["report", "rules", "--since", "2026-01-01", "--json", "--decision", "KS 2026/9"];
+    let (code, out) = run(directory.path(), &report);
+    assert_eq!(code, 0, "{out}");
+    let rules: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let [a, b] = &rules[..] else { panic!("{out}") };
+    assert_eq!(
+        (&a["rule"], &a["mails"], &a["findings"]),
+        (&"custom.a".into(), &3.into(), &7.into()),
+        "{a:#}"
+    );
+    let examples: Vec<[&Value; 3]> = a["examples"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|example| ["record", "grade", "effect"].map(|name| &example[name]))
+        .collect();
+    let expected = [[&*ids[0], "certain", "would be held"], [&ids[4], "weak", "marked"]];
+    assert_eq!(examples, expected, "{a:#}");
+    assert_eq!(a["exceptions"][0]["of"], 2, "so many mails would be stopped: {a:#}");
+    assert_eq!(
+        (&b["rule"], &b["mails"], &b["findings"]),
+        (&"custom.b".into(), &0.into(), &1.into()),
+        "{b:#}"
+    );
+    // That a mail came through again is no finding to be judged.
+    let label =
+        |id: &str| run(directory.path(), &["label", id, "right", "--why", "kontrollerad med avsändaren"]);
+    assert_eq!((label(&ids[2]).0, label(&ids[0]).0), (1, 0));
+    let long = "x".repeat(2_000);
+    let (code, said) = run(directory.path(), &["label", &ids[0], "right", "--why", &long]);
+    let most: usize = said.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
+    assert!(code == 2 && said == format!("--why is longer than {most} bytes"), "{said}");
+    let of = |octets: usize| run(directory.path(), &["label", &ids[0], "right", "--why", &long[..octets]]).0;
+    assert_eq!((of(most), of(most + 1)), (0, 2));
+}
+
 #[tokio::test]
 async fn a_quarter_has_weeks_and_a_wrong_period_is_refused() {
     let directory = tempfile::tempdir().unwrap();
