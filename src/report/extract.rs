@@ -51,7 +51,7 @@ pub fn deleted(session: &Session, zone: &TimeZone) -> Result<Option<(String, Str
 /// Whether an access named the person or showed a record of theirs, as far as can be told.
 pub fn showed(session: &Session, done: &Done, person: &[Party]) -> bool {
     let shown = done.result.as_ref().is_none_or(|(rows, _)| *rows > 0);
-    shown && done.access.refused.is_empty() && names_people(done) && session.showed(done, person)
+    shown && done.access.refused.is_empty() && done.names_people() && session.showed(done, person)
 }
 
 /// What for, and by which decision or request. Who else asked about their own mail is not told.
@@ -72,17 +72,6 @@ fn why(access: &Access, person: &[Party], register: &Register) -> (String, Strin
         purpose = format!("{basis}: {purpose}");
     }
     (purpose, reference)
-}
-
-/// Whether it showed names: of records, of mailboxes that forward, or of whom receipts went to.
-fn names_people(done: &Done) -> bool {
-    match done.access.verb.as_str() {
-        "search" | "export" | "follow" | "show" | "subject-extract" | "receipts list" | "receipts show" => {
-            true
-        }
-        "report" => done.access.query.contains("\"report\":\"forwarders\""),
-        _ => false,
-    }
 }
 
 /// Writes a page for the person. How many records it has.

@@ -380,7 +380,7 @@ impl Session {
         let found = self.log.search(&query, &mut unread, |found| {
             // An extract for somebody else showed this one if both are in it.
             let both = own.is_empty() || own.iter().any(|other| found.record.is_of(other));
-            if both { Err(()) } else { Ok(()) }
+            if both && done.may_show(&found.record) { Err(()) } else { Ok(()) }
         });
         found.is_err()
     }

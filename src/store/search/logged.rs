@@ -3,9 +3,10 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use crate::effects::SECOND_PASS;
 use crate::limits;
 use crate::mail::Direction;
-use crate::record::Outcome;
+use crate::record::{Outcome, Record};
 use crate::rules::auto_forward;
 use crate::store::access::Done;
 use crate::store::query::{Needle, Party, Query};
@@ -32,18 +33,37 @@ impl Done {
                 let until = [query.until, last].into_iter().flatten().min();
                 Query { since: [query.since, since].into_iter().flatten().max(), until, ..query }
             }
-            // Of the rules report any record may have been an example.
-            "report" if of_rules(&self.access.query) => query,
-            "report" => Query { rule: Some(auto_forward::SPEC.id.to_owned()), ..query },
+            "report" if self.report().as_deref() == Some("forwarders") => {
+                Query { rule: Some(auto_forward::SPEC.id.to_owned()), ..query }
+            }
             _ => query,
         })
     }
-}
 
-/// Whether a report was about what rules found.
-fn of_rules(asked: &str) -> bool {
-    let asked = serde_json::from_str::<Value>(asked).unwrap_or_default();
-    asked.get("report").and_then(Value::as_str) == Some("rules")
+    /// Whether it showed names: of records, of mailboxes that forward, of whom rules found something, or of whom receipts
+    /// went to. Reports of a period and follow-ups have counts only.
+    pub fn names_people(&self) -> bool {
+        match self.access.verb.as_str() {
+            "search" | "export" | "follow" | "show" | "subject-extract" | "receipts list"
+            | "receipts show" => true,
+            "report" => !matches!(self.report().as_deref(), Some("period" | "follow-up")),
+            _ => false,
+        }
+    }
+
+    /// Whether it may have shown this record, which its query finds. The rules report shows mails in which a rule found
+    /// something.
+    pub(in crate::store) fn may_show(&self, record: &Record) -> bool {
+        let is_of_rule =
+            |finding: &String| finding.split_once('=').is_some_and(|(rule, _)| rule != SECOND_PASS);
+        self.report().as_deref() != Some("rules") || record.findings.iter().any(is_of_rule)
+    }
+
+    /// Which report it was, if it was one.
+    fn report(&self) -> Option<String> {
+        let asked = serde_json::from_str::<Value>(&self.access.query).ok()?;
+        asked.get("report").and_then(Value::as_str).map(str::to_owned)
+    }
 }
 
 impl Query {

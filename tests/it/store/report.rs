@@ -157,6 +157,44 @@ async fn a_rules_report_judges_a_mail_by_its_strictest_finding() {
 }
 
 #[tokio::test]
+async fn a_person_is_told_of_reports_that_named_them_and_of_no_counts() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    found(path).await;
+    for report in [
+        &["report", "month", "2026-08", "--json", "--purpose", "månadsrapport"][..],
+        &["report", "follow-up", "2026Q3", "--purpose", "kvartalsuppföljning"],
+        &["report", "rules", "--since", "2026-01-01", "--purpose", "alla regler"],
+        &[
+            "report",
+            "rules",
+            "--since",
+            "2026-01-01",
+            "--rule",
+            "auto-forward",
+            "--purpose",
+            "en annan regel",
+        ],
+        &["report", "rules", "--since", "2026-09-01", "--purpose", "en annan tid"],
+        &["report", "forwarders", "--since", "2026-01-01", "--purpose", "vidarebefordran"],
+    ] {
+        let (code, out) = run(path, report);
+        assert_eq!(code, 0, "{report:?}: {out}");
+    }
+    for (person, expected) in
+        [("anna", &["alla regler"][..]), ("bo", &[]), ("cia", &[]), ("dan", &["alla regler"])]
+    {
+        let address = format!("{person}@exempelby.se");
+        let (code, out) = run(path, &["subject-extract", &address, "--decision", "KS 2026/7", "--json"]);
+        assert_eq!(code, 0, "{out}");
+        let last: Value = serde_json::from_str(out.lines().last().unwrap()).unwrap();
+        let looks = last["accesses"].as_array().unwrap().iter().map(|look| look["purpose"].as_str().unwrap());
+        let reports: Vec<&str> = looks.filter(|purpose| !purpose.is_empty()).collect();
+        assert_eq!(reports, expected, "{person}");
+    }
+}
+
+#[tokio::test]
 async fn a_quarter_has_weeks_and_a_wrong_period_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
