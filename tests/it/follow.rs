@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,7 +19,8 @@ use serde_json::{Value, json};
 use crate::backup::Gateway;
 use crate::faults::Random;
 use crate::lab::program::PROGRAM;
-use crate::lab::{Log, free_port, run, until};
+use crate::lab::rsyslog::Rsyslog;
+use crate::lab::{free_port, run, until};
 use crate::storm::{session, take};
 
 /// A follower, which is a process.
@@ -246,67 +247,40 @@ fn a_sink_that_says_nothing_is_waited_for_no_longer_than_said() {
     assert_eq!(metric(&gateway, "lag_records", "http"), 1);
 }
 
-/// rsyslog with a socket and a TCP port, and its file.
-struct Rsyslog {
-    child: Child,
-    socket: PathBuf,
-    port: u16,
-    file: Log,
+/// rsyslog with a TCP port beside its socket, and in its file only who said what.
+fn rsyslog(directory: &Path, port: u16) -> Rsyslog {
+    let more = format!(
+        "module(load=\"imtcp\")\ninput(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
+         template(name=\"own\" type=\"string\" string=\"%programname% %msg%\\n\")\n"
+    );
+    let syslog = Rsyslog::start(directory, &more, "template=\"own\"");
+    until("rsyslog's port", &syslog.file, || TcpStream::connect(("127.0.0.1", port)).ok());
+    syslog
 }
 
-impl Rsyslog {
-    fn start(directory: &Path, port: u16) -> Self {
-        let (socket, file) = (directory.join("log.socket"), Log(directory.join("syslog")));
-        let _ = fs::remove_file(&socket);
-        let config = directory.join("rsyslog.conf");
-        let lines = format!(
-            "global(maxMessageSize=\"256k\")\nmodule(load=\"imuxsock\" SysSock.Name=\"{}\" SysSock.RateLimit.Interval=\"0\")\n\
-             module(load=\"imtcp\")\ninput(type=\"imtcp\" address=\"127.0.0.1\" port=\"{port}\")\n\
-             template(name=\"own\" type=\"string\" string=\"%programname% %msg%\\n\")\n\
-             action(type=\"omfile\" file=\"{}\" template=\"own\")\n",
-            socket.display(),
-            file.0.display(),
-        );
-        fs::write(&config, lines).unwrap();
-        let mut command = Command::new("rsyslogd");
-        command.arg("-n").arg("-f").arg(&config).arg("-i").arg(directory.join("rsyslog.pid"));
-        let child = command.stdout(Stdio::null()).spawn();
-        let child = child.expect("rsyslog is missing: apt-get install --no-install-recommends rsyslog");
-        until("rsyslog", &file, || {
-            (socket.exists() && TcpStream::connect(("127.0.0.1", port)).is_ok()).then_some(())
-        });
-        Self { child, socket, port, file }
-    }
-
-    /// The ids of the records in its file, in order.
-    fn ids(&self) -> Vec<String> {
-        let text = self.file.text();
-        let own = text.lines().filter_map(|line| line.strip_prefix("postvakt ").map(str::trim));
-        own.filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|event| id(&event)).collect()
-    }
-}
-
-impl Drop for Rsyslog {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The ids of the records in its file, in order.
+fn in_syslog(syslog: &Rsyslog) -> Vec<String> {
+    let text = syslog.file.text();
+    let own = text.lines().filter_map(|line| line.strip_prefix("postvakt ").map(str::trim));
+    own.filter_map(|line| serde_json::from_str::<Value>(line).ok()).map(|event| id(&event)).collect()
 }
 
 #[test]
 fn syslog_gets_every_record_by_its_socket_and_by_tcp() {
     let gateway = Gateway::start("");
     let port = free_port();
-    let syslog = Rsyslog::start(&gateway.directory.path, port);
+    let syslog = rsyslog(&gateway.directory.path, port);
     gateway.under_load(|| {});
     let known = all(&gateway);
-    let tcp = format!("127.0.0.1:{}", syslog.port);
+    let tcp = format!("127.0.0.1:{port}");
     for (name, to) in [("tcp", tcp.as_str()), ("socket", syslog.socket.to_str().unwrap())] {
-        let before = syslog.ids().len();
+        let before = in_syslog(&syslog).len();
         let (code, said) = once(&gateway, &["--sink", "syslog", "--to", to, "--name", name]);
         assert_eq!(code, Some(0), "{said}");
-        until("all records", &syslog.file, || (syslog.ids().len() == before + known.len()).then_some(()));
-        assert_eq!(syslog.ids()[before..], known, "{name}");
+        until("all records", &syslog.file, || {
+            (in_syslog(&syslog).len() == before + known.len()).then_some(())
+        });
+        assert_eq!(in_syslog(&syslog)[before..], known, "{name}");
     }
     // It is away: what comes waits in the log, and is there when it is back.
     let directory = gateway.directory.path.clone();
@@ -317,9 +291,9 @@ fn syslog_gets_every_record_by_its_socket_and_by_tcp() {
     until("records that wait", &gateway.postvakt.log, || {
         (metric(&gateway, "lag_records", "tcp") == 2).then_some(())
     });
-    let syslog = Rsyslog::start(&directory, port);
+    let syslog = rsyslog(&directory, port);
     until("those that waited", &syslog.file, || {
-        syslog.ids().ends_with(&all(&gateway)[known.len()..]).then_some(())
+        in_syslog(&syslog).ends_with(&all(&gateway)[known.len()..]).then_some(())
     });
     until("no lag", &gateway.postvakt.log, || (metric(&gateway, "lag_records", "tcp") == 0).then_some(()));
     assert_eq!(follower.end(Signal::TERM), Some(0));

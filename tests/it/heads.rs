@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use postvakt::config::Heads;
@@ -17,45 +17,13 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::lab::program::PROGRAM;
+use crate::lab::rsyslog::Rsyslog;
 use crate::lab::{Directory, Lab, Log, message, until};
 use crate::store::record;
 
 const FROM: &str = "x@example.org";
 const TO: &str = "anna@exempelby.se";
 const KEEPER: &str = "arkiv@example.com";
-
-/// The system's log: rsyslog, with its socket and its file in the directory.
-struct Rsyslog {
-    child: Child,
-    socket: PathBuf,
-    file: Log,
-}
-
-impl Rsyslog {
-    fn start(directory: &Path) -> Self {
-        let (socket, file) = (directory.join("log.socket"), Log(directory.join("syslog")));
-        let config = directory.join("rsyslog.conf");
-        let lines = format!(
-            "module(load=\"imuxsock\" SysSock.Name=\"{}\")\naction(type=\"omfile\" file=\"{}\")\n",
-            socket.display(),
-            file.0.display(),
-        );
-        fs::write(&config, lines).unwrap();
-        let mut command = Command::new("rsyslogd");
-        command.arg("-n").arg("-f").arg(&config).arg("-i").arg(directory.join("rsyslog.pid"));
-        let child = command.stdout(Stdio::null()).spawn();
-        let child = child.expect("rsyslog is missing: apt-get install --no-install-recommends rsyslog");
-        until("rsyslog's socket", &file, || socket.exists().then_some(()));
-        Self { child, socket, file }
-    }
-}
-
-impl Drop for Rsyslog {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// What an auditor does: copies of month files, a head from elsewhere, and the public key.
 fn verify(key: &str, heads: &Path, files: &[PathBuf]) -> (i32, Value) {
@@ -76,7 +44,7 @@ fn months(directory: &Path) -> Vec<PathBuf> {
 fn a_letter_and_the_systems_log_prove_what_the_log_was() {
     let directory = Directory::new();
     let path = directory.path.clone();
-    let syslog = Rsyslog::start(&path);
+    let syslog = Rsyslog::start(&path, "", "");
     let rules = format!("[store.heads]\nmail = \"{KEEPER}\"\nsyslog = \"{}\"\n", syslog.socket.display());
     let mut lab = Lab::start_in(directory, &rules);
     let reply = lab.outside().send(FROM, &[TO], &message(FROM, TO, "Ansökan om bygglov", ""));

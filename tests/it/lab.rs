@@ -5,6 +5,7 @@ pub(crate) mod machine;
 pub(crate) mod mailstore;
 pub(crate) mod mta;
 pub(crate) mod program;
+pub(crate) mod rsyslog;
 pub(crate) mod sink;
 
 use std::fs;
