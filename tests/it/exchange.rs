@@ -211,3 +211,14 @@ fn what_is_no_export_is_named_and_the_rest_goes_on() {
     assert_eq!((lines.len(), code), (0, 0));
     assert_eq!(audit(folder.path(), &[]).status.code(), Some(2));
 }
+    let two = |spaces: &str, own: &str| {
+        format!("{}Annan,True,{spaces},[198.51.100.9]\n", on_premises.replace("SMTP:*;1", own))
+    };
+    let spaces = "SMTP:example.org;arkivtjanst.example;3";
+    let json = |cost: u32, other: &str| {
+        format!(
+            r#"[{{"Name":"Annan","AddressSpaces":[{{"Type":"SMTP","Domain":"*","Cost":{cost}}}],"SmartHosts":["198.51.100.9"]}},
+            {{"Name":"Internet","Enabled":true,"AddressSpaces":[{{"Address":"","Domain":"*","Cost":{other}}}],"SmartHosts":["192.0.2.25"]}}]"#
+        )
+    };
+    lay_out(folder.path(), "On", on_premises);

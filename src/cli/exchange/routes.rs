@@ -1,5 +1,6 @@
 //! Which way mail leaves Exchange: its connectors, and what stops automatic forwards before they leave.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::table::Row;
@@ -12,7 +13,8 @@ pub(super) enum Passage {
     Never(String),
     /// It leaves through these hosts.
     Through(String),
-    /// Only if a transport rule of Exchange sends it through this connector.
+    /// Through these connectors, if a transport rule of Exchange sends it there, or where others that lead elsewhere are as
+    /// close.
     Perhaps(String),
     /// No connectors were exported.
     Unknown,
@@ -42,11 +44,22 @@ impl Passage {
 #[derive(Debug)]
 struct Route {
     name: String,
-    domains: Vec<String>,
+    spaces: Vec<Space>,
     hosts: Vec<String>,
     /// It is for mail that a transport rule sends there.
     scoped: bool,
 }
+
+/// The domains that a connector is for.
+#[derive(Debug)]
+struct Space {
+    pattern: String,
+    /// Of connectors for the same domains the one with the lower cost is used.
+    cost: u32,
+}
+
+/// How well a connector is for a domain; the greater, the better.
+type Closeness = (usize, Reverse<u32>);
 
 /// What was exported about ways and barriers.
 #[derive(Debug, Default)]
@@ -77,16 +90,13 @@ impl Routes {
         if row.flag("Enabled") == Some(false) {
             return;
         }
-        let spaces = row.values("RecipientDomains").iter().chain(row.values("AddressSpaces"));
+        let cost = row.first(&["Cost"]).and_then(|cost| cost.parse().ok()).unwrap_or(COST);
+        let values = row.values("RecipientDomains").iter().chain(row.values("AddressSpaces"));
+        let hosts = row.values("SmartHosts").iter().flat_map(|value| listed(value));
         self.ways.push(Route {
             name: row.first(&["Name", "Identity"]).unwrap_or_default().to_owned(),
-            domains: spaces.flat_map(|value| listed(value)).map(|space| pattern(&space)).collect(),
-            hosts: row
-                .values("SmartHosts")
-                .iter()
-                .flat_map(|value| listed(value))
-                .map(|h| host_name(&h))
-                .collect(),
+            spaces: values.flat_map(|value| spaces(value, cost)).collect(),
+            hosts: hosts.map(host_name).collect(),
             scoped: row.flag("IsTransportRuleScoped") == Some(true),
         });
     }
@@ -130,26 +140,46 @@ impl Routes {
         if !self.connectors {
             return Passage::Unknown;
         }
-        let closest = |scoped: bool| {
-            let routes = self.ways.iter().filter(|route| route.scoped == scoped);
-            let fitting = routes.filter_map(|route| {
-                let length = route.domains.iter().filter_map(|pattern| fits(pattern, domain)).max();
-                // A connector that a rule uses needs no domains of its own.
-                length.or((scoped && route.domains.is_empty()).then_some(0)).map(|length| (length, route))
-            });
-            fitting.max_by_key(|(length, _)| *length).map(|(_, route)| route)
-        };
-        if let Some(route) = closest(false) {
-            if self.is_gateway(route) {
-                return Passage::Through(route.hosts.join(", "));
+        let names =
+            |routes: &[&Route]| routes.iter().map(|route| route.name.as_str()).collect::<Vec<_>>().join(", ");
+        let (own, others) = self.closest(domain);
+        match (&own[..], &others[..]) {
+            ([], []) => {
+                let by_rule = self.ways.iter().filter(|route| route.scoped && self.is_gateway(route));
+                let by_rule: Vec<&Route> =
+                    by_rule.filter(|route| route.closeness(domain).is_some()).collect();
+                if by_rule.is_empty() {
+                    Passage::Never("by MX".to_owned())
+                } else {
+                    Passage::Perhaps(names(&by_rule))
+                }
             }
-            let way = if route.hosts.is_empty() { "by MX".to_owned() } else { route.hosts.join(", ") };
-            return Passage::Never(format!("{}: {way}", route.name));
+            (own, []) => {
+                let hosts: BTreeSet<&str> =
+                    own.iter().flat_map(|route| &route.hosts).map(String::as_str).collect();
+                Passage::Through(hosts.into_iter().collect::<Vec<_>>().join(", "))
+            }
+            ([], others) => {
+                let way = |route: &&Route| {
+                    let hosts =
+                        if route.hosts.is_empty() { "by MX".to_owned() } else { route.hosts.join(", ") };
+                    format!("{}: {hosts}", route.name)
+                };
+                Passage::Never(others.iter().map(way).collect::<Vec<_>>().join("; "))
+            }
+            (own, others) => Passage::Perhaps(format!("{}, or {}", names(own), names(others))),
         }
-        match closest(true).filter(|route| self.is_gateway(route)) {
-            Some(route) => Passage::Perhaps(route.name.clone()),
-            None => Passage::Never("by MX".to_owned()),
-        }
+    }
+
+    /// The connectors that mail to a domain takes without a rule: those with the closest domain, and of these those with the
+    /// lowest cost. First those that lead to this gateway, then the others.
+    fn closest(&self, domain: &Domain) -> (Vec<&Route>, Vec<&Route>) {
+        let routes = self.ways.iter().filter(|route| !route.scoped);
+        let fitting: Vec<(Closeness, &Route)> =
+            routes.filter_map(|route| Some((route.closeness(domain)?, route))).collect();
+        let best = fitting.iter().map(|(closeness, _)| *closeness).max();
+        let closest = fitting.into_iter().filter(|(closeness, _)| Some(*closeness) == best);
+        closest.map(|(_, route)| route).partition(|route| self.is_gateway(route))
     }
 
     /// Whether all its hosts are this gateway; where nobody said which hosts are, any smart host may be.
@@ -166,16 +196,40 @@ impl Routes {
     }
 }
 
-/// `a, b`, `{a, b}`, `a;b`; an address space keeps its cost, `SMTP:*;1`.
-fn listed(value: &str) -> Vec<String> {
-    let whole = value.trim().trim_start_matches('{').trim_end_matches('}');
-    let apart = whole.split([',', '|', '\n', ' ']).map(str::trim).filter(|one| !one.is_empty());
-    apart.map(str::to_owned).collect()
+impl Route {
+    /// How well it is for mail to a domain, if it is.
+    fn closeness(&self, domain: &Domain) -> Option<Closeness> {
+        let spaces = self.spaces.iter();
+        let closest =
+            spaces.filter_map(|space| Some((fits(&space.pattern, domain)?, Reverse(space.cost)))).max();
+        // A connector that a rule uses needs no domains of its own.
+        closest.or((self.scoped && self.spaces.is_empty()).then_some((0, Reverse(COST))))
+    }
 }
 
-/// A domain pattern without the kind and the cost of an address space, in small letters.
+/// The cost of an address space that has none of its own.
+const COST: u32 = 1;
+
+/// What stands in `a, b`, `{a, b}` and `a;b`.
+fn listed(value: &str) -> impl Iterator<Item = &str> {
+    let whole = value.trim().trim_start_matches('{').trim_end_matches('}');
+    whole.split([',', ';', '|', '\n', ' ']).map(str::trim).filter(|one| !one.is_empty())
+}
+
+/// The address spaces in a value. A number is the cost of the one before it: `SMTP:*;1`.
+fn spaces(value: &str, cost: u32) -> Vec<Space> {
+    let mut spaces: Vec<Space> = Vec::new();
+    for one in listed(value) {
+        match (one.parse(), spaces.last_mut()) {
+            (Ok(own), Some(space)) => space.cost = own,
+            _ => spaces.push(Space { pattern: pattern(one), cost }),
+        }
+    }
+    spaces
+}
+
+/// A domain pattern without the kind of an address space, in small letters.
 fn pattern(space: &str) -> String {
-    let space = space.split(';').next().unwrap_or_default().trim();
     let kind = space.get(..5).filter(|kind| kind.eq_ignore_ascii_case("smtp:"));
     let space = if kind.is_some() { space.get(5..).unwrap_or_default() } else { space };
     space.to_ascii_lowercase()
