@@ -17,7 +17,7 @@ const MAILBOXES: &str = "#TYPE Selected.Microsoft.Exchange.Data.Directory.Manage
 \"Bo Ek\";\"bo@exempelby.se\";\"\";\"exempelby.se/Kontakter/Arkiv extern\";\"True\"\r
 \"Registrator\";\"registrator@exempelby.se\";\"smtp:anna@exempelby.se\";\"\";\"True\"\r
 \"Cia Öst\";\"cia@exempelby.se\";\"\";\"Okänd mottagare\";\"True\"\r
-\"Dan Berg\";\"dan@exempelby.se\";\"\";\"Bo Ek\";\"True\"\r
+\"Dan Berg\";\"dan@exempelby.se\";\"\";\"bo\";\"True\"\r
 ";
 
 /// Get-InboxRule, with values joined; two of them were not.
@@ -30,9 +30,9 @@ Trasig,True,eva,System.Collections.ArrayList,,
 ";
 
 /// Get-MailContact and Get-Mailbox: whom names stand for.
-const RECIPIENTS: &str = "Name,DisplayName,LegacyExchangeDN,PrimarySmtpAddress,ExternalEmailAddress
-Arkiv extern,Arkiv extern,/o=ExchangeLabs/cn=Recipients/cn=9-arkiv,arkiv-extern@exempelby.se,SMTP:arkiv@leverantor.example
-bo,Bo Ek,/o=ExchangeLabs/cn=Recipients/cn=1-bo,bo@exempelby.se,
+const RECIPIENTS: &str = "Name,DisplayName,Identity,LegacyExchangeDN,PrimarySmtpAddress,ExternalEmailAddress
+Arkiv extern,Arkiv extern,exempelby.se/Kontakter/Arkiv extern,/o=ExchangeLabs/cn=Recipients/cn=9-arkiv,arkiv-extern@exempelby.se,SMTP:arkiv@leverantor.example
+bo,Bo Ek,bo,/o=ExchangeLabs/cn=Recipients/cn=1-bo,bo@exempelby.se,
 ";
 
 /// Get-TransportRule, by ConvertTo-Json.
@@ -139,6 +139,122 @@ fn every_form_of_forwarding_is_found_with_its_way() {
     assert_eq!(code, 1);
 }
 
+/// The findings in one file beside [`RECIPIENTS`].
+fn found_in(name: &str, content: &str) -> (Vec<String>, i32) {
+    let folder = tempfile::tempdir().unwrap();
+    lay_out(folder.path(), "On", CONNECTORS);
+    fs::write(folder.path().join(name), content).unwrap();
+    found(folder.path(), &["recipients.csv", name])
+}
+
+#[test]
+fn a_guest_with_the_name_of_a_mailbox_hides_nothing() {
+    let rule = |to: &str| format!("Name,Enabled,MailboxOwnerId,ForwardTo\nr,True,anna,\"{to}\"\n");
+    let evil = "\"\"Bo Ek\"\" [EX:/o=ExchangeLabs/ou=g/cn=Recipients/cn=abc-Evil]";
+    let (lines, code) = found_in("x.csv", &rule(evil));
+    let expected = "unresolved inbox rule ForwardTo, anna: r -> \"Bo Ek\" \
+                    [EX:/o=ExchangeLabs/ou=g/cn=Recipients/cn=abc-Evil]; -, active, -, x.csv:2";
+    assert_eq!((lines, code), (vec![expected.to_owned()], 1));
+    // A guest whose name is known, with the display name of a mailbox, and one with its whole name.
+    let guests = "Name,DisplayName,LegacyExchangeDN,PrimarySmtpAddress,ExternalEmailAddress\n\
+                  g,Bo Ek,/o=ExchangeLabs/ou=g/cn=Recipients/cn=abc-Evil,,SMTP:evil@example.org\n\
+                  bo,Bo Ek,/o=ExchangeLabs/ou=g/cn=Recipients/cn=bo2,,SMTP:bo@example.org\n";
+    let folder = tempfile::tempdir().unwrap();
+    lay_out(folder.path(), "On", CONNECTORS);
+    fs::write(folder.path().join("guests.csv"), guests).unwrap();
+    fs::write(folder.path().join("x.csv"), rule(evil)).unwrap();
+    let (lines, _) = found(folder.path(), &["recipients.csv", "guests.csv", "x.csv", "mailboxes.csv"]);
+    assert!(lines.iter().any(|line| line.contains("anna: r -> evil@example.org; ")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("dan@exempelby.se -> bo@example.org; ")), "{lines:?}");
+}
+
+#[test]
+fn quotes_in_a_display_name_hide_nothing() {
+    for (to, expected) in [
+        (
+            "\"Arkiv \"\" [SMTP:evil@example.org],\"Bo\" [SMTP:bo@exempelby.se]",
+            &[
+                "external evil@example.org",
+                "unresolved \"Arkiv \"\" [SMTP:evil@example.org],\"Bo\" [SMTP:bo@exempelby.se]",
+            ][..],
+        ),
+        (
+            "\"x\" [SMTP:\"[bo@exempelby.se]\"@example.org]",
+            &["unresolved \"x\" [SMTP:\"[bo@exempelby.se]\"@example.org]"],
+        ),
+        ("smtp:\"<bo@exempelby.se>\"@example.org", &["unresolved smtp:\"<bo@exempelby.se>\"@example.org"]),
+        // A route in the address leads on, as the gateway reads it.
+        ("evil%example.org@exempelby.se", &["external evil%example.org@exempelby.se"]),
+        ("example.org!evil@exempelby.se", &["external example.org!evil@exempelby.se"]),
+        ("\"Bo\" [SMTP:bo@exempelby.se]", &[]),
+    ] {
+        let rule =
+            serde_json::json!([{"Name": "r", "MailboxOwnerId": "anna", "Enabled": true, "ForwardTo": [to]}]);
+        let (lines, code) = found_in("x.json", &rule.to_string());
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|one| {
+                let (kind, target) = one.split_once(' ').unwrap();
+                let gateway = if kind == "external" { "unknown" } else { "-" };
+                format!("{kind} inbox rule ForwardTo, anna: r -> {target}; -, active, {gateway}, x.json:1")
+            })
+            .collect();
+        assert_eq!((lines, code), (expected.clone(), i32::from(!expected.is_empty())), "{to}");
+    }
+}
+
+#[test]
+fn incident_reports_and_moderators_get_the_mail_too() {
+    let report = |more: &str| {
+        let rule = format!(
+            r#"[{{"Name":"r","State":"Enabled","CopyTo":null,"GenerateIncidentReport":"evil@example.org",{more}}}]"#
+        );
+        found_in("x.json", &rule).0
+    };
+    let active =
+        "external transport rule GenerateIncidentReport, r -> evil@example.org; -, active, unknown, x.json:1";
+    for more in [
+        r#""Mode":"Enforce","IncidentReportContent":["Sender","AttachOriginalMail"]"#,
+        // A rule that only watches sends its reports.
+        r#""Mode":"Audit","IncidentReportContent":["AttachOriginalMail"]"#,
+        r#""Mode":"Enforce","IncidentReportOriginalMail":"IncludeOriginalMail","IncidentReportContent":["Sender"]"#,
+        // Not exported, or not legible: it may have the mail attached.
+        r#""Mode":"Enforce""#,
+        r#""Mode":"Enforce","IncidentReportContent":"System.String[]""#,
+        r#""Mode":"Enforce","IncidentReportContent":[0,10]"#,
+    ] {
+        assert_eq!(report(more), [active], "{more}");
+    }
+    for more in [
+        r#""Mode":"Enforce","IncidentReportContent":["Sender","Subject"]"#,
+        r#""Mode":"Enforce","IncidentReportOriginalMail":"DoNotIncludeOriginalMail","IncidentReportContent":["Sender"]"#,
+    ] {
+        assert!(report(more).is_empty(), "{more}");
+    }
+    let off = report(r#""State":"Disabled""#);
+    assert!(off.is_empty() || off[0].contains(", disabled, "), "{off:?}");
+    let (lines, code) = found_in(
+        "x.csv",
+        "Name,State,Mode,ModerateMessageByUser\nm,Enabled,Enforce,\"bo@exempelby.se,evil@example.org\"\n",
+    );
+    let expected =
+        "external transport rule ModerateMessageByUser, m -> evil@example.org; -, active, unknown, x.csv:2";
+    assert_eq!((lines, code), (vec![expected.to_owned()], 1));
+}
+
+#[test]
+fn objects_of_one_file_may_have_different_properties() {
+    let rules = r#"[{"Name":"a","MailboxOwnerId":"anna"},
+        {"Name":"b","MailboxOwnerId":"bo","ForwardTo":[{"SmtpAddress":"","Address":null,"Name":" ","PrimarySmtpAddress":"x@example.org"}]},
+        {"Name":"c","MailboxOwnerId":"cia","RedirectTo":[{"SmtpAddress":null,"Name":""}]}]"#;
+    let (lines, code) = found_in("x.json", rules);
+    let expected = [
+        "external inbox rule ForwardTo, bo: b -> x@example.org; -, active, unknown, x.json:2",
+        "unresolved inbox rule RedirectTo, cia: c -> \"Name\":\"\",\"SmtpAddress\":null; -, active, -, x.json:3",
+    ];
+    assert_eq!((lines, code), (expected.map(str::to_owned).to_vec(), 1));
+}
+
 #[test]
 fn what_policies_stop_is_told_and_the_rest_is_not() {
     let folder = tempfile::tempdir().unwrap();
@@ -178,16 +294,46 @@ fn without_connectors_for_them_forwards_never_pass() {
     let none = "Name,Enabled,RecipientDomains,SmartHosts,IsTransportRuleScoped\n";
     let scoped = format!("{none}Vid regel,True,*,gw1.exempelby.se,True\n");
     let on_premises = "Name,Enabled,AddressSpaces,SmartHosts\nInternet,True,SMTP:*;1,[192.0.2.25]\n";
+    let two = |spaces: &str, own: &str| {
+        format!("{}Annan,True,{spaces},[198.51.100.9]\n", on_premises.replace("SMTP:*;1", own))
+    };
+    let spaces = "SMTP:example.org;arkivtjanst.example;3";
+    let json = |cost: u32, other: &str| {
+        format!(
+            r#"[{{"Name":"Annan","AddressSpaces":[{{"Type":"SMTP","Domain":"*","Cost":{cost}}}],"SmartHosts":["198.51.100.9"]}},
+            {{"Name":"Internet","Enabled":true,"AddressSpaces":[{{"Address":"","Domain":"*","Cost":{other}}}],"SmartHosts":["192.0.2.25"]}}]"#
+        )
+    };
     for (connectors, gateway, expected) in [
         (none, "gw1.exempelby.se", "never"),
         (&scoped, "gw1.exempelby.se", "perhaps"),
+        // A rule may use this connector or the other one.
+        (
+            &format!("{scoped}Annan,True,arkivtjanst.example,gw9.exempelby.se,True\n"),
+            "gw1.exempelby.se",
+            "perhaps",
+        ),
         (on_premises, "192.0.2.25", "yes"),
         (on_premises, "gw1.exempelby.se", "never"),
+        // Of connectors for the same domain the cost decides, and without a cost it is 1.
+        (&two("SMTP:*;2", "SMTP:*;1"), "192.0.2.25", "yes"),
+        (&two("SMTP:*;1", "SMTP:*;2"), "192.0.2.25", "never"),
+        (&two("SMTP:*", "SMTP:*;2"), "192.0.2.25", "never"),
+        (&two("SMTP:*", "SMTP:*;1"), "192.0.2.25", "perhaps"),
+        (&two("*", "SMTP:*;1"), "198.51.100.9", "perhaps"),
+        // A closer domain goes before a lower cost, and in a list of domains each counts.
+        (&two("SMTP:arkivtjanst.example;9", "SMTP:*;1"), "192.0.2.25", "never"),
+        (&two(spaces, "SMTP:*;1"), "192.0.2.25", "never"),
+        (&two(spaces, "SMTP:arkivtjanst.example;2"), "192.0.2.25", "yes"),
+        (&json(1, "2"), "192.0.2.25", "never"),
+        (&json(2, "1"), "192.0.2.25", "yes"),
+        (&json(1, "null"), "192.0.2.25", "perhaps"),
     ] {
         lay_out(folder.path(), "On", connectors);
         let (lines, _) = found(folder.path(), &["--gateway", gateway, "journal.csv", "connectors.csv"]);
-        assert!(lines[0].contains(&format!(", active, {expected}, ")), "{lines:?}");
+        assert!(lines[0].contains(&format!(", active, {expected}, ")), "{connectors}: {lines:?}");
     }
+    lay_out(folder.path(), "On", on_premises);
     let output = audit(folder.path(), &["journal.csv", "connectors.csv"]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(said.contains("taken for this gateway: 192.0.2.25 (--gateway says which hosts are)"), "{said}");
@@ -211,14 +357,3 @@ fn what_is_no_export_is_named_and_the_rest_goes_on() {
     assert_eq!((lines.len(), code), (0, 0));
     assert_eq!(audit(folder.path(), &[]).status.code(), Some(2));
 }
-    let two = |spaces: &str, own: &str| {
-        format!("{}Annan,True,{spaces},[198.51.100.9]\n", on_premises.replace("SMTP:*;1", own))
-    };
-    let spaces = "SMTP:example.org;arkivtjanst.example;3";
-    let json = |cost: u32, other: &str| {
-        format!(
-            r#"[{{"Name":"Annan","AddressSpaces":[{{"Type":"SMTP","Domain":"*","Cost":{cost}}}],"SmartHosts":["198.51.100.9"]}},
-            {{"Name":"Internet","Enabled":true,"AddressSpaces":[{{"Address":"","Domain":"*","Cost":{other}}}],"SmartHosts":["192.0.2.25"]}}]"#
-        )
-    };
-    lay_out(folder.path(), "On", on_premises);

@@ -32,7 +32,10 @@ const EXPORTS: [(Export, &[&str]); 8] = [
 ];
 
 const INBOX: [&str; 3] = ["ForwardTo", "RedirectTo", "ForwardAsAttachmentTo"];
-const TRANSPORT: [&str; 4] = ["RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients"];
+const REPORT: &str = "GenerateIncidentReport";
+/// A moderator reads the mail that waits, and a report may have it attached.
+const TRANSPORT: [&str; 6] =
+    ["RedirectMessageTo", "BlindCopyTo", "CopyTo", "AddToRecipients", "ModerateMessageByUser", REPORT];
 
 /// What kind of finding it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,6 +182,9 @@ impl Known<'_> {
             Export::RemoteDomains | Export::Policies | Export::Connectors | Export::Recipients => return,
         };
         for property in properties {
+            if *property == REPORT && !attaches_mail(row) {
+                continue;
+            }
             for target in self.recipients.targets(row.values(property)) {
                 findings.extend(self.finding(export, noun, property, row, target));
             }
@@ -194,14 +200,14 @@ impl Known<'_> {
         target: Target,
     ) -> Option<Finding> {
         let (kind, shown, address) = match target {
-            Target::Address(address) if self.organisation.owns(&address) => return None,
+            Target::Address(address) if self.organisation.keeps(&address) => return None,
             Target::Address(address) => (Kind::External, address.to_string(), Some(address)),
             Target::Name(name) => (Kind::Unresolved, name, None),
             Target::Lost(name) => (Kind::Lost, name, None),
         };
         let domain = address.as_ref().and_then(Address::domain);
         let by_people = matches!(export, Export::Mailboxes | Export::InboxRules);
-        let state = if is_off(row) {
+        let state = if is_off(row, property) {
             "disabled".to_owned()
         } else {
             // Policies and remote domains stop what mailboxes forward, not what the organisation's own rules do.
@@ -223,14 +229,26 @@ impl Known<'_> {
     }
 }
 
-/// Whether a rule is switched off, or only watches.
-fn is_off(row: &Row) -> bool {
+/// Whether an incident report has the mail attached, for all that was exported.
+fn attaches_mail(row: &Row) -> bool {
+    let content = [row.values("IncidentReportContent"), row.values("IncidentReportOriginalMail")].concat();
+    let text = content.join(" ").to_ascii_lowercase();
+    content.is_empty()
+        || text.contains("attachoriginalmail")
+        || text.split_whitespace().any(|word| word == "includeoriginalmail")
+        // The export has numbers, or the name of a type, instead of the values.
+        || text.split_whitespace().any(|word| word.parse::<u32>().is_ok())
+        || text.contains("system.")
+        || text.contains("microsoft.exchange.")
+}
+
+/// Whether a rule is switched off, or only watches. A rule that only watches sends its reports all the same.
+fn is_off(row: &Row, property: &str) -> bool {
     let says =
         |property, word: &str| row.first(&[property]).is_some_and(|said| said.eq_ignore_ascii_case(word));
     row.flag("Enabled") == Some(false)
         || says("State", "Disabled")
-        || says("Mode", "Audit")
-        || says("Mode", "AuditAndNotify")
+        || (property != REPORT && (says("Mode", "Audit") || says("Mode", "AuditAndNotify")))
 }
 
 /// Whose mail, with the name of the rule.
@@ -277,5 +295,58 @@ fn setting(row: &Row, what: &str) -> Finding {
         of: row.first(&["DomainName", "Name", "Identity"]).unwrap_or("(unnamed)").to_owned(),
         target: "lets automatic forwards leave".to_owned(),
         ..unreadable(&row.file, row.line, "")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words between quotes or commas, as columns of a file.
+    fn head(words: &str) -> Row {
+        let words: Vec<&str> =
+            words.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        table::read("F", words.join(",").as_bytes()).unwrap().0
+    }
+
+    #[test]
+    fn the_commands_in_the_manual_export_what_is_read() {
+        let manual = include_str!("../../../docs/operating.md");
+        let (_, rest) = manual.split_once("```powershell\n").unwrap();
+        let (commands, _) = rest.split_once("```").unwrap();
+        let (who, _) = commands.split_once("Get-Mailbox").unwrap();
+        let of_recipients = [
+            "Name",
+            "Identity",
+            "DistinguishedName",
+            "Guid",
+            "ExternalDirectoryObjectId",
+            "LegacyExchangeDN",
+            "EmailAddresses",
+            "PrimarySmtpAddress",
+            "ExternalEmailAddress",
+            "RecipientTypeDetails",
+        ];
+        let of_mailboxes = ["ForwardingSmtpAddress", "ForwardingAddress", "DeliverToMailboxAndForward"];
+        for (file, export, properties) in [
+            ("mailboxes", Export::Mailboxes, [&of_mailboxes[..], &of_recipients].concat()),
+            ("rules", Export::InboxRules, [&INBOX[..], &["Name", "Enabled", "MailboxOwnerId"]].concat()),
+            ("contacts", Export::Recipients, of_recipients.to_vec()),
+            ("guests", Export::Recipients, of_recipients.to_vec()),
+            ("groups", Export::Recipients, [&of_recipients[..], &["Members"]].concat()),
+            ("journal", Export::JournalRules, vec!["Name", "Enabled", "JournalEmailAddress"]),
+            ("policy", Export::Policies, vec!["Name", "AutoForwardingMode"]),
+        ] {
+            let (before, _) = commands.split_once(&format!("Export-Csv {file}.csv")).unwrap();
+            let (_, columns) = before.rsplit_once("Select ").unwrap();
+            let head = head(&columns.replace("$who", who));
+            assert_eq!(kind_of(&head), Ok(export), "{file}");
+            for property in properties {
+                assert!(head.has(property), "{file}: {property}");
+            }
+        }
+        for name in ["TransportRule", "RemoteDomain", "OutboundConnector"] {
+            assert!(commands.contains(&format!("ConvertTo-Json @(Get-{name}) | Out-File ")), "{name}");
+        }
     }
 }

@@ -129,8 +129,13 @@ fn json(file: &str, text: &str) -> Result<(Row, Vec<Row>), String> {
         let fields = object.iter().map(|(name, value)| (name.to_ascii_lowercase(), values(value)));
         rows.push(Row { fields: fields.collect(), file: file.to_owned(), line: number });
     }
-    let head = rows.first().cloned().ok_or_else(|| "is empty: nothing was exported".to_owned())?;
-    Ok((head, rows))
+    // Objects of one kind need not all have the same properties.
+    let names = rows.iter().flat_map(|row: &Row| row.fields.keys());
+    let fields: BTreeMap<String, Vec<String>> = names.map(|name| (name.clone(), Vec::new())).collect();
+    if rows.is_empty() {
+        return Err("is empty: nothing was exported".to_owned());
+    }
+    Ok((Row { fields, file: file.to_owned(), line: 1 }, rows))
 }
 
 /// What an object of Exchange says of itself, the plainest first.
@@ -155,8 +160,15 @@ fn values(value: &Value) -> Vec<String> {
         Value::String(text) => vec![text.trim().to_owned()],
         Value::Array(inner) => inner.iter().flat_map(values).collect(),
         Value::Object(object) => {
-            let said = SAYS.iter().find_map(|name| object.get(*name)).filter(|said| !said.is_null());
-            said.map_or_else(|| vec![value.to_string()], values)
+            let said = SAYS.iter().filter_map(|name| object.get(*name)).map(values);
+            let Some(said) = said.into_iter().find(|said| !said.is_empty()) else {
+                return vec![value.to_string()];
+            };
+            // An address space with its cost, as it is written in text: `*;1`.
+            match object.get("Cost") {
+                Some(Value::Number(cost)) => said.iter().map(|space| format!("{space};{cost}")).collect(),
+                _ => said,
+            }
         }
     }
 }
