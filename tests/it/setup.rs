@@ -74,6 +74,8 @@ fn a_plain_postfix_logs_its_mail_after_one_command_and_is_as_it_was_after_anothe
     let (status, said) = setup(&config, &etc, &["--undo"]);
     assert_eq!((status, read(&etc)), (Some(0), before), "{said}");
     assert!(said.contains("Postfix was reloaded"), "{said}");
+    let main = etc.join("main.cf").display().to_string();
+    assert!(said.contains(&format!("--- {main} (with Postvakt)\n+++ {main}\n")), "{said}");
     assert_eq!(fs::read_dir(&etc).unwrap().count(), 3, "no backup stays");
     let (status, said) = setup(&config, &etc, &["--undo"]);
     assert_eq!(status, Some(2), "{said}");

@@ -17,6 +17,8 @@ const NAMES: [&str; 2] = ["main.cf", "master.cf"];
 const BACKUP: &str = "before-postvakt";
 /// What was changed, so that it can be taken out when the files have been edited since.
 const STATE: &str = "postvakt-setup.json";
+/// What the name of a file has in a difference where the milter is in it.
+const WITH: &str = " (with Postvakt)";
 
 /// Where the files are.
 pub(super) struct Files {
@@ -65,14 +67,14 @@ impl Files {
     pub(super) fn preview(&self, plan: &Plan) -> anyhow::Result<String> {
         let copy = self.copy()?;
         make(copy.path(), &plan.changes)?;
-        self.diff(copy.path())
+        self.diff(copy.path(), ["", WITH])
     }
 
     /// Changes the files. Where Postfix then says that they are wrong, they are put back.
     pub(super) fn apply(&self, plan: &Plan) -> anyhow::Result<Done> {
         let copy = self.copy()?;
         make(copy.path(), &plan.changes)?;
-        let diff = self.diff(copy.path())?;
+        let diff = self.diff(copy.path(), ["", WITH])?;
         let mut state = State { changes: Vec::new(), written: Vec::new() };
         // A second time: the backups stay those of the first.
         let again = fs::read(self.directory.join(STATE)).ok();
@@ -125,7 +127,7 @@ impl Files {
                 notes.extend(revert(copy.path(), change)?);
             }
         }
-        let diff = self.diff(copy.path())?;
+        let diff = self.diff(copy.path(), [WITH, ""])?;
         for name in NAMES {
             self.write(name, &copy.path().join(name))?;
         }
@@ -201,14 +203,15 @@ impl Files {
         }
     }
 
-    /// The difference between the files and copies of them, as `diff -u` shows it.
-    fn diff(&self, copy: &Path) -> anyhow::Result<String> {
+    /// The difference between the files and copies of them, as `diff -u` shows it. What is added to the names of both says
+    /// which of them is with Postvakt.
+    fn diff(&self, copy: &Path, added: [&str; 2]) -> anyhow::Result<String> {
         let mut diff = String::new();
         for name in NAMES {
             let path = self.directory.join(name);
-            let label = path.display().to_string();
+            let [before, after] = added.map(|added| format!("{}{added}", path.display()));
             let shown = Command::new("diff")
-                .args(["-u", "--label", &label, "--label", &format!("{label} (with Postvakt)")])
+                .args(["-u", "--label", &before, "--label", &after])
                 .arg(&path)
                 .arg(copy.join(name))
                 .output()
