@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 
 use crate::limits;
 
+/// A message of which the gateway would keep only a part. What is left out of it here nobody could tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("larger than {} MiB", limits::MESSAGE_OCTETS >> 20)]
+pub(super) struct TooLarge;
+
 /// Calls `each` with the name and the octets of every message below `path`: a file of one message, an mbox file, or a
 /// folder of such (a Maildir is one). Folders are read in the order of the names in them. Ends with the first error.
 pub(super) fn messages(
     path: &Path,
-    each: &mut impl FnMut(&str, &[u8]) -> anyhow::Result<()>,
+    each: &mut impl FnMut(&str, Result<&[u8], TooLarge>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let in_context = |error: io::Error| anyhow::Error::new(error).context(path.display().to_string());
     if fs::metadata(path).map_err(in_context)?.is_dir() {
@@ -25,8 +30,12 @@ pub(super) fn messages(
         return mbox(file, &name, each);
     }
     let mut message = Vec::new();
-    file.take(limits::MESSAGE_OCTETS as u64).read_to_end(&mut message).map_err(in_context)?;
-    each(&name, &message)
+    file.take(limits::MESSAGE_OCTETS as u64 + 1).read_to_end(&mut message).map_err(in_context)?;
+    each(&name, whole(&message))
+}
+
+fn whole(message: &[u8]) -> Result<&[u8], TooLarge> {
+    if message.len() > limits::MESSAGE_OCTETS { Err(TooLarge) } else { Ok(message) }
 }
 
 /// The separator of an mbox file (RFC 4155).
@@ -50,31 +59,37 @@ fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
 fn mbox(
     mut file: impl io::BufRead,
     name: &str,
-    each: &mut impl FnMut(&str, &[u8]) -> anyhow::Result<()>,
+    each: &mut impl FnMut(&str, Result<&[u8], TooLarge>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let (mut message, mut line) = (Vec::new(), Vec::new());
-    let (mut number, mut after_empty) = (0_u64, true);
+    let (mut message, mut part) = (Vec::new(), Vec::new());
+    let (mut number, mut after_empty, mut begins, mut separator) = (0_u64, true, true, false);
     loop {
-        line.clear();
-        let read = file.read_until(b'\n', &mut line)?;
-        let separates = after_empty && line.starts_with(FROM);
+        part.clear();
+        // A line may have no end.
+        let read = file.by_ref().take(limits::MBOX_PART_OCTETS).read_until(b'\n', &mut part)?;
+        let separates = begins && after_empty && part.starts_with(FROM);
         if (read == 0 || separates) && number > 0 {
             // The empty line before a separator is the separator's.
-            let whole = message.strip_suffix(b"\n").unwrap_or(&message);
-            each(&format!("{name}#{number}"), whole.strip_suffix(b"\r").unwrap_or(whole))?;
+            let own = message.strip_suffix(b"\n").unwrap_or(&message);
+            each(&format!("{name}#{number}"), whole(own.strip_suffix(b"\r").unwrap_or(own)))?;
         }
         if read == 0 {
             return Ok(());
         }
+        separator = separates || (separator && !begins);
         if separates {
             number += 1;
             message.clear();
-        } else if message.len() < limits::MESSAGE_OCTETS {
-            message.extend_from_slice(unquoted(&line));
+        } else if !separator && message.len() <= limits::MESSAGE_OCTETS + LINE_END {
+            message.extend_from_slice(if begins { unquoted(&part) } else { &part });
         }
-        after_empty = matches!(&*line, b"\n" | b"\r\n");
+        after_empty = begins && matches!(&*part, b"\n" | b"\r\n");
+        begins = part.ends_with(b"\n");
     }
 }
+
+/// Octets of the end of a line, at the most.
+const LINE_END: usize = 2;
 
 fn unquoted(line: &[u8]) -> &[u8] {
     let depth = line.iter().take_while(|octet| **octet == b'>').count();
@@ -88,9 +103,10 @@ mod tests {
 
     fn found(path: &Path) -> Vec<(String, String)> {
         let mut found = Vec::new();
-        let mut each = |name: &str, message: &[u8]| {
+        let mut each = |name: &str, message: Result<&[u8], TooLarge>| {
             let name = Path::new(name).strip_prefix(path).unwrap_or(Path::new(name));
-            found.push((name.display().to_string(), String::from_utf8_lossy(message).into_owned()));
+            let message = message.map(|message| String::from_utf8_lossy(message).into_owned());
+            found.push((name.display().to_string(), message.unwrap_or_else(|large| large.to_string())));
             Ok(())
         };
         messages(path, &mut each).unwrap();
@@ -116,6 +132,41 @@ mod tests {
             ("mbox#2", "Subject: b\n\nb"),
         ];
         assert_eq!(found(folder.path()), expected.map(|(name, text)| (name.to_owned(), text.to_owned())));
+    }
+
+    #[test]
+    fn lines_of_any_length_and_messages_up_to_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let part = usize::try_from(limits::MBOX_PART_OCTETS).unwrap();
+        let long = "x".repeat(2 * part + 7);
+        // No part of a line is taken for a separator, an empty line or a quoted line, and a separator may be long.
+        let inner = format!("{}From a\n>From b\n", "x".repeat(part));
+        let quoted = format!("{}>From c\n{}\n", "x".repeat(part), "\r".repeat(part));
+        let mbox = format!("From {long}\nA: b\n\n{inner}\nFrom {long}\n{quoted}From d\n{long}");
+        fs::write(folder.path().join("1"), mbox).unwrap();
+        let expected = [
+            ("1#1", format!("A: b\n\n{}", inner.replace(">From b", "From b"))),
+            ("1#2", format!("{quoted}From d\n{long}")),
+        ];
+        assert_eq!(found(folder.path()), expected.map(|(name, text)| (name.to_owned(), text)));
+        fs::remove_file(folder.path().join("1")).unwrap();
+        for (name, begin, end) in [("2", "", ""), ("3", "From x\n", "\nFrom y\nA: c\n")] {
+            for more in [0, 1] {
+                let message = [
+                    begin.as_bytes(),
+                    b"A: b\n\n",
+                    &vec![b'x'; limits::MESSAGE_OCTETS - 7 + more],
+                    b"\n",
+                    end.as_bytes(),
+                ];
+                fs::write(folder.path().join(name), message.concat()).unwrap();
+                let lengths: Vec<usize> = found(folder.path()).iter().map(|(_, text)| text.len()).collect();
+                let own = if more == 0 { limits::MESSAGE_OCTETS } else { TooLarge.to_string().len() };
+                assert_eq!(lengths[0], own, "{name} {more}");
+                assert!(begin.is_empty() || lengths[1..] == [4], "{lengths:?}");
+            }
+            fs::remove_file(folder.path().join(name)).unwrap();
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::explain::describe;
+use super::mailbox::TooLarge;
 use super::transaction::{TransactionArgs, carry};
 use super::{NO, USAGE, YES, mailbox, print_table};
 use crate::answer::Edit;
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long)]
     json: bool,
     /// Messages, mbox files, and directories of them, assessed in this order. Each mail is remembered, so that a later
-    /// forward of it is recognised.
+    /// forward of it is recognised. A message of more than 64 MiB is skipped, and the exit code is 2.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 }
@@ -106,8 +107,8 @@ struct Replay {
 }
 
 impl Replay {
-    fn mail(&mut self, name: &str, message: &[u8]) -> anyhow::Result<()> {
-        let judge = |side: &Side| side.judge(&self.runtime, &self.transaction, message);
+    fn mail(&mut self, name: &str, message: Result<&[u8], TooLarge>) -> anyhow::Result<()> {
+        let judge = |side: &Side| side.judge(&self.runtime, &self.transaction, message?);
         let (new, old) = match (judge(&self.new), self.old.as_ref().map(judge).transpose()) {
             (Ok(new), Ok(old)) => (new, old),
             (Err(error), _) | (_, Err(error)) => {

@@ -20,3 +20,5 @@ pub const ENFORCE_LABELS: u64 = 20;
 pub const ENFORCE_WRONG: f64 = 0.2;
 /// Bytes of an exported file of Exchange: 100,000 mailboxes take about 30 MB.
 pub const AUDIT_OCTETS: u64 = 256 << 20;
+/// Bytes of an mbox file that are read at once: lines are shorter as a rule, and one without an end fills no memory.
+pub const MBOX_PART_OCTETS: u64 = 64 << 10;

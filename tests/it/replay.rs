@@ -1,6 +1,7 @@
 //! `replay` over stored mail, as an admin tries a new config.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -87,6 +88,30 @@ fn the_same_config_decides_the_same() {
     let said = text(&alone);
     assert_eq!(alone.status.code(), Some(0));
     assert!(said.contains("auto-forward=certain held") && said.ends_with("3 mails\n"), "{said}");
+}
+
+/// Sparse files: they are larger than the memory that the program may take.
+#[test]
+fn a_message_without_end_is_told_and_the_rest_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = config(folder.path(), "new", "hold");
+    let mails = mail(folder.path());
+    let header = "From: a@example.org\nTo: anna@exempelby.se\n\n";
+    fs::write(mails.join("3.mbox"), format!("From x Mon\n{header}")).unwrap();
+    fs::write(mails.join("4.eml"), header).unwrap();
+    for name in ["3.mbox", "4.eml"] {
+        let mut file = fs::OpenOptions::new().append(true).open(mails.join(name)).unwrap();
+        file.set_len(3 << 30).unwrap();
+        write!(file, "\n\nFrom y Tue\n{header}Hej\n").unwrap();
+    }
+    let mut command = Command::new("prlimit");
+    command.args(["--as=2147483648", env!("CARGO_BIN_EXE_postvakt"), "replay", "--config"]).arg(&new);
+    let output = command.arg(&mails).output().unwrap();
+    let errors = String::from_utf8(output.stderr.clone()).unwrap();
+    let told = [mails.join("3.mbox#1"), mails.join("4.eml")]
+        .map(|name| format!("postvakt: {}: larger than 64 MiB; this mail is skipped\n", name.display()));
+    assert_eq!((output.status.code(), errors), (Some(2), told.concat()));
+    assert!(text(&output).ends_with("4 mails\n"), "{}", text(&output));
 }
 
 /// What a rule would have done is no effect: only its mode is another one.
