@@ -173,10 +173,8 @@ fn finding(value: &Value, rules: &[(Box<dyn Rule>, RulePolicy)]) -> Result<Expec
     let enabled = || rules.iter().map(|(rule, _)| rule.id());
     if !enabled().any(|id| id == rule) {
         let known = rules::ALL.iter().any(|spec| spec.id == rule);
-        let problem = match known {
-            true => format!("{} is not enabled in this config", parse::shown(rule)),
-            false => format!("{} is not a rule of this config", parse::shown(rule)),
-        };
+        let what = if known { "not enabled in this config" } else { "not a rule of this config" };
+        let problem = format!("{} is {what}", parse::shown(rule));
         let right = match parse::nearest(rule, enabled()).filter(|_| !known) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => "write the id of an enabled rule, as `postvakt rules --config F` lists them".to_owned(),
