@@ -36,16 +36,19 @@ impl Done {
             "report" if self.report().as_deref() == Some("forwarders") => {
                 Query { rule: Some(auto_forward::SPEC.id.to_owned()), ..query }
             }
+            // What was on hold then, the records do not say; all of it had been held.
+            "held list" => Query { verdict: Some(Outcome::Held), ..query },
             _ => query,
         })
     }
 
-    /// Whether it showed names: of records, of mailboxes that forward, of whom rules found something, or of whom receipts
-    /// went to. Reports of a period and follow-ups have counts only.
+    /// Whether it showed names: of records, of mail on hold, of mailboxes that forward, of whom rules found something, or of
+    /// whom receipts went to. Reports of a period and follow-ups have counts only.
     pub fn names_people(&self) -> bool {
         match self.access.verb.as_str() {
             "search" | "export" | "follow" | "show" | "subject-extract" | "receipts list"
             | "receipts show" => true,
+            verb if verb.starts_with("held ") => true,
             "report" => !matches!(self.report().as_deref(), Some("period" | "follow-up")),
             _ => false,
         }

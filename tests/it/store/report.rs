@@ -109,7 +109,10 @@ async fn found(directory: &Path) -> Vec<String> {
     ] {
         let names = findings.iter().map(|row| format!("{}={}", row.rule, row.grade)).collect();
         let sender = format!("till-{recipient}").replace("exempelby.se", "example.org");
-        let record = Record { recipients: vec![recipient.into()], findings: names, sender, ..record("") };
+        let outcome = if recipient.starts_with("cia@") { Outcome::Held } else { Outcome::Accepted };
+        let queue_id = format!("4f{}", recipient.split('@').next().unwrap());
+        let record = Record { findings: names, sender, outcome, queue_id, ..record("") };
+        let record = Record { recipients: vec![recipient.into()], ..record };
         ids.push(store.commit(Entry { record, findings, ..entry("") }).await.unwrap().to_string());
     }
     store.close().await;
@@ -181,9 +184,31 @@ async fn a_person_is_told_of_reports_that_named_them_and_of_no_counts() {
         let (code, out) = run(path, report);
         assert_eq!(code, 0, "{report:?}: {out}");
     }
-    for (person, expected) in
-        [("anna", &["alla regler"][..]), ("bo", &[]), ("cia", &[]), ("dan", &["alla regler"])]
-    {
+    let held = |verb: &'static str, query: Query, purpose: &str| {
+        let (config, organisation) = (active_config(path), Organisation::default());
+        let gate = Gate {
+            directory: path,
+            reader: Reader::of_this_process(Via::CommandLine),
+            organisation: &organisation,
+            zone: &TimeZone::UTC,
+            config: &config,
+            access: Access::default(),
+        };
+        let request = Request::new(verb, query, Reason::operation(purpose));
+        let read = gate.read(&request, |session| {
+            session.count(1);
+            anyhow::Ok(())
+        });
+        assert!(matches!(read.unwrap(), Read::Given { .. }), "{verb}");
+    };
+    held("held list", Query::default(), "mejl i kön");
+    held("held show", Query { queue_id: Some("4fbo".into()), ..Query::default() }, "ett mejl i kön");
+    for (person, expected) in [
+        ("anna", &["alla regler"][..]),
+        ("bo", &["ett mejl i kön"]),
+        ("cia", &["mejl i kön"]),
+        ("dan", &["alla regler"]),
+    ] {
         let address = format!("{person}@exempelby.se");
         let (code, out) = run(path, &["subject-extract", &address, "--decision", "KS 2026/7", "--json"]);
         assert_eq!(code, 0, "{out}");
