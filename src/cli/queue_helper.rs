@@ -47,13 +47,14 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let mut stream = socket::standard_input()?;
     patient(&stream, limits::QUEUE_HELPER_TIME)?;
+    // Whatever was asked is read: an answer beside unread octets would not arrive.
+    let line = read_line(&mut BufReader::new(&stream), limits::QUEUE_REQUEST_OCTETS)?;
     let peer = rustix::net::sockopt::socket_peercred(stream.as_fd())?;
     if ![0, uid].contains(&peer.uid.as_raw()) {
         tracing::error!(uid = peer.uid.as_raw(), "refused: not the user whose requests are carried out");
         write_line(&mut stream, &Answer::Failed { why: format!("only {} may ask", args.user) })?;
         return Ok(USAGE);
     }
-    let line = read_line(&mut BufReader::new(&stream), limits::QUEUE_REQUEST_OCTETS)?;
     let postfix = Postfix { directory: args.postfix.as_deref() };
     let answer = match serde_json::from_slice(&line) {
         Ok(request) => postfix.answer(&request, &mut stream),
@@ -206,7 +207,13 @@ impl Postfix<'_> {
     fn hurry(&self, command: &str, arguments: &[&str]) {
         let done = self.command(command).args(arguments).output();
         if !done.as_ref().is_ok_and(|output| output.status.success()) {
-            tracing::warn!(command, ?done, "Postfix was not told to hurry");
+            let why = match done {
+                Ok(output) => {
+                    format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim())
+                }
+                Err(error) => error.to_string(),
+            };
+            tracing::warn!(command, why, "Postfix was not told to hurry");
         }
     }
 

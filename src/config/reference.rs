@@ -6,6 +6,7 @@
 mod content;
 mod disclosure;
 mod exceptions;
+mod held;
 mod keys;
 mod mail_tests;
 mod notices;
@@ -17,7 +18,8 @@ mod top;
 use std::fmt::Write as _;
 
 use content::CONTENT;
-use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, OWNER, TABLES};
+use held::OWNER;
+use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
 use sensitive::SENSITIVE;
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};

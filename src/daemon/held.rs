@@ -18,7 +18,8 @@ use crate::notice::{Automatic, OutgoingNotice, name};
 use crate::pipeline::Pipeline;
 use crate::record::{OutboxKind, OutboxRow};
 use crate::store::access::{AccessLog, Reader, Via};
-use crate::store::held::{self, Act, HeldAct, HeldActs, OnHold, Stage};
+use crate::store::held::{Act, HeldAct, HeldActs, OnHold, Stage};
+use crate::store::session;
 use crate::templates::Occasion;
 
 /// Looks as long as the server runs.
@@ -60,7 +61,7 @@ fn look(config: &Config, directory: &std::path::Path) -> Result<Vec<Mail>, ActEr
     let settled = acts::settle(&mut log, directory, &queue)?;
     METRICS.held_acts.with_label_values(&["settle", "done"]).inc_by(settled as u64);
     let wanted: Vec<(&str, Timestamp)> = mails.iter().map(|mail| (mail.id.as_str(), mail.arrived)).collect();
-    let found = held::on_hold(directory, &wanted)?;
+    let found = session::on_hold(directory, &wanted)?;
     let acts = HeldActs::read(&log)?;
     let mut rest = Vec::new();
     for (waiting, on_hold) in mails.into_iter().zip(found) {

@@ -1,5 +1,7 @@
 //! Bounds of held mail, and of the processes that operators and the queue helper are.
 
+#![deny(clippy::disallowed_methods)]
+
 use std::time::Duration;
 
 use jiff::SignedDuration;

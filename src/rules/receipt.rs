@@ -48,7 +48,8 @@ these reasons:
 | `report` | a bounce, a delivery report or a read receipt |
 | `automatic-subject` | a subject that only programs write (`Autosvar:`, `Out of Office:`, `Undeliverable:` …), or one that people write too (`Frånvaro:`, `Auto:`) in a reply or with X-Auto-Response-Suppress |
 | `reply-to-receipt` | the mail answers one of our receipts or has its reference in the subject; that case has its receipt |
-| `spam`, `virus`, `held`, `deferred`, `rejected` | the mail itself was marked or stopped |
+| `spam`, `virus`, `deferred`, `rejected` | the mail itself was marked or stopped |
+| `held` | the mail itself is held; where nothing else is in the way, the receipt waits and is sent at its release |
 | `unauthenticated` | the sender may be forged: SPF, DKIM and DMARC do not confirm it |
 | `authentication-unavailable` | the check of SPF, DKIM and DMARC could not be completed |
 | `ceiling-sender`, `ceiling-domain`, `ceiling-mailbox`, `ceiling-total` | a limit was reached |

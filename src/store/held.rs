@@ -3,12 +3,9 @@
 //! Contract: an act begins with an entry and ends with one. Where the second is missing, the process ended in between, and what
 //! came of the act is found in the queue. Entries are never changed; what was proposed is approved by another entry.
 
-use std::path::Path;
-
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::OpenError;
 use super::access::{AccessError, AccessLog, Kind, Reader};
 use super::search::{Found, Log, Searched};
 use crate::limits;
@@ -174,13 +171,6 @@ pub(super) fn look(log: &Log, queue_id: &str, arrived: Timestamp, searched: &mut
         log.held(queue_id, arrived, searched).filter(|found| found.record.outcome == Outcome::Held)?;
     let rules = log.held_by(&found);
     Some(OnHold { found, rules })
-}
-
-/// The same for the server, which shows no record: it counts, and tells owners that something waits.
-pub fn on_hold(directory: &Path, mails: &[(&str, Timestamp)]) -> Result<Vec<Option<OnHold>>, OpenError> {
-    let log = Log::open(directory)?;
-    let mut unread = Searched::default();
-    Ok(mails.iter().map(|(id, arrived)| look(&log, id, *arrived, &mut unread)).collect())
 }
 
 /// Writes an act at one of its stages. The number of the entry.

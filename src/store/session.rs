@@ -540,6 +540,14 @@ pub fn logged(directory: &Path, n: u64) -> Result<Logged, AccessError> {
     Ok(accesses.deleted_by(n)?.map_or(Logged::Nothing, Logged::Deleted))
 }
 
+/// The mails with these queue ids, which the MTA took at about these times, as far as rules hold them. For the server, which
+/// shows no record: it counts them, and tells owners that something waits.
+pub fn on_hold(directory: &Path, mails: &[(&str, Timestamp)]) -> Result<Vec<Option<OnHold>>, OpenError> {
+    let log = Log::open(directory)?;
+    let mut unread = Searched::default();
+    Ok(mails.iter().map(|(id, arrived)| held::look(&log, id, *arrived, &mut unread)).collect())
+}
+
 /// Whether whoever reads our output has left, as `head` does.
 fn has_left(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);

@@ -403,7 +403,17 @@ fn connects_as(user: &str, socket: &Path) -> String {
     let script = "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\ns.sendall(b'{\"do\":\"list\"}\\n')\nprint(s.makefile().read())";
     let mut command = Command::new("setpriv");
     command
-        .args(["--reuid", user, "--regid", "nogroup", "--clear-groups", "--", "/usr/bin/python3", "-c", script])
+        .args([
+            "--reuid",
+            user,
+            "--regid",
+            "nogroup",
+            "--clear-groups",
+            "--",
+            "/usr/bin/python3",
+            "-c",
+            script,
+        ])
         .arg(socket);
     let output = command.output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -421,8 +431,9 @@ fn raw_operator(socket: &Path, arguments: &[&str]) -> String {
 #[test]
 fn log_and_queue_agree_whatever_is_killed_when() {
     let desk = Desk::start("");
-    let ids: Vec<String> =
-        (0..12).map(|n| desk.hold(&format!("medborgare{n}@example.org"), "registrator@exempelby.se", "Vänta")).collect();
+    let ids: Vec<String> = (0..12)
+        .map(|n| desk.hold(&format!("medborgare{n}@example.org"), "registrator@exempelby.se", "Vänta"))
+        .collect();
     for (n, id) in ids.iter().enumerate() {
         let mut client = desk.as_user(OPERATOR, GROUP, &["release", id, "--purpose", "it is a case"]);
         let mut client = client.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
@@ -453,6 +464,8 @@ fn log_and_queue_agree_whatever_is_killed_when() {
     for id in &held {
         desk.done(&["release", id, "--purpose", "it is a case"]);
     }
+    // Who was killed could not tell Postfix to hurry.
+    desk.lab.postfix.flush();
     desk.lab.delivered("registrator@exempelby.se", ids.len());
     until("the receipts", &desk.lab, || {
         (desk.lab.postvakt.receipts(&["list", "--state", "sent"]).len() == ids.len()).then_some(())

@@ -56,6 +56,10 @@ fn the_package_has_all_that_belongs_to_it_and_lintian_has_no_objection() {
         "/usr/sbin/postvakt",
         "/lib/systemd/system/postvakt.service",
         "/lib/systemd/system/postvakt.socket",
+        "/lib/systemd/system/postvakt-queue.socket",
+        "/lib/systemd/system/postvakt-queue@.service",
+        "/lib/systemd/system/postvakt-held.socket",
+        "/lib/systemd/system/postvakt-held@.service",
         "/usr/lib/sysusers.d/postvakt.conf",
         "/etc/default/postvakt",
         "/usr/share/man/man1/postvakt-init.1.gz",
@@ -226,7 +230,52 @@ fn the_commands_of_the_readme_lead_from_nothing_to_a_logged_mail() {
     reload_and_restart(&machine);
     unix_socket_in_the_chroot(&machine);
     receipts_with_a_resolver_elsewhere(&machine);
+    held_mail_without_root(&machine);
     upgrade_remove_and_purge(&machine);
+}
+
+const HOLDING: &str = r#"
+[rules.custom.wait]
+mode = "enforce"
+action = "hold"
+when = { subject = "please-wait" }
+"#;
+
+/// The commands of the manual let a member of the operators' group act on held mail, and nobody else.
+fn held_mail_without_root(machine: &Machine) {
+    let manual = fs::read_to_string(root().join("docs/operating.md")).unwrap();
+    let section = manual.split("\n## Held mail").nth(1).unwrap().split("\n## ").next().unwrap();
+    let commands = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    machine.must("useradd anna && useradd --no-create-home bo");
+    commands.lines().for_each(|command| drop(machine.must(command)));
+    machine.must(&format!("cat >> /etc/postvakt/postvakt.toml <<'END'\n{HOLDING}END"));
+    machine.must("systemctl reload postvakt");
+    for number in 1..4 {
+        machine.must(&format!("{SEND} 192.0.2.7 example.org registrator@exempelby.se please-wait-{number}"));
+    }
+    let held = |user: &str, rest: &str| {
+        format!("runuser -u {user} -- postvakt held {rest} --purpose 'on a machine'")
+    };
+    machine.until("postvakt log search --purpose test --subject please-wait-3", "held");
+    let list = machine.must(&held("anna", "list --json"));
+    let ids: Vec<String> = list
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["queue_id"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), 3, "{list}");
+    assert!(!machine.run(&held("bo", "list")).status.success());
+    assert!(machine.must(&held("anna", &format!("show {}", ids[0]))).contains("| Subject: "));
+    assert!(machine.must(&held("anna", &format!("release {}", ids[0]))).contains("released"));
+    let said = machine.must(&held("anna", &format!("hand-over {} --to root@exempelby.se", ids[1])));
+    assert!(said.contains("250"), "{said}");
+    // The server itself sees the queue by the same helper.
+    machine.must("systemctl restart postvakt");
+    let metrics = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://127.0.0.1:9891/metrics\").read().decode())'";
+    machine.until(metrics, "postvakt_held_messages{rule=\"custom.wait\"} 1");
+    let amiss =
+        machine.must("journalctl -u 'postvakt-queue@*' -u 'postvakt-held@*' -p warning -q --no-pager");
+    assert_eq!(amiss, "");
+    machine.must("postvakt log verify");
 }
 
 /// A config that is wrong fails a reload and a start, once and in sight.

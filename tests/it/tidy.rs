@@ -66,6 +66,7 @@ const SHELL: &[&str] = &[
     "src/worker",
     "src/pipeline",
     "src/courier",
+    "src/held",
     "src/daemon",
     "src/cli",
 ];

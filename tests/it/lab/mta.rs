@@ -127,6 +127,11 @@ impl Postfix {
         run(self.command("postkick").args(["public", "pickup", "W"]));
     }
 
+    /// Tries everything that is deferred, now.
+    pub(crate) fn flush(&self) {
+        run(self.command("postqueue").arg("-f"));
+    }
+
     /// Hands in a message on this host, as cron and scripts do.
     pub(crate) fn sendmail(&self, sender: &str, recipients: &[&str], message: &str) {
         let mut command = self.command("sendmail");
