@@ -30,6 +30,7 @@ pub mod milter;
 pub mod markup;
 pub mod mime;
 pub mod documents;
+pub mod maillog;
 
 // What is true of a mail.
 pub mod facts;

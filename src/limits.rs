@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod config;
+mod delivery;
 mod follow;
 mod held;
 mod report;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 pub use config::*;
+pub use delivery::*;
 pub use follow::*;
 pub use held::*;
 pub use report::*;

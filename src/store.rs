@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod backup;
+pub mod deliveries;
 mod epoch;
 pub mod follow;
 pub mod gate;
