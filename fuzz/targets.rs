@@ -6,12 +6,15 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 use postvakt::address::ReversePath;
 use postvakt::config::{Config, ParseContext, Problems};
 use postvakt::documents::{self, Allowance, Budget, Input, Item};
 use postvakt::facts::{Needs, extract};
 use postvakt::limits;
 use postvakt::mail::{Client, Direction, Envelope, Incomplete, Mail, Message};
+use postvakt::maillog::stamp::Stamps;
+use postvakt::maillog::{Event, Read, Reader, Told};
 use postvakt::merkle;
 use postvakt::milter::Wants;
 use postvakt::milter::frame::{self, Frame};
@@ -42,6 +45,7 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "config", run: config, seeds: &["tests/configs/*.toml", "config/*.toml"] },
     Target { name: "note", run: note, seeds: &[] },
     Target { name: "query", run: query, seeds: &[] },
+    Target { name: "maillog", run: lines, seeds: &[] },
     Target { name: "answer", run: answer, seeds: &[] },
     Target { name: "text", run: |octets| document("a.txt", octets), seeds: &["tests/documents/*.csv"] },
     Target { name: "card", run: |octets| document("a.vcf", octets), seeds: &[] },
@@ -74,6 +78,23 @@ pub(crate) const TARGETS: &[Target] = &[
     Target { name: "pgp", run: |octets| document("a.pgp", octets), seeds: &[] },
     Target { name: "picture", run: |octets| document("a.png", octets), seeds: &[] },
 ];
+
+/// Lines of Postfix's log: what they tell is bounded and on one line, and names no queue file that the line does not begin with.
+fn lines(octets: &[u8]) {
+    let mut reader = Reader::new(Stamps::new(TimeZone::UTC, Timestamp::UNIX_EPOCH));
+    for line in String::from_utf8_lossy(octets).lines() {
+        let Read::Told(told) = reader.line(line) else { continue };
+        let Told::Mail { id, event } = told.told else { continue };
+        assert!(line.contains(&format!("]: {id}: ")), "{line}");
+        let Event::Delivery(delivery) = event else { continue };
+        for text in [&delivery.to, &delivery.orig_to, &delivery.relay, &delivery.dsn, &delivery.text] {
+            assert!(
+                text.len() <= limits::DELIVERY_TEXT_OCTETS + 3 && !text.contains(char::is_control),
+                "{text}"
+            );
+        }
+    }
+}
 
 /// A document of any kind: what is read of it keeps its limits, and is the same each time.
 fn document(name: &str, octets: &[u8]) {

@@ -83,6 +83,8 @@ pub struct Config {
     pub dns: services::Dns,
     /// The scanners for inbound mail.
     pub scanners: services::Scanners,
+    /// Where Postfix writes its log; absent where it is not read.
+    pub mail_log: Option<MailLog>,
     /// What recognises text in pictures; absent where nothing does.
     pub ocr: Option<services::Ocr>,
     /// How mail from outside is marked as such; absent where it is not.
@@ -219,6 +221,15 @@ pub struct Disclosure {
     pub mailboxes: Vec<minimise::Covered>,
     /// Whether it leaves that mail out instead.
     pub leaves_out: bool,
+}
+
+/// `[postfix]` `log`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailLog {
+    /// A file, with those that it was before beside it.
+    File(PathBuf),
+    /// systemd's journal.
+    Journal,
 }
 
 /// `[smtp]`.

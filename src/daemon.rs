@@ -29,6 +29,7 @@ use crate::pipeline::{Pipeline, trial};
 use crate::policy::Exception;
 use crate::store::Store;
 use crate::store::access::{AccessLog, ActiveConfig, ConfigChange, Kind, Reader, Via};
+use crate::tail::Tail;
 use crate::worker::pool::Workers;
 
 /// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
@@ -78,6 +79,7 @@ pub struct Daemon {
     look: JoinHandle<()>,
     outcomes: JoinHandle<()>,
     held: JoinHandle<()>,
+    tail: Option<Tail>,
     directory: PathBuf,
 }
 
@@ -118,6 +120,8 @@ impl Daemon {
         let clock = tokio::spawn(clock.run());
         let look = tokio::spawn(look_after(store.clone()));
         let outcomes = tokio::spawn(follow_outcomes(store.clone()));
+        let tail = config.mail_log.clone().map(|log| Tail::start(log, &own)).transpose();
+        let tail = tail.context("cannot start the thread that follows Postfix's log")?;
         sources.directories.warm(&config.directories, &config.organisation);
         let pipeline = Arc::new(Pipeline { config: ArcSwap::from_pointee(config), store, sources });
         let exceptions = tokio::spawn(announce_exceptions(pipeline.clone()));
@@ -146,6 +150,7 @@ impl Daemon {
             look,
             outcomes,
             held,
+            tail,
             directory: own,
         })
     }
@@ -188,9 +193,9 @@ impl Daemon {
     fn take(&self, config: Arc<Config>) {
         let old = self.pipeline.config.load();
         let places = |config: &Config| (config.store.directory.clone(), config.store.heads.clone());
-        if config.server != old.server || places(&config) != places(&old) {
+        if config.server != old.server || places(&config) != places(&old) || config.mail_log != old.mail_log {
             tracing::warn!(
-                "changes to [server], [store] directory and [store.heads] take effect at the next start; all others are active now"
+                "changes to [server], [postfix], [store] directory and [store.heads] take effect at the next start; all others are active now"
             );
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
@@ -225,6 +230,10 @@ impl Daemon {
         self.look.abort();
         self.outcomes.abort();
         self.held.abort();
+        if let Some(tail) = self.tail {
+            // An error is a panic that was told of already.
+            let _ = tokio::task::spawn_blocking(|| tail.stop()).await;
+        }
         note_outcomes(&self.pipeline.store).await;
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;

@@ -55,6 +55,7 @@ use crate::text::words;
 pub use budget::{Allowance, Budget};
 use document::Document;
 pub use document::Format;
+pub use inflate::gunzip;
 use kind::Kind;
 pub(crate) use picture::begins_as_page;
 pub(crate) use zip::has_end as has_zip_end;

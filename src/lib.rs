@@ -50,6 +50,7 @@ pub mod config;
 
 // The shell: the world.
 pub mod store;
+pub mod tail;
 pub mod limiter;
 pub mod export;
 pub mod report;

@@ -12,6 +12,8 @@ mod journal;
 mod message;
 pub mod stamp;
 
+use jiff::Timestamp;
+
 use crate::text::words;
 
 pub use journal::{Entry, entry};
@@ -185,6 +187,11 @@ impl Reader {
     /// For a file whose times are as `stamps` understands them.
     pub fn new(stamps: Stamps) -> Self {
         Self { stamps }
+    }
+
+    /// No line that follows is newer than this.
+    pub fn not_after(&mut self, newest: Timestamp) {
+        self.stamps.not_after(newest);
     }
 
     /// Reads one line.

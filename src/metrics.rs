@@ -57,6 +57,10 @@ pub struct Metrics {
     pub follow_lag: IntGaugeVec,
     pub follow_even: IntGaugeVec,
     pub follow_refused: IntGaugeVec,
+    pub delivery_log_lines: IntCounterVec,
+    pub delivery_log_read: IntGauge,
+    pub delivery_log_gaps: IntCounter,
+    pub delivery_log_failing: IntGauge,
     pub memory_damaged: IntCounterVec,
     pub second_passes: IntCounterVec,
     pub index_segments: IntCounterVec,
@@ -247,6 +251,23 @@ impl Metrics {
                 "Records that the sink of a follower refused for good, by its name.",
                 &["name"],
             ),
+            delivery_log_lines: new.counters(
+                "delivery_log_lines_total",
+                "Lines read of Postfix's log: told (of a mail or a connection), other, unclear (left out).",
+                &["result"],
+            ),
+            delivery_log_read: new.gauge(
+                "delivery_log_read_timestamp_seconds",
+                "Time up to which Postfix's log was read; 0 if it is not followed.",
+            ),
+            delivery_log_gaps: new.counter(
+                "delivery_log_gaps_total",
+                "Parts of Postfix's log that were gone before they were read.",
+            ),
+            delivery_log_failing: new.gauge(
+                "delivery_log_failing",
+                "1 while Postfix's log cannot be followed.",
+            ),
             log_rollbacks: new.counter(
                 "log_rollbacks_total",
                 "Starts at which the log did not match its newest tree head.",
@@ -366,6 +387,7 @@ impl Metrics {
             (&self.heads, &["signed", "failed"]),
             (&self.index_segments, &["made", "failed", "damaged"]),
             (&self.memory_damaged, &["seen", "contacts"]),
+            (&self.delivery_log_lines, &["told", "other", "unclear"]),
             (&self.second_passes, &["recognised", "mismatch", "other", "unavailable"]),
             (&self.clock_steps, &["back", "forward"]),
             (&self.config_reloads, &["taken", "refused"]),

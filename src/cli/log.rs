@@ -5,6 +5,7 @@ mod export;
 mod extract;
 mod follow;
 mod forwarders;
+mod ingest;
 mod label;
 mod moment;
 mod protocol;
@@ -37,6 +38,7 @@ use crate::report::period::Length;
 use crate::rules::Confidence;
 use crate::settings::parse;
 use crate::store::access::{Reader, Via};
+use crate::store::deliveries::trace::Final;
 use crate::store::query::{Needle, Party, Query};
 use crate::store::session::{self, Basis, Gate, Read, Request, Session};
 use moment::End;
@@ -106,6 +108,8 @@ enum LogCommand {
     },
     /// Show who accessed the log, what, when and why.
     Access(accesses::Args),
+    /// Read files of Postfix's log (also .gz), for what became of mail: those from before the log was followed, or missed.
+    Ingest(ingest::Args),
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -195,6 +199,9 @@ struct QueryArgs {
     /// Text in the results of SPF, DKIM and DMARC, such as dmarc=fail.
     #[arg(long, value_name = "TEXT")]
     authentication: Option<String>,
+    /// What became of the mail for a recipient, according to Postfix's log: delivered, deferred, bounced or expired.
+    #[arg(long, value_name = "S", value_parser = one_of(&Final::ALL.map(Final::as_str)))]
+    status: Option<String>,
     /// Read every record instead of using index files.
     #[arg(long)]
     scan: bool,
@@ -278,6 +285,7 @@ pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool)
         LogCommand::Retention { command } => retention::retention(command, context),
         LogCommand::LegalHold { command } => register::hold(command, context),
         LogCommand::Access(args) => accesses::list(args, context),
+        LogCommand::Ingest(args) => ingest::run(args, context),
     }
 }
 
@@ -389,6 +397,7 @@ impl QueryArgs {
             queue_id: self.queue_id.clone(),
             message_id: self.message_id.clone(),
             authentication: self.authentication.as_deref().map(Needle::new),
+            status: self.status.as_deref().and_then(Final::parse),
             scan: self.scan,
             ..past(self.since.as_deref(), self.until.as_deref(), config)?
         })
@@ -433,6 +442,9 @@ impl<'a> Context<'a> {
                 if json { table.json(&Line::new(&found, zone)) } else { table.add(&found, zone) }
             })?;
             table.flush()?;
+            if session.query().status.is_some() {
+                say_unread(session, zone)?;
+            }
             Ok(rows)
         })?;
         if rows == Some(0) && !self.json {
@@ -440,6 +452,15 @@ impl<'a> Context<'a> {
         }
         Ok(code)
     }
+}
+
+/// Says on stderr when Postfix's log was not read: what is told of mail of then may be wrong.
+fn say_unread(session: &Session, zone: &TimeZone) -> anyhow::Result<()> {
+    for (from, to) in session.unread()? {
+        let gap = show::gap(from, to, zone);
+        eprintln!("postvakt: Postfix's log was not read {gap}; what became of mail then may be missing");
+    }
+    Ok(())
 }
 
 /// Says on stderr what was refused and what could not be read, and makes an exit code of it.

@@ -37,6 +37,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             root.required_table("organisation", "write [organisation] with name and domains", organisation);
         let server = root.required_table("server", "write [server] with listen", |s| server(s, around.host));
         let smtp = root.table("smtp", notices::smtp).flatten();
+        let mail_log = root.table("postfix", services::postfix).flatten();
         let dns = root.table("dns", services::dns);
         let authentication = root.table("authentication", services::authentication);
         let (organisation, time_zone) = organisation.unzip();
@@ -115,6 +116,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             held: Held { is_set, ..held? },
             notice_settings,
             authenticate,
+            mail_log,
             dns: dns.unwrap_or_default(),
             scanners,
             ocr,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::MailLog;
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::settings::problem::Fault;
@@ -96,6 +97,22 @@ fn program(value: &Value) -> Result<PathBuf, Fault> {
     }
     let problem = format!("{} is not the whole path of a program", parse::shown(given));
     Err(Fault::new(problem, "write it as \"/usr/bin/tesseract\""))
+}
+
+/// `[postfix]`.
+pub(super) fn postfix(section: &mut Settings<'_>) -> Option<MailLog> {
+    section.required("log", "write log = \"/var/log/mail.log\", or log = \"journal\"", |value| {
+        let given = parse::text(value)?;
+        match given {
+            "journal" => Ok(MailLog::Journal),
+            path if path.starts_with('/') && !path.ends_with('/') => Ok(MailLog::File(path.into())),
+            _ => {
+                let problem =
+                    format!("{} is neither the absolute path of a file nor journal", parse::shown(given));
+                Err(Fault::new(problem, "write \"/var/log/mail.log\", or \"journal\""))
+            }
+        }
+    })
 }
 
 /// `[dns]`.

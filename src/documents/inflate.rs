@@ -2,11 +2,18 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use std::io::Read;
+
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 
 use super::document::{Document, Outcome};
 use super::{Budget, Reason, State};
+
+/// What is inside a gzip file, as it is read.
+pub fn gunzip<R: Read>(packed: R) -> impl Read {
+    MultiGzDecoder::new(packed)
+}
 
 /// Reads what is inside a gzip file, under its name without the ending.
 pub(super) fn gzip(document: &mut Document<'_>, bytes: &[u8]) -> Outcome {

@@ -36,5 +36,7 @@ pub const MAILLOG_SLACK_MS: i64 = 2_000;
 pub const QUEUE_FILE_BEGIN_MS: i64 = 3_600_000;
 /// Queue files that one mail is followed through, by requeuing and by content filters.
 pub const QUEUE_FILES_FOLLOWED: usize = 8;
+/// Until the server has read the files that a command names: a file of a day has some million lines.
+pub const INGEST_TIME: Duration = Duration::from_mins(30);
 /// Deliveries of one mail that are shown.
 pub const DELIVERIES_SHOWN: usize = 1_000;

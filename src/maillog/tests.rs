@@ -1,8 +1,8 @@
 //! Lines as Postfix 3.7 and rsyslog write them, and lines that somebody wants to look like them.
 
-use super::*;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+
+use super::*;
 
 fn reader() -> Reader {
     Reader::new(Stamps::new(stockholm(), "2026-12-01T00:00:00Z".parse().unwrap()))

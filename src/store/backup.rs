@@ -22,7 +22,7 @@ use super::epoch::{self, SUMS};
 use super::month::Month;
 use super::retention::{self, RetentionError};
 use super::schema::{self, OpenError};
-use super::{FORMER_PASS_KEY, PASS_KEY, follow, heads};
+use super::{FORMER_PASS_KEY, PASS_KEY, deliveries, follow, heads};
 use crate::limits;
 use crate::text::hex;
 
@@ -148,6 +148,7 @@ impl Copy<'_> {
             self.database(&month.path(Path::new("")).to_string_lossy())?;
         }
         self.database("access.db")?;
+        self.database(deliveries::FILE)?;
         for name in follow::names(self.directory) {
             self.plain(&name)?;
         }

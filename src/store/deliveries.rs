@@ -22,6 +22,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, Trans
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::{OpenError, ReadError};
 use crate::limits;
 use crate::maillog::Read;
 use batch::Batch;
@@ -65,6 +66,19 @@ pub enum DeliveriesError {
     Sqlite { path: PathBuf, source: rusqlite::Error },
     #[error("{}: not a file of deliveries of this version; remove it and run postvakt log ingest", path.display())]
     Foreign { path: PathBuf },
+}
+
+impl From<DeliveriesError> for OpenError {
+    fn from(error: DeliveriesError) -> Self {
+        match error {
+            DeliveriesError::Create { path, source } => Self::Io { path, source },
+            DeliveriesError::Sqlite { path, source } => Self::Read(ReadError { path, source }),
+            error @ DeliveriesError::Foreign { .. } => {
+                let source = io::Error::other(error.to_string());
+                Self::Io { path: FILE.into(), source }
+            }
+        }
+    }
 }
 
 /// What came of lines.

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::deliveries::trace::Final;
 use crate::address::{Address, Domain};
 use crate::mail::Direction;
 use crate::organisation::Organisation;
@@ -72,6 +73,9 @@ pub struct Query {
     /// A person by any of their addresses, or everybody of a domain: whose mail it is, as [`Party::has`] says.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub person: Vec<Party>,
+    /// What became of it for a recipient, according to Postfix.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Final>,
     /// Every record is read, whatever index files say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scan: bool,

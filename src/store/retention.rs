@@ -14,6 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, Row, TransactionBehavior};
 
 use super::access::Taken;
+use super::deliveries::{self, DeliveriesError};
 use super::month::Month;
 use super::query::Query;
 use super::register::Hold;
@@ -35,6 +36,8 @@ pub enum RetentionError {
     Open(#[from] OpenError),
     #[error("a retention run or a backup is in progress")]
     Running,
+    #[error(transparent)]
+    Deliveries(#[from] DeliveriesError),
     #[error("{}: a reader blocks the file, so the values are not deleted yet; run it again", path.display())]
     Busy { path: PathBuf },
 }
@@ -178,6 +181,7 @@ pub fn run(
     _locks: &Locks,
 ) -> Result<u64, RetentionError> {
     let mut gone = 0;
+    take_deliveries(directory, plan)?;
     for planned in &plan.months {
         if planned.waits {
             continue;
@@ -197,6 +201,54 @@ pub fn run(
         }
     }
     Ok(gone)
+}
+
+/// Takes away what Postfix's log told of what is planned, before the records go: whatever it is derived from, it is about the
+/// same people. Mail without a record, such as bounces, goes with the oldest records.
+fn take_deliveries(directory: &Path, plan: &Plan) -> Result<(), RetentionError> {
+    let mut oldest: Option<Timestamp> = None;
+    for month in
+        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?
+    {
+        let path = month.path(directory);
+        let going = plan.months.iter().find(|planned| planned.month == month && !planned.waits);
+        let due = going.map_or(&[][..], |planned| &planned.due);
+        let first = first_left(&path, due).map_err(|source| OpenError::Sqlite { path, source })?;
+        oldest = oldest.or(first);
+    }
+    let day = SignedDuration::from_hours(24);
+    let oldest = oldest.and_then(|oldest| oldest.checked_sub(day).ok());
+    let mails = |each: &mut dyn FnMut(&str, i64) -> rusqlite::Result<()>| {
+        for planned in plan.months.iter().filter(|planned| !planned.waits && !planned.due.is_empty()) {
+            let path = planned.month.path(directory);
+            let mut read = || {
+                let connection = schema::open_to_read(&path)?;
+                let mut statement = connection.prepare("SELECT queue_id, time FROM record WHERE seq = ?1")?;
+                for seq in &planned.due {
+                    let (id, time): (String, i64) =
+                        statement.query_row([seq.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                    each(&id, time)?;
+                }
+                Ok(())
+            };
+            read().map_err(|source| OpenError::Sqlite { path: path.clone(), source })?;
+        }
+        Ok::<(), RetentionError>(())
+    };
+    deliveries::retention::take(directory, mails, oldest)
+}
+
+/// The time of the first record of a file that is not due.
+fn first_left(path: &Path, due: &[u64]) -> rusqlite::Result<Option<Timestamp>> {
+    let connection = schema::open_to_read(path)?;
+    let mut statement = connection.prepare("SELECT seq, time FROM record ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        if due.binary_search(&row.get::<_, i64>(0)?.unsigned_abs()).is_err() {
+            return Ok(Timestamp::from_millisecond(row.get(1)?).ok());
+        }
+    }
+    Ok(None)
 }
 
 /// One month's records, in one transaction: values and salts go, leaves stay.

@@ -12,6 +12,8 @@ use std::path::Path;
 use jiff::Timestamp;
 
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
+use super::deliveries::DeliveriesError;
+use super::deliveries::trace::{Trace, Tracer};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
 use super::held::{self, OnHold};
@@ -223,7 +225,25 @@ impl Session {
     /// Gives every record that was asked for to `each`, in order.
     pub fn search<E>(&mut self, mut each: impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
         let Self { log, query, rows, most, veil, searched, .. } = self;
+        let mut fault = None;
+        let tracer = match query.status.map(|_| Tracer::open(&log.directory)).transpose() {
+            Ok(tracer) => tracer,
+            Err(error) => {
+                searched.left_out.push(error.into());
+                return Ok(());
+            }
+        };
         let end = log.search(query, searched, |mut found| {
+            if let Some((status, tracer)) = query.status.zip(tracer.as_ref()) {
+                match tracer.trace(&found.record) {
+                    Ok(trace) if trace.as_ref().is_some_and(|trace| trace.has(status)) => {}
+                    Ok(_) => return Ok(()),
+                    Err(error) => {
+                        fault.get_or_insert(error);
+                        return Ok(());
+                    }
+                }
+            }
             if most.is_some_and(|most| *rows >= most) {
                 return Err(Halt::Capped);
             }
@@ -233,6 +253,7 @@ impl Session {
             }
             each(found).map_err(Halt::Failed)
         });
+        searched.left_out.extend(fault.map(OpenError::from));
         match end {
             Ok(()) => Ok(()),
             Err(Halt::Capped) => {
@@ -241,6 +262,18 @@ impl Session {
             }
             Err(Halt::Failed(error)) => Err(error),
         }
+    }
+
+    /// What became of the mail of a record that was found, according to Postfix; none where its log was never read.
+    pub fn trace(&self, found: &Found) -> Result<Option<Trace>, DeliveriesError> {
+        Tracer::open(&self.log.directory)?.trace(&found.record)
+    }
+
+    /// When in the period that was asked for Postfix's log was not read: what is told of mail of then may be wrong.
+    pub fn unread(&self) -> Result<Vec<(Option<Timestamp>, Option<Timestamp>)>, DeliveriesError> {
+        let (since, until) = (self.query.since, self.query.until);
+        let tracer = Tracer::open(&self.log.directory)?;
+        tracer.gaps(since.unwrap_or(Timestamp::MIN), until.unwrap_or_else(Timestamp::now))
     }
 
     /// The next records after one, of those that were asked for; they are counted as shown. Pseudonyms are for searches:
@@ -358,9 +391,13 @@ impl Session {
         let now = now.unwrap_or(Timestamp::MAX);
         let until = query.until.map_or(now, |until| until.min(now));
         let mut unread = Searched::default();
+        // What became of a mail may be another thing since: any of those that else fit may have been shown.
+        let (of_deliveries, query) = (query.status.is_some(), Query { status: None, ..query });
         // Of the outbox the newest rows are shown: which ones these were, the records do not say.
         let of_records = !done.access.verb.starts_with("receipts");
-        if let Some((rows, _)) = done.result.as_ref().filter(|(_, how)| of_records && how == CAPPED) {
+        if let Some((rows, _)) =
+            done.result.as_ref().filter(|(_, how)| of_records && !of_deliveries && how == CAPPED)
+        {
             let (mut left, query) = (*rows, Query { until: Some(until), ..query });
             let found = self.log.search(&query, &mut unread, |found| {
                 left = left.saturating_sub(1);
@@ -450,7 +487,19 @@ impl Session {
         // No head is signed for it.
         let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
         let own = single::read(&self.log.directory, &self.accesses, prover, found)?;
-        Ok(Belongings { notices: self.opened(own.notices), ..own })
+        let trace = own.trace.map(|trace| trace.map(|trace| self.hidden(trace)));
+        Ok(Belongings { notices: self.opened(own.notices), trace, ..own })
+    }
+
+    /// What became of a mail, with pseudonyms where records have them.
+    fn hidden(&self, mut trace: Trace) -> Trace {
+        let Some(veil) = &self.veil else { return trace };
+        for delivery in trace.files.iter_mut().flat_map(|file| &mut file.deliveries) {
+            delivery.recipient = veil.address(&delivery.recipient);
+            delivery.orig_to = veil.address(&delivery.orig_to);
+            delivery.text = veil.text(&delivery.text);
+        }
+        trace
     }
 
     /// What proves the records of an export.

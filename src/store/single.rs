@@ -6,6 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::access::AccessLog;
 use super::held::{HeldActs, Told};
+use super::deliveries::DeliveriesError;
+use super::deliveries::trace::{Trace, Tracer};
 use super::month::Month;
 use super::outbox::{self, Listed};
 use super::outcomes::{self, Outcome, OutcomesError};
@@ -34,6 +36,9 @@ pub struct Belongings {
     pub acts: Vec<Told>,
     /// The times that the same mail came through again, oldest first.
     pub passes: Vec<Pass>,
+    /// What became of it, according to Postfix; none where Postfix's log was never read. It is derived: that it cannot be read
+    /// keeps nobody from the record.
+    pub trace: Result<Option<Trace>, DeliveriesError>,
 }
 
 /// A mail that came through again.
@@ -70,6 +75,7 @@ pub(super) fn read(
         all.iter().copied().filter(move |month| (begin..=end).contains(month))
     };
     let months = within(3 * limits::OUTBOX_DAYS);
+    let trace = Tracer::open(directory).and_then(|tracer| tracer.trace(&found.record));
     Ok(Belongings {
         sealed,
         unchanged,
@@ -78,6 +84,7 @@ pub(super) fn read(
         outcomes: outcomes::of_record(accesses, id)?,
         acts: HeldActs::of_record(accesses, &id.to_string())?,
         passes: passes(directory, within(limits::PASS_DAYS), id).map_err(OpenError::from)?,
+        trace,
     })
 }
 

@@ -18,6 +18,7 @@ mod content;
 mod cookbook;
 mod courier;
 mod custom_rules;
+mod deliveries;
 mod dependencies;
 mod dialogs;
 mod directory;

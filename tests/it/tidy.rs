@@ -59,6 +59,7 @@ const SHELL: &[&str] = &[
     "src/milter/listener",
     "src/config/load.rs",
     "src/store",
+    "src/tail",
     "src/export",
     "src/report",
     "src/limiter",

@@ -220,6 +220,7 @@ impl<'a> Export<'a> {
     ) -> io::Result<Written> {
         let mask = self.mask.clone().protecting(&self.protected);
         let (mut written, zone) = (Written::default(), &self.config.time_zone);
+        let by_status = session.query().status.is_some();
         session.search(|mut found| {
             if self.config.disclosure.leaves_out && mask.protects(&found.record) {
                 written.left_out += 1;
@@ -245,6 +246,9 @@ impl<'a> Export<'a> {
             proof::add(&mut proof.file, sealed.as_ref(), &Given { found: &found, id, shape, evidence })?;
             exporter.add(&found, id, zone)
         })?;
+        if by_status {
+            super::say_unread(session, zone).map_err(io::Error::other)?;
+        }
         Ok(written)
     }
 
@@ -364,6 +368,7 @@ pub(super) fn asked(query: &Query, config: &Config) -> String {
         "name" => "del av adress",
         "authentication" => "avsändarkontroll",
         "person" => "person",
+        "status" => "leveransstatus",
         _ => "övrigt",
     };
     let Ok(Value::Object(parts)) = serde_json::to_value(query) else { return String::new() };

@@ -1,5 +1,7 @@
 //! `postvakt log show`: everything that the log has about one mail.
 
+mod delivery;
+
 use std::io::Write;
 
 use anyhow::Context as _;
@@ -15,12 +17,14 @@ use crate::limits;
 use crate::record::RecordId;
 use crate::record::columns::EVIDENCE;
 use crate::store::held::HeldAct;
+use crate::store::deliveries::trace;
 use crate::store::outbox::Listed;
 use crate::store::outcomes::Outcome;
 use crate::store::query::Query;
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
 use crate::store::single::Belongings;
+pub(super) use delivery::gap;
 
 /// What a finding has, in the order in which its leaf has it.
 const FINDING: [&str; 8] =
@@ -50,7 +54,14 @@ struct Full;
 
 /// Prints it. The exit code is 1 where the log has no such mail, or it was changed.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
-    let request = Request::new("show", query(&args.id), args.reason.stated());
+    let mut id = args.id.clone();
+    if let Query { queue_id: Some(queue_id), .. } = query(&id)
+        && let Some(former) = trace::former(context.directory, &queue_id)?
+    {
+        eprintln!("postvakt: {} was requeued; its mail came with the queue id {former}", visible(&queue_id));
+        id = former;
+    }
+    let request = Request::new("show", query(&id), args.reason.stated());
     let (code, printed) = context.read(&request, |session, context| {
         let mut found = Vec::new();
         let all = session.search(|one| {
@@ -189,8 +200,13 @@ impl<'a> Mail<'a> {
             })
         });
         let head = head.as_ref().map(|head| json!({ "records": head.size, "time": local(head.time, zone) }));
+        let deliveries = match &self.belongings.trace {
+            Ok(trace) => trace.as_ref().map(|trace| delivery::json(trace, zone)),
+            Err(error) => Some(json!({ "error": error.to_string() })),
+        };
         Ok(json!({
             "record": Line::everything(self.found, zone),
+            "deliveries": deliveries,
             "findings": findings.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
             "acts": acts.collect::<Vec<_>>(),
@@ -248,6 +264,11 @@ impl<'a> Mail<'a> {
         for pass in passes {
             let text = format!("{} {}, queue id {}", local(pass.time, zone), pass.id, pass.queue_id);
             field(out, 0, "passed again", &text)?;
+        }
+        match &self.belongings.trace {
+            Ok(Some(trace)) => delivery::print(out, trace, zone)?,
+            Ok(None) => {}
+            Err(error) => field(out, 0, "deliveries", &format!("cannot be read: {error}"))?,
         }
         let proof = match (sealed, head) {
             (Some(_), _) if !unchanged => "TAMPERED: this is not what its leaf was made of".to_owned(),

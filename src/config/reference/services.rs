@@ -32,6 +32,19 @@ pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
         ],
     ),
     (
+        "[postfix]",
+        "Postfix's own log. If this table exists, the server follows the log, and `log show`, `log search --status`, exports and reports tell what became of mail after it was accepted: delivered, deferred, bounced, by which next hop and with which TLS. Optional; a change takes effect at the next start.",
+        &[Key {
+            name: "log",
+            kind: "path of a file, or journal",
+            default: Fallback::Required,
+            example: "\"/var/log/mail.log\"",
+            meaning: "Where Postfix of this host writes its log: a file of syslog or Postfix's maillog_file, also through rotation; or `journal`, systemd's journal. The server must be allowed to read it (group adm on Debian, systemd-journal for the journal). Set `smtp_tls_loglevel = 1` in main.cf, so that the log has the TLS of deliveries.",
+            why: "A table without a log means nothing.",
+            keys: &[],
+        }],
+    ),
+    (
         "[dns]",
         "DNS resolvers for SPF, DKIM, DMARC and ARC. Optional. Default: the system's resolvers.",
         &[Key {

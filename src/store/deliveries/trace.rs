@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension as _, Row};
 use serde::Serialize;
 
 use super::{DeliveriesError, TLS_SINCE, gaps, meta, open_to_read};
@@ -127,6 +127,12 @@ impl Tracer {
         Ok(Self { connection: open_to_read(directory)?, path: directory.join(super::FILE) })
     }
 
+    /// [`Tracer::open`], for tests of what writes the file.
+    #[cfg(test)]
+    pub(crate) fn of(directory: &Path) -> Result<Self, DeliveriesError> {
+        Self::open(directory)
+    }
+
     /// Whether Postfix's log was ever read.
     pub fn is_used(&self) -> bool {
         self.connection.is_some()
@@ -150,6 +156,22 @@ impl Tracer {
         let found = found.map_err(|source| DeliveriesError::Sqlite { path: self.path.clone(), source })?;
         Ok(found.into_iter().map(ends).collect())
     }
+}
+
+/// The queue id that a mail had when it came, where it has this one because it was requeued. It is no part of a record.
+pub fn former(directory: &Path, queue_id: &str) -> Result<Option<String>, DeliveriesError> {
+    let Some(connection) = open_to_read(directory)? else { return Ok(None) };
+    let mut id = queue_id.to_owned();
+    for _ in 0..limits::QUEUE_FILES_FOLLOWED {
+        let sql = "SELECT origin FROM queue_file WHERE queue_id = ?1 AND origin <> '' ORDER BY begun DESC";
+        let origin = connection.query_row(sql, [&id], |row| row.get::<_, String>(0)).optional();
+        let path = directory.join(super::FILE);
+        match origin.map_err(|source| DeliveriesError::Sqlite { path, source })? {
+            Some(origin) => id = origin,
+            None => break,
+        }
+    }
+    Ok(Some(id).filter(|id| id != queue_id))
 }
 
 fn ends((from, to): (i64, i64)) -> (Option<Timestamp>, Option<Timestamp>) {

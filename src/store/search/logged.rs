@@ -9,6 +9,7 @@ use crate::mail::Direction;
 use crate::record::{Outcome, Record};
 use crate::rules::auto_forward;
 use crate::store::access::Done;
+use crate::store::deliveries::trace::Final;
 use crate::store::query::{Needle, Party, Query};
 
 impl Done {
@@ -96,6 +97,7 @@ impl Query {
                     let known = Direction::ALL.into_iter().find(|way| Some(way.as_str()) == text);
                     query.direction = Some(known?);
                 }
+                "status" => query.status = Some(Final::parse(text?)?),
                 "size_above" => query.size_above = Some(value.as_u64()?),
                 "name" => query.name = Some(Needle::new(text?)),
                 "message_id" => query.message_id = Some(text?.to_owned()),
