@@ -2,6 +2,7 @@
 //! any front end may show it.
 
 mod chart;
+pub mod deliveries;
 pub mod document;
 pub mod extract;
 pub mod follow_up;

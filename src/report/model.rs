@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use serde::Serialize;
 
+use super::deliveries::Deliveries;
 use super::period::Period;
 use crate::config::Config;
 use crate::export::local;
@@ -43,6 +44,9 @@ pub struct Model {
     pub verdicts: Vec<Verdicts>,
     pub rules: Vec<Rule>,
     pub letters: Vec<Letters>,
+    /// What became of mail, according to Postfix; absent where its log was never read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<Deliveries>,
     pub accesses: Vec<Accesses>,
     /// How many users read the log.
     pub readers: u64,
@@ -134,6 +138,7 @@ pub struct Sources<'a> {
     pub period: Period,
     pub now: &'a Totals,
     pub before: &'a Totals,
+    pub deliveries: Option<Deliveries>,
     pub accesses: &'a [Done],
     pub verified: &'a verify::Report,
     pub made: jiff::Timestamp,
@@ -142,7 +147,7 @@ pub struct Sources<'a> {
 
 impl Model {
     pub fn new(sources: Sources<'_>) -> Result<Self, jiff::Error> {
-        let Sources { config, period, now, before, accesses, verified, made, left_out } = sources;
+        let Sources { config, period, now, before, deliveries, accesses, verified, made, left_out } = sources;
         let zone = &config.time_zone;
         let (since, until) = period.times(zone)?;
         let count = |totals: &Totals| totals.mails.values().map(|sum| sum.count).sum();
@@ -163,6 +168,7 @@ impl Model {
             verdicts: verdicts(now, before),
             rules: rules(now),
             letters: letters(now),
+            deliveries,
             accesses: by_verb(accesses),
             readers: readers(accesses),
             verified: Verified::new(verified, config),

@@ -1,13 +1,15 @@
 //! The report's page: for the screen and for A4, Swedish first and English second, each chart with its table.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use jiff::civil::Weekday;
 
 use super::chart::{self, Bar, Column, Part, grouped};
+use super::deliveries::{Deliveries, Way};
 use super::model::{Accesses, Day, Letters, Model, Rule, Then, Verdicts};
 use super::period::{Length, month_name};
-use crate::export::html::{access, octets, verdict};
+use crate::export::html::{access, direction, octets, verdict};
 use crate::export::page::{self, Template, Value};
 use crate::store::verify::Verdict;
 use crate::swedish;
@@ -23,6 +25,8 @@ const THEN: [Part; 5] = [
     ("Bara antecknade", 'f'),
 ];
 const LETTERS: [Part; 3] = [("Skickade", 'c'), ("Misslyckade", 'd'), ("Återtagna", 'f')];
+const DELIVERIES: [Part; 4] =
+    [("Levererade", 'c'), ("Väntar", 'b'), ("Returnerade", 'd'), ("För gamla", 'f')];
 const ACCESSES: [Part; 2] = [("Medgivna", 'a'), ("Nekade", 'd')];
 
 /// What nobody could find out is told beside the chart: it is no finding, and would hide those that are.
@@ -66,6 +70,7 @@ pub fn write(out: &mut impl Write, model: &Model, length: Length) -> io::Result<
         letters(model),
         accesses(model),
     ];
+    let sections = sections.into_iter().chain(model.deliveries.as_ref().map(deliveries));
     let day = |day: Option<&Day>| day.map(|day| day.date.to_string()).unwrap_or_default();
     let fields = [
         ("organisation", model.organisation.as_str().into()),
@@ -74,7 +79,7 @@ pub fn write(out: &mut impl Write, model: &Model, length: Length) -> io::Result<
         ("english", english.into()),
         ("tiles", page::pairs(tiles(model))),
         ("left_out", page::list(model.left_out.iter().map(String::as_str))),
-        ("sections", page::list(sections.into_iter().map(Section::value))),
+        ("sections", page::list(sections.map(Section::value))),
         ("verified", verified(model)),
         ("made", moment(&model.made).into()),
         ("version", env!("CARGO_PKG_VERSION").into()),
@@ -277,6 +282,64 @@ fn letters(model: &Model) -> Section {
         head: words(&["Slag", "Skrivna", "Skickade", "Misslyckade", "Återtagna"]),
         rows: model.letters.iter().map(row).collect(),
         ..Section::new(titles, lead)
+    }
+}
+
+fn deliveries(told: &Deliveries) -> Section {
+    let sum = |of: fn(&Way) -> u64| told.directions.iter().map(of).sum::<u64>();
+    let (delivered, bounced) = (sum(|way| way.delivered), sum(|way| way.bounced + way.expired));
+    let all = delivered + bounced + sum(|way| way.deferred);
+    let share = delivered.saturating_mul(1_000).checked_div(all).unwrap_or_default();
+    let share = format!("{},{} %", share / 10, share % 10);
+    let mut lead = format!(
+        "Enligt Postfix egen logg kom {share} av leveranserna fram, {} av {}. {} gick i retur. Sådana uppgifter omfattas inte av \
+         loggens kontrollvärden.",
+        grouped(delivered),
+        grouped(all),
+        grouped(bounced)
+    );
+    let tls: Vec<String> =
+        told.tls.iter().map(|(trust, count)| format!("{} {}", grouped(*count), trusted(trust))).collect();
+    if !tls.is_empty() {
+        // Writing into a String does not fail.
+        let _ = write!(lead, " Till andra värdar: {}.", tls.join(", "));
+    }
+    let _ = write!(
+        lead,
+        " {} leveranser av mejl med känsliga uppgifter eller lösenord lämnade värden utan TLS.",
+        grouped(told.sensitive_without_tls)
+    );
+    if !told.not_read.is_empty() {
+        lead.push_str(" Postfix logg har inte lästs under hela perioden; leveranser kan saknas här.");
+    }
+    let name = |way: &Way| direction(Some(way.direction)).to_owned();
+    let parts = |way: &Way| vec![way.delivered, way.deferred, way.bounced, way.expired];
+    let bars = told.directions.iter().map(|way| Bar { name: name(way), parts: parts(way) });
+    let bars: Vec<Bar> = bars.collect();
+    let row = |way: &Way| {
+        let numbers = std::iter::once(way.mails).chain(parts(way)).chain([way.untold]).map(grouped);
+        std::iter::once(name(way)).chain(numbers).collect()
+    };
+    let titles = ["Leveranser enligt Postfix", "Deliveries according to Postfix"];
+    Section {
+        wide: true,
+        chart: chart::bars("dl", titles[0], &DELIVERIES, &bars) + &chart::legend(&DELIVERIES),
+        head: words(&["Riktning", "Mejl", "Levererade", "Väntar", "Returnerade", "För gamla", "Utan besked"]),
+        rows: told.directions.iter().map(row).collect(),
+        ..Section::new(titles, lead)
+    }
+}
+
+/// What TLS is called, as a part of a sentence.
+fn trusted(trust: &str) -> &str {
+    match trust {
+        "verified" => "med TLS och kontrollerat namn",
+        "trusted" => "med TLS och känd utfärdare",
+        "untrusted" => "med TLS och okänd utfärdare",
+        "anonymous" => "med TLS utan certifikat",
+        "none" => "utan TLS",
+        "unknown" => "där TLS inte är känt",
+        other => other,
     }
 }
 

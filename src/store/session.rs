@@ -264,6 +264,22 @@ impl Session {
         }
     }
 
+    /// Gives what became of every mail that was asked for, according to Postfix. No record is shown by it. `false` where
+    /// Postfix's log was never read.
+    pub fn traces(&mut self, mut each: impl FnMut(&Found, &Trace)) -> Result<bool, DeliveriesError> {
+        let Self { log, query, searched, .. } = self;
+        let tracer = Tracer::open(&log.directory)?;
+        if !tracer.is_used() {
+            return Ok(false);
+        }
+        log.search(query, searched, |found| {
+            let trace = tracer.trace(&found.record)?;
+            each(&found, &trace.unwrap_or_default());
+            Ok(())
+        })?;
+        Ok(true)
+    }
+
     /// What became of the mail of a record that was found, according to Postfix; none where its log was never read.
     pub fn trace(&self, found: &Found) -> Result<Option<Trace>, DeliveriesError> {
         Tracer::open(&self.log.directory)?.trace(&found.record)

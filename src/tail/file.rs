@@ -246,33 +246,53 @@ fn head(file: &File, octets: u64) -> io::Result<Vec<u8>> {
 /// Reads all that came after the place in files that are no longer written to. The file that is; none at the stop.
 fn catch_up(path: &Path, taken: &mut Taken<'_>, stop: &Stop) -> Result<Option<Current>, TailError> {
     let io = |source| TailError::Io { path: path.into(), source };
-    let drained = std::mem::take(&mut taken.drained);
     if taken.is_new() {
         return Current::open(path, 0, taken).map(Some).map_err(io);
     }
-    let files = beside(path, taken.place.line).map_err(io)?;
+    loop {
+        let (files, mut from) = missed(path, taken)?;
+        for file in files.iter().filter(|file| *file != path) {
+            if !read_former(file, from, taken, stop)? {
+                return Ok(None);
+            }
+            from = 0;
+        }
+        if path.try_exists().map_err(io)? {
+            return Current::open(path, from, taken).map(Some).map_err(io);
+        }
+        // Postfix makes its own log when it has something to say. Until then the file may grow that it renamed.
+        while !path.try_exists().map_err(io)? {
+            taken.rest()?;
+            if stop.within(limits::MAILLOG_LOOK) {
+                taken.store()?;
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// The files that are to be read from the place on, the oldest first, and from where in the first one.
+fn missed(path: &Path, taken: &mut Taken<'_>) -> Result<(Vec<PathBuf>, u64), TailError> {
+    let drained = std::mem::take(&mut taken.drained);
+    let mut files =
+        beside(path, taken.place.line).map_err(|source| TailError::Io { path: path.into(), source })?;
     let known = files.iter().rposition(|file| is_it(file, &taken.place));
-    let (begin, mut from) = match known {
-        // Nothing was read of it, so that there is nothing by which it is known; the files are those that were written to since.
-        _ if taken.place.head_octets == 0 => (0, 0),
-        Some(at) => (at, taken.place.offset),
+    // Nothing was read of it, so that there is nothing by which it is known; these were written to since.
+    let is_empty = taken.place.head_octets == 0;
+    let from = match known {
+        Some(at) if !is_empty => {
+            files.drain(..at);
+            taken.place.offset
+        }
         // It was read to its end, and is gone.
-        None if drained => (0, 0),
-        None => {
+        Some(_) | None if is_empty || drained => 0,
+        Some(_) | None => {
             taken.gap()?;
-            (0, 0)
+            return Ok((files, 0));
         }
     };
-    if known.is_some() || drained || taken.place.head_octets == 0 {
-        taken.goes_on();
-    }
-    for file in files.iter().skip(begin).take_while(|file| *file != path) {
-        if !read_former(file, from, taken, stop)? {
-            return Ok(None);
-        }
-        from = 0;
-    }
-    Current::open(path, from, taken).map(Some).map_err(io)
+    taken.goes_on();
+    Ok((files, from))
 }
 
 /// Reads a file that is no longer written to; `false` at the stop.
@@ -304,7 +324,7 @@ fn read_former(path: &Path, from: u64, taken: &mut Taken<'_>, stop: &Stop) -> Re
     Ok(true)
 }
 
-/// The files that were written to after that time and are, or were, the log at this path; it comes last.
+/// The files that were written to after that time and are, or were, the log at this path; it comes last, where it exists.
 fn beside(path: &Path, since: i64) -> io::Result<Vec<PathBuf>> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -331,7 +351,9 @@ fn beside(path: &Path, since: i64) -> io::Result<Vec<PathBuf>> {
     }
     found.sort();
     let mut files: Vec<PathBuf> = found.into_iter().map(|(_, path)| path).collect();
-    files.push(path.to_owned());
+    if path.try_exists()? {
+        files.push(path.to_owned());
+    }
     Ok(files)
 }
 

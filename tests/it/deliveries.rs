@@ -13,7 +13,7 @@ const ANNA: &str = "anna@exempelby.se";
 const X: &str = "x@example.org";
 const PURPOSE: [&str; 2] = ["--purpose", "felsökning i testmiljö"];
 
-/// A gateway whose Postfix cannot reach `down.example`, knows no `gone.example`, and hands mail for `filtered.example` on
+/// A gateway whose Postfix cannot reach `down.example`, gives mail for `gone.example` up, and hands mail for `filtered.example` on
 /// through a content filter of its own.
 struct Gateway {
     lab: Lab,
@@ -37,7 +37,7 @@ impl Gateway {
             .unwrap();
             let down = free_port();
             let transports = format!(
-                "down.example smtp:[127.0.0.1]:{down}\ngone.example error:5.1.2 no such place\nfiltered.example smtp:[127.0.0.1]:{}\n",
+                "down.example smtp:[127.0.0.1]:{down}\ngone.example gone:\nfiltered.example smtp:[127.0.0.1]:{}\n",
                 postfix.ports.reinjection
             );
             fs::write(own.join("transport"), transports).unwrap();
@@ -46,7 +46,10 @@ impl Gateway {
                 "virtual_alias_maps = texthash:{0}/virtual\ntransport_maps = texthash:{0}/transport\nsmtp_tls_loglevel = 1\n",
                 own.display()
             );
-            postfix.amend(&main, "smtp unix - - n - - smtp\n");
+            postfix.amend(
+                &main,
+                "smtp unix - - n - - smtp\ngone unix - n n - - pipe flags=R user=nobody argv=/bin/false\n",
+            );
         });
         Self { lab, maillog, etc }
     }
@@ -99,7 +102,9 @@ fn deliveries(shown: &Value) -> Vec<(String, String, String)> {
 
 fn found(gateway: &Gateway, status: &str) -> Vec<String> {
     let found = gateway.lab.postvakt.search(&["--status", status]);
-    found.iter().map(|record| record["subject"].as_str().unwrap().to_owned()).collect()
+    let subjects = found.iter().map(|record| record["subject"].as_str().unwrap().to_owned());
+    // Postfix's own mail has records too.
+    subjects.filter(|subject| subject != "Undelivered Mail Returned to Sender").collect()
 }
 
 fn three(recipient: &str, named: &str, status: &str) -> (String, String, String) {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::{Context, Reason};
 use crate::export::file::NewFile;
+use crate::report::deliveries;
 use crate::report::model::{Model, Sources};
 use crate::report::page;
 use crate::report::period::{Length, Period};
@@ -50,6 +51,7 @@ pub(super) fn run(args: &Args, length: Length, context: &mut Context<'_>) -> any
     let code = context.read(&request, |session, context| {
         let asked = session.query().clone();
         let (now_totals, before_totals) = (session.totals(&asked), session.totals(&before));
+        let deliveries = deliveries::count(session, &context.config.time_zone)?;
         let accesses = session.accesses(asked.since, asked.until)?;
         let heads = context.config.store.heads.file.iter().filter(|file| file.exists());
         let heads: Vec<PathBuf> = heads.cloned().collect();
@@ -59,6 +61,7 @@ pub(super) fn run(args: &Args, length: Length, context: &mut Context<'_>) -> any
             period,
             now: &now_totals,
             before: &before_totals,
+            deliveries,
             accesses: &accesses,
             verified: &verified,
             made: now,

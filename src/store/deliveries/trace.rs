@@ -108,9 +108,22 @@ impl Trace {
         self.files.iter().flat_map(|file| &file.deliveries).filter(|delivery| !delivery.goes_on)
     }
 
+    /// The TLS of one of its deliveries. A log without any line about TLS says nothing of it.
+    pub fn tls<'a>(&self, delivery: &'a Delivered) -> &'a str {
+        let says = self.tls_since.is_some_and(|since| since <= delivery.last);
+        if delivery.tls == "none" && !says { "unknown" } else { &delivery.tls }
+    }
+
     /// Whether that became of the mail for one of its recipients.
     pub fn has(&self, wanted: Final) -> bool {
         self.last().any(|delivery| Final::of(delivery.status) == Some(wanted))
+    }
+}
+
+impl Delivered {
+    /// Whether the next hop is on this host.
+    pub fn is_here(&self) -> bool {
+        is_here(&self.relay)
     }
 }
 

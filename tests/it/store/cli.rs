@@ -57,6 +57,7 @@ pub(super) fn config(directory: &Path) -> Config {
         },
         notice_settings: None,
         authenticate: false,
+        mail_log: None,
         dns: Dns::default(),
         scanners: Scanners::default(),
         ocr: None,

@@ -37,7 +37,7 @@ pub(super) fn print(out: &mut dyn Write, trace: &Trace, zone: &TimeZone) -> anyh
                 ("time", &local(delivery.last, zone)),
                 ("tries", &tries),
                 ("relay", &delivery.relay),
-                ("tls", &tls(delivery, trace)),
+                ("tls", trace.tls(delivery)),
                 ("delay", &delay),
                 ("text", &delivery.text),
             ] {
@@ -63,7 +63,7 @@ pub(super) fn json(trace: &Trace, zone: &TimeZone) -> Value {
             json!({
                 "recipient": delivery.recipient, "for": delivery.orig_to, "status": delivery.status.as_str(),
                 "dsn": delivery.dsn, "time": local(delivery.last, zone), "first": local(delivery.first, zone),
-                "tries": delivery.tries, "relay": delivery.relay, "tls": tls(delivery, trace), "delay": delivery.delay,
+                "tries": delivery.tries, "relay": delivery.relay, "tls": trace.tls(delivery), "delay": delivery.delay,
                 "delays": delivery.delays, "text": delivery.text, "next": delivery.next, "goes_on": delivery.goes_on,
             })
         });
@@ -107,12 +107,6 @@ fn came_from(file: &QueueFile) -> String {
 fn status(delivery: &Delivered) -> String {
     let goes_on = if delivery.goes_on { ", goes on below" } else { "" };
     format!("{} {}{goes_on}", delivery.status.as_str(), delivery.dsn)
-}
-
-/// A log without any line about TLS says nothing of it.
-fn tls(delivery: &Delivered, trace: &Trace) -> String {
-    let says = trace.tls_since.is_some_and(|since| since <= delivery.last);
-    if delivery.tls == "none" && !says { "unknown".to_owned() } else { delivery.tls.clone() }
 }
 
 fn notice(what: &str, id: &str) -> String {
