@@ -182,6 +182,7 @@ pub(crate) mod tests {
                 authentication: text("spf=pass dkim=none dmarc=pass"),
                 ..Record::default()
             },
+            told: None,
         }
     }
 

@@ -15,7 +15,16 @@ pub enum Shown {
     Record,
     /// The sizes of the attachments.
     Sizes,
+    /// What became of the mail for its recipients, according to Postfix.
+    Delivery,
+    /// When the last of that was.
+    DeliveryTime,
+    /// With which TLS it was handed over.
+    DeliveryTls,
 }
+
+/// Columns that are no part of the log, and that no proof covers.
+pub const DERIVED: [Shown; 3] = [Shown::Delivery, Shown::DeliveryTime, Shown::DeliveryTls];
 
 /// The columns of an export, in their order.
 pub fn columns(form: LeafForm) -> impl Iterator<Item = Shown> {
@@ -49,7 +58,7 @@ impl PartialEq for Shown {
 impl Shown {
     /// The column with that name.
     pub fn parse(name: &str) -> Option<Self> {
-        everything().find(|shown| shown.name() == name)
+        everything().chain(DERIVED).find(|shown| shown.name() == name)
     }
 
     /// The name.
@@ -59,6 +68,9 @@ impl Shown {
             Self::TimeUtc => "time_utc",
             Self::Record => "record",
             Self::Sizes => "attachment_sizes",
+            Self::Delivery => "delivery",
+            Self::DeliveryTime => "delivery_time",
+            Self::DeliveryTls => "delivery_tls",
         }
     }
 
@@ -69,6 +81,9 @@ impl Shown {
             Self::TimeUtc => "Tid (UTC)",
             Self::Record => "Post",
             Self::Sizes => "Bilagornas storlek",
+            Self::Delivery => "Leverans (enligt Postfix)",
+            Self::DeliveryTime => "Leveranstid (enligt Postfix)",
+            Self::DeliveryTls => "Leveransens TLS (enligt Postfix)",
         }
     }
 
@@ -79,6 +94,9 @@ impl Shown {
             Self::TimeUtc => "Time (UTC)",
             Self::Record => "Record",
             Self::Sizes => "Attachment sizes",
+            Self::Delivery => "Delivery (according to Postfix)",
+            Self::DeliveryTime => "Delivery time (according to Postfix)",
+            Self::DeliveryTls => "TLS of delivery (according to Postfix)",
         }
     }
 
@@ -89,6 +107,8 @@ impl Shown {
             Self::TimeUtc => 24.0,
             Self::Record => 23.0,
             Self::Sizes => 16.0,
+            Self::Delivery | Self::DeliveryTls => 26.0,
+            Self::DeliveryTime => 29.0,
         }
     }
 }

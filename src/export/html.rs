@@ -142,7 +142,12 @@ fn details(line: &Line<'_>) -> Vec<(&'static str, String)> {
                 Shown::Column(column) if ["findings", "would"].contains(&column.name) => {
                     in_swedish(&line.cell(*shown).text())
                 }
-                Shown::Column(_) | Shown::Record | Shown::Sizes => line.cell(*shown).text().into_owned(),
+                Shown::Column(_)
+                | Shown::Record
+                | Shown::Sizes
+                | Shown::Delivery
+                | Shown::DeliveryTime
+                | Shown::DeliveryTls => line.cell(*shown).text().into_owned(),
             };
             Some((shown.label(), value))
         })

@@ -37,6 +37,14 @@ pub fn event(line: &Line<'_>) -> Value {
                 put(&mut event, "event.id", line.id().into());
                 put(&mut event, "observer.name", node.into());
             }
+            Shown::Delivery | Shown::DeliveryTls => {
+                let name = if *shown == Shown::Delivery { "status" } else { "tls" };
+                put(&mut event, &format!("postvakt.delivery.{name}"), line.cell(*shown).text().into());
+            }
+            Shown::DeliveryTime => {
+                let time = line.found.told.as_ref().and_then(|told| told.time).map(utc);
+                put(&mut event, "postvakt.delivery.time", time.into());
+            }
             Shown::Sizes if line.shape.has("attachments") => {}
             Shown::Sizes => {
                 let sizes = record.attachments.iter().map(|(_, size)| json!({ "file": { "size": size } }));

@@ -11,6 +11,7 @@ use super::column::Shown;
 use super::shape::Shape;
 use super::{local, utc};
 use crate::record::columns::Value;
+use crate::store::deliveries::trace::Summary;
 use crate::store::search::Found;
 
 /// A record with its times in the organisation's zone, and the columns of this shape.
@@ -68,6 +69,13 @@ impl<'a> Line<'a> {
             Shown::Column(column) => column,
             Shown::TimeUtc => return Cell::Text(utc(record.time).into()),
             Shown::Record => return Cell::Text(self.id()),
+            Shown::Delivery => return told(self.found, |told| told.statuses.as_str().into()),
+            Shown::DeliveryTls => return told(self.found, |told| told.tls.as_str().into()),
+            Shown::DeliveryTime => {
+                let time =
+                    |told: &'a Summary| told.time.map_or("".into(), |time| local(time, self.zone).into());
+                return told(self.found, time);
+            }
             Shown::Sizes => return Cell::Numbers(record.attachments.iter().map(|(_, size)| *size).collect()),
         };
         match column.value {
@@ -87,6 +95,11 @@ impl<'a> Line<'a> {
     pub fn cells(&self) -> Vec<Cow<'a, str>> {
         self.shape.columns.iter().map(|shown| self.cell(*shown).text()).collect()
     }
+}
+
+/// What Postfix's log tells of the mail; nothing where that was not asked for, or it was never read.
+fn told<'a>(found: &'a Found, of: impl Fn(&'a Summary) -> Cow<'a, str>) -> Cell<'a> {
+    found.told.as_ref().map_or(Cell::Absent, |told| Cell::Text(of(told)))
 }
 
 impl Serialize for Line<'_> {

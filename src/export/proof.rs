@@ -17,6 +17,7 @@ use crate::merkle::{self, Hash, Salt};
 use crate::note::{Note, TreeHead, Verifier};
 use crate::record::columns::{Column, Field as LeafField, LeafForm, Value as Holds};
 use crate::record::{Record, RecordId};
+use crate::store::deliveries::trace::Summary;
 use crate::store::proof::{Proof, Sealed};
 use crate::store::search::Found;
 use crate::text::{hex, unhex};
@@ -59,6 +60,9 @@ struct Row {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     salt: Option<String>,
     values: Vec<Field>,
+    /// What the file tells of it according to Postfix; no tree covers it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    told: Option<Summary>,
 }
 
 /// Proofs that say no form are as old as the first one.
@@ -154,6 +158,7 @@ pub fn add(out: &mut impl Write, sealed: Option<&Sealed>, given: &Given<'_>) -> 
         shown: id.map(str::to_owned),
         salt: None,
         values: Vec::with_capacity(texts.len()),
+        told: shown.told.clone(),
     };
     let Some(sealed) = sealed else {
         let all = form.columns().map(|column| column.text(&shown.record).into_owned());
@@ -357,7 +362,7 @@ impl Row {
         let sealed = commitments.len() == form.fields().count() && self.tree.as_ref() == Some(&own);
         let leaf =
             sealed.then(|| merkle::leaf(form.number(), self.record, &merkle::record_hash(commitments)));
-        Some((Found { id, record }, leaf))
+        Some((Found { id, record, told: self.told.clone() }, leaf))
     }
 }
 

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::column::{Shown, columns, everything};
+use super::column::{DERIVED, Shown, columns, everything};
 use crate::record::Record;
 use crate::record::columns::{LeafForm, Value};
 use crate::text::words;
@@ -91,6 +91,11 @@ impl Shape {
         self.columns.iter().any(|shown| shown.name() == name)
     }
 
+    /// Whether it has a column that Postfix's log tells.
+    pub fn has_deliveries(&self) -> bool {
+        DERIVED.iter().any(|shown| self.columns.contains(shown))
+    }
+
     /// The names of its columns.
     pub fn names(&self) -> Vec<&'static str> {
         self.columns.iter().map(|shown| shown.name()).collect()
@@ -121,7 +126,8 @@ impl Shape {
                     _ => drop(column.put(&mut left, &column.text(record))),
                 },
                 Shown::TimeUtc => left.time = record.time,
-                Shown::Record | Shown::Sizes => {}
+                Shown::Record | Shown::Sizes | Shown::Delivery | Shown::DeliveryTime | Shown::DeliveryTls => {
+                }
             }
         }
         left.attachments = if names || sizes { attachments } else { Vec::new() };

@@ -23,6 +23,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use sha2::{Digest as _, Sha256};
 
+use super::deliveries::trace::Summary;
 use super::index::lookup::{Plan, Side};
 use super::month::Month;
 use super::query::{Query, times};
@@ -39,6 +40,8 @@ pub struct Found {
     pub id: RecordId,
     /// What it holds.
     pub record: Record,
+    /// What became of its mail, according to Postfix, where that is asked for. It is no part of the log.
+    pub told: Option<Summary>,
 }
 
 /// What a search could not do as it should.
@@ -340,7 +343,7 @@ fn found(row: &Row<'_>, node: &str, epoch: u32) -> rusqlite::Result<(Found, usiz
     let octets =
         row.get_ref(at::RECIPIENTS)?.as_str()?.len() + row.get_ref(at::ATTACHMENTS)?.as_str()?.len() + 1_024;
     let id = RecordId { node: node.into(), epoch, seq: seq.unsigned_abs() };
-    Ok((Found { id, record: row::record(row)? }, octets))
+    Ok((Found { id, record: row::record(row)?, told: None }, octets))
 }
 
 /// Whether the row is what the query asks for; the columns are those of [`row::select`], the cheap ones first.

@@ -280,9 +280,9 @@ impl Session {
         Ok(true)
     }
 
-    /// What became of the mail of a record that was found, according to Postfix; none where its log was never read.
-    pub fn trace(&self, found: &Found) -> Result<Option<Trace>, DeliveriesError> {
-        Tracer::open(&self.log.directory)?.trace(&found.record)
+    /// What tells of a record that was found what became of its mail, according to Postfix.
+    pub fn tracer(&self) -> Result<Tracer, DeliveriesError> {
+        Tracer::open(&self.log.directory)
     }
 
     /// When in the period that was asked for Postfix's log was not read: what is told of mail of then may be wrong.

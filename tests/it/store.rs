@@ -177,7 +177,7 @@ async fn a_record_comes_back_as_it_was() {
     };
     let id = store.commit(Entry::of(odd.clone())).await.unwrap();
     // Read while the store is open: readers and the writer do not disturb one another.
-    assert_eq!(all(directory.path()), [Found { id: id.clone(), record: odd }]);
+    assert_eq!(all(directory.path()), [Found { id: id.clone(), record: odd, told: None }]);
     assert_eq!(store.find_seen(id.seq, &[1; 16], 14).unwrap(), None);
     store.close().await;
     assert_eq!(store.commit(entry("late")).await, Err(CommitError::Closed));

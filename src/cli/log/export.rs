@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Context, QueryArgs, Reason, one_of};
 use crate::config::Config;
+use crate::export::column::DERIVED;
 use crate::export::csv::Writer as Csv;
 use crate::export::file::{Manifest, NewFile, beside, manifest_path};
 use crate::export::html::made;
@@ -220,7 +221,9 @@ impl<'a> Export<'a> {
     ) -> io::Result<Written> {
         let mask = self.mask.clone().protecting(&self.protected);
         let (mut written, zone) = (Written::default(), &self.config.time_zone);
-        let by_status = session.query().status.is_some();
+        let tracer = self.shape.has_deliveries().then(|| session.tracer()).transpose();
+        let tracer = tracer.map_err(io::Error::other)?;
+        let by_deliveries = session.query().status.is_some() || tracer.is_some();
         session.search(|mut found| {
             if self.config.disclosure.leaves_out && mask.protects(&found.record) {
                 written.left_out += 1;
@@ -230,6 +233,10 @@ impl<'a> Export<'a> {
                     .map_or(Ok(()), |review| review.row(&review_cells(&found, &left_out, self.config)));
             }
             written.rows += 1;
+            if let Some(tracer) = &tracer {
+                let trace = tracer.trace(&found.record).map_err(io::Error::other)?;
+                found.told = trace.map(|trace| trace.summary());
+            }
             let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
             let mut marks = mask.apply(&mut found);
             // What is not exported needs no look either.
@@ -246,7 +253,7 @@ impl<'a> Export<'a> {
             proof::add(&mut proof.file, sealed.as_ref(), &Given { found: &found, id, shape, evidence })?;
             exporter.add(&found, id, zone)
         })?;
-        if by_status {
+        if by_deliveries {
             super::say_unread(session, zone).map_err(io::Error::other)?;
         }
         Ok(written)
@@ -314,7 +321,8 @@ fn shape(args: &Args) -> anyhow::Result<Shape> {
         (columns, _) => Shape::with(columns.iter().map(|name| name.trim())),
     };
     let shape = named.map_err(|name| {
-        let all = Shape::everything().names().join(", ");
+        let derived = DERIVED.iter().map(|shown| shown.name());
+        let all = Shape::everything().names().into_iter().chain(derived).collect::<Vec<_>>().join(", ");
         anyhow::anyhow!("--columns {name}: expected columns, each once: {all}")
     })?;
     let headings = Headings::parse(&args.headings);

@@ -1,12 +1,12 @@
 //! What became of one mail, according to Postfix: its queue file, and those in which it went on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::path::Path;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, Row};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{DeliveriesError, TLS_SINCE, gaps, meta, open_to_read};
 use crate::limits;
@@ -102,7 +102,38 @@ pub struct Delivered {
     pub goes_on: bool,
 }
 
+/// What an export tells of it, without any address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// How many deliveries came to what: `sent=2; bounced=1`.
+    pub statuses: String,
+    /// When the last one did.
+    pub time: Option<Timestamp>,
+    /// How many were made with which TLS: `trusted=1; none=1`.
+    pub tls: String,
+}
+
 impl Trace {
+    /// What an export tells of it.
+    pub fn summary(&self) -> Summary {
+        let mut statuses: BTreeMap<&str, u64> = BTreeMap::new();
+        let mut tls: BTreeMap<&str, u64> = BTreeMap::new();
+        for delivery in self.last() {
+            *statuses.entry(delivery.status.as_str()).or_default() += 1;
+            if let Some(word) = self.tls(delivery).split(' ').next().filter(|word| !word.is_empty()) {
+                *tls.entry(word).or_default() += 1;
+            }
+        }
+        let text = |counts: BTreeMap<&str, u64>| {
+            counts.iter().map(|(word, count)| format!("{word}={count}")).collect::<Vec<_>>().join("; ")
+        };
+        Summary {
+            statuses: text(statuses),
+            time: self.last().map(|delivery| delivery.last).max(),
+            tls: text(tls),
+        }
+    }
+
     /// The deliveries behind which the log tells of no further ones.
     pub fn last(&self) -> impl Iterator<Item = &Delivered> {
         self.files.iter().flat_map(|file| &file.deliveries).filter(|delivery| !delivery.goes_on)

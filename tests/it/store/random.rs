@@ -248,7 +248,7 @@ fn no_form_of_any_profile_shows_what_is_masked() {
         let mut dice = Dice(seed);
         for n in 0..150 {
             let mut marks = Vec::new();
-            let found = Found { id: id(n), record: marked_record(&mut dice, &mut marks) };
+            let found = Found { id: id(n), record: marked_record(&mut dice, &mut marks), told: None };
             let key = [u8::try_from(n).unwrap(); 32];
             let more: Vec<String> =
                 columns().filter(|_| dice.often(30)).map(|column| column.name.to_owned()).collect();
@@ -306,7 +306,7 @@ fn no_form_shows_an_identity_number_or_a_word_that_is_masked() {
                 });
             }
             let day = TimeZone::UTC.to_datetime(record.time).date();
-            let found = Found { id: id(n), record };
+            let found = Found { id: id(n), record, told: None };
             let disclosed = Mask::new(Profile::Disclose, &[], &words, None);
             let masked = Mask::new(Profile::Internal, &[NUMBERS.to_owned()], &[], None);
             for (mask, with_words) in [(&disclosed, true), (&masked, false)] {

@@ -220,6 +220,92 @@ async fn a_person_is_told_of_reports_that_named_them_and_of_no_counts() {
 }
 
 #[tokio::test]
+async fn deliveries_are_counted_and_sensitive_mail_without_tls_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let (_, clock) = clock("2026-10-15T12:00:00Z");
+    let store = Store::open_at(&path, "gw1", clock).unwrap();
+    let ids = ["4jdWYj1Lgzz1SVwB", "4jdWYj1Lgzz1SVwC", "4jdWYj1Lgzz1SVwD"];
+    for (id, findings) in
+        ids.iter().zip([vec!["sensitive-data=strong"], vec!["sensitive-data=strong"], vec![]])
+    {
+        let record = Record {
+            time: "2026-10-15T12:00:00Z".parse().unwrap(),
+            direction: Some(Direction::Outbound),
+            queue_id: (*id).to_owned(),
+            findings: findings.into_iter().map(str::to_owned).collect(),
+            ..record(id)
+        };
+        store.commit(Entry::of(record)).await.unwrap();
+    }
+    store.close().await;
+    let report = ["report", "month", "2026-10", "--json", "--purpose", "uppföljning"];
+    let counts: Value = serde_json::from_str(&run(&path, &report).1).unwrap();
+    assert!(counts.get("deliveries").is_none(), "{counts}");
+
+    let line = |pid: u32, rest: &str| format!("2026-10-15T12:00:10Z mx postfix/smtp[{pid}]: {rest}\n");
+    let sent = |pid: u32, id: &str, host: &str| {
+        line(
+            pid,
+            &format!(
+                "{id}: to=<x@example.org>, relay={host}, delay=2, delays=1/0/0.5/0.5, dsn=2.0.0, status=sent (250 ok)"
+            ),
+        )
+    };
+    let (mx, other) = ("mx.example.org[192.0.2.1]:25", "mx.example.net[192.0.2.2]:25");
+    let mut log = String::from("2026-10-15T11:00:00Z mx postfix/qmgr[1]: warning: begin\n");
+    log += &line(2, &format!("Trusted TLS connection established to {mx}: TLSv1.3 with cipher X"));
+    log += &sent(2, ids[0], mx);
+    log += &sent(3, ids[1], other);
+    log += &line(
+        4,
+        &format!(
+            "{}: to=<x@example.org>, relay={mx}, delay=2, delays=1/0/0.5/0.5, dsn=5.1.1, status=bounced (550 no)",
+            ids[2]
+        ),
+    );
+    let file = directory.path().join("mail.log");
+    fs::write(&file, log).unwrap();
+    let (code, out) = run(&path, &["ingest", file.to_str().unwrap()]);
+    assert!(code == 0 && out.contains(": 5 lines, 4 of mail, up to 2026-10-15"), "{out}");
+    let html = directory.path().join("report.html");
+    let (_, out) = run(&path, &[&report[..], &["--html", html.to_str().unwrap()]].concat());
+    let counts: Value = serde_json::from_str(&out).unwrap();
+    let told = &counts["deliveries"];
+    let outbound =
+        told["directions"].as_array().unwrap().iter().find(|way| way["direction"] == "outbound").unwrap();
+    assert_eq!(
+        (&outbound["mails"], &outbound["delivered"], &outbound["bounced"], &outbound["untold"]),
+        (&3.into(), &2.into(), &1.into(), &0.into())
+    );
+    assert_eq!(told["tls"], serde_json::json!([["trusted", 1], ["none", 1]]));
+    assert_eq!(told["sensitive_without_tls"], 1);
+    assert_eq!(told["sensitive_records"], serde_json::json!(["gw1-1-000000000002"]));
+    assert_eq!(told["not_read"].as_array().unwrap().len(), 2);
+    let page = fs::read_to_string(&html).unwrap();
+    for wanted in ["Leveranser enligt Postfix", "66,6 %", "utan TLS", "inte lästs under hela perioden"] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    // Exports have it where it is asked for, and prove the rest.
+    let csv = directory.path().join("x.csv");
+    let export = ["export", "--decision", "KS 2026/1", "--format", "csv", "--output", csv.to_str().unwrap()];
+    let columns = ["--columns", "record,delivery,delivery_tls,delivery_time", "--status", "delivered"];
+    let (code, out) = run(&path, &[&export[..], &columns].concat());
+    assert_eq!(code, 0, "{out}");
+    let text = fs::read_to_string(&csv).unwrap();
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(
+        text.contains("\"gw1-1-000000000001\";\"sent=1\";\"trusted=1\";\"2026-10-15T14:00:10.000+02:00\""),
+        "{text}"
+    );
+    Store::open(&path, "gw1").unwrap().close().await;
+    let (code, out) = run(&path, &["verify-export", csv.to_str().unwrap()]);
+    assert_eq!(code, 0, "{out}");
+    fs::write(&csv, text.replace("trusted=1", "verified=1")).unwrap();
+    assert_eq!(run(&path, &["verify-export", csv.to_str().unwrap()]).0, 1);
+}
+
+#[tokio::test]
 async fn a_quarter_has_weeks_and_a_wrong_period_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");

@@ -34,6 +34,10 @@ fn decided(path: &Path) -> Config {
     config
 }
 
+fn queue_id(n: u32) -> String {
+    format!("4jdWYj{n:05}z1SVwl")
+}
+
 fn old(n: u32, at: Timestamp) -> Entry<'static> {
     let found = FindingRow { recipients: vec![OLD.into()], ..finding() };
     let key = [u8::try_from(n % 251).unwrap(); 16];
@@ -56,6 +60,7 @@ fn old(n: u32, at: Timestamp) -> Entry<'static> {
         recipients: vec!["anna@exempelby.se".into()],
         header_from: OLD.into(),
         message_id: format!("<{n}.{OLD}>"),
+        queue_id: queue_id(n),
         ..record(&format!("Ärende {n} om {OLD}"))
     };
     Entry { findings: vec![found], seen: Some(seen), outbox: vec![own], ..Entry::of(record) }
@@ -288,4 +293,38 @@ async fn a_kill_leaves_it_whole_and_the_next_run_ends_it() {
     Store::open(&path, "gw1").unwrap().close().await;
     let (code, report) = run_json(&config(&path), &["verify"]);
     assert_eq!((code, &report["trees"][0]["records"]), (0, &400.into()), "{report:#}");
+}
+
+#[tokio::test]
+async fn what_postfix_told_goes_with_the_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let now = store(&path).await;
+    let then = now - SignedDuration::from_hours(24 * 90);
+    let line = |at: Timestamp, id: &str| {
+        format!(
+            "{at} mx postfix/smtpd[1]: {id}: client=a[192.0.2.1]\n{at} mx postfix/local[2]: {id}: to=<{OLD}>, relay=local, delay=1, delays=1/0/0/0, dsn=2.0.0, status=sent (ok)\n"
+        )
+    };
+    let before = then - SignedDuration::from_hours(72);
+    let young = now - SignedDuration::from_hours(1);
+    let [one, four] = [1, 4].map(|n| line(then + SignedDuration::from_secs(i64::from(n)), &queue_id(n)));
+    let log = [line(before, "57416980001"), one, four, line(young, "57416980003")].concat();
+    let file = directory.path().join("mail.log");
+    fs::write(&file, log.replace(OLD, "levererad@privat.example")).unwrap();
+    assert_eq!(super::cli::run(&path, &["ingest", file.to_str().unwrap()]).0, 0);
+    let told = "levererad@privat.example";
+    assert!(!holds(&path, told).is_empty());
+    let config = decided(&path);
+    let (code, out) =
+        run_with(&config, &["retention", "run", "--decision", "KS 2026/46", "--today", &today()]);
+    assert_eq!(code, 0, "{out}");
+    let rows = |id: &str| {
+        let file = rusqlite::Connection::open(path.join("delivery.db")).unwrap();
+        let sql = "SELECT count(*) FROM queue_file JOIN delivery ON id = file WHERE queue_id = ?1";
+        file.query_row(sql, [id], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    // The registry's records are kept for longer, so the oldest one is as old as before; what is older has no record.
+    assert_eq!((rows("57416980001"), rows("57416980003")), (0, 1));
+    assert_eq!((rows(&queue_id(1)), rows(&queue_id(4))), (0, 1));
 }
