@@ -57,8 +57,7 @@ fn log(mails: u32) -> String {
     for number in 0..mails {
         let at = (start + SignedDuration::from_millis(i64::from(number) * 20))
             .strftime("%Y-%m-%dT%H:%M:%S.%f+00:00");
-        let (pid, id) = (1_000 + number % 20, format!("4jdW{:>06}z1SVwl", number).replace(['0', '1'], "B"));
-        let id = format!("{id}{number}");
+        let (pid, id) = (1_000 + number % 20, format!("4jdW{number:06}z1SVwl{number}"));
         let mut line = |program: &str, rest: &str| {
             // Writing into a String does not fail.
             let _ = writeln!(text, "{at} mx postfix/{program}[{pid}]: {rest}");

@@ -176,9 +176,13 @@ impl<W: Write + Send> Writer<W> {
 fn zone_of(shown: Shown, zone: &TimeZone) -> Option<TimeZone> {
     match shown {
         Shown::TimeUtc => Some(TimeZone::UTC),
-        Shown::Delivery | Shown::DeliveryTime | Shown::DeliveryTls => None,
         Shown::Column(column) if matches!(column.value, Value::Time) => Some(zone.clone()),
-        Shown::Column(_) | Shown::Record | Shown::Sizes => None,
+        Shown::Column(_)
+        | Shown::Record
+        | Shown::Sizes
+        | Shown::Delivery
+        | Shown::DeliveryTime
+        | Shown::DeliveryTls => None,
     }
 }
 

@@ -206,7 +206,7 @@ fn four(text: &str) -> Option<[f64; 4]> {
 fn harmless(text: &str, octets: usize) -> String {
     let cut = truncate(text, octets);
     let mut out = String::with_capacity(cut.len() + 3);
-    if cut.bytes().all(|octet| octet >= b' ' && octet < 0x7F) {
+    if cut.bytes().all(|octet| (b' '..0x7F).contains(&octet)) {
         out.push_str(cut);
     } else {
         out.extend(cut.chars().map(|c| if c.is_control() { '?' } else { c }));

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::deliveries::DeliveriesError;
-use super::deliveries::trace::{Trace, Tracer};
+use super::deliveries::trace::{Gap, Trace, Tracer};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
 use super::held::{self, OnHold};
@@ -286,7 +286,7 @@ impl Session {
     }
 
     /// When in the period that was asked for Postfix's log was not read: what is told of mail of then may be wrong.
-    pub fn unread(&self) -> Result<Vec<(Option<Timestamp>, Option<Timestamp>)>, DeliveriesError> {
+    pub fn unread(&self) -> Result<Vec<Gap>, DeliveriesError> {
         let (since, until) = (self.query.since, self.query.until);
         let tracer = Tracer::open(&self.log.directory)?;
         tracer.gaps(since.unwrap_or(Timestamp::MIN), until.unwrap_or_else(Timestamp::now))

@@ -39,13 +39,13 @@ pub(super) fn follow(taken: &mut Taken<'_>, stop: &Stop, works: &mut dyn FnMut()
         .name("journal".into())
         .spawn(move || read(output, &send))
         .map_err(TailError::Journal)?;
-    works();
     // The first entry is the last one that was read, if the journal still has it.
     let mut first = !wanted.is_empty();
     loop {
         let line = match lines.recv_timeout(limits::MAILLOG_LOOK) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => {
+                works();
                 // An empty journal says nothing of what was in it.
                 if !first {
                     taken.rest()?;
@@ -61,6 +61,7 @@ pub(super) fn follow(taken: &mut Taken<'_>, stop: &Stop, works: &mut dyn FnMut()
             }
         };
         let Some(entry) = maillog::entry(&line) else { continue };
+        works();
         if std::mem::take(&mut first) {
             if entry.cursor == wanted {
                 taken.goes_on();

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::lab::machine::Machine;
 use crate::lab::program::PROGRAM;
 use crate::lab::{Directory, Lab, free_port, message, queue_id, run, until};
 
@@ -308,4 +309,65 @@ fn files_are_read_where_the_log_is_not_followed() {
     let none = gateway.log(&["ingest", "--rebuild", "/nonexistent/mail.log"]);
     assert_eq!(none.status.code(), Some(2));
     assert_eq!(deliveries(&gateway.show(&filtered)).len(), 2);
+}
+
+/// Sends a mail to port 25, as a stranger would.
+const SEND: &str = r#"python3 -c '
+import smtplib, sys
+client = smtplib.SMTP("127.0.0.1", 25)
+client.sendmail("kim@example.org", ["registrator@exempelby.se"],
+    f"From: <kim@example.org>\nTo: <registrator@exempelby.se>\nSubject: {sys.argv[1]}\n\nHej!\n")
+' "#;
+
+const MACHINE: &str = r#"[organisation]
+name = "Exempelby kommun"
+domains = ["exempelby.se"]
+[server]
+listen = ["inet:127.0.0.1:8891"]
+[store]
+directory = "/var/lib/postvakt"
+[postfix]
+log = "journal"
+"#;
+
+/// As the shipped unit and its drop-in for the journal let the program be.
+#[test]
+fn the_journal_is_followed_by_the_shipped_unit() {
+    let Some(machine) = Machine::boot() else { return };
+    let own = tempfile::tempdir().unwrap();
+    let config = own.path().join("postvakt.toml");
+    fs::write(&config, MACHINE).unwrap();
+    machine.put("postvakt", PROGRAM.as_ref());
+    machine.put("postvakt.toml", &config);
+    machine.put(
+        "postvakt.service",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/config/systemd/postvakt.service").as_ref(),
+    );
+    let journal = concat!(env!("CARGO_MANIFEST_DIR"), "/config/systemd/postvakt.service.d/journal.conf");
+    machine.put("journal.conf", journal.as_ref());
+    machine.must("install -m 755 postvakt /usr/sbin/ && useradd --system postvakt");
+    machine.must("install -D -m 644 -t /etc/systemd/system/postvakt.service.d journal.conf");
+    machine
+        .must("install -D -m 644 -t /etc/postvakt postvakt.toml && cp postvakt.service /etc/systemd/system/");
+    machine.must("postconf -e mydestination=exempelby.se alias_maps=static:root enable_long_queue_ids=yes smtpd_milters=inet:127.0.0.1:8891");
+    machine.must("systemctl daemon-reload && systemctl start postvakt && systemctl start postfix");
+    machine.must(&format!("{SEND} first-mail"));
+    let delivered = "postvakt log search --json --status delivered --purpose felsökning";
+    machine.until(delivered, "first-mail");
+    // It goes on where it was.
+    machine.must("systemctl restart postvakt");
+    machine.must(&format!("{SEND} second-mail"));
+    machine.until(delivered, "second-mail");
+    let told = machine.must("journalctl -u postvakt --no-pager");
+    assert!(!told.contains("is missing"), "{told}");
+    // What the journal no longer has is a gap.
+    machine.must("systemctl stop postvakt && sleep 2 && journalctl --rotate && journalctl --vacuum-time=1s");
+    machine.must("systemctl start postvakt");
+    machine.must(&format!("{SEND} third-mail"));
+    machine.until(delivered, "third-mail");
+    machine.until("journalctl -u postvakt --no-pager", "a part of Postfix's log is missing");
+    machine.until(&format!("{delivered} 2>&1"), "was not read from ");
+    // Who writes the journal's entries is known: a stop leaves no reader behind.
+    machine.must("systemctl stop postvakt");
+    assert!(!machine.run("pgrep journalctl").status.success());
 }

@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
             ingest::files(&mut deliveries, &files, args.rebuild)?
         }
         // The server follows the log, and reads the files for us.
-        None => ask(context, Request { files, rebuild: args.rebuild })?,
+        None => ask(context, &Request { files, rebuild: args.rebuild })?,
     };
     let mut code = YES;
     for one in &ingested {
@@ -49,8 +49,8 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     Ok(code)
 }
 
-fn ask(context: &Context<'_>, request: Request) -> anyhow::Result<Vec<Ingested>> {
-    let (answer, left) = requests::leave(context.directory, &request)?;
+fn ask(context: &Context<'_>, request: &Request) -> anyhow::Result<Vec<Ingested>> {
+    let (answer, left) = requests::leave(context.directory, request)?;
     let begun = Instant::now();
     loop {
         if let Some(answer) = requests::answer(&answer)? {

@@ -39,7 +39,7 @@ pub(super) const SERVICES: &[(&str, &str, &[Key])] = &[
             kind: "path of a file, or journal",
             default: Fallback::Required,
             example: "\"/var/log/mail.log\"",
-            meaning: "Where Postfix of this host writes its log: a file of syslog or Postfix's maillog_file, also through rotation; or `journal`, systemd's journal. The server must be allowed to read it (group adm on Debian, systemd-journal for the journal). Set `smtp_tls_loglevel = 1` in main.cf, so that the log has the TLS of deliveries.",
+            meaning: "Where Postfix of this host writes its log: a file of syslog or Postfix's maillog_file, also through rotation; or `journal`, systemd's journal. The server must be allowed to read it (a file: group adm on Debian; the journal: the drop-in config/systemd/postvakt.service.d/journal.conf). Set `smtp_tls_loglevel = 1` in main.cf, so that the log has the TLS of deliveries.",
             why: "A table without a log means nothing.",
             keys: &[],
         }],

@@ -43,14 +43,16 @@ impl Final {
     }
 }
 
+/// From when to when Postfix's log was not read; no beginning or end where it never was before, or not yet after.
+pub type Gap = (Option<Timestamp>, Option<Timestamp>);
+
 /// What Postfix's log tells of a mail.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     /// Its queue files, the first one first; none where the log tells of none.
     pub files: Vec<QueueFile>,
-    /// From when to when the log was not read, of the time from the mail's arrival to the end of its last queue file; no
-    /// beginning or end means that it was never read before, or not yet after.
-    pub gaps: Vec<(Option<Timestamp>, Option<Timestamp>)>,
+    /// From when to when the log was not read, of the time from the mail's arrival to the end of its last queue file.
+    pub gaps: Vec<Gap>,
     /// Since when the log has lines about TLS connections; none where it has none.
     pub tls_since: Option<Timestamp>,
 }
@@ -190,11 +192,7 @@ impl Tracer {
     }
 
     /// The times in a period in which the log was not read.
-    pub fn gaps(
-        &self,
-        since: Timestamp,
-        until: Timestamp,
-    ) -> Result<Vec<(Option<Timestamp>, Option<Timestamp>)>, DeliveriesError> {
+    pub fn gaps(&self, since: Timestamp, until: Timestamp) -> Result<Vec<Gap>, DeliveriesError> {
         let Some(connection) = &self.connection else { return Ok(vec![(None, None)]) };
         let found = gaps::between(connection, since.as_millisecond(), until.as_millisecond());
         let found = found.map_err(|source| DeliveriesError::Sqlite { path: self.path.clone(), source })?;
@@ -218,7 +216,7 @@ pub fn former(directory: &Path, queue_id: &str) -> Result<Option<String>, Delive
     Ok(Some(id).filter(|id| id != queue_id))
 }
 
-fn ends((from, to): (i64, i64)) -> (Option<Timestamp>, Option<Timestamp>) {
+fn ends((from, to): (i64, i64)) -> Gap {
     (Timestamp::from_millisecond(from).ok(), Timestamp::from_millisecond(to).ok())
 }
 
