@@ -341,7 +341,8 @@ fn asked(group: &str) -> String {
     )
 }
 
-/// An exception for the members of a group, of every rule that has such exceptions.
+/// An exception for mail to the members of a group, of every rule that has such exceptions. One for a sender outside has the
+/// sender authenticated first, and then this would measure a resolver.
 fn exceptions(group: &str) -> String {
     let rules = [
         "sensitive-data",
@@ -356,7 +357,7 @@ fn exceptions(group: &str) -> String {
     ];
     let one = |rule| {
         format!(
-            "[[rules.{rule}.exceptions]]\nsender = [\"group:{group}\"]\ndecision = \"KS 2026/1\"\n\
+            "[[rules.{rule}.exceptions]]\nrecipient = [\"group:{group}\"]\ndecision = \"KS 2026/1\"\n\
              approved_by = \"kommundirektören\"\nuntil = 2099-12-31\n"
         )
     };

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-/// Octets of a queue id; Postfix's long ones have about 16.
-pub const QUEUE_ID_OCTETS: usize = 64;
 /// Octets of a request to the queue helper; the longest names a queue id.
 pub const QUEUE_REQUEST_OCTETS: usize = 1_024;
 /// Octets of an answer of the queue helper: the list of as many mails as it lists.

@@ -5,9 +5,9 @@ use std::path::Path;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::AccessLog;
-use super::held::{HeldActs, Told};
 use super::deliveries::DeliveriesError;
 use super::deliveries::trace::{Trace, Tracer};
+use super::held::{HeldActs, Told};
 use super::month::Month;
 use super::outbox::{self, Listed};
 use super::outcomes::{self, Outcome, OutcomesError};
