@@ -1,15 +1,17 @@
-//! `check --probe`: asks everything that the config names whether it is there: the log's directory, the DNS, the scanners
-//! and the port for receipts and notices. Nothing is sent, and nothing stays.
+//! `check --probe`: asks everything that the config names whether it is there: the log's directory, the DNS, the scanners,
+//! Postfix's log and the port for receipts and notices. Nothing is sent, and nothing stays.
 
+use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::config::Config;
 use crate::config::directory::DirectoryGroup;
 use crate::config::services::{Endpoint, Scanner};
+use crate::config::{Config, MailLog};
 use crate::gather::{auth, directory};
 use crate::limits;
 
@@ -42,6 +44,7 @@ pub(super) fn all(config: &Config) -> Vec<Probe> {
     ] {
         probes.extend(scanner.as_ref().map(|scanner| scanned(key, scanner, &ask)));
     }
+    probes.extend(config.mail_log.as_ref().map(mail_log));
     probes.extend(config.smtp.as_ref().map(|smtp| submit(smtp.submit)));
     probes
 }
@@ -109,6 +112,28 @@ fn scanned(key: &'static str, scanner: &Scanner, ask: &Ask) -> Probe {
     };
     let fault = heard.err().map(|error| (reason(&error), "start the scanner, or correct its address"));
     Probe { key, place: scanner.address.to_string(), fault }
+}
+
+/// Postfix's log can be read.
+fn mail_log(log: &MailLog) -> Probe {
+    let (place, fault, right) = match log {
+        MailLog::File(path) => (
+            path.display().to_string(),
+            File::open(path).err().map(|error| reason(&error)),
+            "let Postfix write its log there, and the user that runs postvakt read it: `adduser postvakt adm`",
+        ),
+        MailLog::Journal => {
+            let mut command = Command::new("journalctl");
+            command.args(["--quiet", "--lines=0", "SYSLOG_FACILITY=2"]).stdin(Stdio::null());
+            let fault = match command.stdout(Stdio::null()).output() {
+                Ok(output) if output.status.success() => None,
+                Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+                Err(error) => Some(reason(&error)),
+            };
+            ("journal".to_owned(), fault, "install the drop-in postvakt.service.d/journal.conf")
+        }
+    };
+    Probe { key: "postfix.log", place, fault: fault.map(|fault| (fault, right)) }
 }
 
 /// The port for receipts and notices greets as an SMTP server does.
