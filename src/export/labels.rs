@@ -69,6 +69,7 @@ pub fn access(verb: &str) -> &str {
         "holds" => "Lista över bevaranden",
         "backup" => "Säkerhetskopia",
         "follow" => "Löpande överföring",
+        "ingest" => "Inläsning av Postfix logg",
         other => other,
     }
 }

@@ -210,7 +210,7 @@ fn a_log_that_is_rotated_and_a_part_that_is_lost() {
     gateway.lab.postvakt.kill();
     gateway.postfix("postqueue", &["-f"]);
     until("another try", &gateway.lab, || {
-        let text = fs::read_to_string(&gateway.maillog).unwrap();
+        let text = fs::read_to_string(&gateway.maillog).unwrap_or_default();
         text.contains(&format!("{first}: to=<y@down.example>")).then_some(())
     });
     gateway.postfix("postfix", &["logrotate"]);
@@ -226,7 +226,7 @@ fn a_log_that_is_rotated_and_a_part_that_is_lost() {
     std::thread::sleep(std::time::Duration::from_millis(1_100));
     gateway.postfix("postqueue", &["-f"]);
     until("a third try", &gateway.lab, || {
-        let text = fs::read_to_string(&gateway.maillog).unwrap();
+        let text = fs::read_to_string(&gateway.maillog).unwrap_or_default();
         text.contains(&format!("{first}: to=<y@down.example>")).then_some(())
     });
     let lost = gateway.maillog.with_file_name("lost");
@@ -259,6 +259,8 @@ fn a_log_that_is_rotated_and_a_part_that_is_lost() {
     let ingested = gateway.log(&["ingest", lost.to_str().unwrap()]);
     assert!(ingested.status.success(), "{ingested:?}");
     assert!(String::from_utf8_lossy(&ingested.stdout).contains(" lines, "), "{ingested:?}");
+    let accesses = String::from_utf8(gateway.log(&["access", "--json"]).stdout).unwrap();
+    assert!(accesses.contains("\"ingest\"") && accesses.contains(lost.to_str().unwrap()), "{accesses}");
     let after = gateway.show(&first);
     let again = gateway.log(&["ingest", lost.to_str().unwrap()]);
     assert!(again.status.success());

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use serde_json::json;
 
-use super::{Context, NO, YES};
+use super::{Context, NO, told};
 use crate::export::{local, visible};
 use crate::limits;
 use crate::store::deliveries::{self, Deliveries};
+use crate::store::query::Query;
+use crate::store::session::{self, Reason};
 use crate::tail::ingest::{self, Ingested};
 use crate::tail::requests::{self, Request};
 
@@ -24,29 +27,36 @@ pub(super) struct Args {
     rebuild: bool,
 }
 
-/// Runs the command: 1 where a file was not read to its end.
+/// Runs the command: 1 where a file was not read to its end. Whoever adds to what is told of mail stands in the access log.
 pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> {
     let directory = context.directory;
     if !directory.join("lock").exists() {
         bail!("{}: no log here; `postvakt serve` creates it", directory.display());
     }
-    let files = ingest::whole(&args.files)?;
-    let ingested = match deliveries::lock(directory).with_context(|| directory.display().to_string())? {
-        Some(_lock) => {
-            let mut deliveries = Deliveries::open(directory)?;
-            ingest::files(&mut deliveries, &files, args.rebuild)?
-        }
-        // The server follows the log, and reads the files for us.
-        None => ask(context, &Request { files, rebuild: args.rebuild })?,
-    };
-    let mut code = YES;
-    for one in &ingested {
+    let request = Request { files: ingest::whole(&args.files)?, rebuild: args.rebuild };
+    let asked =
+        session::Request::new("ingest", Query::default(), Reason::operation("ingest of Postfix's log"))
+            .with(json!({ "files": request.files, "rebuild": request.rebuild }));
+    let read = context.gate().act(&asked, None, |_| read(&request, context))?;
+    let (mut code, ingested) = told(read, &context.config.time_zone);
+    for one in &ingested.unwrap_or_default() {
         if !one.failed.is_empty() {
             code = NO;
         }
         print(one, context)?;
     }
     Ok(code)
+}
+
+fn read(request: &Request, context: &Context<'_>) -> anyhow::Result<Vec<Ingested>> {
+    let directory = context.directory;
+    let lock = deliveries::lock(directory).with_context(|| directory.display().to_string())?;
+    if lock.is_none() {
+        // The server follows the log, and reads the files for us.
+        return ask(context, request);
+    }
+    let mut deliveries = Deliveries::open(directory)?;
+    Ok(ingest::files(&mut deliveries, &request.files, request.rebuild)?)
 }
 
 fn ask(context: &Context<'_>, request: &Request) -> anyhow::Result<Vec<Ingested>> {
