@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::config::records::is_purpose;
 use crate::courier;
 use crate::export::{local, visible};
-use crate::held::acts::{self, Carried};
+use crate::held::acts::{self, Carried, Turn, Undone};
 use crate::held::queue::{Queue, QueueError, QueueId, Waiting};
 use crate::held::texts;
 use crate::limits;
@@ -242,7 +242,9 @@ impl Desk<'_> {
             request = request.with(json!({ "to": to.to_string() }));
         }
         let (code, done) = self.read(&request, |session, desk| {
-            acts::settle(session.entries(), &desk.config.store.directory, &desk.queue)?;
+            // Before the mail is looked at: nobody else acts on it from here on.
+            let queue = desk.queue.clone();
+            let turn = Turn::take(session.entries(), &desk.config.store.directory, &queue)?;
             let Some((waiting, found)) = desk.find(session, &mail.id)? else { return Ok(None) };
             let new = HeldAct {
                 by: desk.reader.clone(),
@@ -258,9 +260,9 @@ impl Desk<'_> {
                 outcome: String::new(),
             };
             if desk.config.held.four_eyes {
-                return desk.with_second(session, &waiting, found.as_ref(), new).map(Some);
+                return desk.with_second(session, &turn, (&waiting, found.as_ref()), new).map(Some);
             }
-            desk.carry_out(session, &waiting, found.as_ref(), new).map(Some)
+            desk.carry_out(session, &turn, (&waiting, found.as_ref()), new).map(Some)
         })?;
         match done {
             Some(Some(code_of_act)) => Ok(if code == YES { code_of_act } else { code }),
@@ -284,8 +286,8 @@ impl Desk<'_> {
     fn with_second(
         &mut self,
         session: &mut Session,
-        waiting: &Waiting,
-        found: Option<&OnHold>,
+        turn: &Turn<'_>,
+        (waiting, found): (&Waiting, Option<&OnHold>),
         act: HeldAct,
     ) -> anyhow::Result<u8> {
         let acts = HeldActs::read(session.entries())?;
@@ -301,7 +303,7 @@ impl Desk<'_> {
             // The words of the first person go to the sender.
             let text = proposal.act.text.clone();
             let act = HeldAct { follows: Some(proposal.n), text, ..act };
-            return self.carry_out(session, waiting, found, act);
+            return self.carry_out(session, turn, (waiting, found), act);
         }
         let proposed = HeldAct { stage: Stage::Proposed, ..act };
         let n = held::note(session.entries(), &proposed)?;
@@ -324,8 +326,8 @@ impl Desk<'_> {
     fn carry_out(
         &mut self,
         session: &mut Session,
-        waiting: &Waiting,
-        found: Option<&OnHold>,
+        turn: &Turn<'_>,
+        (waiting, found): (&Waiting, Option<&OnHold>),
         act: HeldAct,
     ) -> anyhow::Result<u8> {
         if act.act == Act::Return {
@@ -333,14 +335,11 @@ impl Desk<'_> {
         }
         let (config, queue) = (self.config, &self.queue);
         let work = || match act.act {
-            Act::Release => {
-                queue.release(&waiting.id).map(|left| left.as_str().to_owned()).map_err(|e| e.to_string())
-            }
+            Act::Release => Ok(queue.release(&waiting.id)?.as_str().to_owned()),
             Act::Return => give_back(config, queue, waiting, found, &act),
-            Act::HandOver => texts::hand_over(config, queue, &waiting.id, &act),
+            Act::HandOver => texts::hand_over(config, queue, &waiting.id, &act).map_err(Undone::Surely),
         };
-        let Carried { n, result } =
-            acts::carry_out(session.entries(), &config.store.directory, queue, act.clone(), work)?;
+        let Carried { n, result } = turn.carry_out(session.entries(), act.clone(), work)?;
         let (stage, outcome) = match &result {
             Ok(outcome) => ("done", outcome),
             Err(why) => ("failed", why),
@@ -407,11 +406,12 @@ fn give_back(
     waiting: &Waiting,
     found: Option<&OnHold>,
     act: &HeldAct,
-) -> Result<String, String> {
-    let Some(smtp) = &config.smtp else { return Err("there is no [smtp]".to_owned()) };
-    let (to, notice) = texts::returned(config, waiting, found.map(|on_hold| &on_hold.found), &act.text)?;
-    let reply = courier::hand_over(smtp, &to, notice.as_bytes())?;
-    let left = queue.give_back(&waiting.id).map_err(|error| error.to_string())?;
+) -> Result<String, Undone> {
+    let Some(smtp) = &config.smtp else { return Err(Undone::Surely("there is no [smtp]".to_owned())) };
+    let notice = texts::returned(config, waiting, found.map(|on_hold| &on_hold.found), &act.text);
+    let (to, notice) = notice.map_err(Undone::Surely)?;
+    let reply = courier::hand_over(smtp, &to, notice.as_bytes()).map_err(Undone::Surely)?;
+    let left = queue.give_back(&waiting.id)?;
     Ok(format!("{}; notice: {reply}", left.as_str()))
 }
 

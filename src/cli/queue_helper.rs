@@ -118,8 +118,15 @@ impl Postfix<'_> {
         let mut child = command.arg("-j").stdout(Stdio::piped()).spawn().context("postqueue")?;
         let Some(listing) = child.stdout.take() else { bail!("postqueue: no output") };
         let mut found = Vec::new();
-        for line in io::BufRead::lines(BufReader::new(listing)) {
-            let queued: Queued = serde_json::from_str(&line?).context("postqueue -j")?;
+        for line in io::BufRead::split(BufReader::new(listing), b'\n') {
+            // Replies of remote servers stand in it as they came.
+            let queued: Queued = match serde_json::from_str(&String::from_utf8_lossy(&line?)) {
+                Ok(queued) => queued,
+                Err(error) => {
+                    tracing::warn!(%error, "a line of postqueue -j cannot be read; that mail is left out");
+                    continue;
+                }
+            };
             let id = QueueId::parse(&queued.queue_id).filter(|_| queued.queue_name == "hold");
             let Some(id) = id else { continue };
             let cut = |address: &str| text::truncate(address, limits::QUEUE_ADDRESS_OCTETS).to_owned();

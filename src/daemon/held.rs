@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::address::Address;
 use crate::config::{Config, Held};
-use crate::held::acts::{self, ActError};
+use crate::held::acts::{self, ActError, Turn, Undone};
 use crate::held::queue::{Queue, Waiting};
 use crate::held::texts;
 use crate::limits;
@@ -113,8 +113,14 @@ fn hand_over(
         outcome: String::new(),
     };
     let copy = act.clone();
-    let carried =
-        acts::carry_out(log, directory, queue, act, || texts::hand_over(config, queue, &waiting.id, &copy))?;
+    let turn = Turn::take(log, directory, queue)?;
+    // An operator may have acted on it since the queue was listed.
+    let record = act.record.clone();
+    if HeldActs::read(log)?.last(Stage::Done, waiting.id.as_str(), &record).is_some() {
+        return Ok(false);
+    }
+    let work = || texts::hand_over(config, queue, &waiting.id, &copy).map_err(Undone::Surely);
+    let carried = turn.carry_out(log, act, work)?;
     let result = if carried.result.is_ok() { "done" } else { "failed" };
     METRICS.held_acts.with_label_values(&["hand-over", result]).inc();
     match &carried.result {

@@ -46,28 +46,63 @@ pub struct Carried {
     pub result: Result<String, String>,
 }
 
-/// Carries out an act that may be done: `work` does it, and says what came of it.
-pub fn carry_out(
-    log: &mut AccessLog,
-    directory: &Path,
-    queue: &Queue,
-    act: HeldAct,
-    work: impl FnOnce() -> Result<String, String>,
-) -> Result<Carried, ActError> {
-    let _lock = lock(directory)?;
-    settle_locked(log, directory, queue)?;
-    let begun = HeldAct { stage: Stage::Begun, ..act };
-    let n = held::note(log, &begun)?;
-    let result = work();
-    // A helper that broke off may have done it.
-    let result = match result {
-        Err(why) if begun.act != Act::HandOver && has_left(queue, &begun).unwrap_or(false) => {
-            Ok(format!("it is no longer on hold ({why})"))
+/// The right to act, which one process has at a time. What is found out about a mail within it stays true, unless Postfix's own
+/// commands are used.
+pub struct Turn<'a> {
+    directory: &'a Path,
+    queue: &'a Queue,
+    _lock: File,
+}
+
+/// Why an act was not done, as far as is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undone {
+    /// It was not done.
+    Surely(String),
+    /// It may have been done: whether the mail is still on hold says so.
+    Perhaps(String),
+}
+
+impl From<QueueError> for Undone {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::NotHeld { .. } | QueueError::Unreachable { .. } => Self::Surely(error.to_string()),
+            QueueError::BrokenOff { .. } | QueueError::Failed(_) => Self::Perhaps(error.to_string()),
         }
-        result => result,
-    };
-    let n = end(log, directory, &begun, n, &result)?;
-    Ok(Carried { n, result })
+    }
+}
+
+impl<'a> Turn<'a> {
+    /// Waits for it, and writes the end of acts that were cut off.
+    pub fn take(log: &mut AccessLog, directory: &'a Path, queue: &'a Queue) -> Result<Self, ActError> {
+        let turn = Self { directory, queue, _lock: lock(directory)? };
+        settle_locked(log, directory, queue)?;
+        Ok(turn)
+    }
+
+    /// Carries out an act: `work` does it, and says what came of it.
+    pub fn carry_out(
+        &self,
+        log: &mut AccessLog,
+        act: HeldAct,
+        work: impl FnOnce() -> Result<String, Undone>,
+    ) -> Result<Carried, ActError> {
+        let begun = HeldAct { stage: Stage::Begun, ..act };
+        let n = held::note(log, &begun)?;
+        let result = match work() {
+            Ok(outcome) => Ok(outcome),
+            Err(Undone::Surely(why)) => Err(why),
+            Err(Undone::Perhaps(why)) if begun.act == Act::HandOver => Err(why),
+            Err(Undone::Perhaps(why)) => match has_left(self.queue, &begun) {
+                Ok(true) => Ok(format!("it is no longer on hold ({why})")),
+                Ok(false) => Err(why),
+                // What began without an end is settled when the helper answers again.
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let n = end(log, self.directory, &begun, n, &result)?;
+        Ok(Carried { n, result })
+    }
 }
 
 /// Writes the end of acts that were cut off. How many there were.
