@@ -228,8 +228,8 @@ fn make_file(directory: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-/// The server writes it, also where `root` made it.
-fn give_to_owner(directory: &Path, file: &File) -> io::Result<()> {
+/// The server reads and writes it, also where `root` made it.
+pub(crate) fn give_to_owner(directory: &Path, file: &File) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
         let owner = fs::metadata(directory)?;
         std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::TailError;
 use super::ingest::{self, Ingested};
-use crate::store::deliveries::Deliveries;
+use crate::store::deliveries::{Deliveries, give_to_owner};
 
 const FOLDER: &str = "requests";
 const REQUEST: &str = "ingest";
@@ -86,6 +86,8 @@ pub(super) fn carry_out(directory: &Path) -> Result<(), TailError> {
 fn write(path: &Path, content: &impl Serialize) -> io::Result<()> {
     let new = path.with_extension("new");
     let text = serde_json::to_vec(content).map_err(io::Error::other)?;
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?.write_all(&text)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    file.write_all(&text)?;
+    give_to_owner(path.parent().unwrap_or(Path::new(".")), &file)?;
     fs::rename(new, path)
 }

@@ -374,6 +374,13 @@ fn the_journal_is_followed_by_the_shipped_unit() {
     machine.until(delivered, "second-mail");
     let told = machine.must("journalctl -u postvakt --no-pager");
     assert!(!told.contains("is missing"), "{told}");
+    // The server reads a file for root, as far as its unit lets it.
+    machine.must("journalctl --quiet --output=short SYSLOG_FACILITY=2 > /var/log/mail.old && chmod 644 /var/log/mail.old");
+    let ingested = machine.must("postvakt log ingest /var/log/mail.old");
+    assert!(ingested.contains(" lines, ") && !ingested.contains(": 0 lines"), "{ingested}");
+    machine.must("cp /var/log/mail.old /root/mail.old");
+    let hidden = machine.run("postvakt log ingest /root/mail.old");
+    assert_eq!(hidden.status.code(), Some(2), "{hidden:?}");
     // What the journal no longer has is a gap.
     machine.must("systemctl stop postvakt && sleep 2 && journalctl --rotate && journalctl --vacuum-time=1s");
     machine.must("systemctl start postvakt");
