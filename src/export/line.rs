@@ -30,6 +30,9 @@ static WHOLE: LazyLock<Shape> = LazyLock::new(Shape::whole);
 /// And those that are kept where the organisation wants them.
 static EVERYTHING: LazyLock<Shape> = LazyLock::new(Shape::everything);
 
+/// And those that Postfix's log tells.
+static TOLD: LazyLock<Shape> = LazyLock::new(Shape::told);
+
 /// What a column shows.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -55,6 +58,12 @@ impl<'a> Line<'a> {
     /// The record with all that is kept of it.
     pub fn everything(found: &'a Found, zone: &'a TimeZone) -> Self {
         Self { shape: &EVERYTHING, ..Self::new(found, zone) }
+    }
+
+    /// The record with all that is kept of it, and what became of its mail where that is known.
+    pub fn told(found: &'a Found, zone: &'a TimeZone) -> Self {
+        let shape = if found.told.is_some() { &*TOLD } else { &*EVERYTHING };
+        Self { shape, ..Self::new(found, zone) }
     }
 
     /// The record's id, or what stands for it.

@@ -76,6 +76,11 @@ impl Shape {
         Self { columns: everything().collect(), ..Self::whole() }
     }
 
+    /// And those that Postfix's log tells.
+    pub fn told() -> Self {
+        Self { columns: everything().chain(DERIVED).collect(), ..Self::whole() }
+    }
+
     /// These columns; the name of one that there is not, or that is there twice.
     pub fn with<'n>(names: impl IntoIterator<Item = &'n str>) -> Result<Self, &'n str> {
         let mut columns: Vec<Shown> = Vec::new();

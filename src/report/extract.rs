@@ -15,8 +15,10 @@ use crate::export::shape::Shape;
 use crate::export::{Heading, Line, local};
 use crate::record::{Record, several};
 use crate::store::access::{Access, AccessError, Done};
+use crate::store::deliveries::trace::Tracer;
 use crate::store::query::Party;
 use crate::store::register::Register;
+use crate::store::search::Found;
 use crate::store::session::Session;
 
 /// One time when records of the person were looked at; by whom is not said.
@@ -86,14 +88,23 @@ pub fn write_page(
     let heading = heading(session, deleted, others.person, config);
     let mut page = html::Writer::start(out, &heading)?;
     let mut rows = 0;
+    let tracer = session.tracer().map_err(io::Error::other)?;
     session.search(|mut found| {
         rows += 1;
+        add_deliveries(&mut found, &tracer)?;
         others.mask(&mut found.record);
-        page.add(&Line::everything(&found, &config.time_zone))
+        page.add(&Line::told(&found, &config.time_zone))
     })?;
     page.looks(looks.iter().map(|look| [&*look.time, &*look.verb, &*look.purpose, &*look.decision]))?;
     page.finish()?;
     Ok(rows)
+}
+
+/// What became of the mail, according to Postfix: counts, which name nobody.
+pub fn add_deliveries(found: &mut Found, tracer: &Tracer) -> io::Result<()> {
+    let trace = tracer.trace(&found.record).map_err(io::Error::other)?;
+    found.told = trace.map(|trace| trace.summary());
+    Ok(())
 }
 
 fn heading<'a>(
@@ -115,12 +126,7 @@ fn heading<'a>(
             format!("uppgifter om åtkomster till och med {until} kan vara gallrade enligt {decision}"),
         ));
     }
-    Heading {
-        organisation: &config.organisation.name,
-        about,
-        scratch: Path::new("."),
-        shape: Shape::everything(),
-    }
+    Heading { organisation: &config.organisation.name, about, scratch: Path::new("."), shape: Shape::told() }
 }
 
 /// The others: the same one has the same number throughout the extract.

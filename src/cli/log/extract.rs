@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
 use crate::export::file::NewFile;
-use crate::report::extract::{Others, deleted, looks, write_page};
+use crate::report::extract::{Others, add_deliveries, deleted, looks, write_page};
 use crate::store::query::{Party, Query};
 use crate::store::search::Found;
 use crate::store::session::{Request, Session};
@@ -86,7 +86,9 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
 /// Prints the records.
 fn list(session: &mut Session, mut others: Others<'_>, context: &mut Context<'_>) -> anyhow::Result<()> {
     let mut table = Table::new(&mut *context.out, context.terminal, context.terminal);
+    let tracer = session.tracer()?;
     session.search(|mut found| {
+        add_deliveries(&mut found, &tracer)?;
         others.mask(&mut found.record);
         show(&mut table, &found, context.config, context.json)
     })?;
@@ -94,9 +96,5 @@ fn list(session: &mut Session, mut others: Others<'_>, context: &mut Context<'_>
 }
 
 fn show<W: Write>(table: &mut Table<W>, found: &Found, config: &Config, json: bool) -> std::io::Result<()> {
-    if json {
-        table.json(&Line::everything(found, &config.time_zone))
-    } else {
-        table.add(found, &config.time_zone)
-    }
+    if json { table.json(&Line::told(found, &config.time_zone)) } else { table.add(found, &config.time_zone) }
 }

@@ -286,6 +286,13 @@ async fn deliveries_are_counted_and_sensitive_mail_without_tls_is_named() {
     for wanted in ["Leveranser enligt Postfix", "66,6 %", "utan TLS", "inte lästs under hela perioden"] {
         assert!(page.contains(wanted), "{wanted}");
     }
+    // A person is told what became of their mail.
+    let extract = ["subject-extract", "registrator@exempelby.se", "--json", "--decision", "KS 2026/1"];
+    let (code, out) = run(&path, &extract);
+    assert!(
+        code == 0 && out.contains("\"delivery\":\"sent=1\"") && out.contains("\"delivery\":\"bounced=1\""),
+        "{out}"
+    );
     // Exports have it where it is asked for, and prove the rest.
     let csv = directory.path().join("x.csv");
     let export = ["export", "--decision", "KS 2026/1", "--format", "csv", "--output", csv.to_str().unwrap()];
