@@ -130,6 +130,22 @@ fn what_others_set_stays_and_what_they_edit_afterwards_too() {
 }
 
 #[test]
+fn a_log_that_is_followed_is_to_tell_of_tls() {
+    let directory = Directory::new();
+    let (etc, config) = etc_of(&directory);
+    Lab::start_with(directory, "", |_| {
+        plain(&etc);
+        let (_, said) = setup(&config, &etc, &[]);
+        assert!(!said.contains("smtp_tls_loglevel"), "{said}");
+        let followed = config.with_file_name("followed.toml");
+        let text = fs::read_to_string(&config).unwrap();
+        fs::write(&followed, format!("{text}\n[postfix]\nlog = \"/var/log/mail.log\"\n")).unwrap();
+        let (_, said) = setup(&followed, &etc, &[]);
+        assert!(said.contains("+smtp_tls_loglevel = 1"), "{said}");
+    });
+}
+
+#[test]
 fn a_socket_that_a_chroot_hides_is_refused_and_one_in_the_queue_directory_is_named_from_there() {
     let directory = Directory::new();
     let (etc, config) = etc_of(&directory);

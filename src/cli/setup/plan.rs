@@ -86,7 +86,7 @@ impl Postfix {
 }
 
 /// Parameters whose effective value is looked at.
-pub(super) const EFFECTIVE: [&str; 11] = [
+pub(super) const EFFECTIVE: [&str; 12] = [
     "smtpd_milters",
     "non_smtpd_milters",
     "milter_default_action",
@@ -95,6 +95,7 @@ pub(super) const EFFECTIVE: [&str; 11] = [
     "enable_long_queue_ids",
     "allow_percent_hack",
     "swap_bangpath",
+    "smtp_tls_loglevel",
     "content_filter",
     "queue_directory",
     "compatibility_level",
@@ -118,6 +119,10 @@ impl Plan {
             if postfix.effective(name) != value {
                 plan.main(postfix, name, value);
             }
+        }
+        // Without it, the log that is followed does not tell with which TLS mail was delivered.
+        if config.mail_log.is_some() && postfix.effective("smtp_tls_loglevel") == "0" {
+            plan.main(postfix, "smtp_tls_loglevel", "1");
         }
         plan.services(postfix, config.smtp.as_ref().map(|smtp| smtp.submit), &address, &own);
         if others {
