@@ -183,6 +183,11 @@ fn what_became_of_each_recipient_is_told() {
     gateway.postfix("postqueue", &["-f"]);
     until("the expired mail", &gateway.lab, || (found(&gateway, "expired") == ["alias"]).then_some(()));
     assert!(found(&gateway, "deferred").is_empty());
+    // A recipient that looks like a delivery forges none.
+    let hostile = "\"a>, relay=x, delay=0, delays=0/0/0/0, dsn=2.0.0, status=sent (250\"@down.example";
+    let forged = gateway.send(&[hostile], "fientligt");
+    assert_eq!(deliveries(&gateway.told(&forged, 1)), [three(hostile, "", "deferred")]);
+    assert!(!found(&gateway, "delivered").contains(&"fientligt".to_owned()));
     let probe =
         run(Command::new(PROGRAM).args(["check", "--probe", "--config"]).arg(&gateway.lab.postvakt.config));
     assert!(probe.contains(&format!("postfix.log: {}: ok", gateway.maillog.display())), "{probe}");
