@@ -35,9 +35,12 @@ pub(super) async fn watch(pipeline: Arc<Pipeline>) {
             Ok(on_hold) => {
                 watch.seen(&config);
                 count(&config, &on_hold);
-                for row in watch.due(&config, &on_hold, Timestamp::now()) {
-                    if let Err(error) = pipeline.store.send(row).await {
-                        tracing::error!(%error, "cannot store a notice about held mail; will retry");
+                for (row, told) in watch.due(&config, &on_hold, Timestamp::now()) {
+                    match pipeline.store.send(row).await {
+                        Ok(()) => watch.reminded.extend(told),
+                        Err(error) => {
+                            tracing::error!(%error, "cannot store a notice about held mail; will retry");
+                        }
                     }
                 }
             }
@@ -152,12 +155,15 @@ fn count(config: &Config, mails: &[Mail]) {
     METRICS.held_oldest.set(oldest.unwrap_or_default());
 }
 
+/// An owner, and the queue id of a mail.
+type Told = (Address, String);
+
 /// What was said, so that it is said once.
 #[derive(Default)]
 struct Watch {
     failing: bool,
-    /// Mails about whose age owners were told.
-    reminded: HashSet<String>,
+    /// Mails about whose age an owner was told.
+    reminded: HashSet<Told>,
 }
 
 impl Watch {
@@ -180,34 +186,37 @@ impl Watch {
         }
     }
 
-    /// The notices that are due: each day, and at once where mail is old or much.
-    fn due(&mut self, config: &Config, mails: &[Mail], now: Timestamp) -> Vec<OutboxRow> {
-        let ids: HashSet<String> = mails.iter().map(|mail| mail.waiting.id.to_string()).collect();
-        self.reminded.retain(|id| ids.contains(id));
+    /// The notices that are due: each day, and at once where mail is old or much. With each, what has been told when it is
+    /// stored. A key is stored once: neither a restart nor a second look tells of it again.
+    fn due(&mut self, config: &Config, mails: &[Mail], now: Timestamp) -> Vec<(OutboxRow, Vec<Told>)> {
+        let ids: HashSet<&str> = mails.iter().map(|mail| mail.waiting.id.as_str()).collect();
+        self.reminded.retain(|(_, id)| ids.contains(id.as_str()));
         let local = now.to_zoned(config.time_zone.clone());
         let today = local.date().to_string();
+        let Held { digest_at, remind_age, remind_count, .. } = &config.held;
         let mut rows = Vec::new();
         for (owner, own) in by_owner(config, mails) {
-            let Held { digest_at, remind_age, remind_count, .. } = &config.held;
-            let old: Vec<&&Mail> = own.iter().filter(|mail| is_older(&mail.waiting, *remind_age)).collect();
-            let new: Vec<String> = old
-                .iter()
-                .map(|mail| mail.waiting.id.to_string())
-                .filter(|id| !self.reminded.contains(id))
-                .collect();
-            // A key is stored once: neither a restart nor a second look tells of it again.
-            let mut keys = Vec::new();
+            let told = |mail: &Mail| (owner.clone(), mail.waiting.id.to_string());
+            let is_new =
+                |mail: &&&Mail| is_older(&mail.waiting, *remind_age) && !self.reminded.contains(&told(mail));
+            let new: Vec<&&Mail> = own.iter().filter(is_new).collect();
+            let mut due = Vec::new();
             if let Some(first) = new.first() {
-                keys.push(name::key(["held-mail", "old", owner.key(), first]));
+                // Queue ids come again, but not at the same time.
+                let (id, arrived) = (first.waiting.id.as_str(), first.waiting.arrived.to_string());
+                let key = name::key(["held-mail", "old", owner.key(), id, &arrived]);
+                due.push((key, new.iter().map(|mail| told(mail)).collect()));
             }
             if own.len() >= usize::try_from(*remind_count).unwrap_or(usize::MAX) {
-                keys.push(name::key(["held-mail", "many", owner.key(), &today]));
+                due.push((name::key(["held-mail", "many", owner.key(), &today]), Vec::new()));
             }
             if local.time() >= *digest_at {
-                keys.push(name::key(["held-mail", "daily", owner.key(), &today]));
+                due.push((name::key(["held-mail", "daily", owner.key(), &today]), Vec::new()));
             }
-            self.reminded.extend(new);
-            rows.extend(keys.into_iter().filter_map(|key| notice(config, &owner, &own, key, now)));
+            let written = due
+                .into_iter()
+                .filter_map(|(key, told)| Some((notice(config, &owner, &own, key, now)?, told)));
+            rows.extend(written);
         }
         rows
     }
