@@ -25,7 +25,7 @@ use crate::record::OutboxRow;
 use crate::store::outbox::{Change, Event, Lease};
 use crate::store::{CommitError, Store};
 use requests::Request;
-use smtp::{Failure, Session};
+use smtp::{Envelope, Failure, Session};
 
 /// How letters are handed over, as the config active says; `None` where it says nothing.
 pub type SmtpSettingsSource = Arc<dyn Fn() -> Option<Smtp> + Send + Sync>;
@@ -82,13 +82,19 @@ pub async fn run(store: Store, directory: PathBuf, way: SmtpSettingsSource, mut 
     }
 }
 
-/// Hands one message over now, to one mailbox, from the null sender. The server's reply, or why it did not take it. Blocks.
-pub fn hand_over(smtp: &Smtp, recipient: &str, message: &[u8]) -> Result<String, String> {
+/// Hands one message over now, to one mailbox; where it does not arrive, `sender` is told. The server's reply, or why it did not
+/// take it. Blocks.
+pub fn hand_over(
+    smtp: &Smtp,
+    sender: Option<&str>,
+    recipient: &str,
+    message: &[u8],
+) -> Result<String, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     let sent = runtime.block_on(async {
         let mut session = Session::open(smtp.submit, smtp.timeout).await?;
-        let reply = session.send(recipient, message).await?;
+        let reply = session.send(Envelope { sender, recipient }, message).await?;
         session.quit().await;
         Ok(reply)
     });
@@ -227,8 +233,9 @@ impl Courier {
         smtp: &Smtp,
         session: &mut Option<Session>,
     ) -> Result<String, Failure> {
+        let envelope = Envelope { sender: None, recipient: &row.recipient };
         if let Some(mut open) = session.take() {
-            match open.send(&row.recipient, row.message.as_bytes()).await {
+            match open.send(envelope, row.message.as_bytes()).await {
                 Err(Failure::Unreachable(_)) => {}
                 result => {
                     *session = Some(open).filter(|_| result.is_ok());
@@ -237,7 +244,7 @@ impl Courier {
             }
         }
         let mut open = Session::open(smtp.submit, smtp.timeout).await?;
-        let reply = open.send(&row.recipient, row.message.as_bytes()).await?;
+        let reply = open.send(envelope, row.message.as_bytes()).await?;
         *session = Some(open);
         Ok(reply)
     }

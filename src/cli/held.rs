@@ -152,17 +152,24 @@ impl Desk<'_> {
             let found = session.held(&wanted);
             let acts = HeldActs::read(session.entries())?;
             let now = Timestamp::now();
-            let rows =
-                mails.iter().zip(&found).map(|(mail, found)| Row::of(mail, found.as_ref(), &acts, now));
-            let rows: Vec<Row<'_>> = rows.filter(|row| all || !row.is_handed_over()).collect();
+            let rows = mails
+                .iter()
+                .zip(&found)
+                .map(|(mail, found)| Row::of((mail, found.as_ref()), &acts, now, session));
+            let (handed_over, waiting): (Vec<Row<'_>>, Vec<Row<'_>>) =
+                rows.partition(|row| !all && row.handed_over);
+            let rows = waiting;
             desk.print(&rows, session, now)?;
             if more {
                 eprintln!("postvakt: only the oldest {} are shown", limits::QUEUE_LISTED);
             }
-            Ok(rows.len())
+            Ok((rows.len(), handed_over.len()))
         })?;
-        if rows == Some(0) && !self.json {
-            eprintln!("postvakt: no mail is on hold");
+        if let (Some((0, handed_over)), false) = (rows, self.json) {
+            match handed_over {
+                0 => eprintln!("postvakt: no mail is on hold"),
+                n => eprintln!("postvakt: no mail waits; {n} on hold were handed over (--all lists them)"),
+            }
         }
         Ok(code)
     }
@@ -190,7 +197,7 @@ impl Desk<'_> {
             let header = String::from_utf8_lossy(&desk.queue.header(&mail.id)?).into_owned();
             let zone = &desk.config.time_zone;
             let acts = HeldActs::read(session.entries())?;
-            let row = Row::of(&waiting, found.as_ref(), &acts, Timestamp::now());
+            let row = Row::of((&waiting, found.as_ref()), &acts, Timestamp::now(), session);
             if desk.json {
                 let mut object = match &found {
                     Some(on_hold) => show::as_json(session, &on_hold.found, zone)?,
@@ -300,9 +307,7 @@ impl Desk<'_> {
                 );
                 return Ok(NO);
             }
-            // The words of the first person go to the sender.
-            let text = proposal.act.text.clone();
-            let act = HeldAct { follows: Some(proposal.n), text, ..act };
+            let act = HeldAct { follows: Some(proposal.n), ..act };
             return self.carry_out(session, turn, (waiting, found), act);
         }
         let proposed = HeldAct { stage: Stage::Proposed, ..act };
@@ -399,7 +404,7 @@ impl Desk<'_> {
     }
 }
 
-/// The notice first: a mail that comes back without a word would be a riddle.
+/// The mail first: nobody is told that it comes back before it does.
 fn give_back(
     config: &Config,
     queue: &Queue,
@@ -410,9 +415,11 @@ fn give_back(
     let Some(smtp) = &config.smtp else { return Err(Undone::Surely("there is no [smtp]".to_owned())) };
     let notice = texts::returned(config, waiting, found.map(|on_hold| &on_hold.found), &act.text);
     let (to, notice) = notice.map_err(Undone::Surely)?;
-    let reply = courier::hand_over(smtp, &to, notice.as_bytes()).map_err(Undone::Surely)?;
-    let left = queue.give_back(&waiting.id)?;
-    Ok(format!("{}; notice: {reply}", left.as_str()))
+    let left = queue.give_back(&waiting.id)?.as_str();
+    Ok(match courier::hand_over(smtp, None, &to, notice.as_bytes()) {
+        Ok(reply) => format!("{left}; notice: {reply}"),
+        Err(why) => format!("{left}; THE NOTICE WAS NOT SENT, so tell the sender why: {why}"),
+    })
 }
 
 fn by_id(verb: &'static str, mail: &Mail) -> Request {
@@ -429,23 +436,28 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(mail: &'a Waiting, found: Option<&'a OnHold>, acts: &HeldActs, now: Timestamp) -> Self {
+    fn of(
+        (mail, found): (&'a Waiting, Option<&'a OnHold>),
+        acts: &HeldActs,
+        now: Timestamp,
+        session: &Session,
+    ) -> Self {
         let record = found.map_or_else(String::new, |on_hold| on_hold.found.id.to_string());
         let done =
             acts.last(Stage::Done, mail.id.as_str(), &record).filter(|told| told.act.act == Act::HandOver);
         let proposed = acts.waiting(now).filter(|told| told.act.queue_id == mail.id.as_str()).last();
         let mut state = match done {
-            Some(told) => format!("handed over to {}", told.act.to),
+            Some(told) => format!("handed over to {}", session.shown_address(&told.act.to)),
             None => "waiting".to_owned(),
         };
         if let Some(told) = proposed {
-            state.push_str(&format!("; {} proposed by {}", told.act.deed(), told.act.by.subject));
+            let to = match told.act.to.as_str() {
+                "" => String::new(),
+                to => format!(" to {}", session.shown_address(to)),
+            };
+            state.push_str(&format!("; {}{to} proposed by {}", told.act.act.as_str(), told.act.by.subject));
         }
         Self { mail, found, state, handed_over: done.is_some() }
-    }
-
-    fn is_handed_over(&self) -> bool {
-        self.handed_over
     }
 
     fn direction(&self) -> Option<&'static str> {

@@ -24,6 +24,7 @@ use rustix::net::{
 
 use super::socket::{self, group_id};
 use super::{CONFIG_FILE, Cli, USAGE, held, start_log, with_config};
+use crate::export::visible;
 use crate::limits;
 use crate::store::access::Reader;
 
@@ -96,23 +97,26 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     let mut stream = socket::standard_input()?;
     stream.set_read_timeout(Some(limits::QUEUE_HELPER_TIME))?;
     let peer = rustix::net::sockopt::socket_peercred(stream.as_fd())?;
+    let pid = u32::try_from(peer.pid.as_raw_nonzero().get()).unwrap_or_default();
+    // Before anything is waited for: who connected may hand the connection to another process and end.
+    let reader = Reader::of_peer(peer.uid.as_raw(), pid);
     let asked = receive(&stream)?;
     // What blocks, such as output that nobody reads, has an end.
     std::thread::spawn(|| {
         std::thread::sleep(limits::OPERATOR_TIME);
         std::process::exit(i32::from(USAGE));
     });
-    let pid = u32::try_from(peer.pid.as_raw_nonzero().get()).unwrap_or_default();
-    let reader = Reader::of_peer(peer.uid.as_raw(), pid);
     start_log(false, "warn");
-    let done = match is_open_to_all(&stream) {
-        true => {
+    let done = match reader {
+        _ if is_open_to_all(&stream) => {
             Err(anyhow::anyhow!("everybody may connect to this socket; give it to a group, with mode 0660"))
         }
-        false => carry_out(&asked, &args.config, reader),
+        None => Err(anyhow::anyhow!("the process that connected has ended, so it is not known who asks")),
+        Some(reader) => carry_out(&asked, &args.config, reader),
     };
     let code = done.unwrap_or_else(|error| {
-        eprintln!("postvakt: {error:#}");
+        // Where it cannot be written, the exit code says it.
+        let _ = writeln!(std::io::stderr(), "postvakt: {}", visible(&format!("{error:#}")));
         USAGE
     });
     stream.write_all(&[code])?;

@@ -3,6 +3,7 @@
 //! Contract: one request for each connection, by Postvakt's own user or by root; it lists mail on hold, gives the text of one,
 //! releases or returns one. What is no queue id, or not on hold, is not touched. It knows no config and opens no log.
 
+use std::fs::File;
 use std::io::{self, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
@@ -11,6 +12,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
+use rustix::fs::{FlockOperation, flock};
+use rustix::net::{RecvFlags, recv};
 use serde::Deserialize;
 
 use super::socket::{self, user_id};
@@ -57,7 +60,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     }
     let postfix = Postfix { directory: args.postfix.as_deref() };
     let answer = match serde_json::from_slice(&line) {
-        Ok(request) => postfix.answer(&request, &mut stream),
+        // One request at a time: whoever finds a mail on hold knows that no earlier request will still release it.
+        Ok(request) => postfix.turn().and_then(|_turn| postfix.answer(&request, &mut stream)),
         Err(error) => Err(anyhow::anyhow!("not a request: {error}")),
     };
     match answer {
@@ -108,14 +112,25 @@ impl Postfix<'_> {
             }
             Request::Header { id } => self.text(&["-hq"], id, out),
             Request::Message { id } => self.text(&["-bhq"], id, out),
+            // Who asked and has gone may have noted that nothing was done.
+            Request::Release { .. } | Request::Return { .. } if has_gone(out) => bail!("who asked has gone"),
             Request::Release { id } => self.release(id).map(Some),
             Request::Return { id } => self.give_back(id).map(Some),
         }
     }
 
+    /// The right to use the queue, as long as the file is open.
+    fn turn(&self) -> anyhow::Result<File> {
+        let path = Path::new(&self.setting("queue_directory")?).join("hold");
+        let hold = File::open(&path).with_context(|| format!("{}", path.display()))?;
+        flock(&hold, FlockOperation::LockExclusive)?;
+        Ok(hold)
+    }
+
     fn on_hold(&self) -> anyhow::Result<Vec<Waiting>> {
         let mut command = self.command("postqueue");
-        let mut child = command.arg("-j").stdout(Stdio::piped()).spawn().context("postqueue")?;
+        let mut child =
+            command.arg("-j").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("postqueue")?;
         let Some(listing) = child.stdout.take() else { bail!("postqueue: no output") };
         let mut found = Vec::new();
         for line in io::BufRead::split(BufReader::new(listing), b'\n') {
@@ -141,9 +156,9 @@ impl Postfix<'_> {
                 recipients: recipients.map(|recipient| cut(&recipient.address)).collect(),
             });
         }
-        let status = child.wait()?;
-        if !status.success() {
-            bail!("postqueue -j: {status}");
+        let output = child.wait_with_output()?;
+        if !output.status.success() {
+            bail!("postqueue -j: {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(found)
     }
@@ -177,8 +192,9 @@ impl Postfix<'_> {
     /// What is so old that one delay on its way would return it goes anew.
     fn release(&self, id: &QueueId) -> anyhow::Result<Answer> {
         let Some(mail) = self.find(id)? else { return Ok(Answer::NotHeld) };
-        let lifetime = self.setting("maximal_queue_lifetime")?;
-        let lifetime = time(&lifetime).with_context(|| format!("maximal_queue_lifetime = {lifetime}"))?;
+        let name = if mail.sender.is_empty() { "bounce_queue_lifetime" } else { "maximal_queue_lifetime" };
+        let lifetime = self.setting(name)?;
+        let lifetime = time(&lifetime).with_context(|| format!("{name} = {lifetime}"))?;
         let is_old = Timestamp::now().duration_since(mail.arrived) > lifetime / 3;
         let (option, how) = if is_old { ("-r", Left::Requeued) } else { ("-H", Left::Released) };
         self.supervise(option, id)?;
@@ -239,6 +255,13 @@ impl Postfix<'_> {
         command.stdin(Stdio::null());
         command
     }
+}
+
+/// Whether the other end is closed.
+fn has_gone(stream: &UnixStream) -> bool {
+    let mut octet = [0];
+    let peeked = recv(stream, &mut octet, RecvFlags::PEEK | RecvFlags::DONTWAIT);
+    peeked.is_ok_and(|(octets, _)| octets == 0)
 }
 
 /// A time as Postfix writes it: a number, and `s` `m` `h` `d` or `w`; days where there is none (`maximal_queue_lifetime`).

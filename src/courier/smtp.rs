@@ -22,6 +22,15 @@ pub(super) struct Session {
     eight_bit: bool,
 }
 
+/// From whom a message goes to whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Envelope<'a> {
+    /// Who is told where it does not arrive; nobody where it is a letter of ours.
+    pub(super) sender: Option<&'a str>,
+    /// Its one recipient.
+    pub(super) recipient: &'a str,
+}
+
 /// Why a letter was not sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
@@ -91,18 +100,21 @@ impl Session {
     }
 
     /// Hands one letter over; the server's reply to it. After a failure the session is not used again.
-    pub(super) async fn send(&mut self, recipient: &str, message: &[u8]) -> Result<String, Failure> {
+    ///
+    /// What is handed on as it came has a header as it came: Postfix took it without SMTPUTF8, and the next server may not offer
+    /// that. Of ours it needs SMTPUTF8 where it is not ASCII.
+    pub(super) async fn send(&mut self, envelope: Envelope<'_>, message: &[u8]) -> Result<String, Failure> {
+        let Envelope { sender, recipient } = envelope;
         let written = |b: u8| b.is_ascii_control() || matches!(b, b' ' | b'<' | b'>');
-        if recipient.is_empty() || recipient.bytes().any(written) {
+        if recipient.is_empty() || recipient.bytes().chain(sender.unwrap_or_default().bytes()).any(written) {
             return Err(Failure::Refused("the recipient is not a valid address".to_owned()));
         }
-        let end = memchr::memmem::find(message, b"\n\r\n").or_else(|| memchr::memmem::find(message, b"\n\n"));
-        let header = end.and_then(|end| message.get(..end)).unwrap_or(message);
-        let international = !recipient.is_ascii() || !header.is_ascii();
+        let addresses = recipient.is_ascii() && sender.is_none_or(str::is_ascii);
+        let international = !addresses || (sender.is_none() && !message.is_ascii());
         if international && !self.smtputf8 {
             return Err(Failure::Refused("the server does not offer SMTPUTF8".to_owned()));
         }
-        let mut mail = "MAIL FROM:<>".to_owned();
+        let mut mail = format!("MAIL FROM:<{}>", sender.unwrap_or_default());
         if international {
             mail.push_str(" SMTPUTF8");
         }
@@ -116,7 +128,11 @@ impl Session {
             // Not this letter's fault either, but asking again at once would not help.
             _ => return Err(Failure::Later(reply.to_string())),
         }
-        let notify = if self.dsn { " NOTIFY=NEVER" } else { "" };
+        let notify = match (self.dsn, sender) {
+            (true, None) => " NOTIFY=NEVER",
+            (true, Some(_)) => " NOTIFY=FAILURE",
+            (false, _) => "",
+        };
         let reply = self.say(&format!("RCPT TO:<{recipient}>{notify}")).await.map_err(Failure::Later)?;
         accepted(&reply, &[250, 251])?;
         let reply = self.say("DATA").await.map_err(Failure::Later)?;

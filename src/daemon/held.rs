@@ -66,6 +66,11 @@ fn look(config: &Config, directory: &std::path::Path) -> Result<Vec<Mail>, ActEr
     let wanted: Vec<(&str, Timestamp)> = mails.iter().map(|mail| (mail.id.as_str(), mail.arrived)).collect();
     let found = session::on_hold(directory, &wanted)?;
     let acts = HeldActs::read(&log)?;
+    // Each try is two entries of a log that only grows: one that fails ends the round, and has the others wait a while.
+    let failed = |queue_id: Option<&str>, within: SignedDuration| {
+        acts.newest_failure(queue_id).is_some_and(|time| Timestamp::now().duration_since(time) < within)
+    };
+    let mut rests = failed(None, limits::HAND_OVER_BREATH);
     let mut rest = Vec::new();
     for (waiting, on_hold) in mails.into_iter().zip(found) {
         let record = on_hold.as_ref().map_or_else(String::new, |on_hold| on_hold.found.id.to_string());
@@ -73,15 +78,17 @@ fn look(config: &Config, directory: &std::path::Path) -> Result<Vec<Mail>, ActEr
         if last(Stage::Done).is_some_and(|told| told.act.act == Act::HandOver) {
             continue;
         }
-        let rests = last(Stage::Failed)
-            .is_some_and(|told| Timestamp::now().duration_since(told.time) < limits::HAND_OVER_PAUSE);
         // Only what a rule holds: what an administrator put on hold is theirs.
         if let (Some(on_hold), Some((limit, to))) = (&on_hold, &config.held.at_most)
             && is_older(&waiting, *limit)
             && !rests
-            && hand_over(config, directory, &queue, &mut log, (&waiting, on_hold), to)?
+            && !failed(Some(waiting.id.as_str()), limits::HAND_OVER_PAUSE)
         {
-            continue;
+            let done = hand_over(config, directory, &queue, &mut log, (&waiting, on_hold), to)?;
+            rests = !done;
+            if done {
+                continue;
+            }
         }
         rest.push(Mail { waiting, on_hold });
     }
@@ -93,7 +100,7 @@ fn is_older(waiting: &Waiting, than: std::time::Duration) -> bool {
     age > SignedDuration::try_from(than).unwrap_or(SignedDuration::MAX)
 }
 
-/// Whether it was handed over.
+/// Whether it was handed over, or something else done with it meanwhile.
 fn hand_over(
     config: &Config,
     directory: &std::path::Path,
@@ -120,7 +127,7 @@ fn hand_over(
     // An operator may have acted on it since the queue was listed.
     let record = act.record.clone();
     if HeldActs::read(log)?.last(Stage::Done, waiting.id.as_str(), &record).is_some() {
-        return Ok(false);
+        return Ok(true);
     }
     let work = || texts::hand_over(config, queue, &waiting.id, &copy).map_err(Undone::Surely);
     let carried = turn.carry_out(log, act, work)?;

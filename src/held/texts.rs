@@ -57,7 +57,8 @@ pub fn returned(
     Ok((to.to_string(), notice.to_message()))
 }
 
-/// Sends a copy to the mailbox, with fields that say by whom and when (RFC 5322 §3.6.6). The server's reply.
+/// Sends a copy to the mailbox, with fields that say by whom and when (RFC 5322 §3.6.6). The server's reply. If the copy does
+/// not arrive, the mailbox in whose name notices are written gets the bounce.
 pub fn hand_over(config: &Config, queue: &Queue, id: &QueueId, act: &HeldAct) -> Result<String, String> {
     let (Some(settings), Some(smtp)) = (&config.notice_settings, &config.smtp) else {
         return Err("there is no [smtp]".to_owned());
@@ -75,5 +76,5 @@ pub fn hand_over(config: &Config, queue: &Queue, id: &QueueId, act: &HeldAct) ->
     )
     .into_bytes();
     copy.extend_from_slice(&message);
-    courier::hand_over(smtp, &act.to, &copy)
+    courier::hand_over(smtp, Some(&from.to_string()), &act.to, &copy)
 }

@@ -32,7 +32,7 @@ pub const OPERATOR_OCTETS: usize = 64 << 10;
 /// How long one command of an operator may last.
 pub const OPERATOR_TIME: Duration = Duration::from_mins(10);
 /// How long an act waits for another one to end.
-pub const ACT_WAIT: Duration = Duration::from_secs(30);
+pub const ACT_WAIT: Duration = Duration::from_mins(2);
 /// Days for which the proposal of an act waits for a second person.
 pub const PROPOSAL_DAYS: i64 = 7;
 /// Octets of what people say about an act: a reason, a text for the sender.
@@ -41,8 +41,10 @@ pub const ACT_REASON_OCTETS: usize = 1_000;
 pub const HELD_AT_MOST: Duration = Duration::from_hours(90 * 24);
 /// Between two looks of the server at the hold queue.
 pub const HELD_LOOK: Duration = Duration::from_mins(2);
-/// From a hand-over by the server that failed to its next try: each is two entries of the access log.
+/// From a hand-over by the server that failed to the next try of the same mail.
 pub const HAND_OVER_PAUSE: SignedDuration = SignedDuration::from_hours(1);
+/// From a hand-over by the server that failed to its next one of any mail.
+pub const HAND_OVER_BREATH: SignedDuration = SignedDuration::from_mins(10);
 /// From the start of the server to its first look.
 pub const HELD_FIRST_LOOK: Duration = Duration::from_secs(5);
 /// Mails that a notice to an owner lists; the rest is counted.

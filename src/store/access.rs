@@ -337,6 +337,16 @@ impl AccessLog {
         list().map_err(|source| self.failed(source))
     }
 
+    /// The entries of one kind, in order. The others are not read.
+    pub(super) fn entries_of(&self, kind: Kind) -> Result<Vec<Entry>, AccessError> {
+        let list = || -> rusqlite::Result<Vec<Entry>> {
+            let sql = "SELECT n, time, kind, body FROM entry WHERE kind = ?1 ORDER BY n";
+            let mut statement = self.connection.prepare(sql)?;
+            statement.query_map([kind.as_str()], entry)?.collect()
+        };
+        list().map_err(|source| self.failed(source))
+    }
+
     /// The entries of a kind that have this text in them, in order.
     pub(super) fn entries_that_have(&self, kind: Kind, text: &str) -> Result<Vec<Entry>, AccessError> {
         let list = || -> rusqlite::Result<Vec<Entry>> {

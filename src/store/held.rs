@@ -3,10 +3,12 @@
 //! Contract: an act begins with an entry and ends with one. Where the second is missing, the process ended in between, and what
 //! came of the act is found in the queue. Entries are never changed; what was proposed is approved by another entry.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::access::{AccessError, AccessLog, Kind, Reader};
+use super::access::{AccessError, AccessLog, Kind, Reader, Via};
 use super::search::{Found, Log, Searched};
 use crate::limits;
 use crate::record::Outcome;
@@ -76,9 +78,10 @@ pub struct HeldAct {
 }
 
 impl HeldAct {
-    /// Whether both are the same deed, whoever does it.
+    /// Whether both are the same deed, whoever does it. Another text for the sender is another deed.
     fn is_same(&self, other: &Self) -> bool {
-        let what = |act: &Self| (act.act, act.queue_id.clone(), act.record.clone(), act.to.clone());
+        let what =
+            |act: &Self| (act.act, [&act.queue_id, &act.record, &act.to, &act.text].map(String::clone));
         what(self) == what(other)
     }
 
@@ -110,7 +113,7 @@ pub struct HeldActs(Vec<Told>);
 impl HeldActs {
     /// Reads them.
     pub fn read(log: &AccessLog) -> Result<Self, AccessError> {
-        let entries = log.entries(&[Kind::HeldMail])?;
+        let entries = log.entries_of(Kind::HeldMail)?;
         let told = entries.iter().filter_map(|entry| {
             Some(Told { n: entry.n, time: entry.time, act: entry.read(Kind::HeldMail)? })
         });
@@ -128,9 +131,9 @@ impl HeldActs {
 
     /// Those that began and have no end.
     pub fn unfinished(&self) -> impl Iterator<Item = &Told> {
-        let ended =
-            |n: u64| self.0.iter().any(|told| told.act.stage != Stage::Begun && told.act.follows == Some(n));
-        self.0.iter().filter(move |told| told.act.stage == Stage::Begun && !ended(told.n))
+        let ends = self.0.iter().filter(|told| told.act.stage != Stage::Begun);
+        let ended: HashSet<u64> = ends.filter_map(|told| told.act.follows).collect();
+        self.0.iter().filter(move |told| told.act.stage == Stage::Begun && !ended.contains(&told.n))
     }
 
     /// The newest proposal of the same deed that still waits.
@@ -142,9 +145,19 @@ impl HeldActs {
     pub fn waiting(&self, now: Timestamp) -> impl Iterator<Item = &Told> {
         let oldest = now.saturating_sub(SignedDuration::from_hours(24 * limits::PROPOSAL_DAYS));
         let oldest = oldest.unwrap_or(Timestamp::MIN);
-        let followed = |n: u64| self.0.iter().any(|told| told.act.follows == Some(n));
+        let followed: HashSet<u64> = self.0.iter().filter_map(|told| told.act.follows).collect();
         let waits = move |told: &&Told| told.act.stage == Stage::Proposed && told.time >= oldest;
-        self.0.iter().filter(waits).filter(move |told| !followed(told.n))
+        self.0.iter().filter(waits).filter(move |told| !followed.contains(&told.n))
+    }
+
+    /// When an act of the server's own failed last: on this mail, or on any.
+    pub fn newest_failure(&self, queue_id: Option<&str>) -> Option<Timestamp> {
+        let own = |told: &&Told| {
+            told.act.stage == Stage::Failed
+                && told.act.by.via == Via::Daemon
+                && queue_id.is_none_or(|id| told.act.queue_id == id)
+        };
+        self.0.iter().rev().find(own).map(|told| told.time)
     }
 
     /// The newest act on a mail that is at this stage.

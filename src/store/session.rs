@@ -304,6 +304,11 @@ impl Session {
         Ok(next)
     }
 
+    /// An address as this session shows it.
+    pub fn shown_address(&self, address: &str) -> String {
+        self.veil.as_ref().map_or_else(|| address.to_owned(), |veil| veil.address(address))
+    }
+
     /// Whether people inside are shown as pseudonyms.
     pub fn is_veiled(&self) -> bool {
         self.veil.is_some()
@@ -574,8 +579,13 @@ pub fn logged(directory: &Path, n: u64) -> Result<Logged, AccessError> {
 /// shows no record: it counts them, and tells owners that something waits.
 pub fn on_hold(directory: &Path, mails: &[(&str, Timestamp)]) -> Result<Vec<Option<OnHold>>, OpenError> {
     let log = Log::open(directory)?;
-    let mut unread = Searched::default();
-    Ok(mails.iter().map(|(id, arrived)| held::look(&log, id, *arrived, &mut unread)).collect())
+    let mut searched = Searched::default();
+    let found = mails.iter().map(|(id, arrived)| held::look(&log, id, *arrived, &mut searched)).collect();
+    // What cannot be read may be the record of a mail that is then nobody's.
+    match searched.left_out.into_iter().next() {
+        Some(unread) => Err(unread),
+        None => Ok(found),
+    }
 }
 
 /// Whether whoever reads our output has left, as `head` does.

@@ -7,12 +7,13 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, Metadata};
 use std::io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::{Place, Stop, TailError, Taken};
@@ -38,10 +39,19 @@ pub(super) struct LogFile {
     reader: Reader,
 }
 
+/// Opens a regular file, and nothing that could keep the reader waiting for ever.
+fn regular(path: &Path) -> io::Result<File> {
+    let file = File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
 impl LogFile {
     /// Opens a file to read it from there on.
     pub(super) fn open(path: &Path, from: u64) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = regular(path)?;
         let written = file.metadata()?.modified()?;
         let input: Box<dyn BufRead + Send> = if is_packed(path) {
             let mut inside = BufReader::with_capacity(CHUNK, gunzip(file));
@@ -179,7 +189,7 @@ impl Place {
 
 impl Current {
     fn open(path: &Path, from: u64, taken: &mut Taken<'_>) -> io::Result<Self> {
-        let handle = File::open(path)?;
+        let handle = regular(path)?;
         let file = LogFile::open(path, from)?;
         let head = head(&handle, from)?;
         if head.is_empty() {
@@ -299,7 +309,7 @@ fn missed(path: &Path, taken: &mut Taken<'_>) -> Result<(Vec<PathBuf>, u64), Tai
 fn read_former(path: &Path, from: u64, taken: &mut Taken<'_>, stop: &Stop) -> Result<bool, TailError> {
     let io = |source| TailError::Io { path: path.into(), source };
     let mut head = Vec::new();
-    let beginning = File::open(path).map_err(io)?;
+    let beginning = regular(path).map_err(io)?;
     let most = limits::MAILLOG_HEAD_OCTETS as u64;
     let read = if is_packed(path) {
         gunzip(beginning).take(most).read_to_end(&mut head)
@@ -360,7 +370,7 @@ fn beside(path: &Path, since: i64) -> io::Result<Vec<PathBuf>> {
 /// Whether that is the file in which the place is.
 fn is_it(path: &Path, place: &Place) -> bool {
     let begins = || -> io::Result<bool> {
-        let file = File::open(path)?;
+        let file = regular(path)?;
         let mut octets = Vec::new();
         if is_packed(path) {
             let mut inside = gunzip(file);

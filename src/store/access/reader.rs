@@ -123,20 +123,26 @@ impl Reader {
         Self::of_unix(via, Unix { uid, user, login, pid, tty: terminal(), ssh: connection(pid) })
     }
 
-    /// Who runs another process, that asked this one for something: its user, as the kernel says, and who logged in.
-    pub fn of_peer(uid: u32, pid: u32) -> Self {
+    /// Who runs another process, that asked this one for something: its user, as the kernel says, and who logged in. `None` where
+    /// the process has ended: then nobody can say any more who that was.
+    pub fn of_peer(uid: u32, pid: u32) -> Option<Self> {
         let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        // A process with that number may be another one by now.
         let directory = format!("/proc/{pid}");
-        let is_theirs = fs::metadata(&directory).is_ok_and(|process| process.uid() == uid);
-        let login = fs::read_to_string(format!("{directory}/loginuid")).ok().filter(|_| is_theirs);
+        // A process with that number may be another one by now.
+        let is_theirs = || fs::metadata(&directory).is_ok_and(|process| process.uid() == uid);
+        if !is_theirs() {
+            return None;
+        }
+        // Absent without audit in the kernel.
+        let login = fs::read_to_string(format!("{directory}/loginuid")).ok();
+        if !is_theirs() {
+            return None;
+        }
         let login = login.and_then(|text| text.trim().parse().ok()).filter(|uid| *uid != u32::MAX);
         let login = login.map(|uid| name_of(&users, uid)).unwrap_or_default();
         let user = name_of(&users, uid);
-        Self::of_unix(
-            Via::CommandLine,
-            Unix { uid, user, login, pid, tty: String::new(), ssh: String::new() },
-        )
+        let unix = Unix { uid, user, login, pid, tty: String::new(), ssh: String::new() };
+        Some(Self::of_unix(Via::CommandLine, unix))
     }
 
     /// The user of the process where they differ from who logged in, as `root` after `sudo`.
