@@ -471,7 +471,7 @@ pub(super) const FORWARD: &[Key] = &[
         default: Fallback::Text("hold"),
         example: "\"hold\"",
         meaning: "Action for a certain forward. `hold`: the mail waits in Postfix's hold queue. `reroute`: it goes to `reroute_to` instead. `remove-recipient`: its external recipients are removed. `reject`: it is rejected with 550, but only if the forwarder itself gets the bounce; otherwise it is rerouted, or held if there is no `reroute_to`.",
-        why: "A held mail can still be released, rerouted or rejected.",
+        why: "A held mail can still be released, returned to a sender inside, or handed over.",
         keys: &[],
     },
     STRONG,
