@@ -2,6 +2,7 @@
 
 pub mod clock;
 mod held;
+mod overrides;
 mod memory;
 mod process;
 mod service;

@@ -20,6 +20,7 @@ mod header;
 pub mod identity;
 pub mod links;
 pub mod opened;
+mod own_text;
 pub mod pass;
 pub mod passage;
 mod received;

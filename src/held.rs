@@ -4,5 +4,6 @@
 //! none is done unlogged, and one that was cut off is found and finished in the log. Absent: any way to delete a mail.
 
 pub mod acts;
+pub mod overrides;
 pub mod queue;
 pub mod texts;

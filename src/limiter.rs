@@ -123,12 +123,11 @@ impl ReceiptLimiter {
             if full {
                 METRICS.limits_exceeded.with_label_values(&["outbox"]).inc();
             }
-            match obstacle {
-                Some(obstacle) => receipt.suppress(obstacle),
-                None => {
-                    window.count(now, receipt.key, subjects);
-                    reservation.keys.push(receipt.key);
-                }
+            if let Some(obstacle) = obstacle {
+                receipt.suppress(obstacle);
+            } else {
+                window.count(now, receipt.key, subjects);
+                reservation.keys.push(receipt.key);
             }
         }
         reservation

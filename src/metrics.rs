@@ -43,6 +43,7 @@ pub struct Metrics {
     pub held_oldest: IntGauge,
     pub held_looks: IntCounterVec,
     pub held_acts: IntCounterVec,
+    pub held_overrides: IntCounterVec,
     pub receipts: IntCounterVec,
     pub receipts_breaker: IntGauge,
     pub letters: IntCounterVec,
@@ -193,6 +194,11 @@ impl Metrics {
                 "held_acts_total",
                 "What the server did with held mail by itself: hand-over, and acts that were cut off and settled; by result (done, failed).",
                 &["act", "result"],
+            ),
+            held_overrides: new.counters(
+                "held_overrides_total",
+                "Answers by which senders want their held mail released, by result (released, proposed, short, not-allowed, gone, not-theirs, ignored, failed).",
+                &["result"],
             ),
             receipts: new.counters(
                 "receipts_total",
@@ -385,6 +391,10 @@ impl Metrics {
         for (counters, results) in [
             (&self.store_commits, &["stored", "failed"][..]),
             (&self.heads, &["signed", "failed"]),
+            (
+                &self.held_overrides,
+                &["released", "proposed", "short", "not-allowed", "gone", "not-theirs", "ignored", "failed"],
+            ),
             (&self.index_segments, &["made", "failed", "damaged"]),
             (&self.memory_damaged, &["seen", "contacts"]),
             (&self.delivery_log_lines, &["told", "other", "unclear"]),

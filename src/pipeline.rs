@@ -4,6 +4,7 @@
 pub mod remembered;
 pub mod trial;
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,13 +22,15 @@ use crate::gather::{self, Sources};
 use crate::mail::{Incomplete, Mail};
 use crate::metrics::METRICS;
 use crate::milter::{Handler, Wants};
-use crate::policy::{Decision, decide, receipts};
+use crate::policy::{Decision, decide, overrides, receipts};
 use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, Record, RecordId};
 use crate::rules::receipt::Suppression;
 use crate::rules::{Finding, Sensitivity};
-use crate::store::{CommitError, Entry, Store};
+use crate::store::overrides::Override;
+use crate::store::{Entry, Store};
+use crate::verdict::Verdict;
 use crate::work::Work;
-use crate::{effects, limits};
+use crate::{effects, limits, text};
 use remembered::Remembered;
 
 /// An incomplete mail is recorded without opening its attachments.
@@ -218,6 +221,9 @@ impl Pipeline {
         let (seen, contacts) = (remembered.seen.clone(), remembered.contacts.clone());
         match self.store.commit(Entry { record, findings, seen, outbox, contacts }).await {
             Ok(id) => {
+                if let Err(error) = self.keep_override(config, facts, decision, &id).await {
+                    return not_stored(facts, &error);
+                }
                 remembered.keep(Some(id.seq));
                 count(facts.direction.as_str(), outcome);
                 observe(&id, &assessment);
@@ -226,6 +232,34 @@ impl Pipeline {
             }
             Err(error) => not_stored(facts, &error),
         }
+    }
+
+    /// Keeps an answer by which a sender wants their held mail released, before the answer is accepted.
+    async fn keep_override(
+        &self,
+        config: &Config,
+        facts: &Facts,
+        decision: &Decision,
+        id: &RecordId,
+    ) -> io::Result<()> {
+        let Some(settings) = &config.notice_settings else { return Ok(()) };
+        let why = match overrides::answer(facts, settings) {
+            overrides::Answer::Other => return Ok(()),
+            overrides::Answer::Ignored(why) => why,
+            overrides::Answer::Counts { .. } if decision.verdict >= Verdict::Hold => {
+                "it is not delivered itself"
+            }
+            overrides::Answer::Counts { notice, by, text } => {
+                let text = text::truncate(&text, limits::OVERRIDE_TEXT_OCTETS).to_owned();
+                let kept = Override { notice, by: by.to_string(), text, answer: id.to_string() };
+                let store = self.store.clone();
+                let keeping = tokio::task::spawn_blocking(move || store.keep_override(&kept));
+                return keeping.await.map_err(io::Error::other)?;
+            }
+        };
+        METRICS.held_overrides.with_label_values(&["ignored"]).inc();
+        tracing::warn!(record = %id, queue_id = facts.queue_id, why, "an answer about held mail does not count");
+        Ok(())
     }
 
     /// Stores that a mail came through again, and lets it pass as it is: it was judged the first time, has its marks, and
@@ -279,7 +313,7 @@ impl Pipeline {
     }
 }
 
-fn not_stored(facts: &Facts, error: &CommitError) -> Answer {
+fn not_stored(facts: &Facts, error: &dyn std::fmt::Display) -> Answer {
     tracing::error!(%error, queue_id = facts.queue_id, "cannot store the record; the mail is deferred");
     effects::not_stored()
 }

@@ -8,6 +8,7 @@ pub mod decide;
 pub mod exceptions;
 mod external;
 mod notices;
+pub mod overrides;
 pub mod receipts;
 mod sensitive;
 mod told;
@@ -15,7 +16,7 @@ mod told;
 pub use content::{ContentPolicy, Wording};
 pub use exceptions::{Allowance, Exception, Scope, Undecided};
 pub use external::External;
-pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
+pub use sensitive::{ClassAction, ClassPolicy, Inbound, NotifySender, RULE as OVERRIDABLE, SensitivePolicy};
 pub use told::Told;
 
 use crate::address::{Address, DomainSet};
@@ -158,6 +159,8 @@ pub struct Notice {
     pub once: String,
     /// What the template may name, beside the organisation and the mailbox.
     pub fields: Fields,
+    /// Whether its recipient may release the mail by an answer.
+    pub answerable: bool,
 }
 
 /// A header field that a finding leaves.

@@ -18,6 +18,7 @@ pub mod labels;
 pub mod month;
 pub mod outbox;
 pub mod outcomes;
+pub mod overrides;
 mod place;
 pub mod proof;
 pub mod query;
@@ -45,7 +46,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::config::Heads;
 use crate::facts::identity::Key;
@@ -136,6 +137,8 @@ struct Shared {
     outbox: Arc<Outbox>,
     marks: Marks,
     outcomes: Mutex<Follower>,
+    /// An answer about held mail came.
+    overrides: Notify,
     directory: PathBuf,
     clock: Clock,
     signed: Option<Timestamp>,
@@ -227,6 +230,7 @@ impl Store {
             outbox,
             marks,
             outcomes: Mutex::default(),
+            overrides: Notify::new(),
             directory,
             clock,
             signed,

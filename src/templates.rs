@@ -32,6 +32,8 @@ words! {
         MassMailing = "mass-mailing",
         /// A mail with sensitive data was held; to its sender.
         SensitiveStopped = "sensitive-stopped",
+        /// What came of the answer by which a sender wants their held mail released; to the sender.
+        SensitiveOverride = "sensitive-override",
         /// A mail with sensitive data was sent; to its sender, once a day.
         SensitiveMarked = "sensitive-marked",
         /// A mail with sensitive data was held or refused; to the function that answers for such data.
@@ -49,12 +51,13 @@ words! {
 
 impl Occasion {
     /// Those that people inside are told of.
-    pub const NOTICES: [Self; 11] = [
+    pub const NOTICES: [Self; 12] = [
         Self::ForwardStopped,
         Self::ExceptionEnded,
         Self::LargeAttachment,
         Self::MassMailing,
         Self::SensitiveStopped,
+        Self::SensitiveOverride,
         Self::SensitiveMarked,
         Self::SensitiveFound,
         Self::RuleFound,
@@ -72,6 +75,7 @@ impl Occasion {
             Self::LargeAttachment => include_str!("../config/templates/large-attachment.txt"),
             Self::MassMailing => include_str!("../config/templates/mass-mailing.txt"),
             Self::SensitiveStopped => include_str!("../config/templates/sensitive-stopped.txt"),
+            Self::SensitiveOverride => include_str!("../config/templates/sensitive-override.txt"),
             Self::SensitiveMarked => include_str!("../config/templates/sensitive-marked.txt"),
             Self::SensitiveFound => include_str!("../config/templates/sensitive-found.txt"),
             Self::RuleFound => include_str!("../config/templates/rule-found.txt"),
@@ -108,7 +112,29 @@ impl Occasion {
                 ("decision", "KS 2026/123"),
                 ("until", "2027-06-30"),
             ],
-            Self::SensitiveStopped | Self::SensitiveMarked | Self::SensitiveFound => &[
+            Self::SensitiveOverride => &[
+                ("mailbox", "anna@exempelby.se"),
+                ("result", "released"),
+                ("queue_id", "4ABCDE12345"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
+            ],
+            Self::SensitiveStopped => &[
+                ("mailbox", "anna@exempelby.se"),
+                ("sender", "anna@exempelby.se"),
+                ("recipients", "x@example.net"),
+                ("action", "held"),
+                ("class", "moderate"),
+                ("kinds", "personnummer (1)"),
+                ("class_sv", "måttlig"),
+                ("kinds_sv", "personnummer (1)"),
+                ("queue_id", "4ABCDE12345"),
+                ("secure_alternative", "https://exempelby.se/saker-post"),
+                ("override", "yes"),
+                ("date", "2026-03-02"),
+                ("time", "10:00"),
+            ],
+            Self::SensitiveMarked | Self::SensitiveFound => &[
                 ("mailbox", "anna@exempelby.se"),
                 ("sender", "anna@exempelby.se"),
                 ("recipients", "x@example.net"),
@@ -334,6 +360,24 @@ mod tests {
             assert!(!subject.contains('{') && !body.contains('{') && !body.contains('}'), "{body}");
             assert!(body.contains("Exempelby kommun") && !body.contains("\n\n\n"), "{body}");
             assert!(body.lines().all(|line| line.chars().count() <= 78), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_came_of_an_answer_is_told_in_both_languages() {
+        for (result, sv, en) in [
+            ("released", "har släppts och skickas", "is on its way"),
+            ("proposed", "en person till", "a second person"),
+            ("short", "ingen motivering", "no justification"),
+            ("gone", "inte längre stoppat", "no longer on hold"),
+            ("not-allowed", "inte tillåtet", "not allowed"),
+        ] {
+            let sample =
+                Occasion::SensitiveOverride.sample().iter().chain(&[("organisation", "Exempelby kommun")]);
+            let fields = sample
+                .map(|(name, value)| (*name, if *name == "result" { result } else { value }.to_owned()));
+            let text = Template::shipped(Occasion::SensitiveOverride).render(&fields.collect()).unwrap().body;
+            assert!(text.contains(sv) && text.contains(en) && !text.contains("\n\n\n"), "{result}: {text}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! `postvakt held`: lists mail in the hold queue, and releases it, returns it or hands it over.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -203,19 +204,20 @@ impl Desk<'_> {
                     Some(on_hold) => show::as_json(session, &on_hold.found, zone)?,
                     None => json!({}),
                 };
-                object["held"] = row.json(session, zone, Timestamp::now());
-                object["header"] = header.lines().collect();
+                if let Value::Object(fields) = &mut object {
+                    fields.insert("held".to_owned(), row.json(session, zone, Timestamp::now()));
+                    fields.insert("header".to_owned(), header.lines().collect());
+                }
                 writeln!(desk.out, "{object}")?;
                 return Ok(true);
             }
-            match &found {
-                Some(on_hold) => show::print_one(session, &on_hold.found, zone, desk.out)?,
-                None => {
-                    writeln!(desk.out, "queue_id            {}", mail.id)?;
-                    writeln!(desk.out, "sender              {}", visible(&waiting.sender))?;
-                    writeln!(desk.out, "recipients          {}", visible(&waiting.recipients.join("; ")))?;
-                    writeln!(desk.out, "record              none: no rule of Postvakt's holds it")?;
-                }
+            if let Some(on_hold) = &found {
+                show::print_one(session, &on_hold.found, zone, desk.out)?;
+            } else {
+                writeln!(desk.out, "queue_id            {}", mail.id)?;
+                writeln!(desk.out, "sender              {}", visible(&waiting.sender))?;
+                writeln!(desk.out, "recipients          {}", visible(&waiting.recipients.join("; ")))?;
+                writeln!(desk.out, "record              none: no rule of Postvakt's holds it")?;
             }
             writeln!(desk.out, "header")?;
             for line in header.lines() {
@@ -223,7 +225,7 @@ impl Desk<'_> {
             }
             Ok(true)
         })?;
-        Ok(self.not_held(mail, code, is_held))
+        Ok(not_held(mail, code, is_held))
     }
 
     /// Does it, or proposes it where a second person is needed.
@@ -265,15 +267,16 @@ impl Desk<'_> {
                 access: Some(session.number()),
                 follows: None,
                 outcome: String::new(),
+                answer: String::new(),
             };
             if desk.config.held.four_eyes {
                 return desk.with_second(session, &turn, (&waiting, found.as_ref()), new).map(Some);
             }
-            desk.carry_out(session, &turn, (&waiting, found.as_ref()), new).map(Some)
+            desk.carry_out(session, &turn, (&waiting, found.as_ref()), &new).map(Some)
         })?;
         match done {
             Some(Some(code_of_act)) => Ok(if code == YES { code_of_act } else { code }),
-            Some(None) => Ok(self.not_held(mail, code, Some(false))),
+            Some(None) => Ok(not_held(mail, code, Some(false))),
             None => Ok(code),
         }
     }
@@ -299,7 +302,7 @@ impl Desk<'_> {
     ) -> anyhow::Result<u8> {
         let acts = HeldActs::read(session.entries())?;
         if let Some(proposal) = acts.proposal(&act, Timestamp::now()) {
-            if proposal.act.by.subject == act.by.subject {
+            if proposal.act.is_by(&act.by) {
                 let (n, days) = (proposal.n, limits::PROPOSAL_DAYS);
                 eprintln!(
                     "postvakt: you proposed this (entry {n} of the access log); a second person has it done with the same \
@@ -308,7 +311,7 @@ impl Desk<'_> {
                 return Ok(NO);
             }
             let act = HeldAct { follows: Some(proposal.n), ..act };
-            return self.carry_out(session, turn, (waiting, found), act);
+            return self.carry_out(session, turn, (waiting, found), &act);
         }
         let proposed = HeldAct { stage: Stage::Proposed, ..act };
         let n = held::note(session.entries(), &proposed)?;
@@ -333,7 +336,7 @@ impl Desk<'_> {
         session: &mut Session,
         turn: &Turn<'_>,
         (waiting, found): (&Waiting, Option<&OnHold>),
-        act: HeldAct,
+        act: &HeldAct,
     ) -> anyhow::Result<u8> {
         if act.act == Act::Return {
             self.returnable(waiting)?;
@@ -341,8 +344,8 @@ impl Desk<'_> {
         let (config, queue) = (self.config, &self.queue);
         let work = || match act.act {
             Act::Release => Ok(queue.release(&waiting.id)?.as_str().to_owned()),
-            Act::Return => give_back(config, queue, waiting, found, &act),
-            Act::HandOver => texts::hand_over(config, queue, &waiting.id, &act).map_err(Undone::Surely),
+            Act::Return => give_back(config, queue, waiting, found, act),
+            Act::HandOver => texts::hand_over(config, queue, &waiting.id, act).map_err(Undone::Surely),
         };
         let Carried { n, result } = turn.carry_out(session.entries(), act.clone(), work)?;
         let (stage, outcome) = match &result {
@@ -394,14 +397,15 @@ impl Desk<'_> {
         let found = session.held(&[(id.as_str(), waiting.arrived)]).pop().flatten();
         Ok(Some((waiting, found)))
     }
+}
 
-    fn not_held(&self, mail: &Mail, code: u8, is_held: Option<bool>) -> u8 {
-        if is_held == Some(false) {
-            eprintln!("postvakt: {} is not on hold", mail.id);
-            return if code == YES { NO } else { code };
-        }
-        code
+/// Says that the mail is not on hold, where it is not.
+fn not_held(mail: &Mail, code: u8, is_held: Option<bool>) -> u8 {
+    if is_held == Some(false) {
+        eprintln!("postvakt: {} is not on hold", mail.id);
+        return if code == YES { NO } else { code };
     }
+    code
 }
 
 /// The mail first: nobody is told that it comes back before it does.
@@ -455,7 +459,8 @@ impl<'a> Row<'a> {
                 "" => String::new(),
                 to => format!(" to {}", session.shown_address(to)),
             };
-            state.push_str(&format!("; {}{to} proposed by {}", told.act.act.as_str(), told.act.by.subject));
+            // A text in memory takes it.
+            let _ = write!(state, "; {}{to} proposed by {}", told.act.act.as_str(), told.act.by_whom());
         }
         Self { mail, found, state, handed_over: done.is_some() }
     }

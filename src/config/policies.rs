@@ -15,8 +15,8 @@ use crate::groups::Entry as Member;
 use crate::limits;
 use crate::policy::{
     Actions, AttachmentPolicy, ClassAction, ContentAction, ForwardAction, ForwardPolicy, Label, MarkPolicy,
-    Mode, Notify, NotifySender, OnLikely, OnUnknown, Response, RulePolicy, SenderAction, SenderPolicy,
-    TellSender, Told, VirusAction,
+    Mode, Notify, NotifySender, OVERRIDABLE, OnLikely, OnUnknown, Response, RulePolicy, SenderAction,
+    SenderPolicy, TellSender, Told, VirusAction,
 };
 use crate::rules::{self, ActionSet, Relied, RelyOn, Rule, Section, Spec};
 use crate::settings::lists::Fits;
@@ -189,7 +189,7 @@ pub(super) fn rule(
         ActionSet::Attachment => attachment(section, ground),
         ActionSet::Spam => Some(Actions::Mark(mark(section, ground, Label::Spam))),
         ActionSet::Receipt => receipts::receipts(section, ground),
-        ActionSet::Sensitive => sensitive::policy(section, ground),
+        ActionSet::Sensitive => sensitive::policy(section, ground, spec.id == OVERRIDABLE),
     };
     let exceptions = exceptions::exceptions(section, spec, ground);
     let owner = match spec.menu {

@@ -21,10 +21,11 @@ use content::CONTENT;
 use held::OWNER;
 use keys::{FORWARD, MODE, ON_UNKNOWN, ON_UNKNOWN_RECEIPT, TABLES};
 use receipts::RECEIPT;
-use sensitive::SENSITIVE;
+use sensitive::{ALLOW_OVERRIDE, SENSITIVE};
 use services::{ATTACHMENT, MARK, ON_UNKNOWN_ATTACHMENT, ON_UNKNOWN_VIRUS, SENDER, SERVICES, SPAM, VIRUS};
 use top::{AUTHORITY, AUTHORITY_ABOUT, TOP};
 
+use crate::policy::OVERRIDABLE;
 use crate::rules::{self, ActionSet, Section, Spec};
 use crate::settings::defaults::Defaults;
 use crate::settings::{Fallback, Key};
@@ -133,10 +134,19 @@ pub fn of_rule(spec: &Spec) -> Vec<Documented> {
         | ActionSet::Attachment
         | ActionSet::Sender(_) => &[OWNER],
     };
+    let of_override: &[Key] = if spec.id == OVERRIDABLE { &[ALLOW_OVERRIDE] } else { &[] };
     // An exception for forwards has keys of its own.
     let of_exceptions = (spec.menu != ActionSet::Forward).then(|| exceptions::exceptions(spec));
     let mode = [mode];
-    let keys = spec.keys.iter().chain(&mode).chain(of_menu).chain(of_unknown).chain(of_owner).copied();
+    let keys = spec
+        .keys
+        .iter()
+        .chain(&mode)
+        .chain(of_menu)
+        .chain(of_override)
+        .chain(of_unknown)
+        .chain(of_owner)
+        .copied();
     let keys: Vec<Key> = keys.chain(of_exceptions).collect();
     let (plain, inner): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(|key| !key.example.is_empty());
     let section = Documented {

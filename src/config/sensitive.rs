@@ -6,11 +6,16 @@ use super::context::{RuleContext, inside};
 use crate::address::DomainPattern;
 use crate::limits;
 use crate::policy::{Actions, ClassAction, ClassPolicy, Inbound, NotifySender, SensitivePolicy};
+use crate::rules::Sensitivity;
 use crate::settings::problem::Fault;
 use crate::settings::{Settings, parse};
 
-/// The policy in the section.
-pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Option<Actions> {
+/// The policy in the section; only the rule that `may_override` has `allow_override`.
+pub(super) fn policy(
+    section: &mut Settings<'_>,
+    ground: RuleContext<'_>,
+    may_override: bool,
+) -> Option<Actions> {
     let words = [ClassAction::Mark, ClassAction::Hold, ClassAction::Reject];
     let action = section.optional("action", parse::one_of(&words, ClassAction::as_str));
     let classes = section.table_or_defaults("class", |classes| {
@@ -51,6 +56,12 @@ pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Opt
         }
         inside(value, ground, "findings must not be sent outside")
     });
+    // Class none stands for no class.
+    let allow_override = if may_override {
+        allow_override(section, ground, notify == Some(NotifySender::Nobody))
+    } else {
+        Some(Sensitivity::None)
+    };
     let [moderate, considerable, serious] = classes?;
     for (milder, graver, names) in [
         (&moderate, &considerable, ["moderate", "considerable"]),
@@ -79,7 +90,40 @@ pub(super) fn policy(section: &mut Settings<'_>, ground: RuleContext<'_>) -> Opt
         tip: tip?,
         outbound_header: outbound_header?,
         copy_to,
+        allow_override: allow_override?,
     }))
+}
+
+/// The highest class whose mail its sender may release.
+fn allow_override(
+    section: &mut Settings<'_>,
+    ground: RuleContext<'_>,
+    nobody_is_told: bool,
+) -> Option<Sensitivity> {
+    let words = [Sensitivity::None, Sensitivity::Moderate, Sensitivity::Considerable];
+    section.optional("allow_override", |value| {
+        if parse::text(value)? == Sensitivity::Serious.as_str() {
+            return Err(Fault::new(
+                "must not be \"serious\": such data must be encrypted, whatever its sender writes",
+                "write \"moderate\" or \"considerable\"; an operator can release mail with serious data",
+            ));
+        }
+        let most = parse::one_of(&words, Sensitivity::as_str)(value)?;
+        if most == Sensitivity::None {
+            return Ok(most);
+        }
+        if !ground.sends {
+            return Err(Fault::new("requires [smtp]", "add [smtp] with submit"));
+        }
+        if nobody_is_told {
+            let problem = "has no effect with notify = \"nobody\"";
+            return Err(Fault::new(
+                problem,
+                "write notify = \"sender\": the notice says how to release the mail",
+            ));
+        }
+        Ok(most)
+    })
 }
 
 /// What the table says of one class; `of_rule` is the rule's own action.

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::overrides;
 use crate::address::Address;
 use crate::config::{Config, Held};
 use crate::held::acts::{self, ActError, Turn, Undone};
+use crate::held::overrides::Tried;
 use crate::held::queue::{Queue, Waiting};
 use crate::held::texts;
 use crate::limits;
@@ -25,9 +27,11 @@ use crate::templates::Occasion;
 /// Looks as long as the server runs.
 pub(super) async fn watch(pipeline: Arc<Pipeline>) {
     let mut watch = Watch::default();
+    let mut tried = Tried::default();
     tokio::time::sleep(limits::HELD_FIRST_LOOK).await;
     loop {
         let config = pipeline.config.load_full();
+        tried = overrides::carry_out(&pipeline, &config, tried).await;
         let directory = pipeline.store.directory().to_owned();
         let own = config.clone();
         let looked = tokio::task::spawn_blocking(move || look(&own, &directory)).await;
@@ -46,7 +50,12 @@ pub(super) async fn watch(pipeline: Arc<Pipeline>) {
             }
             Err(error) => watch.failed(&config, &error),
         }
-        tokio::time::sleep(limits::HELD_LOOK).await;
+        let next = tokio::time::Instant::now() + limits::HELD_LOOK;
+        // An answer of a sender is carried out at once.
+        while tokio::time::timeout_at(next, pipeline.store.override_came()).await.is_ok() {
+            let config = pipeline.config.load_full();
+            tried = overrides::carry_out(&pipeline, &config, tried).await;
+        }
     }
 }
 
@@ -121,6 +130,7 @@ fn hand_over(
         access: None,
         follows: None,
         outcome: String::new(),
+        answer: String::new(),
     };
     let copy = act.clone();
     let turn = Turn::take(log, directory, queue)?;

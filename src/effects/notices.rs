@@ -10,7 +10,7 @@ use crate::notice::{Automatic, NoticeSettings, OutgoingNotice, name};
 use crate::policy::receipts::Receipt;
 use crate::policy::{Decision, Notice, Step};
 use crate::record::{OutboxKind, OutboxRow};
-use crate::templates::{Fields, Rendered, Template};
+use crate::templates::{Fields, Occasion, Rendered, Template};
 
 /// What a decision gives to be sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,6 +64,11 @@ impl Writer<'_> {
         let date = self.arrived();
         fields.push(("date", date.strftime("%Y-%m-%d").to_string()));
         fields.push(("time", date.strftime("%H:%M").to_string()));
+        if notice.occasion == Occasion::SensitiveStopped {
+            fields.push(("override", if notice.answerable { "yes" } else { "" }.to_owned()));
+        }
+        // Only an answer to a notice that says so releases the mail.
+        let kind = if notice.answerable { "override" } else { "notice" };
         let name = organisation.name_for(&notice.to);
         let Some(text) = self.render(&texts.of(notice.occasion), name, fields) else { return };
         let notice = OutgoingNotice {
@@ -73,7 +78,7 @@ impl Writer<'_> {
             subject: &text.subject,
             body: &text.body,
             date: &date,
-            message_id: &name::message_id("notice", &key, from),
+            message_id: &name::message_id(kind, &key, from),
             automatic: Automatic::Generated,
         };
         let row = OutboxRow {

@@ -51,3 +51,11 @@ pub const HELD_FIRST_LOOK: Duration = Duration::from_secs(5);
 pub const HELD_LINES: usize = 100;
 /// How far the time of a record may be from the time at which Postfix says that the mail came: the message comes in between.
 pub const ARRIVAL_SPREAD: Duration = Duration::from_hours(1);
+/// Answers to notices that wait to be carried out. With more, the answer is deferred.
+pub const OVERRIDES_WAITING: usize = 1_000;
+/// Octets of the own text of one that are kept until it is carried out; a line of the notice may stand among them.
+pub const OVERRIDE_TEXT_OCTETS: usize = 4 * ACT_REASON_OCTETS;
+/// Octets of the file of one: that text, escaped, and names.
+pub const OVERRIDE_OCTETS: u64 = 64 << 10;
+/// From a try to release a mail for its sender that failed to the next one.
+pub const OVERRIDE_PAUSE: Duration = Duration::from_hours(1);

@@ -42,15 +42,33 @@ pub fn receipt_domains(value: &str) -> Vec<Domain> {
 }
 
 fn domains(text: &str) -> impl Iterator<Item = Domain> {
-    const BEGIN: &str = "receipt.";
+    named(text, "receipt.").map(|(_, domain)| domain)
+}
+
+/// The keys of the notices that may be answered, in the decoded value of a field that names messages.
+pub fn override_keys(value: &str) -> Vec<Key> {
+    let plain = value.to_ascii_lowercase();
+    let whole: String = plain.chars().filter(|c| !c.is_whitespace()).collect();
+    let mut found: Vec<Key> = Vec::new();
+    for key in [&plain, &whole].into_iter().flat_map(|text| named(text, "override.")).map(|(key, _)| key) {
+        if !found.contains(&key) {
+            found.push(key);
+        }
+    }
+    found
+}
+
+/// The keys and domains of our own Message-IDs that begin so.
+fn named<'t>(text: &'t str, begin: &'static str) -> impl Iterator<Item = (Key, Domain)> + 't {
     let of_a_word = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-    text.match_indices(BEGIN).filter_map(move |(at, _)| {
+    text.match_indices(begin).filter_map(move |(at, _)| {
         let (before, from) = text.split_at_checked(at)?;
-        let (hash, rest) = from.strip_prefix(BEGIN)?.split_at_checked(32)?;
+        let (hash, rest) = from.strip_prefix(begin)?.split_at_checked(32)?;
         let domain = rest.strip_prefix('@')?;
         let domain = domain.get(..domain.find(|c| !of_a_word(c)).unwrap_or(domain.len()))?;
         let ours = !before.ends_with(of_a_word) && hash.bytes().all(|b| b.is_ascii_hexdigit());
-        (ours && !domain.is_empty()).then(|| Domain::new(domain))
+        let key = u128::from_str_radix(hash, 16).ok().filter(|_| ours && !domain.is_empty())?;
+        Some((key.to_be_bytes(), Domain::new(domain)))
     })
 }
 
@@ -129,6 +147,22 @@ mod tests {
             assert_eq!(receipt_domains(other), []);
         }
         assert_eq!(receipt_domains(&id.replace("<receipt", "<reply-receipt")), []);
+    }
+
+    #[test]
+    fn only_a_notice_that_may_be_answered_is_found_in_what_an_answer_names() {
+        let from = Address::parse("postmaster@exempelby.se").unwrap();
+        let own = key(["notice", "sensitive-stopped", "1"]);
+        let id = message_id("override", &own, &from);
+        for form in
+            [id.clone(), id.to_uppercase(), format!("<0@example.org> {id}"), id.replacen('@', "\n @", 1)]
+        {
+            assert_eq!(override_keys(&form), [own], "{form}");
+        }
+        for other in ["", "<override.1@exempelby.se>", &message_id("notice", &own, &from), "<x.override.0@a>"]
+        {
+            assert_eq!(override_keys(other), [] as [Key; 0], "{other}");
+        }
     }
 
     #[test]

@@ -64,6 +64,7 @@ pub fn decide<'a>(
             place: policy.place.clone(),
         });
     }
+    sensitive::invite_only_where_alone(&mut decision);
     decision
 }
 
@@ -371,6 +372,7 @@ fn sender(rule: &str, policy: SenderPolicy, found: &Match, facts: &Facts, today:
             to: to.clone(),
             once: told_once(policy, to, facts, today),
             fields: vec![("subject", subject), ("action", word.to_owned())],
+            answerable: false,
         }));
     }
     Outcome::new(verdict, steps)
@@ -386,6 +388,7 @@ fn told_once(policy: SenderPolicy, to: &Address, facts: &Facts, today: Date) -> 
         | Occasion::ForwardStopped
         | Occasion::ExceptionEnded
         | Occasion::SensitiveStopped
+        | Occasion::SensitiveOverride
         | Occasion::SensitiveMarked
         | Occasion::SensitiveFound
         | Occasion::RuleFound

@@ -60,6 +60,7 @@ pub(super) fn stopped(
                 ("action", action.to_owned()),
                 ("reroute_to", reroute_to.map(ToString::to_string).unwrap_or_default()),
             ],
+            answerable: false,
         })
     };
     match owner(found, facts) {
@@ -93,6 +94,7 @@ pub(super) fn ended(exception: &Exception, facts: &Facts) -> Option<Step> {
         to: approver,
         once: format!("{mailbox} {to} {decision} {until}"),
         fields: vec![("forwarder", mailbox), ("target", to), ("decision", decision), ("until", until)],
+        answerable: false,
     }))
 }
 

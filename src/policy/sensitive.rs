@@ -11,16 +11,19 @@ use std::collections::HashSet;
 
 use jiff::civil::Date;
 
-use super::{Mark, Notice, Refusal, Step};
+use super::{Decision, Mark, Mode, Notice, Refusal, Ruling, Step};
 use crate::address::{Address, DomainPattern};
 use crate::facts::Facts;
 use crate::mail::Direction;
 use crate::notice;
-use crate::rules::{Match, Sensitivity};
+use crate::rules::{Finding, Match, Sensitivity, sensitive_data};
 use crate::swedish;
 use crate::templates::{Fields, Occasion};
 use crate::text::words;
 use crate::verdict::Verdict;
+
+/// The rule whose held mail its sender may release.
+pub const RULE: &str = sensitive_data::SPEC.id;
 
 words! {
     /// What is done about data of one class.
@@ -107,6 +110,8 @@ pub struct SensitivePolicy {
     pub outbound_header: bool,
     /// A mailbox inside that is told of every mail that was held or refused.
     pub copy_to: Option<Address>,
+    /// The highest class of data whose mail its sender may release; class none for no mail.
+    pub allow_override: Sensitivity,
 }
 
 impl SensitivePolicy {
@@ -117,6 +122,11 @@ impl SensitivePolicy {
             Sensitivity::Considerable => Some(&self.considerable),
             Sensitivity::Serious => Some(&self.serious),
         }
+    }
+
+    /// Whether the sender of a held mail with data of this class may release it.
+    pub fn may_override(&self, class: Sensitivity) -> bool {
+        class > Sensitivity::None && class <= self.allow_override
     }
 
     /// Whether every recipient is reached by a route with pinned encryption.
@@ -205,6 +215,7 @@ fn tip(
         to: sender.clone(),
         once: format!("{}/{today}", sender.key()),
         fields: fields(policy, found, facts, hidden, "marked"),
+        answerable: false,
     })
 }
 
@@ -228,10 +239,37 @@ fn notices(
         to: to.clone(),
         once: format!("{to}\0{}\0{}\0{}", facts.arrived, mail.concat(), found.evidence.class().as_str()),
         fields: fields.clone(),
+        answerable: false,
     };
-    let to_sender = sender.filter(|_| told).map(|sender| notice(Occasion::SensitiveStopped, sender));
+    let answerable = facts.from_inside && policy.may_override(found.evidence.class());
+    let to_sender = sender
+        .filter(|_| told)
+        .map(|sender| Notice { answerable, ..notice(Occasion::SensitiveStopped, sender) });
     let copy = policy.copy_to.as_ref().map(|mailbox| notice(Occasion::SensitiveFound, mailbox));
     to_sender.into_iter().chain(copy).collect()
+}
+
+/// Leaves the sender of a mail the way to release it only where nothing else holds it: no other rule, no data of a higher
+/// class, and no part that could not be read.
+pub(super) fn invite_only_where_alone(decision: &mut Decision) {
+    fn invitation(step: &mut Step) -> Option<&mut bool> {
+        match step {
+            Step::Notify(notice) if notice.occasion == Occasion::SensitiveStopped => {
+                Some(&mut notice.answerable)
+            }
+            _ => None,
+        }
+    }
+    let completed = |ruling: &Ruling| {
+        ruling.rule == RULE && matches!(ruling.finding, Finding::Match(_)) && ruling.undecided.is_none()
+    };
+    let enforced = || decision.rulings.iter().filter(|ruling| ruling.mode == Mode::Enforce);
+    let alone =
+        enforced().filter(|ruling| ruling.rule == RULE || ruling.verdict >= Verdict::Hold).all(completed);
+    let all = decision.steps.iter_mut().filter_map(invitation).all(|answerable| *answerable);
+    if !(alone && all && decision.verdict == Verdict::Hold) {
+        decision.steps.iter_mut().filter_map(invitation).for_each(|answerable| *answerable = false);
+    }
 }
 
 /// What a text may name; `action` is what was done.

@@ -82,7 +82,13 @@ pub(super) fn steps(
         known.push(to.key());
         let fields = fields(tale, facts, hidden, is_person);
         let once = once(tale, to, facts, today);
-        steps.push(Step::Notify(Notice { occasion: Occasion::RuleFound, to: to.clone(), once, fields }));
+        steps.push(Step::Notify(Notice {
+            occasion: Occasion::RuleFound,
+            to: to.clone(),
+            once,
+            fields,
+            answerable: false,
+        }));
     }
     steps
 }

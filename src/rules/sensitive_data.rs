@@ -83,6 +83,10 @@ so they are only *medium*.
 ## Settings
 `class` sets another action for `moderate`, `considerable` or `serious` data, and a `subject_tag`.
 
+`allow_override` lets the sender of a held mail release it, by an answer to the notice with a justification: only with a login of
+that mailbox, for data up to that class, where nothing else holds the mail, and never for `serious` data. The access log
+keeps the justification (docs/operating.md, Held mail).
+
 ## References
 GDPR articles 9, 10 and 32; OSL (2009:400) 21:3, 22:1, 25:1, 26:1; IMY DI-2021-4355, DI-2019-9457, DI-2021-5595;
 Skatteverket on personnummer and samordningsnummer (SFS 1991:481, SFS 2022:1697); SKR KLASSA; docs/sensitive-data.md.

@@ -4,14 +4,17 @@
 //! came of the act is found in the queue. Entries are never changed; what was proposed is approved by another entry.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::OpenError;
 use super::access::{AccessError, AccessLog, Kind, Reader, Via};
+use super::query::Query;
 use super::search::{Found, Log, Searched};
 use crate::limits;
-use crate::record::Outcome;
+use crate::record::{FindingRow, Outcome, RecordId};
 use crate::text::words;
 
 words! {
@@ -75,6 +78,23 @@ pub struct HeldAct {
     /// What came of it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub outcome: String,
+    /// The record of the answer by which the mail's sender wants it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub answer: String,
+}
+
+/// The role of a mail's own sender.
+const SENDER: &str = "sender";
+
+/// A mail's own sender, as who acts on it.
+pub fn sender(mailbox: &str) -> Reader {
+    Reader {
+        via: Via::Daemon,
+        subject: mailbox.to_owned(),
+        name: String::new(),
+        role: SENDER.to_owned(),
+        unix: None,
+    }
 }
 
 impl HeldAct {
@@ -83,6 +103,23 @@ impl HeldAct {
         let what =
             |act: &Self| (act.act, [&act.queue_id, &act.record, &act.to, &act.text].map(String::clone));
         what(self) == what(other)
+    }
+
+    /// Whether it is this person's. The server knows senders by their mailbox and operators by their login, so a name before
+    /// the @ that is the login is taken for the same person.
+    pub fn is_by(&self, person: &Reader) -> bool {
+        let name = |reader: &Reader| match reader.subject.rsplit_once('@') {
+            Some((local, _)) if reader.role == SENDER => {
+                local.split('+').next().unwrap_or(local).to_lowercase()
+            }
+            Some(_) | None => reader.subject.clone(),
+        };
+        self.by.subject == person.subject || name(&self.by) == name(person)
+    }
+
+    /// Who, for people who may not know the sender's name.
+    pub fn by_whom(&self) -> &str {
+        if self.by.role == SENDER { "its sender" } else { &self.by.subject }
     }
 
     /// What was done, in words: `hand-over to registrator@exempelby.se`.
@@ -120,13 +157,18 @@ impl HeldActs {
         Ok(Self(told.collect()))
     }
 
-    /// Those on a record.
+    /// Those on a record, and those that it asked for.
     pub(super) fn of_record(log: &AccessLog, record: &str) -> Result<Vec<Told>, AccessError> {
         let entries = log.entries_that_have(Kind::HeldMail, record)?;
         let told = entries.iter().filter_map(|entry| {
             Some(Told { n: entry.n, time: entry.time, act: entry.read(Kind::HeldMail)? })
         });
-        Ok(told.filter(|told| told.act.record == record).collect())
+        Ok(told.filter(|told| told.act.record == record || told.act.answer == record).collect())
+    }
+
+    /// The newest of those that this answer asked for.
+    pub fn of_answer(&self, answer: &str) -> Option<&Told> {
+        self.0.iter().rev().find(|told| told.act.answer == answer)
     }
 
     /// Those that began and have no end.
@@ -186,6 +228,28 @@ pub(super) fn look(log: &Log, queue_id: &str, arrived: Timestamp, searched: &mut
     Some(OnHold { found, rules })
 }
 
+/// A record with its findings; `None` where the log has none.
+pub(super) fn judged(log: &Log, id: &RecordId) -> Result<Option<(Found, Vec<FindingRow>)>, OpenError> {
+    let query = Query { record: Some(id.clone()), ..Query::default() };
+    let (mut searched, mut found, mut rows) = (Searched::default(), None, Vec::new());
+    let end = log.search(&query, &mut searched, |one| {
+        found = Some(one);
+        Ok::<(), Infallible>(())
+    });
+    let Ok(()) = end;
+    let mut faults = log.findings(&query, |finding| {
+        if finding.record == *id {
+            rows.push(finding.row);
+        }
+    });
+    faults.append(&mut searched.left_out);
+    // Half of what was found would say too little.
+    match faults.pop() {
+        Some(fault) => Err(fault),
+        None => Ok(found.map(|found| (found, rows))),
+    }
+}
+
 /// Writes an act at one of its stages. The number of the entry.
 pub fn note(log: &mut AccessLog, act: &HeldAct) -> Result<u64, AccessError> {
     log.add(Kind::HeldMail, Timestamp::now(), act)
@@ -208,6 +272,7 @@ mod tests {
             access: Some(3),
             follows,
             outcome: String::new(),
+            answer: String::new(),
         }
     }
 

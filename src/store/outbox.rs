@@ -23,7 +23,7 @@ use super::month::Month;
 use super::{ReadError, schema};
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::{OutboxKey, OutboxKind, OutboxRow};
+use crate::record::{OutboxKey, OutboxKind, OutboxRow, RecordId};
 use crate::text::words;
 
 /// The version of the schema that has the outbox.
@@ -480,6 +480,24 @@ pub(super) fn read(directory: &Path, lease: &Lease) -> Result<Stored, ReadError>
         connection.query_row(&sql, [lease.place.id], stored)
     };
     read().map_err(|source| ReadError { path: path.clone(), source })
+}
+
+/// The mail of our own with that key, and the record that it belongs to.
+pub(super) fn find(
+    directory: &Path,
+    outbox: &Outbox,
+    key: &OutboxKey,
+) -> Result<Option<(RecordId, Stored)>, ReadError> {
+    let Some((month, id)) = outbox.place_of(key) else { return Ok(None) };
+    let path = month.path(directory);
+    let read = || -> rusqlite::Result<(RecordId, Stored)> {
+        let connection: Connection = schema::open_to_read(&path)?;
+        let about = schema::about(&connection)?;
+        let sql = format!("SELECT {STORED} FROM outbox WHERE id = ?1");
+        let found = connection.query_row(&sql, [id], stored)?;
+        Ok((RecordId { node: about.node.as_str().into(), epoch: about.epoch, seq: found.seq }, found))
+    };
+    read().map(Some).map_err(|source| ReadError { path: path.clone(), source })
 }
 
 const STORED: &str = "seq, key, kind, at, due, until, mailbox, recipient, reference, message";

@@ -588,6 +588,11 @@ pub fn on_hold(directory: &Path, mails: &[(&str, Timestamp)]) -> Result<Vec<Opti
     }
 }
 
+/// A record with its findings, for the server alone, which shows neither.
+pub fn judged(directory: &Path, id: &RecordId) -> Result<Option<(Found, Vec<FindingRow>)>, OpenError> {
+    held::judged(&Log::open(directory)?, id)
+}
+
 /// Whether whoever reads our output has left, as `head` does.
 fn has_left(error: &(dyn Error + Send + Sync + 'static)) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(error);

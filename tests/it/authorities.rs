@@ -50,6 +50,7 @@ templates = { forward-stopped = "stopped.txt" }
 subject_tag = "[SN-SPAM]"
 [authorities.rules.sensitive-data]
 action = "hold"
+allow_override = "moderate"
 [authorities.rules.sensitive-data.class.serious]
 subject_tag = "[SN]"
 [authorities.rules.custom.newsletters]
@@ -280,6 +281,11 @@ fn what_is_not_said_is_inherited() {
         .map(|mailbox| format!("{:?}", mailbox.template).contains("Socialnämnden har fått"))
         .collect();
     assert_eq!(texts, [true, false, false]);
+    let overrides = policy("sensitive-data").all().map(|policy| match &policy.actions {
+        Actions::Sensitive(sensitive) => sensitive.allow_override.as_str(),
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(overrides.collect::<Vec<_>>(), ["none", "moderate", "none"]);
     assert_eq!(policy("custom.only-energi").mode, Mode::Off);
     assert!(config.enforces());
 }

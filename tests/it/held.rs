@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+mod overrides;
+
 use crate::lab::program::PROGRAM;
 use crate::lab::{Directory, Lab, free_port, queue_id, run, until};
 
@@ -33,6 +35,9 @@ require_authentication = false
 [[rules.receipt.mailboxes]]
 address = "registrator@exempelby.se"
 "#;
+
+/// Message-IDs are given once.
+static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A lab, its queue helper, and its operators' process.
 struct Desk {
@@ -60,9 +65,7 @@ impl Desk {
         for name in ["queue.sock", "held.sock"] {
             let path = home.join(name);
             let mode = |path: &Path| fs::metadata(path).map(|known| known.permissions().mode() & 0o777);
-            until(name, &lab, || {
-                mode(&path).is_ok_and(|mode| mode & 0o077 == 0 || mode == 0o660).then_some(())
-            });
+            until(name, &lab, || mode(&path).is_ok_and(|mode| mode == 0o600 || mode == 0o660).then_some(()));
         }
         // Root alone may read the config and the log.
         fs::set_permissions(&lab.postvakt.config, Permissions::from_mode(0o600)).unwrap();
@@ -95,7 +98,6 @@ impl Desk {
     /// Sends a mail that is held. Its queue id.
     fn hold(&self, from: &str, to: &str, subject: &str) -> String {
         let mut smtp = if from.ends_with("@exempelby.se") { self.lab.inside() } else { self.lab.outside() };
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let message = format!(
             "From: {from}\r\nTo: {to}\r\nSubject: {subject}\r\nMessage-ID: <{n}@example.org>\r\n\r\nHej!\r\n.punkt\r\n"
@@ -184,7 +186,7 @@ fn an_operator_who_is_not_root_does_everything() {
     let copy = desk.lab.delivered("info@exempelby.se", 1).remove(0);
     assert!(copy.contains("Resent-To: info@exempelby.se") && copy.contains("\n.punkt\n"), "{copy}");
     assert!(copy.contains("From: anna@exempelby.se"), "{copy}");
-    assert_eq!(desk.lab.postfix.held(), [second.clone()]);
+    assert_eq!(desk.lab.postfix.held(), std::slice::from_ref(&second));
     assert!(desk.held(&["list", "--purpose", "morning review"]).stdout.is_empty());
     let all = desk.done(&["list", "--all", "--purpose", "morning review"]);
     assert!(all.contains("handed over to ") && !all.contains("info@exempelby.se"), "{all}");
@@ -247,7 +249,7 @@ fn a_second_person_has_it_done() {
     assert!(desk.done(&release).contains("a second person"));
     let again = desk.held(&release);
     assert_eq!(again.status.code(), Some(1), "{again:?}");
-    assert_eq!(desk.lab.postfix.held(), [id.clone()]);
+    assert_eq!(desk.lab.postfix.held(), std::slice::from_ref(&id));
     assert!(desk.done(&["list", "--purpose", "morning review"]).contains("release proposed by games"));
     let done = desk.held_by(SECOND, &release);
     assert!(done.status.success(), "{done:?}");
@@ -401,7 +403,7 @@ fn the_helper_does_five_things_and_nothing_else() {
         // It may have gone already.
         let _ = stream.write_all(&text.as_bytes()[..part]);
     }
-    assert_eq!(desk.lab.postfix.held(), [id.clone()]);
+    assert_eq!(desk.lab.postfix.held(), std::slice::from_ref(&id));
     desk.done(&["release", &id, "--purpose", "it is a case"]);
     desk.lab.delivered("registrator@exempelby.se", 2);
 }
@@ -596,7 +598,7 @@ fn another_text_is_no_approval_and_an_ended_process_is_nobody() {
     assert!(command(OPERATOR, "Skicka det säkert.").status.success());
     let other = command(SECOND, "Något helt annat.");
     assert!(String::from_utf8_lossy(&other.stdout).contains("proposed"), "{other:?}");
-    assert_eq!(desk.lab.postfix.held(), [id.clone()]);
+    assert_eq!(desk.lab.postfix.held(), std::slice::from_ref(&id));
     // A connection whose process has ended says nothing of who asks.
     let script = "import socket,sys,array,json,os,time\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
                   out=os.dup(2)\nif os.fork(): os._exit(0)\ntime.sleep(1)\n\

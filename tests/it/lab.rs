@@ -1,6 +1,7 @@
 //! The lab: a real Postfix and the real program, started for one test on loopback ports and stopped with it.
 
 pub(crate) mod client;
+pub(crate) mod login;
 pub(crate) mod machine;
 pub(crate) mod mailstore;
 pub(crate) mod mta;

@@ -176,10 +176,10 @@ impl<'a> Mail<'a> {
         let first = self.first_pass()?;
         let Belongings { sealed, unchanged, head, notices, acts, passes, .. } = &self.belongings;
         let acts = acts.iter().map(|told| {
-            let HeldAct { act, stage, by, to, purpose, text, outcome, .. } = &told.act;
+            let HeldAct { act, stage, record, to, purpose, text, outcome, answer, .. } = &told.act;
             json!({
                 "entry": told.n, "time": local(told.time, zone), "act": act.as_str(), "stage": stage.as_str(),
-                "by": by.subject, "to": to, "purpose": purpose, "text": text, "outcome": outcome,
+                "by": told.act.by_whom(), "record": record, "answer": answer, "to": to, "purpose": purpose, "text": text, "outcome": outcome,
             })
         });
         let passes = passes.iter().map(|pass| {
@@ -247,14 +247,16 @@ impl<'a> Mail<'a> {
             }
         }
         for told in &self.belongings.acts {
-            let HeldAct { stage, by, purpose, outcome, .. } = &told.act;
+            let HeldAct { stage, record, purpose, outcome, answer, .. } = &told.act;
             let said = if outcome.is_empty() { purpose } else { outcome };
+            let said =
+                if answer.is_empty() { said } else { &format!("{said}; mail {record}, answer {answer}") };
             let text = format!(
                 "{} {} {} by {}: {said} (entry {} of the access log)",
                 local(told.time, zone),
                 told.act.deed(),
                 stage.as_str(),
-                by.subject,
+                told.act.by_whom(),
                 told.n
             );
             field(out, 0, "while held", &text)?;

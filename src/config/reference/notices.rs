@@ -36,6 +36,15 @@ pub(super) const NOTICES: &[Key] = &[
         ..FORWARD_STOPPED
     },
     Key {
+        name: "sensitive-override",
+        default: Fallback::Found(
+            "the text that comes with Postvakt, config/templates/sensitive-override.txt",
+        ),
+        example: "\"templates/sensitive-override.txt\"",
+        meaning: "To the sender of a held mail who answered the notice to have it released: what came of it.",
+        ..FORWARD_STOPPED
+    },
+    Key {
         name: "sensitive-marked",
         default: Fallback::Found("the text that comes with Postvakt, config/templates/sensitive-marked.txt"),
         example: "\"templates/sensitive-marked.txt\"",

@@ -89,6 +89,17 @@ pub(super) const SENSITIVE: &[Key] = &[
     },
 ];
 
+/// Of the rule whose held mail its sender may release.
+pub(super) const ALLOW_OVERRIDE: Key = Key {
+    name: "allow_override",
+    kind: "none, moderate, considerable",
+    default: Fallback::Text("none"),
+    example: "\"moderate\"",
+    meaning: "Highest class of data up to which the sender of a held mail may release it, by an answer to the notice with a justification. Only where this rule alone holds the mail, the check was completed, and the sender is inside. The answer counts with a SASL login of the sender's own mailbox. Requires [smtp] and the queue helper.",
+    why: "Set it where people may decide for themselves that a finding is wrong. Serious data cannot be released so.",
+    keys: &[],
+};
+
 const CLASSES: &[Key] = &[
     Key { keys: MODERATE, ..class("moderate", "action \"accept\"") },
     class("considerable", "the rule's action"),

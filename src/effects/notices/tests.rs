@@ -31,6 +31,7 @@ fn notice(to: &str, once: &str) -> Step {
             ("action", "held".to_owned()),
             ("reroute_to", String::new()),
         ],
+        answerable: false,
     })
 }
 
@@ -71,7 +72,8 @@ fn a_letter_about_mail_that_leaves_little_has_no_subject() {
     let facts = from_inside("anna@exempelby.se", "anna@example.net", "From: anna@exempelby.se");
     let to = Address::parse("anna@exempelby.se").unwrap();
     let fields = vec![("subject", "Anmälan".to_owned()), ("action", "held".to_owned())];
-    let notice = Notice { occasion: Occasion::LargeAttachment, to, once: "1".into(), fields };
+    let notice =
+        Notice { occasion: Occasion::LargeAttachment, to, once: "1".into(), fields, answerable: false };
     let decision = Decision { steps: vec![Step::Notify(notice)], ..Decision::default() };
     let message = |less| outgoing(&facts, &decision, &settings(), less).rows.remove(0).message;
     assert!(message(false).contains("Anm=C3=A4lan") && !message(true).contains("Anm=C3=A4lan"));

@@ -3,7 +3,9 @@
 use jiff::civil::date;
 
 use super::*;
+use crate::facts::Cause;
 use crate::facts::testing::{from_inside, from_outside};
+use crate::policy::Place;
 use crate::rules::{Confidence, Evidence};
 
 const TODAY: Date = date(2026, 3, 2);
@@ -212,4 +214,53 @@ fn a_tip_is_for_the_sender_inside_of_a_marked_mail_once_a_day() {
     assert_eq!(tips(ClassAction::Mark, &forged), []);
     let own = from_inside(OWN, "x@example.org", "X-Postvakt-Loop: postmaster@exempelby.se");
     assert_eq!(tips(ClassAction::Mark, &own), []);
+}
+
+#[test]
+fn a_sender_is_invited_only_where_the_rule_alone_holds_the_mail() {
+    use Sensitivity::{Considerable, Serious};
+    let policy = SensitivePolicy { allow_override: Sensitivity::Considerable, ..policy(ClassAction::Hold) };
+    let ruling = |rule: &str, mode, finding, verdict| Ruling {
+        rule: rule.to_owned(),
+        finding,
+        mode,
+        verdict,
+        allowed_by: Vec::new(),
+        undecided: None,
+        place: Place::default(),
+    };
+    // What the notice says when data of these classes was found, and these others say something too.
+    let invited = |classes: &[Sensitivity], facts: &Facts, others: Vec<Ruling>| {
+        let mut decision = Decision { rulings: others, ..Decision::default() };
+        for class in classes {
+            let found = found(*class);
+            let (verdict, steps) = decide(RULE, &policy, &found, facts, &HashSet::new(), TODAY);
+            decision.verdict = decision.verdict.max(verdict);
+            decision.steps.extend(steps);
+            decision.rulings.push(ruling(RULE, Mode::Enforce, Finding::Match(found), verdict));
+        }
+        decision.verdict = decision.rulings.iter().map(|ruling| ruling.verdict).max().unwrap_or_default();
+        invite_only_where_alone(&mut decision);
+        let notices = decision.steps.iter().filter_map(|step| match step {
+            Step::Notify(notice) => Some(notice.answerable),
+            _ => None,
+        });
+        notices.collect::<Vec<_>>()
+    };
+    let facts = outbound(OWN, "x@example.org");
+    let other =
+        |mode, verdict| vec![ruling("custom.wait", mode, Finding::Match(found(Considerable)), verdict)];
+    assert_eq!(invited(&[Considerable], &facts, Vec::new()), [true]);
+    assert_eq!(invited(&[Considerable], &facts, other(Mode::Enforce, Verdict::Mark)), [true]);
+    assert_eq!(invited(&[Considerable], &facts, other(Mode::Observe, Verdict::Hold)), [true]);
+    assert_eq!(invited(&[Serious], &facts, Vec::new()), [false]);
+    assert_eq!(invited(&[Considerable, Serious], &facts, Vec::new()), [false, false]);
+    assert_eq!(invited(&[Considerable], &facts, other(Mode::Enforce, Verdict::Hold)), [false]);
+    assert_eq!(invited(&[Considerable], &facts, other(Mode::Enforce, Verdict::Reject)), [false]);
+    let unread = |verdict| vec![ruling(RULE, Mode::Enforce, Finding::Unknown(Cause::Limit), verdict)];
+    assert_eq!(invited(&[Considerable], &facts, unread(Verdict::Hold)), [false]);
+    assert_eq!(invited(&[Considerable], &facts, unread(Verdict::Accept)), [false], "some of it was not read");
+    // Whoever uses a name inside from outside is not the person of that name.
+    let forged = from_outside(OWN, "x@example.org", "From: anna@exempelby.se\nMessage-ID: <1@exempelby.se>");
+    assert!(!invited(&[Considerable], &forged, Vec::new()).contains(&true));
 }

@@ -28,8 +28,7 @@ pub(super) fn is_held_to(kind: Kind) -> bool {
         | Kind::Retention
         | Kind::AccessRetention => true,
         // An act on held mail follows its access, and its end is written whatever the clock says.
-        Kind::HeldMail => false,
-        Kind::Result | Kind::Config | Kind::Clock | Kind::Epoch | Kind::Outcomes => false,
+        Kind::HeldMail | Kind::Result | Kind::Config | Kind::Clock | Kind::Epoch | Kind::Outcomes => false,
     }
 }
 
