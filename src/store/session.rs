@@ -304,16 +304,6 @@ impl Session {
         Ok(next)
     }
 
-    /// An address as this session shows it.
-    pub fn shown_address(&self, address: &str) -> String {
-        self.veil.as_ref().map_or_else(|| address.to_owned(), |veil| veil.address(address))
-    }
-
-    /// Whether people inside are shown as pseudonyms.
-    pub fn is_veiled(&self) -> bool {
-        self.veil.is_some()
-    }
-
     /// A sample of the records that were asked for, and how many there are to choose from.
     pub fn sample(&mut self, count: usize, seed: &str) -> (Vec<Found>, u64) {
         let (chosen, all, left_out) = self.log.sample(&self.query, count, seed);

@@ -1,4 +1,4 @@
-//! What people note beside the records: labels, and acts on held mail.
+//! What people note beside the records: labels, and acts on held mail; and how a session shows addresses.
 
 use jiff::Timestamp;
 
@@ -43,5 +43,15 @@ impl Session {
     /// How people judged findings: of each record and rule the newest judgement.
     pub fn labels(&self) -> Result<Labels, AccessError> {
         Labels::read(&self.accesses)
+    }
+
+    /// An address as this session shows it.
+    pub fn shown_address(&self, address: &str) -> String {
+        self.veil.as_ref().map_or_else(|| address.to_owned(), |veil| veil.address(address))
+    }
+
+    /// Whether people inside are shown as pseudonyms.
+    pub fn is_veiled(&self) -> bool {
+        self.veil.is_some()
     }
 }
