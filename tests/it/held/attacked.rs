@@ -280,3 +280,33 @@ fn who_asked_and_is_gone_gets_nothing_done() {
     assert!(desk.done(&["list", "--purpose", "morning review"]).contains(&id));
     assert_eq!(desk.lab.postfix.held(), [id]);
 }
+
+#[test]
+fn a_copy_that_does_not_arrive_comes_back() {
+    let directory = Directory::new();
+    let home = directory.path.clone();
+    // A mailbox server that refuses every recipient.
+    let port = free_port();
+    let mut refusing = Command::new("smtp-sink")
+        .args(["-r", "rcpt", &format!("127.0.0.1:{port}"), "10"])
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let rules = RULES.replace("HOME", &home.display().to_string());
+    let (lab, ()) = Lab::start_with(directory, &rules, |postfix| {
+        postfix.amend(
+            &format!("transport_maps = inline:{{info@exempelby.se=smtp:[127.0.0.1]:{port}}}\n"),
+            "smtp unix - - n - - smtp\n",
+        );
+    });
+    let desk = Desk::around(lab, home);
+    let id = desk.hold("medborgare@example.org", "registrator@exempelby.se", "Vänta");
+    desk.done(&["hand-over", &id, "--to", "info@exempelby.se", "--purpose", "for the registrar"]);
+    until("the bounce", &desk.lab, || {
+        let mails = desk.lab.postfix.mailbox("postmaster@exempelby.se");
+        mails.iter().any(|mail| mail.contains("info@exempelby.se") && mail.contains("5.3.0")).then_some(())
+    });
+    assert_eq!(desk.lab.postfix.held(), std::slice::from_ref(&id));
+    refusing.kill().unwrap();
+    refusing.wait().unwrap();
+}

@@ -93,7 +93,10 @@ async fn an_entry_that_is_dated_back_is_listed_where_it_was_registered() {
     let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
     let list =
         |more: &[&str]| json(&run(&path, &[&["access", "--json", "--verb", "config"], more].concat()).1);
-    assert_eq!(list(&["--since", &today]).len(), 1, "registered today");
+    let listed = list(&["--since", &today]);
+    assert_eq!(listed.len(), 1, "registered today");
+    assert!(listed[0]["time"].as_str().unwrap().starts_with("2026-05-01"), "{listed:?}");
+    assert!(listed[0]["registered_at"].as_str().unwrap() > "2026-06", "{listed:?}");
     assert_eq!(list(&["--until", "2026-06-01"]).len(), 0);
 }
 
