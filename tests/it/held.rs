@@ -266,7 +266,7 @@ fn an_old_mail_that_is_released_is_not_returned_when_the_next_hop_is_away() {
     // A server that is not ready for any mail.
     let port = free_port();
     let mut away = Command::new("smtp-sink")
-        .args(["-f", "mail", &format!("127.0.0.1:{port}"), "10"])
+        .args(["-u", "nobody", "-r", "mail", &format!("127.0.0.1:{port}"), "10"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
@@ -291,7 +291,11 @@ fn an_old_mail_that_is_released_is_not_returned_when_the_next_hop_is_away() {
         let line = log().lines().find(|line| line.contains(&format!("orig_id={id}"))).map(str::to_owned)?;
         Some(line.split(": ").nth(1)?.to_owned())
     });
-    let deferred = |id: &str| log().lines().any(|line| line.contains(id) && line.contains("status=deferred"));
+    let deferred = |id: &str| {
+        log()
+            .lines()
+            .any(|line| line.contains(id) && line.contains("status=deferred") && line.contains("said: 4"))
+    };
     until("both are tried", &desk.lab, || (deferred(&new) && deferred(&young)).then_some(()));
     assert!(!log().contains("status=expired") && !log().contains("status=bounced"), "{}", desk.lab);
     let waiting: Vec<String> =

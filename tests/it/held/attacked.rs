@@ -288,7 +288,7 @@ fn a_copy_that_does_not_arrive_comes_back() {
     // A mailbox server that refuses every recipient.
     let port = free_port();
     let mut refusing = Command::new("smtp-sink")
-        .args(["-r", "rcpt", &format!("127.0.0.1:{port}"), "10"])
+        .args(["-u", "nobody", "-f", "rcpt", &format!("127.0.0.1:{port}"), "10"])
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
