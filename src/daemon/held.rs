@@ -16,9 +16,9 @@ use crate::held::queue::{Queue, Waiting};
 use crate::held::texts;
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::notice::{Automatic, OutgoingNotice, name};
+use crate::notice::name::{self, Key};
 use crate::pipeline::Pipeline;
-use crate::record::{OutboxKind, OutboxRow};
+use crate::record::OutboxRow;
 use crate::store::access::{AccessLog, Reader, Via};
 use crate::store::held::{Act, HeldAct, HeldActs, OnHold, Stage};
 use crate::store::session;
@@ -230,9 +230,8 @@ impl Watch {
             if local.time() >= *digest_at {
                 due.push((name::key(["held-mail", "daily", owner.key(), &today]), Vec::new()));
             }
-            let written = due
-                .into_iter()
-                .filter_map(|(key, told)| Some((notice(config, &owner, &own, key, now)?, told)));
+            let written =
+                due.into_iter().filter_map(|(key, told)| Some((notice(config, &owner, &own, key)?, told)));
             rows.extend(written);
         }
         rows
@@ -275,42 +274,18 @@ fn owners(config: &Config, on_hold: Option<&OnHold>) -> BTreeSet<Address> {
 }
 
 /// A list without names and content: who may look sees them with `held list`.
-fn notice(
-    config: &Config,
-    owner: &Address,
-    mails: &[&Mail],
-    key: [u8; 16],
-    now: Timestamp,
-) -> Option<OutboxRow> {
-    let settings = config.notice_settings.as_ref()?;
-    let (from, texts) = settings.voice(config.organisation.authority_of(owner));
-    let name = config.organisation.name_for(owner);
-    let zone = &settings.time_zone;
-    let date = now.to_zoned(zone.clone());
+fn notice(config: &Config, owner: &Address, mails: &[&Mail], key: Key) -> Option<OutboxRow> {
+    let zone = &config.time_zone;
     let minute = |time: Timestamp| time.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
     let oldest = mails.iter().map(|mail| mail.waiting.arrived).min()?;
-    let limit = config
-        .held
-        .at_most
-        .as_ref()
-        .map(|(limit, _)| oldest.saturating_add(*limit).unwrap_or(Timestamp::MAX));
+    let at_most = config.held.at_most.as_ref();
+    let limit = at_most.map(|(limit, _)| oldest.saturating_add(*limit).unwrap_or(Timestamp::MAX));
     let fields = vec![
-        ("organisation", name.to_owned()),
-        ("mailbox", owner.to_string()),
         ("count", mails.len().to_string()),
         ("oldest", minute(oldest)),
         ("limit", limit.map(minute).unwrap_or_default()),
-        ("date", date.strftime("%Y-%m-%d").to_string()),
-        ("time", date.strftime("%H:%M").to_string()),
     ];
-    let mut faults = Vec::new();
-    let text = texts.of(Occasion::HeldMail).render_or_shipped(&fields, &mut faults);
-    for fault in faults {
-        METRICS.letter_faults.inc();
-        tracing::error!(fault, "cannot write a notice from its template");
-    }
-    let text = text?;
-    let mut body = text.body;
+    let mut body = String::new();
     for mail in mails.iter().take(limits::HELD_LINES) {
         let rules = mail.on_hold.as_ref().map_or_else(|| "-".to_owned(), |on_hold| on_hold.rules.join(", "));
         let sender = match &mail.on_hold {
@@ -328,27 +303,5 @@ fn notice(
         let _ = write!(body, "\n+ {more}");
     }
     body.push('\n');
-    let notice = OutgoingNotice {
-        from,
-        from_name: name,
-        to: owner,
-        subject: &text.subject,
-        body: &body,
-        date: &date,
-        message_id: &name::message_id("notice", &key, from),
-        automatic: Automatic::Generated,
-    };
-    let age = SignedDuration::try_from(settings.max_age).unwrap_or(SignedDuration::MAX);
-    Some(OutboxRow {
-        key,
-        kind: OutboxKind::Notice,
-        at: now,
-        due: now,
-        until: now.saturating_add(age).unwrap_or(Timestamp::MAX),
-        mailbox: from.to_string(),
-        recipient: owner.to_string(),
-        reference: name::reference("PN", &key, date.year()),
-        held: false,
-        message: notice.to_message(),
-    })
+    texts::notice(config, (Occasion::HeldMail, owner), fields, &body, key)
 }

@@ -8,19 +8,20 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::acts::{ActError, Carried, Turn};
 use super::queue::{Queue, QueueId};
+use super::texts;
 use crate::address::Address;
 use crate::config::Config;
 use crate::config::records::is_purpose;
 use crate::limits;
 use crate::metrics::METRICS;
 use crate::mime::transfer::{self, Encoding};
-use crate::notice::{Automatic, OutgoingNotice, name};
+use crate::notice::name;
 use crate::policy::{Actions, Mode, OVERRIDABLE, RulePolicy};
-use crate::record::{FindingRow, OutboxKind, OutboxRow, Outcome, RecordId};
+use crate::record::{FindingRow, OutboxRow, Outcome, RecordId};
 use crate::rules::Sensitivity;
 use crate::store::access::{AccessError, AccessLog};
 use crate::store::held::{self, Act, HeldAct, HeldActs, Stage};
@@ -28,6 +29,7 @@ use crate::store::outbox::Stored;
 use crate::store::overrides::{self, Override};
 use crate::store::search::Found;
 use crate::store::{OpenError, ReadError, Store, session};
+use crate::templates::Occasion;
 use crate::text::{truncate, words};
 
 words! {
@@ -266,49 +268,7 @@ fn tell(
     result: OverrideResult,
     queue_id: &str,
 ) -> Option<OutboxRow> {
-    let settings = config.notice_settings.as_ref()?;
-    let (from, texts) = settings.voice(config.organisation.authority_of(to));
-    let name = config.organisation.name_for(to);
-    let now = Timestamp::now();
-    let date = now.to_zoned(settings.time_zone.clone());
-    let fields = vec![
-        ("organisation", name.to_owned()),
-        ("mailbox", to.to_string()),
-        ("result", result.as_str().to_owned()),
-        ("queue_id", queue_id.to_owned()),
-        ("date", date.strftime("%Y-%m-%d").to_string()),
-        ("time", date.strftime("%H:%M").to_string()),
-    ];
-    let mut faults = Vec::new();
-    let text =
-        texts.of(crate::templates::Occasion::SensitiveOverride).render_or_shipped(&fields, &mut faults);
-    for fault in faults {
-        METRICS.letter_faults.inc();
-        tracing::error!(fault, "cannot write a notice from its template");
-    }
-    let text = text?;
+    let fields = vec![("result", result.as_str().to_owned()), ("queue_id", queue_id.to_owned())];
     let key = name::key(["sensitive-override", &asked.answer]);
-    let notice = OutgoingNotice {
-        from,
-        from_name: name,
-        to,
-        subject: &text.subject,
-        body: &text.body,
-        date: &date,
-        message_id: &name::message_id("notice", &key, from),
-        automatic: Automatic::Generated,
-    };
-    let age = SignedDuration::try_from(settings.max_age).unwrap_or(SignedDuration::MAX);
-    Some(OutboxRow {
-        key,
-        kind: OutboxKind::Notice,
-        at: now,
-        due: now,
-        until: now.saturating_add(age).unwrap_or(Timestamp::MAX),
-        mailbox: from.to_string(),
-        recipient: to.to_string(),
-        reference: name::reference("PN", &key, date.year()),
-        held: false,
-        message: notice.to_message(),
-    })
+    texts::notice(config, (Occasion::SensitiveOverride, to), fields, "", key)
 }

@@ -1,17 +1,19 @@
-//! What is sent about held mail: the notice to whom it is returned, the copy that is handed over.
+//! What is sent about held mail: notices, and the copy that is handed over.
 
-use jiff::Timestamp;
 use jiff::fmt::rfc2822;
+use jiff::{SignedDuration, Timestamp};
 
 use super::queue::{Queue, QueueId, Waiting};
 use crate::address::Address;
 use crate::config::Config;
 use crate::courier;
-use crate::notice::name;
+use crate::metrics::METRICS;
+use crate::notice::name::{self, Key};
 use crate::notice::{Automatic, OutgoingNotice};
+use crate::record::{OutboxKind, OutboxRow};
 use crate::store::held::HeldAct;
 use crate::store::search::Found;
-use crate::templates::Occasion;
+use crate::templates::{Fields, Occasion};
 
 /// The notice to the sender of a mail that is returned, and its recipient.
 pub fn returned(
@@ -77,4 +79,55 @@ pub fn hand_over(config: &Config, queue: &Queue, id: &QueueId, act: &HeldAct) ->
     .into_bytes();
     copy.extend_from_slice(&message);
     courier::hand_over(smtp, Some(&from.to_string()), &act.to, &copy)
+}
+
+/// A notice for the outbox, with `below` behind its text; none where nothing is sent, or its template gives no text.
+pub fn notice(
+    config: &Config,
+    (occasion, to): (Occasion, &Address),
+    mut fields: Fields,
+    below: &str,
+    key: Key,
+) -> Option<OutboxRow> {
+    let settings = config.notice_settings.as_ref()?;
+    let (from, texts) = settings.voice(config.organisation.authority_of(to));
+    let from_name = config.organisation.name_for(to);
+    let now = Timestamp::now();
+    let date = now.to_zoned(settings.time_zone.clone());
+    fields.extend([
+        ("organisation", from_name.to_owned()),
+        ("mailbox", to.to_string()),
+        ("date", date.strftime("%Y-%m-%d").to_string()),
+        ("time", date.strftime("%H:%M").to_string()),
+    ]);
+    let mut faults = Vec::new();
+    let text = texts.of(occasion).render_or_shipped(&fields, &mut faults);
+    for fault in faults {
+        METRICS.letter_faults.inc();
+        tracing::error!(fault, "cannot write a notice from its template");
+    }
+    let text = text?;
+    let notice = OutgoingNotice {
+        from,
+        from_name,
+        to,
+        subject: &text.subject,
+        body: &format!("{}{below}", text.body),
+        date: &date,
+        message_id: &name::message_id("notice", &key, from),
+        automatic: Automatic::Generated,
+    };
+    let age = SignedDuration::try_from(settings.max_age).unwrap_or(SignedDuration::MAX);
+    Some(OutboxRow {
+        key,
+        kind: OutboxKind::Notice,
+        at: now,
+        due: now,
+        until: now.saturating_add(age).unwrap_or(Timestamp::MAX),
+        mailbox: from.to_string(),
+        recipient: to.to_string(),
+        reference: name::reference("PN", &key, date.year()),
+        held: false,
+        message: notice.to_message(),
+    })
 }

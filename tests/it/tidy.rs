@@ -378,6 +378,25 @@ fn nothing_can_discard_mail() {
 }
 
 #[test]
+fn the_queue_helper_alone_touches_the_queue_and_removes_nothing() {
+    let mut problems = Vec::new();
+    let mut used = 0;
+    for source in sources("src") {
+        for (at, line) in source.code() {
+            let runs = ["postsuper", "postcat", "postqueue"];
+            let names = runs.iter().any(|name| line.contains(&format!("command(\"{name}\")")));
+            let removes = source.path == "src/cli/queue_helper.rs" && line.contains("\"-d\"");
+            used += usize::from(names);
+            if (names && source.path != "src/cli/queue_helper.rs") || removes {
+                problems.push(format!("{}:{at}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert!(used >= 3, "the queue helper runs Postfix's commands by another name now: {used}");
+    fail_with(&problems);
+}
+
+#[test]
 fn every_decision_has_its_number_and_a_status() {
     let folder = Path::new(ROOT).join("docs/decisions");
     let mut problems = Vec::new();
