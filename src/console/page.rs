@@ -1,0 +1,251 @@
+//! The console's pages: a template and an object become HTML, in Swedish or English. Nothing here does I/O.
+//!
+//! Contract: whatever a template writes is escaped, and characters that cannot be seen are written out; the only markup
+//! that is not escaped is made in this folder, of what was escaped before. Absent: script, inline styles, and anything
+//! from another origin.
+
+#![deny(clippy::disallowed_methods)]
+
+mod chart;
+mod field;
+mod show;
+mod timeline;
+mod values;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZone;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Kwargs, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+
+use values::Scope;
+
+/// The one style sheet.
+pub const STYLE: &str = include_str!("style.css");
+
+/// The language of a page.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lang {
+    /// Swedish.
+    #[default]
+    Sv,
+    /// English.
+    En,
+}
+
+impl Lang {
+    /// Its code, as in the `lang` attribute.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sv => "sv",
+            Self::En => "en",
+        }
+    }
+}
+
+macro_rules! templates {
+    ($($name:literal),+ $(,)?) => { &[$(($name, include_str!(concat!("pages/", $name)))),+] };
+}
+
+/// What every page stands in.
+const BASE: &str = "base.html";
+
+/// Every template, with its text.
+const TEMPLATES: &[(&str, &str)] = templates![
+    "base.html",
+    "sign-in.html",
+    "overview.html",
+    "search.html",
+    "search-row.html",
+    "search-end.html",
+    "mail.html",
+    "held.html",
+    "held-mail.html",
+    "held-confirm.html",
+    "decisions.html",
+    "holds.html",
+    "retention.html",
+    "readers.html",
+    "receipts.html",
+    "receipt.html",
+    "rules.html",
+    "forwarders.html",
+    "reports.html",
+    "report.html",
+    "sample.html",
+    "message.html",
+    "confirm.html",
+    "part-chart.html",
+    "part-deliveries.html",
+    "part-field.html",
+    "part-finding.html",
+    "part-held-act.html",
+    "part-reason.html",
+    "part-columns.html",
+    "part-said.html",
+];
+
+/// Templates that are parts of a page and are sent as they are.
+const FRAGMENTS: [&str; 2] = ["search-row.html", "search-end.html"];
+
+static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> =
+    LazyLock::new(|| environment().map_err(|error| values::told(&error)));
+
+/// Renders a page. `context` is an object; each template's sample in `pages/samples` shows its keys.
+pub fn render(
+    template: &str,
+    lang: Lang,
+    zone: &TimeZone,
+    context: &serde_json::Value,
+) -> Result<String, Error> {
+    let environment = ENVIRONMENT.as_ref().map_err(|told| mistake(told.clone()))?;
+    let root = values::root(context, lang, zone);
+    let content = environment.get_template(template)?.render(Scope::of(&root, [("page", Value::from(template))]))?;
+    if FRAGMENTS.contains(&template) {
+        return Ok(content);
+    }
+    let page = template.trim_end_matches(".html");
+    let own = [("content", Value::from_safe_string(content)), ("page", page.into())];
+    environment.get_template(BASE)?.render(Scope::of(&root, own))
+}
+
+/// A mistake of a template, or of what it was given.
+fn mistake(told: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::InvalidOperation, told)
+}
+
+fn environment() -> Result<Environment<'static>, Error> {
+    let mut environment = Environment::new();
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_formatter(|out, state, value| {
+        if value.is_undefined() {
+            // With the engine's own words, which name the template and the line.
+            return minijinja::escape_formatter(out, state, value);
+        }
+        let written = match value.as_str() {
+            Some(text) if value.is_safe() => out.write_str(text),
+            Some(text) => out.write_str(&show::escaped(text)),
+            None if value.is_none() => Ok(()),
+            None => out.write_str(&show::escaped(&value.to_string())),
+        };
+        Ok(written?)
+    });
+    environment.add_function("t", translated);
+    environment.add_function("word", |state: &State, kind: &str, id: &Value| {
+        let lang = values::lang(state)?;
+        Ok::<_, Error>(words::word(lang, kind, &text_of(id)))
+    });
+    environment.add_function("badge", badge);
+    environment.add_function("part", part);
+    environment.add_function("field", field::field);
+    environment.add_function("error_id", field::error_id);
+    environment.add_function("entered", field::entered);
+    environment.add_function("timeline", timeline::timeline);
+    environment.add_function("columns_chart", chart::columns);
+    environment.add_function("bars_chart", chart::bars);
+    environment.add_filter("get", |object: &Value, key: &str| {
+        object.get_attr(key).ok().filter(|value| !value.is_undefined()).unwrap_or(Value::from(()))
+    });
+    environment.add_filter("time", |state: &State, value: &Value, kwargs: Kwargs| {
+        let seconds = kwargs.get::<Option<bool>>("seconds")?.unwrap_or(false);
+        kwargs.assert_all_used()?;
+        let form = if seconds { show::SECOND } else { show::MINUTE };
+        Ok::<_, Error>(Value::from_safe_string(show::time(value.as_str(), &values::zone(state)?, form)))
+    });
+    environment.add_filter("day", |state: &State, value: &Value| {
+        let zone = values::zone(state)?;
+        Ok::<_, Error>(Value::from_safe_string(show::time(value.as_str(), &zone, show::DAY)))
+    });
+    environment.add_filter("size", |state: &State, value: &Value| {
+        Ok::<_, Error>(show::size(number(value), values::lang(state)?))
+    });
+    environment.add_filter("number", |state: &State, value: &Value| {
+        Ok::<_, Error>(show::number(number(value), values::lang(state)?))
+    });
+    environment.add_filter("percent", |state: &State, value: f64| {
+        Ok::<_, Error>(show::percent(value, values::lang(state)?))
+    });
+    environment.add_filter("age", |state: &State, seconds: &Value| {
+        let lang = values::lang(state)?;
+        let (key, n) = show::age(seconds.as_i64().unwrap_or(0));
+        Ok::<_, Error>(words::filled(lang, key, &[("n".to_owned(), n.to_string())]))
+    });
+    environment.add_filter("shown", |state: &State, value: &Value| {
+        let whole = words::t(values::lang(state)?, "text.whole").unwrap_or_default();
+        Ok::<_, Error>(Value::from_safe_string(show::shown(&text_of(value), whole)))
+    });
+    environment.add_filter("brief", |value: &Value| Value::from_safe_string(show::brief(&text_of(value))));
+    environment.add_filter("brief_text", |value: &Value| show::brief_text(&text_of(value)));
+    environment.add_filter("capital", |value: &Value| show::capital(&text_of(value)));
+    environment.add_filter("lines", |value: &Value| text_of(value).lines().map(str::to_owned).collect::<Vec<_>>());
+    environment.add_filter("exact", |value: &Value| Value::from_safe_string(show::exact(&text_of(value))));
+    environment.add_filter("encoded", |value: &Value| show::encoded(&text_of(value)));
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
+    Ok(environment)
+}
+
+/// The text of a key, with what stands for `{name}` in it; `n` also chooses between one and many.
+fn translated(state: &State, key: &str, kwargs: Kwargs) -> Result<String, Error> {
+    let lang = values::lang(state)?;
+    let mut fillings = Vec::new();
+    for name in kwargs.args() {
+        let value: Value = kwargs.get(name)?;
+        if name == "n" && value.as_i64() == Some(1) && words::t(lang, &format!("{key}-one")).is_some() {
+            return translated_as(lang, &format!("{key}-one"), &[("n".to_owned(), "1".to_owned())]);
+        }
+        let text = match value.as_i64() {
+            Some(number) => show::number(number.unsigned_abs(), lang),
+            None => text_of(&value),
+        };
+        fillings.push((name.to_owned(), text));
+    }
+    translated_as(lang, key, &fillings)
+}
+
+fn translated_as(lang: Lang, key: &str, fillings: &[(String, String)]) -> Result<String, Error> {
+    if words::t(lang, key).is_none() {
+        return Err(mistake(format!("words.toml has no {key}")));
+    }
+    Ok(words::filled(lang, key, fillings))
+}
+
+/// A state in words, with a colour that repeats them.
+fn badge(state: &State, kind: &str, id: &Value) -> Result<Value, Error> {
+    let id = text_of(id);
+    let name = words::word(values::lang(state)?, kind, &id);
+    let tone = show::tone(kind, &id);
+    Ok(Value::from_safe_string(format!("<span class=\"badge {tone}\">{}</span>", show::escaped(&name))))
+}
+
+/// A template within another: it sees what the page sees, and what it is given.
+fn part(state: &State, name: &str, kwargs: Kwargs) -> Result<Value, Error> {
+    let root = state.lookup("root").ok_or_else(|| mistake("no root"))?;
+    let mut own = Vec::new();
+    for name in kwargs.args() {
+        own.push((name.to_owned(), kwargs.get::<Value>(name)?));
+    }
+    let template = state.env().get_template(&format!("part-{name}.html"))?;
+    Ok(Value::from_safe_string(template.render(Scope::of(&root, own))?))
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_i64().map_or(0, i64::unsigned_abs)
+}
+
+/// A value as text; nothing for what is absent.
+fn text_of(value: &Value) -> String {
+    match value.as_str() {
+        Some(text) => text.to_owned(),
+        None if value.is_none() || value.is_undefined() => String::new(),
+        None => value.to_string(),
+    }
+}
