@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 
 use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Kwargs, Value};
+use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
 
 use values::Scope;
@@ -105,12 +105,13 @@ pub fn render(
 ) -> Result<String, Error> {
     let environment = ENVIRONMENT.as_ref().map_err(|told| mistake(told.clone()))?;
     let root = values::root(context, lang, zone);
-    let content = environment.get_template(template)?.render(Scope::of(&root, [("page", Value::from(template))]))?;
+    let main =
+        environment.get_template(template)?.render(Scope::of(&root, [("page", Value::from(template))]))?;
     if FRAGMENTS.contains(&template) {
-        return Ok(content);
+        return Ok(main);
     }
     let page = template.trim_end_matches(".html");
-    let own = [("content", Value::from_safe_string(content)), ("page", page.into())];
+    let own = [("content", Value::from_safe_string(main)), ("page", page.into())];
     environment.get_template(BASE)?.render(Scope::of(&root, own))
 }
 
@@ -137,19 +138,25 @@ fn environment() -> Result<Environment<'static>, Error> {
         };
         Ok(written?)
     });
-    environment.add_function("t", translated);
+    environment
+        .add_function("t", |state: &State, key: &str, fillings: Kwargs| translated(state, key, &fillings));
     environment.add_function("word", |state: &State, kind: &str, id: &Value| {
         let lang = values::lang(state)?;
         Ok::<_, Error>(words::word(lang, kind, &text_of(id)))
     });
     environment.add_function("badge", badge);
-    environment.add_function("part", part);
-    environment.add_function("field", field::field);
+    environment.add_function("part", |state: &State, name: &str, own: Kwargs| part(state, name, &own));
+    environment
+        .add_function("field", |state: &State, name: &str, how: Kwargs| field::field(state, name, &how));
     environment.add_function("error_id", field::error_id);
-    environment.add_function("entered", field::entered);
+    environment.add_function("entered", |state: &State, names: Rest<String>| field::entered(state, &names));
     environment.add_function("timeline", timeline::timeline);
-    environment.add_function("columns_chart", chart::columns);
-    environment.add_function("bars_chart", chart::bars);
+    environment.add_function("columns_chart", |rows: &Value, label: &str, parts: Vec<String>| {
+        chart::columns(rows, label, &parts)
+    });
+    environment.add_function("bars_chart", |rows: &Value, label: &str, parts: Vec<String>| {
+        chart::bars(rows, label, &parts)
+    });
     environment.add_filter("get", |object: &Value, key: &str| {
         object.get_attr(key).ok().filter(|value| !value.is_undefined()).unwrap_or(Value::from(()))
     });
@@ -184,7 +191,8 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("brief", |value: &Value| Value::from_safe_string(show::brief(&text_of(value))));
     environment.add_filter("brief_text", |value: &Value| show::brief_text(&text_of(value)));
     environment.add_filter("capital", |value: &Value| show::capital(&text_of(value)));
-    environment.add_filter("lines", |value: &Value| text_of(value).lines().map(str::to_owned).collect::<Vec<_>>());
+    environment
+        .add_filter("lines", |value: &Value| text_of(value).lines().map(str::to_owned).collect::<Vec<_>>());
     environment.add_filter("exact", |value: &Value| Value::from_safe_string(show::exact(&text_of(value))));
     environment.add_filter("encoded", |value: &Value| show::encoded(&text_of(value)));
     for (name, source) in TEMPLATES {
@@ -194,7 +202,7 @@ fn environment() -> Result<Environment<'static>, Error> {
 }
 
 /// The text of a key, with what stands for `{name}` in it; `n` also chooses between one and many.
-fn translated(state: &State, key: &str, kwargs: Kwargs) -> Result<String, Error> {
+fn translated(state: &State, key: &str, kwargs: &Kwargs) -> Result<String, Error> {
     let lang = values::lang(state)?;
     let mut fillings = Vec::new();
     for name in kwargs.args() {
@@ -227,7 +235,7 @@ fn badge(state: &State, kind: &str, id: &Value) -> Result<Value, Error> {
 }
 
 /// A template within another: it sees what the page sees, and what it is given.
-fn part(state: &State, name: &str, kwargs: Kwargs) -> Result<Value, Error> {
+fn part(state: &State, name: &str, kwargs: &Kwargs) -> Result<Value, Error> {
     let root = state.lookup("root").ok_or_else(|| mistake("no root"))?;
     let mut own = Vec::new();
     for name in kwargs.args() {

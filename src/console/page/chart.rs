@@ -12,32 +12,28 @@ const BOTTOM: f64 = 24.0;
 const ROW: f64 = 30.0;
 const BARS_LEFT: f64 = 220.0;
 const BARS_RIGHT: f64 = 680.0;
+/// Labels that have room below columns.
+const LABELS: usize = 16;
 
 /// Stacked columns: `rows` are objects, `label` and `parts` the names of their fields.
-pub(super) fn columns(rows: &Value, label: &str, parts: Vec<String>) -> Result<Value, Error> {
+pub(super) fn columns(rows: &Value, label: &str, parts: &[String]) -> Result<Value, Error> {
     let rows: Vec<Value> = rows.try_iter()?.collect();
-    let figures: Vec<Vec<f64>> = rows.iter().map(|row| figures(row, &parts)).collect();
-    let highest = figures.iter().map(|row| row.iter().sum::<f64>()).fold(0.0, f64::max);
+    let figures: Vec<Vec<u64>> = rows.iter().map(|row| figures(row, parts)).collect();
+    let highest = figures.iter().map(|row| row.iter().sum()).max().unwrap_or(0);
     let (step, steps) = scale(highest);
-    let top = step * f64::from(steps);
-    let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - TOP);
+    let top = (step * steps) as f64;
+    let y = |value: u64| HEIGHT - BOTTOM - value as f64 / top * (HEIGHT - BOTTOM - TOP);
     let slot = (WIDTH - LEFT) / rows.len().max(1) as f64;
     let gap = (slot * 0.25).min(8.0);
-    let mut boxes = Vec::new();
-    let mut labels = Vec::new();
-    let every = rows.len().div_ceil(16).max(1);
+    let (mut boxes, mut labels) = (Vec::new(), Vec::new());
+    let every = rows.len().div_ceil(LABELS).max(1);
     for (at, (row, values)) in rows.iter().zip(&figures).enumerate() {
         let x = LEFT + at as f64 * slot;
-        let mut below = 0.0;
-        for (part, value) in values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
-            let shape = [
-                ("x", x + gap / 2.0),
-                ("y", y(below + value)),
-                ("width", slot - gap),
-                ("height", y(below) - y(below + value)),
-            ];
-            boxes.push(shaped(&shape, part));
-            below += value;
+        let mut below = 0;
+        for (part, value) in values.iter().enumerate().filter(|(_, value)| **value > 0) {
+            let above = below + value;
+            boxes.push(shaped([x + gap / 2.0, y(above), slot - gap, y(below) - y(above)], part));
+            below = above;
         }
         if at % every == 0 {
             // Of a day of RFC 3339, the month and the day.
@@ -47,10 +43,8 @@ pub(super) fn columns(rows: &Value, label: &str, parts: Vec<String>) -> Result<V
             labels.push(Value::from_pairs([("x", rounded(x + slot / 2.0)), ("text", text)]));
         }
     }
-    let lines = (0..=steps).map(|line| {
-        let value = step * f64::from(line);
-        Value::from_pairs([("y", rounded(y(value))), ("value", Value::from(value as i64))])
-    });
+    let lines = (0..=steps)
+        .map(|line| Value::from_pairs([("y", rounded(y(step * line))), ("value", Value::from(step * line))]));
     Ok(Value::from_pairs([
         ("boxes", Value::from(boxes)),
         ("labels", Value::from(labels)),
@@ -62,23 +56,23 @@ pub(super) fn columns(rows: &Value, label: &str, parts: Vec<String>) -> Result<V
 }
 
 /// Stacked bars: `rows` are objects, `label` and `parts` the names of their fields.
-pub(super) fn bars(rows: &Value, label: &str, parts: Vec<String>) -> Result<Value, Error> {
+pub(super) fn bars(rows: &Value, label: &str, parts: &[String]) -> Result<Value, Error> {
     let rows: Vec<Value> = rows.try_iter()?.collect();
-    let figures: Vec<Vec<f64>> = rows.iter().map(|row| figures(row, &parts)).collect();
-    let longest = figures.iter().map(|row| row.iter().sum::<f64>()).fold(1.0, f64::max);
+    let figures: Vec<Vec<u64>> = rows.iter().map(|row| figures(row, parts)).collect();
+    let longest = figures.iter().map(|row| row.iter().sum::<u64>()).max().unwrap_or(0).max(1) as f64;
     let mut bars = Vec::new();
     for (at, (row, values)) in rows.iter().zip(&figures).enumerate() {
         let y = at as f64 * ROW;
         let mut x = BARS_LEFT;
         let mut boxes = Vec::new();
-        for (part, value) in values.iter().enumerate().filter(|(_, value)| **value > 0.0) {
-            let width = (value / longest * (BARS_RIGHT - BARS_LEFT)).max(1.0);
-            boxes.push(shaped(&[("x", x), ("y", y + 5.0), ("width", width), ("height", 18.0)], part));
+        for (part, value) in values.iter().enumerate().filter(|(_, value)| **value > 0) {
+            let width = (*value as f64 / longest * (BARS_RIGHT - BARS_LEFT)).max(1.0);
+            boxes.push(shaped([x, y + 5.0, width, 18.0], part));
             x += width;
         }
         bars.push(Value::from_pairs([
             ("label", row.get_attr(label)?),
-            ("sum", Value::from(values.iter().sum::<f64>() as i64)),
+            ("sum", Value::from(values.iter().sum::<u64>())),
             ("boxes", Value::from(boxes)),
             ("text", rounded(y + 19.0)),
             ("end", rounded(x + 8.0)),
@@ -93,16 +87,17 @@ pub(super) fn bars(rows: &Value, label: &str, parts: Vec<String>) -> Result<Valu
 }
 
 /// The figures of a row; a part `a.b` is in an object within it.
-fn figures(row: &Value, parts: &[String]) -> Vec<f64> {
+fn figures(row: &Value, parts: &[String]) -> Vec<u64> {
     let figure = |part: &String| {
         let value = part.split('.').try_fold(row.clone(), |value, name| value.get_attr(name).ok());
-        value.and_then(|value| value.as_i64()).map_or(0.0, |figure| figure as f64)
+        value.and_then(|value| value.as_i64()).map_or(0, i64::unsigned_abs)
     };
     parts.iter().map(figure).collect()
 }
 
-fn shaped(shape: &[(&'static str, f64)], part: usize) -> Value {
-    let shape = shape.iter().map(|(name, value)| (*name, rounded(*value)));
+fn shaped([x, y, width, height]: [f64; 4], part: usize) -> Value {
+    let shape = [("x", x), ("y", y), ("width", width), ("height", height)];
+    let shape = shape.into_iter().map(|(name, value)| (name, rounded(value)));
     Value::from_pairs(shape.chain([("part", Value::from(part))]))
 }
 
@@ -111,15 +106,16 @@ fn rounded(value: f64) -> Value {
 }
 
 /// A step of 1, 2 or 5 times a power of ten, and how many of them reach the highest figure: five at most.
-fn scale(highest: f64) -> (f64, u32) {
-    let mut step = 1.0;
+fn scale(highest: u64) -> (u64, u64) {
+    let mut step: u64 = 1;
     loop {
-        for factor in [1.0, 2.0, 5.0] {
-            let steps = (highest / (step * factor)).ceil();
-            if steps <= 5.0 {
-                return (step * factor, (steps as u32).max(1));
+        for factor in [1, 2, 5] {
+            let whole = step.saturating_mul(factor);
+            let steps = highest.div_ceil(whole);
+            if steps <= 5 {
+                return (whole, steps.max(1));
             }
         }
-        step *= 10.0;
+        step = step.saturating_mul(10);
     }
 }

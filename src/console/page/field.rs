@@ -1,6 +1,6 @@
 //! Fields of forms: label, hint, error and value belong together, and a template names them once.
 
-use minijinja::value::{Kwargs, Rest, Value};
+use minijinja::value::{Kwargs, Value};
 use minijinja::{Error, State};
 
 use super::values::{Scope, lang};
@@ -11,7 +11,7 @@ use super::{mistake, text_of, words};
 /// `kind` is `text` (the default), `area`, `select`, `check`, `date` or `search`; `form` comes before its id where a page
 /// has several forms; `label` and `hint` name other keys. A `select` has `options`, named by the words of the kind
 /// `words`, and with `any` an empty one above them. `list` is the id of a `datalist`.
-pub(super) fn field(state: &State, name: &str, kwargs: Kwargs) -> Result<Value, Error> {
+pub(super) fn field(state: &State, name: &str, kwargs: &Kwargs) -> Result<Value, Error> {
     let lang = lang(state)?;
     let root = state.lookup("root").ok_or_else(|| mistake("no root"))?;
     let text = |key: &str| kwargs.get::<Option<String>>(key);
@@ -53,7 +53,7 @@ fn entry(root: &Value, name: &str) -> Value {
 }
 
 /// Whether anything was entered in one of these fields.
-pub(super) fn entered(state: &State, names: Rest<String>) -> Result<bool, Error> {
+pub(super) fn entered(state: &State, names: &[String]) -> Result<bool, Error> {
     let root = state.lookup("root").ok_or_else(|| mistake("no root"))?;
     Ok(names.iter().any(|name| entry(&root, name).is_true()))
 }

@@ -1,5 +1,7 @@
 //! Text, times and numbers as people read them on a page.
 
+use std::fmt::Write as _;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -16,6 +18,9 @@ pub(super) const DAY: &str = "%Y-%m-%d";
 /// Characters of a text that are shown at once; the rest opens below it.
 const BRIEF: usize = 160;
 
+/// Letters of a word that stay together.
+const WORD: usize = 22;
+
 /// Text for a page: what cannot be seen written out, and nothing of it markup. Line breaks stay.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 16);
@@ -27,11 +32,33 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// As [`escaped`], with the places where a long word, such as an address, may be broken: no other word is.
+fn breakable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + text.len() / 8);
+    let mut last = '\0';
+    for word in text.split_inclusive(char::is_whitespace) {
+        let is_long = word.chars().nth(WORD).is_some();
+        let mut together = 0;
+        for c in word.chars() {
+            let joint = matches!(last, '@' | '-' | '_' | '/' | '=' | ',' | ';' | ':');
+            if is_long && (joint && together > 3 || together >= WORD) {
+                out.push_str("<wbr>");
+                together = 0;
+            }
+            push(&mut out, c, last);
+            last = c;
+            together += 1;
+        }
+    }
+    out
+}
+
 /// The value of a field of a form: as it was entered, so that it can be sent again.
 pub(super) fn exact(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        push_markup(&mut out, if c == '\0' { char::REPLACEMENT_CHARACTER } else { c });
+        let is_control = c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        push_markup(&mut out, if is_control { char::REPLACEMENT_CHARACTER } else { c });
     }
     out
 }
@@ -46,7 +73,7 @@ fn push(out: &mut String, c: char, before: char) {
         '\u{200C}' | '\u{200D}' | '\u{FE0F}' if before > '\u{2FF}' => out.push(c),
         c if is_unseen(c) => {
             out.push_str("[U+");
-            out.push_str(&format!("{:04X}", u32::from(c)));
+            let _ = write!(out, "{:04X}", u32::from(c));
             out.push(']');
         }
         c => push_markup(out, c),
@@ -84,12 +111,12 @@ fn cut(text: &str) -> Option<&str> {
 pub(super) fn shown(text: &str, whole: &str) -> String {
     match cut(text) {
         None if text.is_empty() => String::new(),
-        None => format!("<bdi>{}</bdi>", escaped(text)),
+        None => format!("<bdi>{}</bdi>", breakable(text)),
         Some(start) => format!(
             "<bdi>{}…</bdi><details class=\"long\"><summary>{}</summary><bdi>{}</bdi></details>",
-            escaped(start),
+            breakable(start),
             escaped(whole),
-            escaped(text)
+            breakable(text)
         ),
     }
 }
@@ -97,7 +124,7 @@ pub(super) fn shown(text: &str, whole: &str) -> String {
 /// Text from a mail, cut.
 pub(super) fn brief(text: &str) -> String {
     let (start, dots) = cut(text).map_or((text, ""), |start| (start, "…"));
-    if start.is_empty() { String::new() } else { format!("<bdi>{}{dots}</bdi>", escaped(start)) }
+    if start.is_empty() { String::new() } else { format!("<bdi>{}{dots}</bdi>", breakable(start)) }
 }
 
 /// Text from a mail, cut, where there can be no element: in an option, or in a name for those who do not see.
@@ -184,7 +211,7 @@ pub(super) fn encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            let _ = write!(out, "%{byte:02X}");
         }
     }
     // A segment of dots alone is another folder.
@@ -193,14 +220,24 @@ pub(super) fn encoded(text: &str) -> String {
 
 /// The colour that repeats a state: `good`, `warn`, `bad`, `info` or `quiet`.
 pub(super) fn tone(kind: &str, id: &str) -> &'static str {
-    match (kind, id) {
-        (_, "accepted" | "delivered" | "sent" | "done" | "open" | "whole" | "right" | "yes" | "released") => "good",
-        ("grade", "certain" | "strong") | (_, "marked" | "deferred" | "pending" | "waits" | "proposed" | "held") => "warn",
-        ("outcome", "unfinished") | (_, "unknown" | "incomplete" | "begun") => "warn",
-        (_, "rejected" | "failed" | "bounced" | "expired" | "tampered" | "wrong" | "no" | "refused") => "bad",
-        ("mode", "enforce") => "good",
-        ("mode", "observe") => "info",
-        ("grade", "medium") | ("direction", _) => "info",
-        _ => "quiet",
+    let (good, warn, bad, info) = ("good", "warn", "bad", "info");
+    match kind {
+        "grade" => match id {
+            "certain" | "strong" | "unknown" => warn,
+            "medium" => info,
+            _ => "quiet",
+        },
+        "mode" => match id {
+            "enforce" => good,
+            "observe" => info,
+            _ => "quiet",
+        },
+        _ => match id {
+            "accepted" | "delivered" | "sent" | "done" | "open" | "whole" | "right" => good,
+            "marked" | "deferred" | "pending" | "waits" | "proposed" | "held" | "unfinished" | "unknown"
+            | "incomplete" | "begun" => warn,
+            "rejected" | "failed" | "bounced" | "expired" | "tampered" | "wrong" | "refused" => bad,
+            _ => "quiet",
+        },
     }
 }

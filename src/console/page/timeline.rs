@@ -1,11 +1,10 @@
 //! What happened to a mail, in the order of time, from what `log show` tells of it.
 
 use jiff::Timestamp;
-use minijinja::Error;
 use minijinja::value::Value;
 
 /// The events of a mail: objects with `kind`, `time` and what the event is of (`it`). `looks` are accesses to it.
-pub(super) fn timeline(mail: &Value, looks: &Value) -> Result<Vec<Value>, Error> {
+pub(super) fn timeline(mail: &Value, looks: &Value) -> Vec<Value> {
     let mut events = Vec::new();
     let record = attr(mail, "record");
     if record.is_true() {
@@ -37,7 +36,7 @@ pub(super) fn timeline(mail: &Value, looks: &Value) -> Result<Vec<Value>, Error>
     }
     // Stable: what has the same time keeps the order in which it happens.
     events.sort_by_key(|event| attr(event, "time").as_str().and_then(|time| time.parse::<Timestamp>().ok()));
-    Ok(events)
+    events
 }
 
 fn event(kind: &str, time: &Value, it: &Value) -> Value {

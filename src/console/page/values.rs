@@ -20,7 +20,8 @@ pub(super) struct Scope {
 impl Scope {
     /// What the page sees, and these.
     pub(super) fn of<N: Into<String>>(root: &Value, own: impl IntoIterator<Item = (N, Value)>) -> Value {
-        let mut own: BTreeMap<String, Value> = own.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        let mut own: BTreeMap<String, Value> =
+            own.into_iter().map(|(name, value)| (name.into(), value)).collect();
         own.insert("root".to_owned(), root.clone());
         Value::from_object(Self { root: root.clone(), own })
     }

@@ -66,11 +66,10 @@ pub(super) fn filled(lang: Lang, key: &str, fillings: &[(String, String)]) -> St
 
 /// The word for an id of a kind. An id that has none is its own word.
 pub(super) fn word(lang: Lang, kind: &str, id: &str) -> String {
-    if let (Lang::Sv, "rule") = (lang, kind) {
-        return swedish::rule(id).into_owned();
-    }
-    if let (Lang::Sv, "class") = (lang, kind) {
-        return swedish::class(id).to_owned();
+    match (lang, kind) {
+        (Lang::Sv, "rule") => return swedish::rule(id).into_owned(),
+        (Lang::Sv, "term") => return swedish::kind(id).to_owned(),
+        _ => {}
     }
     let key: String = id.chars().map(|c| if c == ' ' { '-' } else { c }).collect();
     t(lang, &format!("{kind}.{key}")).unwrap_or(id).to_owned()
