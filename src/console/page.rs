@@ -8,6 +8,7 @@
 
 mod chart;
 mod field;
+mod phrases;
 mod show;
 mod timeline;
 mod values;
@@ -187,6 +188,26 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("shown", |state: &State, value: &Value| {
         let whole = words::t(values::lang(state)?, "text.whole").unwrap_or_default();
         Ok::<_, Error>(Value::from_safe_string(show::shown(&text_of(value), whole)))
+    });
+    environment.add_filter("evidence", |state: &State, value: &Value| {
+        let lang = values::lang(state)?;
+        let whole = words::t(lang, "text.whole").unwrap_or_default();
+        Ok::<_, Error>(Value::from_safe_string(phrases::evidence(lang, &text_of(value), whole)))
+    });
+    environment.add_filter("held_state", |state: &State, value: &Value| {
+        Ok::<_, Error>(phrases::held_state(values::lang(state)?, &text_of(value)))
+    });
+    environment.add_filter("check", |state: &State, value: &Value, at: usize| {
+        let lang = values::lang(state)?;
+        Ok::<_, Error>(Value::from_safe_string(phrases::check(lang, at, &text_of(value))))
+    });
+    environment.add_filter("since", |state: &State, value: &Value| {
+        let zone = values::zone(state)?;
+        Ok::<_, Error>(Value::from_safe_string(show::bound(value.as_str(), &zone, false)))
+    });
+    environment.add_filter("until", |state: &State, value: &Value| {
+        let zone = values::zone(state)?;
+        Ok::<_, Error>(Value::from_safe_string(show::bound(value.as_str(), &zone, true)))
     });
     environment.add_filter("brief", |value: &Value| Value::from_safe_string(show::brief(&text_of(value))));
     environment.add_filter("brief_text", |value: &Value| show::brief_text(&text_of(value)));

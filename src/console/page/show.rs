@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use super::Lang;
@@ -147,6 +147,18 @@ pub(super) fn time(text: Option<&str>, zone: &TimeZone, form: &str) -> String {
         (Err(_), Err(_)) => return escaped(text),
     };
     format!("<time datetime=\"{}\">{}</time>", escaped(text), escaped(&shown))
+}
+
+/// The beginning or the end of a period: whole days as days, the last one included.
+pub(super) fn bound(text: Option<&str>, zone: &TimeZone, is_end: bool) -> String {
+    let given = text.unwrap_or_default();
+    let Ok(moment) = given.parse::<Timestamp>() else { return time(text, zone, MINUTE) };
+    let local = zone.to_datetime(moment);
+    let day = if is_end { local.date().yesterday().ok() } else { Some(local.date()) };
+    match day.filter(|_| local.time() == Time::midnight()) {
+        Some(day) => format!("<time datetime=\"{day}\">{day}</time>"),
+        None => time(text, zone, MINUTE),
+    }
 }
 
 /// A size: 1 kB is 1,000 bytes, as on a desktop.
