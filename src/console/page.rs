@@ -1,5 +1,27 @@
 //! The console's pages: a template and an object become HTML, in Swedish or English. Nothing here does I/O.
 //!
+//! The object has `path`, `organisation`, `viewer`, `nav`, `flash`, `errors`, `form` and `data`; what `data` is:
+//!
+//! | template | data; `rows` are lines of JSON of the command, null before a reason was given |
+//! |---|---|
+//! | `sign-in` | `provider` and `failed` or null, `link_hint` |
+//! | `overview` | `status` |
+//! | `search` | `rules`, `decisions`, `purposes`; with a result: `rows_here`, `end_here`, `bookmark` |
+//! | `search-row`, `search-end` | no `data`: `row` and `columns`; `rows`, `complete`, `said` |
+//! | `mail` | `mail`: `log show` or null; if known, `places` (rule to line of the config) and `looks` (`log access`) |
+//! | `held`, `held-mail` | `rows`: `held list`; `mail`: `held show` or null, `acts`, `four_eyes` |
+//! | `held-confirm` | `act`, `rows`, `four_eyes` |
+//! | `decisions`, `holds` | `rows`, `four_eyes` |
+//! | `retention` | `plan` or null, `proposals` |
+//! | `readers`, `receipts`, `forwarders`, `sample` | `rows` or null |
+//! | `receipt` | `receipt`: `receipts show` or null |
+//! | `rules` | `rules`; `report`: lines of `log report rules`, or null |
+//! | `report` | `report`: `log report month` or `quarter` |
+//! | `message` | `status`, `key`, `text`, `back` |
+//! | `confirm` | `what`, `rows`, `hidden`, `do` |
+//!
+//! Pages with a reason's form take `decisions` and `purposes`, and all take `said`, lines of a command's stderr.
+//!
 //! Contract: whatever a template writes is escaped, and characters that cannot be seen are written out; the only markup
 //! that is not escaped is made in this folder, of what was escaped before. Absent: script, inline styles, and anything
 //! from another origin.
@@ -214,6 +236,9 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("capital", |value: &Value| show::capital(&text_of(value)));
     environment
         .add_filter("lines", |value: &Value| text_of(value).lines().map(str::to_owned).collect::<Vec<_>>());
+    // What a command says begins with the program's name, which is no news on a page.
+    environment
+        .add_filter("said", |value: &Value| text_of(value).trim_start_matches("postvakt: ").to_owned());
     environment.add_filter("exact", |value: &Value| Value::from_safe_string(show::exact(&text_of(value))));
     environment.add_filter("encoded", |value: &Value| show::encoded(&text_of(value)));
     for (name, source) in TEMPLATES {
