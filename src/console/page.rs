@@ -219,6 +219,9 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("held_state", |state: &State, value: &Value| {
         Ok::<_, Error>(phrases::held_state(values::lang(state)?, &text_of(value)))
     });
+    environment.add_filter("receipt", |state: &State, value: &Value| {
+        Ok::<_, Error>(phrases::receipt(values::lang(state)?, &text_of(value)))
+    });
     environment.add_filter("check", |state: &State, value: &Value, at: usize| {
         let lang = values::lang(state)?;
         Ok::<_, Error>(Value::from_safe_string(phrases::check(lang, at, &text_of(value))))

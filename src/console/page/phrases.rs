@@ -82,6 +82,18 @@ pub(super) fn held_state(lang: Lang, text: &str) -> String {
     text.split("; ").map(one).collect::<Vec<_>>().join(". ")
 }
 
+/// What became of the receipts of a mail: of each mailbox, that one is sent, or why none is.
+pub(super) fn receipt(lang: Lang, text: &str) -> String {
+    let one = |piece: &str| {
+        let Some((mailbox, outcome)) = piece.rsplit_once('=') else { return piece.to_owned() };
+        let (state, detail) = outcome.split_once(' ').unwrap_or((outcome, ""));
+        let known = t(lang, &format!("receipt.{state}")).unwrap_or(state);
+        let detail = if state == "suppressed" { word(lang, "suppressed", detail) } else { detail.to_owned() };
+        format!("{mailbox}: {known} {detail}").trim_end().to_owned()
+    };
+    text.split("; ").map(one).collect::<Vec<_>>().join("; ")
+}
+
 /// A point of the list before a rule may act, as markup: with the numbers of the English sentence, if it has as many as
 /// the sentence of the page.
 pub(super) fn check(lang: Lang, at: usize, text: &str) -> String {
@@ -141,6 +153,15 @@ mod tests {
             "Waits. Hand over a copy to b@example.org, proposed by x"
         );
         assert_eq!(held_state(Lang::Sv, "something new"), "something new");
+    }
+
+    #[test]
+    fn receipts_say_why_there_is_none() {
+        let text = "a@example.org=suppressed auto-submitted; b=c@example.org=queued PV-2026-K3C8BH";
+        let wanted =
+            "a@example.org: inget kvitto, automatiskt skickat; b=c@example.org: kvitto PV-2026-K3C8BH";
+        assert_eq!(receipt(Lang::Sv, text), wanted);
+        assert_eq!(receipt(Lang::En, "a@example.org=new word"), "a@example.org: new word");
     }
 
     #[test]

@@ -18,8 +18,9 @@ pub(super) const DAY: &str = "%Y-%m-%d";
 /// Characters of a text that are shown at once; the rest opens below it.
 const BRIEF: usize = 160;
 
-/// Letters of a word that stay together.
-const WORD: usize = 22;
+/// Letters of a word from which on it may be broken at its joints, and letters without a joint that stay together.
+const LONG: usize = 18;
+const TOGETHER: usize = 24;
 
 /// Text for a page: what cannot be seen written out, and nothing of it markup. Line breaks stay.
 pub(super) fn escaped(text: &str) -> String {
@@ -37,11 +38,11 @@ fn breakable(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     let mut last = '\0';
     for word in text.split_inclusive(char::is_whitespace) {
-        let is_long = word.chars().nth(WORD).is_some();
+        let is_long = word.chars().nth(LONG).is_some();
         let mut together = 0;
         for c in word.chars() {
-            let joint = matches!(last, '@' | '-' | '_' | '/' | '=' | ',' | ';' | ':');
-            if is_long && (joint && together > 3 || together >= WORD) {
+            let joint = matches!(last, '@' | '-' | '_' | '/' | '=' | ',' | ';');
+            if is_long && (joint && together > 3 || together >= TOGETHER) {
                 out.push_str("<wbr>");
                 together = 0;
             }
