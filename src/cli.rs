@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod backup;
 pub mod check;
+pub mod console;
 pub mod demo;
 pub mod exchange;
 pub mod explain;
@@ -20,6 +21,7 @@ mod reference;
 pub mod replay;
 pub mod setup;
 mod socket;
+pub mod status;
 pub mod transaction;
 
 use std::io::{self, IsTerminal as _};
@@ -113,6 +115,10 @@ enum Command {
     /// List mail in Postfix's hold queue, and release it, return it or hand it over. Works without root for the operators'
     /// group. Every act is logged.
     Held(held::Args),
+    /// Show whether all is well, in numbers: the log, the outbox, held mail, exceptions that end. It names nobody.
+    Status(status::Args),
+    /// Run the web console, or make a one-time link to sign in to it.
+    Console(console::Args),
     /// Act on Postfix's hold queue for the server and for operators. Runs as root, started by systemd.
     QueueHelper(queue_helper::Args),
     /// Carry out an operator's command as the server's user. Started by systemd.
@@ -188,28 +194,18 @@ fn run(command: Command) -> anyhow::Result<u8> {
                 return log::run_offline(&args);
             }
             let path = args.config.clone();
-            with_config(&path, |config, _| log::run(&args, &config))
+            with_config(&path, |config, _| {
+                log::run(&args, &config, Reader::of_this_process(Via::CommandLine))
+            })
         }
-        Command::Backup(args) => {
-            start_log(false, "warn");
-            let path = args.config.clone();
-            with_config(&path, |config, _| backup::run(&args, &config))
-        }
+        Command::Backup(args) => on_config(&args.config, |config| backup::run(&args, config)),
         Command::Worker => Ok(serve::run()),
         Command::Become { program } => Ok(match program.split_first() {
             Some((program, arguments)) => ocr::run(program, arguments),
             None => USAGE,
         }),
-        Command::PostfixAudit(args) => {
-            start_log(false, "warn");
-            let path = args.config.clone();
-            with_config(&path, |config, _| audit::run(&args, &config))
-        }
-        Command::ExchangeAudit(args) => {
-            start_log(false, "warn");
-            let path = args.config.clone();
-            with_config(&path, |config, _| exchange::run(&args, &config))
-        }
+        Command::PostfixAudit(args) => on_config(&args.config, |config| audit::run(&args, config)),
+        Command::ExchangeAudit(args) => on_config(&args.config, |config| exchange::run(&args, config)),
         Command::PostfixSetup(args) => {
             start_log(false, "warn");
             if args.undo {
@@ -218,11 +214,9 @@ fn run(command: Command) -> anyhow::Result<u8> {
             let path = args.config.clone();
             with_config(&path, |config, _| setup::run(&args, &config))
         }
-        Command::Receipts(args) => {
-            start_log(false, "warn");
-            let path = args.config.clone();
-            with_config(&path, |config, _| receipts::run(&args, &config))
-        }
+        Command::Receipts(args) => on_config(&args.config, |config| {
+            receipts::run(&args, config, Reader::of_this_process(Via::CommandLine))
+        }),
         Command::Held(args) => {
             start_log(false, "warn");
             operator::ask_or(&args, || {
@@ -231,6 +225,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
                     held::run(&args, &config, Reader::of_this_process(Via::CommandLine))
                 })
             })
+        }
+        Command::Status(args) => on_config(&args.config, |config| status::run(&args, config)),
+        Command::Console(args) => {
+            start_log(false, "info");
+            console::run(&args)
         }
         Command::QueueHelper(args) => {
             start_log(false, "info");
@@ -246,6 +245,12 @@ fn run(command: Command) -> anyhow::Result<u8> {
             Ok(YES)
         }
     }
+}
+
+/// Runs `work` with the config in the file, for a command that says little beside its output.
+fn on_config(path: &Path, work: impl FnOnce(&Config) -> anyhow::Result<u8>) -> anyhow::Result<u8> {
+    start_log(false, "warn");
+    with_config(path, |config, _| work(&config))
 }
 
 /// Runs `work` with the config in the file, or says everything that is wrong with it.

@@ -10,6 +10,7 @@
 mod authorities;
 mod changes;
 pub mod check;
+mod console;
 mod context;
 mod custom;
 pub mod directory;
@@ -53,6 +54,7 @@ use crate::policy::{Actions, Exception, External, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
+pub use console::{Console, ConsoleListen, Grant, OpenId, Proxy, Role};
 use header_fields::HeaderField;
 pub use held::Held;
 use mail_tests::MailTest;
@@ -75,6 +77,8 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// Who acts on held mail, and what becomes of it.
     pub held: Held,
+    /// The web console; absent where there is none.
+    pub console: Option<Console>,
     /// How they are written; absent where nothing is sent.
     pub notice_settings: Option<NoticeSettings>,
     /// Whether mail from outside is authenticated even where no rule needs it: `[authentication]` is there.

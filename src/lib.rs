@@ -62,4 +62,5 @@ pub mod held;
 
 // The house.
 pub mod daemon;
+pub mod console;
 pub mod cli;

@@ -4,6 +4,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod config;
+mod console;
 mod delivery;
 mod follow;
 mod held;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 
 pub use config::*;
+pub use console::*;
 pub use delivery::*;
 pub use follow::*;
 pub use held::*;

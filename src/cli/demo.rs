@@ -3,6 +3,7 @@
 //! `explain` says and with what each case expects.
 
 pub mod case;
+mod console;
 pub mod mta;
 mod story;
 
@@ -45,6 +46,9 @@ pub struct Args {
     /// Print one JSON object for each mail, and nothing else.
     #[arg(long)]
     json: bool,
+    /// Open the web console over the log, on this host alone, and print a link to sign in with. Ctrl-C ends it.
+    #[arg(long, conflicts_with = "json")]
+    console: bool,
 }
 
 /// Runs the command.
@@ -54,7 +58,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     std::fs::create_dir_all(directory)?;
     let directory = directory.canonicalize()?;
     let path = directory.join("postvakt.toml");
-    let text = if args.all { config_text(&directory)? } else { story_config_text(&directory)? };
+    let mut text = if args.all { config_text(&directory)? } else { story_config_text(&directory)? };
+    if args.console {
+        text.push_str(&console::config_text()?);
+    }
     std::fs::write(&path, text)?;
     let config = match Config::load(&path) {
         Ok(config) => config,
@@ -65,7 +72,14 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let cases = if args.all { Case::all()? } else { Case::story()? };
-    let played = runtime.block_on(play(config, &directory, Path::new(OWN_PROGRAM), cases))?;
+    let (played, daemon) =
+        runtime.block_on(start_and_play(config, &directory, Path::new(OWN_PROGRAM), cases))?;
+    let daemon = if args.console {
+        Some(daemon)
+    } else {
+        runtime.block_on(daemon.stop());
+        None
+    };
     let failures: Vec<&Played> = played.iter().filter(|played| !played.wrong.is_empty()).collect();
     if args.json {
         let mut out = io::stdout().lock();
@@ -81,6 +95,12 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         for wrong in &played.wrong {
             eprintln!("{}: {wrong}", played.case.name);
         }
+    }
+    if let Some(daemon) = daemon {
+        let config = Config::load(&path).map_err(|problems| anyhow::anyhow!("{problems}"))?;
+        let served = runtime.block_on(console::serve(&config, &path, &directory));
+        runtime.block_on(daemon.stop());
+        served?;
     }
     Ok(if failures.is_empty() { YES } else { NO })
 }
@@ -106,6 +126,18 @@ pub async fn play(
     program: &Path,
     cases: Vec<Case>,
 ) -> anyhow::Result<Vec<Played>> {
+    let (played, daemon) = start_and_play(config, directory, program, cases).await?;
+    daemon.stop().await;
+    Ok(played)
+}
+
+/// Starts the server and plays the cases.
+async fn start_and_play(
+    config: Config,
+    directory: &Path,
+    program: &Path,
+    cases: Vec<Case>,
+) -> anyhow::Result<(Vec<Played>, Daemon)> {
     let again = Arc::new(
         Config::load(&directory.join("postvakt.toml")).map_err(|problems| anyhow::anyhow!("{problems}"))?,
     );
@@ -125,8 +157,7 @@ pub async fn play(
     if io::stderr().is_terminal() {
         eprint!("\r        \r");
     }
-    daemon.stop().await;
-    Ok(all)
+    Ok((all, daemon))
 }
 
 /// Plays one case from a thread of its own, as an MTA that knows nothing of this process would.

@@ -156,6 +156,7 @@ impl Desk<'_> {
             let rows = mails
                 .iter()
                 .zip(&found)
+                .filter(|(_, found)| desk.sees(found.as_ref()))
                 .map(|(mail, found)| Row::of((mail, found.as_ref()), &acts, now, session));
             let (handed_over, waiting): (Vec<Row<'_>>, Vec<Row<'_>>) =
                 rows.partition(|row| !all && row.handed_over);
@@ -395,7 +396,13 @@ impl Desk<'_> {
         let (mails, _) = self.queue.list()?;
         let Some(waiting) = mails.into_iter().find(|mail| mail.id == *id) else { return Ok(None) };
         let found = session.held(&[(id.as_str(), waiting.arrived)]).pop().flatten();
-        Ok(Some((waiting, found)))
+        Ok(Some((waiting, found)).filter(|(_, found)| self.sees(found.as_ref())))
+    }
+
+    /// Whether the reader may know of a mail on hold: somebody with mailboxes of their own sees theirs alone, and not what no
+    /// rule holds.
+    fn sees(&self, found: Option<&OnHold>) -> bool {
+        self.reader.mailboxes.is_empty() || found.is_some()
     }
 }
 

@@ -247,15 +247,21 @@ pub fn run_offline(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// Runs the command and prints to the screen.
-pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
+pub fn run(args: &Args, config: &Config, reader: Reader) -> anyhow::Result<u8> {
     let terminal = io::stdout().is_terminal() && !args.json;
-    run_to(args, config, &mut io::stdout().lock(), terminal)
+    run_to(args, config, reader, &mut io::stdout().lock(), terminal)
 }
 
 /// Runs the command and prints to `out`, with colours and cut cells where it is a terminal.
-pub fn run_to(args: &Args, config: &Config, out: &mut dyn Write, terminal: bool) -> anyhow::Result<u8> {
+pub fn run_to(
+    args: &Args,
+    config: &Config,
+    reader: Reader,
+    out: &mut dyn Write,
+    terminal: bool,
+) -> anyhow::Result<u8> {
     let directory = args.store.as_deref().unwrap_or(&config.store.directory);
-    let context = &mut Context { directory, config, json: args.json, terminal, out };
+    let context = &mut Context { directory, config, reader, json: args.json, terminal, out };
     match &args.command {
         LogCommand::Search { query, reason } => {
             let request = Request::new("search", query.query(config)?, reason.stated());
@@ -296,7 +302,8 @@ pub fn print_all(config: &Config) -> anyhow::Result<()> {
     let out = &mut io::stdout().lock();
     let reason = session::Reason::decision("demo");
     let request = Request::new("search", Query::default(), reason);
-    Context { directory, config, json: false, terminal, out }.search(&request, true).map(drop)
+    let reader = Reader::of_this_process(Via::CommandLine);
+    Context { directory, config, reader, json: false, terminal, out }.search(&request, true).map(drop)
 }
 
 fn whole(text: &str) -> Result<Party, &'static str> {
@@ -408,6 +415,7 @@ impl QueryArgs {
 struct Context<'a> {
     directory: &'a Path,
     config: &'a Config,
+    reader: Reader,
     json: bool,
     terminal: bool,
     out: &'a mut dyn Write,
@@ -416,9 +424,7 @@ struct Context<'a> {
 impl<'a> Context<'a> {
     /// Who reads which log.
     fn gate(&self) -> Gate<'a> {
-        let config = self.config;
-        let reader = Reader::of_this_process(Via::CommandLine);
-        Gate::new(self.directory, config, reader)
+        Gate::new(self.directory, self.config, self.reader.clone())
     }
 
     /// Reads within a session. The exit code, and what was made of it where it was not refused.

@@ -6,9 +6,11 @@
 //! Contract: nothing but `held` is carried out, under the server's own config. Who may connect is said by the socket's group
 //! and mode; one that everybody may use is not served.
 
+mod console;
+
 use std::ffi::OsString;
 use std::fs;
-use std::io::{IoSlice, IoSliceMut, Read as _, Write as _};
+use std::io::{IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::MetadataExt as _;
@@ -17,13 +19,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use clap::{CommandFactory as _, FromArgMatches as _};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
-};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 
 use super::socket::{self, group_id};
 use super::{CONFIG_FILE, Cli, USAGE, held, start_log, with_config};
+use crate::console::process;
 use crate::export::visible;
 use crate::limits;
 use crate::store::access::Reader;
@@ -43,6 +43,9 @@ pub struct Args {
     /// Group that may connect to it.
     #[arg(long, value_name = "NAME", requires = "listen")]
     group: Option<String>,
+    /// Carry out commands of the console, which says for whom, instead of those of whoever connects.
+    #[arg(long)]
+    console: bool,
 }
 
 /// Has the operators' process carry out this command where it can be reached, else `own` does it in this process. For root
@@ -62,25 +65,16 @@ pub fn ask_or(args: &held::Args, own: impl FnOnce() -> anyhow::Result<u8>) -> an
     }
 }
 
-fn ask(mut stream: UnixStream) -> anyhow::Result<u8> {
+fn ask(stream: UnixStream) -> anyhow::Result<u8> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let arguments: Vec<String> = arguments
         .into_iter()
         .map(|argument| argument.into_string().map_err(|_| anyhow::anyhow!("an argument is not valid UTF-8")))
         .collect::<Result<_, _>>()?;
-    let asked = serde_json::to_vec(&arguments)?;
-    ensure!(asked.len() <= limits::OPERATOR_OCTETS, "the command is too long");
     let (out, errors) = (std::io::stdout(), std::io::stderr());
-    let ours = [out.as_fd(), errors.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    ensure!(ancillary.push(SendAncillaryMessage::ScmRights(&ours)), "cannot pass on the output");
-    let sent = sendmsg(&stream, &[IoSlice::new(&asked)], &mut ancillary, SendFlags::NOSIGNAL)?;
-    stream.write_all(asked.get(sent..).unwrap_or_default())?;
-    stream.shutdown(std::net::Shutdown::Write)?;
-    let mut code = [USAGE];
-    stream.read_exact(&mut code).context("the command was broken off; `held list` shows what came of it")?;
-    Ok(code[0])
+    let asked = serde_json::to_vec(&arguments)?;
+    let code = process::hand_over(stream, &asked, [out.as_fd(), errors.as_fd()])?;
+    code.context("the command was broken off; `held list` shows what came of it")
 }
 
 /// Carries out the command of the connection that is the standard input, or listens.
@@ -91,7 +85,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             Some(name) => Some(group_id(name).with_context(|| format!("there is no group {name}"))?),
             None => None,
         };
-        let own = ["operator".into(), "--config".into(), args.config.clone().into_os_string()];
+        let mut own = vec!["operator".into(), "--config".into(), args.config.clone().into_os_string()];
+        own.extend(args.console.then(|| "--console".into()));
         return socket::listen(path, 0o660, (None, group), &own);
     }
     let mut stream = socket::standard_input()?;
@@ -112,7 +107,8 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             Err(anyhow::anyhow!("everybody may connect to this socket; give it to a group, with mode 0660"))
         }
         None => Err(anyhow::anyhow!("the process that connected has ended, so it is not known who asks")),
-        Some(reader) => carry_out(&asked, &args.config, reader),
+        Some(_) if args.console => console::carry_out(&asked, &args.config),
+        Some(reader) => carry_out(&serde_json::from_slice::<Vec<String>>(&asked)?, &args.config, reader),
     };
     let code = done.unwrap_or_else(|error| {
         // Where it cannot be written, the exit code says it.
@@ -124,7 +120,7 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
 }
 
 /// The arguments; the client's output and errors become this process's own.
-fn receive(stream: &UnixStream) -> anyhow::Result<Vec<String>> {
+fn receive(stream: &UnixStream) -> anyhow::Result<Vec<u8>> {
     let mut asked = vec![0; limits::OPERATOR_OCTETS + 1];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
@@ -147,7 +143,7 @@ fn receive(stream: &UnixStream) -> anyhow::Result<Vec<String>> {
         }
     }
     asked.truncate(octets);
-    serde_json::from_slice(&asked).context("not a command")
+    Ok(asked)
 }
 
 /// Whether others than its owner and its group may connect to the socket of this connection.

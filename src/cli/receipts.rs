@@ -67,12 +67,12 @@ enum Verb {
 }
 
 /// Runs the command: 1 where there is no such receipt, or what was asked did not come to pass.
-pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
+pub fn run(args: &Args, config: &Config, reader: Reader) -> anyhow::Result<u8> {
     let zone = &config.time_zone;
     let mut out = io::stdout().lock();
     let operation = Reason::default();
     match &args.command {
-        Verb::List { state, reason } => within(config, "receipts list", "", reason, |session| {
+        Verb::List { state, reason } => within((config, reader), "receipts list", "", reason, |session| {
             let mut all = session.outbox(Timestamp::now())?;
             all.retain(|listed| state.as_deref().is_none_or(|state| listed.state.as_str() == state));
             let all = session.shown(all);
@@ -85,17 +85,17 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
             }
             Ok(YES)
         }),
-        Verb::Show { id, reason } => within(config, "receipts show", id, reason, |session| {
+        Verb::Show { id, reason } => within((config, reader), "receipts show", id, reason, |session| {
             let found = find(session, id)?;
             for listed in &found {
                 show(&mut out, listed, args.json, zone)?;
             }
             Ok(if found.is_empty() { NO } else { YES })
         }),
-        Verb::Retry { id } => within(config, "receipts retry", id, &operation, |session| {
+        Verb::Retry { id } => within((config, reader), "receipts retry", id, &operation, |session| {
             ask(session, &mut out, &config.store.directory, id, Request::Retry, args.json)
         }),
-        Verb::Cancel { id } => within(config, "receipts cancel", id, &operation, |session| {
+        Verb::Cancel { id } => within((config, reader), "receipts cancel", id, &operation, |session| {
             ask(session, &mut out, &config.store.directory, id, Request::Cancel, args.json)
         }),
     }
@@ -103,7 +103,7 @@ pub fn run(args: &Args, config: &Config) -> anyhow::Result<u8> {
 
 /// Works with the outbox. It names people, so that it is read is logged before anything is shown.
 fn within(
-    config: &Config,
+    (config, reader): (&Config, Reader),
     verb: &'static str,
     id: &str,
     reason: &Reason,
@@ -115,7 +115,7 @@ fn within(
     }
     let reason = reason.or(gate::OUTBOX);
     let request = session::Request::new(verb, Query::default(), reason).with(json!({ "id": id }));
-    let gate = Gate::new(directory, config, Reader::of_this_process(Via::CommandLine));
+    let gate = Gate::new(directory, config, reader);
     let (code, value) = log::told(gate.read(&request, work)?, &config.time_zone);
     Ok(value.filter(|_| code == YES).unwrap_or(code))
 }
@@ -273,11 +273,17 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
 /// The outbox of a store.
 pub fn outbox(config: &Config, now: Timestamp) -> anyhow::Result<Vec<Listed>> {
     let mut all = Vec::new();
-    within(config, "receipts list", "", &Reason::of_decision("demo"), |session| {
-        all = session.outbox(now)?;
-        session.count(all.len() as u64);
-        Ok(YES)
-    })?;
+    within(
+        (config, Reader::of_this_process(Via::CommandLine)),
+        "receipts list",
+        "",
+        &Reason::of_decision("demo"),
+        |session| {
+            all = session.outbox(now)?;
+            session.count(all.len() as u64);
+            Ok(YES)
+        },
+    )?;
     Ok(all)
 }
 

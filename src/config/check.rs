@@ -12,7 +12,7 @@ use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
     Config, Disclosure, Held, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
-    external, groups, held, listen, mail_tests, notices, records, reference, services,
+    console, external, groups, held, listen, mail_tests, notices, records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
@@ -70,6 +70,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
         let ground = RuleContext { organisation: organisation.as_deref(), today, sends, receipts: &[] };
         let held = root.table_or_defaults("held", |s| held::held(s, ground)).flatten();
+        let console = root.table("console", console::console);
         let read_with = authorities::Around {
             ground,
             organisation: &known,
@@ -114,6 +115,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             disclosure,
             smtp,
             held: Held { is_set, ..held? },
+            console: console.flatten(),
             notice_settings,
             authenticate,
             mail_log,

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod console;
 mod content;
 mod disclosure;
 mod exceptions;
@@ -49,6 +50,7 @@ pub fn tables() -> Vec<Documented> {
     let mut all: Vec<Documented> = std::iter::once(&top)
         .chain(TABLES)
         .chain(SERVICES)
+        .chain(console::TABLES)
         .map(|(header, about, keys)| Documented {
             header: (*header).to_owned(),
             example: (*header).to_owned(),

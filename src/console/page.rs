@@ -44,16 +44,16 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
 use values::Scope;
 
 /// The one style sheet.
-pub const STYLE: &str = include_str!("style.css");
+pub(super) const STYLE: &str = include_str!("style.css");
 
 /// The language of a page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lang {
+pub(super) enum Lang {
     /// Swedish.
     #[default]
     Sv,
@@ -63,7 +63,7 @@ pub enum Lang {
 
 impl Lang {
     /// Its code, as in the `lang` attribute.
-    pub fn as_str(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Sv => "sv",
             Self::En => "en",
@@ -120,7 +120,7 @@ static ENVIRONMENT: LazyLock<Result<Environment<'static>, String>> =
     LazyLock::new(|| environment().map_err(|error| values::told(&error)));
 
 /// Renders a page. `context` is an object; each template's sample in `pages/samples` shows its keys.
-pub fn render(
+pub(super) fn render(
     template: &str,
     lang: Lang,
     zone: &TimeZone,
@@ -143,24 +143,27 @@ fn mistake(told: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, told)
 }
 
+/// Writes what stands between `{{` and `}}`.
+fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if value.is_undefined() {
+        // With the engine's own words, which name the template and the line.
+        return minijinja::escape_formatter(out, state, value);
+    }
+    let written = match value.as_str() {
+        Some(text) if value.is_safe() => out.write_str(text),
+        Some(text) => out.write_str(&show::escaped(text)),
+        None if value.is_none() => Ok(()),
+        None => out.write_str(&show::escaped(&value.to_string())),
+    };
+    Ok(written?)
+}
+
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_formatter(|out, state, value| {
-        if value.is_undefined() {
-            // With the engine's own words, which name the template and the line.
-            return minijinja::escape_formatter(out, state, value);
-        }
-        let written = match value.as_str() {
-            Some(text) if value.is_safe() => out.write_str(text),
-            Some(text) => out.write_str(&show::escaped(text)),
-            None if value.is_none() => Ok(()),
-            None => out.write_str(&show::escaped(&value.to_string())),
-        };
-        Ok(written?)
-    });
+    environment.set_formatter(write_value);
     environment
         .add_function("t", |state: &State, key: &str, fillings: Kwargs| translated(state, key, &fillings));
     environment.add_function("word", |state: &State, kind: &str, id: &Value| {

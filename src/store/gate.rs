@@ -135,6 +135,11 @@ impl<'a> Gate<'a> {
         Ok(opened.is_ok() && self.other_config(&accesses)?.is_none())
     }
 
+    /// The mailboxes that the reader sees something of; none where it is all.
+    pub(super) fn own_mailboxes(&self) -> Vec<Party> {
+        self.reader.mailboxes.iter().filter_map(|own| Address::parse(own)).map(Party::Address).collect()
+    }
+
     /// What hides the people inside, under pseudonyms by a key.
     pub(super) fn veil(&self, key: [u8; 32]) -> Veil {
         Veil { key, organisation: self.organisation.clone(), functions: self.access.functions.clone() }

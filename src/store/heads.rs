@@ -1,13 +1,14 @@
 //! Tree heads: the file beside the log that has them, and the key that signs them.
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::key;
 use super::schema::OpenError;
 use crate::config::Heads;
+use crate::limits;
 use crate::note::{Note, Signer, TreeHead, Verifier};
 
 /// The signed heads, in the store's directory.
@@ -107,6 +108,23 @@ pub(super) fn newest(directory: &Path, settings: &Heads, node: &str) -> Option<(
         }
     }
     newest
+}
+
+/// The newest head of the node's records at the end of a file, with its epoch. Its signature is not looked at: this is for
+/// telling how far a copy has come, not for proving anything.
+pub(super) fn last(path: &Path, node: &str) -> Option<(u32, TreeHead)> {
+    let mut file = fs::File::open(path).ok()?;
+    let octets = file.metadata().ok()?.len();
+    file.seek(SeekFrom::Start(octets.saturating_sub(limits::HEADS_TAIL_OCTETS))).ok()?;
+    let mut text = Vec::new();
+    file.take(limits::HEADS_TAIL_OCTETS).read_to_end(&mut text).ok()?;
+    let own = |note: &Note| {
+        let head = TreeHead::parse(&note.text)?;
+        let epoch = head.origin.strip_prefix(&name(node))?.strip_prefix('/')?.parse().ok()?;
+        Some((epoch, head))
+    };
+    let heads = Note::all(&String::from_utf8_lossy(&text));
+    heads.iter().filter_map(own).max_by_key(|(epoch, head)| (*epoch, head.size))
 }
 
 /// The signed heads of the node's accesses that these files have, with their epochs, the newest one last. Only that

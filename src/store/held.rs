@@ -91,6 +91,7 @@ pub fn sender(mailbox: &str) -> Reader {
     Reader {
         via: Via::Daemon,
         subject: mailbox.to_owned(),
+        mailboxes: Vec::new(),
         name: String::new(),
         role: SENDER.to_owned(),
         unix: None,

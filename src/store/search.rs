@@ -149,13 +149,19 @@ impl Log {
 
     /// The time of the newest record, as far as it can be read.
     pub(super) fn newest(&self) -> Option<Timestamp> {
-        let time = |month: &Month| {
+        self.newest_record().map(|(time, _)| time)
+    }
+
+    /// The time of the newest record, and its number in its epoch.
+    pub(super) fn newest_record(&self) -> Option<(Timestamp, u64)> {
+        let newest = |month: &Month| {
             let connection = schema::open_to_read(&month.path(&self.directory)).ok()?;
-            let sql = "SELECT time FROM record ORDER BY seq DESC LIMIT 1";
-            let time = connection.query_row(sql, [], |row| row.get(0)).ok()?;
-            Timestamp::from_millisecond(time).ok()
+            let sql = "SELECT time, seq FROM record ORDER BY seq DESC LIMIT 1";
+            let (time, seq) =
+                connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).ok()?;
+            Some((Timestamp::from_millisecond(time).ok()?, seq.unsigned_abs()))
         };
-        self.months.iter().rev().find_map(time)
+        self.months.iter().rev().find_map(newest)
     }
 }
 

@@ -6,19 +6,19 @@
 //! without one, and show no row.
 
 mod beside;
+mod unshown;
 
 use std::error::Error;
 use std::io;
-use std::path::Path;
 
 use jiff::Timestamp;
 
+pub use self::unshown::{Logged, Numbers, judged, logged, numbers, on_hold};
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::deliveries::DeliveriesError;
 use super::deliveries::trace::{Gap, Trace, Tracer};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
-use super::held::{self, OnHold};
 use super::month::Month;
 use super::outbox::{self, Listed};
 use super::outcomes::OutcomesError;
@@ -34,7 +34,7 @@ use super::{OpenError, ReadError};
 use crate::config::Heads;
 use crate::limits;
 use crate::record::pseudonyms::Veil;
-use crate::record::{FindingRow, RecordId};
+use crate::record::{FindingRow, Record, RecordId};
 
 /// What came of it.
 #[derive(Debug)]
@@ -72,6 +72,8 @@ pub struct Session {
     most: Option<u64>,
     /// What hides the people inside, where they are hidden.
     veil: Option<Veil>,
+    /// The mailboxes that the reader sees something of, where it is not all.
+    own: Vec<Party>,
     rows: u64,
     capped: bool,
     searched: Searched,
@@ -170,6 +172,7 @@ impl Gate<'_> {
             query,
             most: rows,
             veil,
+            own: self.own_mailboxes(),
             rows: 0,
             capped: false,
             searched: Searched::default(),
@@ -225,7 +228,7 @@ impl Session {
 
     /// Gives every record that was asked for to `each`, in order.
     pub fn search<E>(&mut self, mut each: impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
-        let Self { log, query, rows, most, veil, searched, .. } = self;
+        let Self { log, query, rows, most, veil, own, searched, .. } = self;
         let mut fault = None;
         let tracer = match query.status.map(|_| Tracer::open(&log.directory)).transpose() {
             Ok(tracer) => tracer,
@@ -244,6 +247,9 @@ impl Session {
                         return Ok(());
                     }
                 }
+            }
+            if !is_of(own, &found.record) {
+                return Ok(());
             }
             if most.is_some_and(|most| *rows >= most) {
                 return Err(Halt::Capped);
@@ -441,6 +447,10 @@ impl Session {
 
     /// What of the outbox is shown: that of the persons whose mail is, and with pseudonyms where records have them.
     fn opened(&self, mut all: Vec<Listed>) -> Vec<Listed> {
+        all.retain(|listed| {
+            let row = &listed.stored.row;
+            self.own.is_empty() || self.own.iter().any(|own| own.has(&row.mailbox) || own.has(&row.recipient))
+        });
         let person = &self.query.person;
         let own = |text: &str| person.iter().any(|person| person.has(text));
         all.retain(|listed| {
@@ -542,46 +552,13 @@ impl Session {
     }
 }
 
+/// Whether a record is of one of these mailboxes; every record is where there are none.
+fn is_of(mailboxes: &[Party], record: &Record) -> bool {
+    mailboxes.is_empty() || mailboxes.iter().any(|own| record.is_of(own))
+}
+
 /// How a reading ended of which only the first rows could be shown.
 const CAPPED: &str = "capped";
-
-/// What the access log of a store has under a number.
-#[derive(Debug)]
-pub enum Logged {
-    /// An access, and what file it made.
-    Access(Box<Access>, Option<Made>),
-    /// Nothing any more: retention deleted it, by this decision.
-    Deleted(String),
-    /// No access.
-    Nothing,
-}
-
-/// The access with that number in the access log of a store. It shows no record.
-pub fn logged(directory: &Path, n: u64) -> Result<Logged, AccessError> {
-    let Some(accesses) = AccessLog::open_to_read(directory)? else { return Ok(Logged::Nothing) };
-    if let Some((access, made)) = accesses.access(n)? {
-        return Ok(Logged::Access(Box::new(access), made));
-    }
-    Ok(accesses.deleted_by(n)?.map_or(Logged::Nothing, Logged::Deleted))
-}
-
-/// The mails with these queue ids, which the MTA took at about these times, as far as rules hold them. For the server, which
-/// shows no record: it counts them, and tells owners that something waits.
-pub fn on_hold(directory: &Path, mails: &[(&str, Timestamp)]) -> Result<Vec<Option<OnHold>>, OpenError> {
-    let log = Log::open(directory)?;
-    let mut searched = Searched::default();
-    let found = mails.iter().map(|(id, arrived)| held::look(&log, id, *arrived, &mut searched)).collect();
-    // What cannot be read may be the record of a mail that is then nobody's.
-    match searched.left_out.into_iter().next() {
-        Some(unread) => Err(unread),
-        None => Ok(found),
-    }
-}
-
-/// A record with its findings, for the server alone, which shows neither.
-pub fn judged(directory: &Path, id: &RecordId) -> Result<Option<(Found, Vec<FindingRow>)>, OpenError> {
-    held::judged(&Log::open(directory)?, id)
-}
 
 /// Whether whoever reads our output has left, as `head` does.
 fn has_left(error: &(dyn Error + Send + Sync + 'static)) -> bool {

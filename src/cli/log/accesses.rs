@@ -101,10 +101,10 @@ fn concerns(session: &Session, entry: &Done, person: &Party) -> bool {
 fn json_line(entry: &Done, config: &Config) -> Value {
     let Done { n, access, registered, result } = entry;
     let query = serde_json::from_str(&access.query).unwrap_or(Value::Null);
-    let Reader { via, subject, name, role, unix } = &access.reader;
+    let Reader { via, subject, name, role, mailboxes, unix } = &access.reader;
     json!({
         "id": n, "time": local(access.time, &config.time_zone), "registered_at": local(*registered, &config.time_zone), "via": via, "subject": subject, "name": name,
-        "role": role, "uid": unix.as_ref().map(|unix| unix.uid), "user": unix.as_ref().map(|unix| &unix.user),
+        "role": role, "mailboxes": mailboxes, "uid": unix.as_ref().map(|unix| unix.uid), "user": unix.as_ref().map(|unix| &unix.user),
         "login": unix.as_ref().map(|unix| &unix.login), "pid": unix.as_ref().map(|unix| unix.pid),
         "tty": unix.as_ref().map(|unix| &unix.tty), "ssh": unix.as_ref().map(|unix| &unix.ssh), "verb": access.verb, "query": query,
         "purpose": access.purpose, "decision": access.decision, "registered": access.registered,

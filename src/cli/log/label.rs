@@ -9,7 +9,6 @@ use crate::config::records::is_purpose;
 use crate::effects::SECOND_PASS;
 use crate::limits;
 use crate::record::RecordId;
-use crate::store::access::{Reader, Via};
 use crate::store::gate::JUDGEMENT;
 use crate::store::labels::Label;
 use crate::store::query::Query;
@@ -67,7 +66,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
             (None, several) => bail!("several rules matched; name one with --rule: {}", several.join(", ")),
         };
         let label = Label {
-            labelled_by: Reader::of_this_process(Via::CommandLine),
+            labelled_by: context.reader.clone(),
             record: args.record.to_string(),
             rule,
             right: args.label == "right",

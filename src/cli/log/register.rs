@@ -9,7 +9,7 @@ use super::{Context, Reason, YES, period};
 use crate::cli::write_table;
 use crate::config::Config;
 use crate::export::{local, visible};
-use crate::store::access::{AccessLog, Kind, Reader, Via};
+use crate::store::access::{AccessLog, Kind, Reader};
 use crate::store::gate;
 use crate::store::query::{Party, Query};
 use crate::store::register::{Approve, Close, Decision, Hold, Register, Registered};
@@ -101,7 +101,7 @@ fn party(text: &str) -> Result<String, &'static str> {
 
 /// Runs `log decision`.
 pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> anyhow::Result<u8> {
-    let (now, reader) = (Timestamp::now(), Reader::of_this_process(Via::CommandLine));
+    let (now, reader) = (Timestamp::now(), context.reader.clone());
     let Context { directory, config, .. } = *context;
     match command {
         DecisionCommand::Add { reference, by, date, purpose, person, since, until, valid_until } => {
@@ -174,7 +174,7 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
 
 /// Runs `log legal-hold`.
 pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::Result<u8> {
-    let (now, reader) = (Timestamp::now(), Reader::of_this_process(Via::CommandLine));
+    let (now, reader) = (Timestamp::now(), context.reader.clone());
     let Context { directory, config, .. } = *context;
     match command {
         HoldCommand::Add { reference, party, since, until } => {

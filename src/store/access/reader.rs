@@ -19,6 +19,9 @@ pub struct Reader {
     pub name: String,
     /// As what they read, where the front end has roles.
     pub role: String,
+    /// Of which mailboxes they see something, where it is not all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mailboxes: Vec<String>,
     /// The process, where it is theirs.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub unix: Option<Unix>,
@@ -70,6 +73,7 @@ struct Written {
     subject: Option<String>,
     name: String,
     role: String,
+    mailboxes: Vec<String>,
     uid: Option<u32>,
     user: String,
     login: String,
@@ -80,10 +84,10 @@ struct Written {
 
 impl From<Written> for Reader {
     fn from(written: Written) -> Self {
-        let Written { via, subject, name, role, uid, user, login, pid, tty, ssh } = written;
+        let Written { via, subject, name, role, mailboxes, uid, user, login, pid, tty, ssh } = written;
         let unix = uid.map(|uid| Unix { uid, user, login, pid, tty, ssh });
         let subject = subject.unwrap_or_else(|| unix.as_ref().map_or_else(|| "?".to_owned(), Unix::subject));
-        Self { via, subject, name, role, unix }
+        Self { via, subject, name, role, mailboxes, unix }
     }
 }
 
@@ -109,7 +113,14 @@ impl Reader {
     /// A user of this host.
     pub fn of_unix(via: Via, unix: Unix) -> Self {
         let subject = unix.subject();
-        Self { via, subject, name: String::new(), role: String::new(), unix: Some(unix) }
+        Self {
+            via,
+            subject,
+            name: String::new(),
+            role: String::new(),
+            mailboxes: Vec::new(),
+            unix: Some(unix),
+        }
     }
 
     /// Who runs this process.
@@ -220,7 +231,8 @@ mod tests {
             via: Via::Console,
             subject: "anna.andersson@exempelby.se".into(),
             name: "Anna Andersson".into(),
-            role: "registrator".into(),
+            role: "registrar".into(),
+            mailboxes: vec!["registrator@exempelby.se".into()],
             unix: None,
         };
         let text = serde_json::to_string(&console).unwrap();

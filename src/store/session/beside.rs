@@ -23,9 +23,12 @@ impl Session {
     /// nothing of a mail that no rule holds.
     pub fn held(&mut self, mails: &[(&str, Timestamp)]) -> Vec<Option<OnHold>> {
         let mut searched = Searched::default();
-        let Self { log, veil, rows, .. } = self;
+        let Self { log, veil, own, rows, .. } = self;
         let find = |(queue_id, arrived): &(&str, Timestamp)| {
             let mut on_hold = held::look(log, queue_id, *arrived, &mut searched)?;
+            if !super::is_of(own, &on_hold.found.record) {
+                return None;
+            }
             *rows += 1;
             if let Some(veil) = veil {
                 veil.hide(&mut on_hold.found.record);

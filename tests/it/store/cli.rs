@@ -11,6 +11,7 @@ use postvakt::config::services::{Dns, Scanners};
 use postvakt::config::{self, Config};
 use postvakt::facts::Needs;
 use postvakt::organisation::Organisation;
+use postvakt::store::access::{Reader, Via};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +46,7 @@ pub(super) fn config(directory: &Path) -> Config {
         },
         disclosure: config::Disclosure::default(),
         smtp: None,
+        console: None,
         held: config::Held {
             is_set: false,
             queue_helper: directory.join("queue.sock"),
@@ -83,7 +85,7 @@ pub(super) fn run_with(config: &Config, arguments: &[&str]) -> (u8, String) {
         Err(error) => return (2, error.to_string()),
     };
     let mut out = Vec::new();
-    match log::run_to(&cli.log, config, &mut out, false) {
+    match log::run_to(&cli.log, config, Reader::of_this_process(Via::CommandLine), &mut out, false) {
         Ok(code) => (code, String::from_utf8(out).unwrap()),
         Err(error) => (2, format!("{error:#}")),
     }

@@ -1,0 +1,180 @@
+//! Has commands carried out by the process that may read the log, and gives what they answer line by line.
+//!
+//! Whoever stops reading ends the command: its output has nowhere to go, which the access log tells of.
+
+use std::io::{BufRead as _, BufReader, PipeReader, Read as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use super::commands::{Asked, Person};
+use super::process;
+use crate::limits;
+
+/// Where commands are carried out.
+#[derive(Clone, Debug)]
+pub(super) struct Desk {
+    socket: PathBuf,
+    turns: Arc<Semaphore>,
+}
+
+/// A command that is being carried out.
+pub(super) struct Running {
+    /// The lines of its output.
+    pub(super) lines: mpsc::Receiver<Vec<u8>>,
+    end: oneshot::Receiver<End>,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, Default)]
+pub(super) struct End {
+    /// Its exit code; `None` where it was broken off, or never began.
+    pub(super) code: Option<u8>,
+    /// What it said beside its output.
+    pub(super) said: Vec<String>,
+}
+
+/// A command with all of its output.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Done {
+    /// The objects of its output.
+    pub(super) lines: Vec<Value>,
+    /// How it ended.
+    pub(super) end: End,
+}
+
+impl Done {
+    /// The one object of its output; null where there is none.
+    pub(super) fn one(self) -> Value {
+        self.lines.into_iter().next().unwrap_or(Value::Null)
+    }
+
+    /// Whether it gave what was asked for.
+    pub(super) fn is_well(&self) -> bool {
+        matches!(self.end.code, Some(0 | 1))
+    }
+}
+
+impl Desk {
+    /// Commands are carried out at this socket.
+    pub(super) fn new(socket: PathBuf) -> Self {
+        Self { socket, turns: Arc::new(Semaphore::new(limits::CONSOLE_COMMANDS)) }
+    }
+
+    /// Begins a command for a person.
+    pub(super) async fn begin(&self, person: &Person, args: Vec<String>) -> Running {
+        self.ask(Asked { person: person.clone(), args, denied: false }).await
+    }
+
+    /// Carries a command out for a person, to its end.
+    pub(super) async fn carry_out(&self, person: &Person, args: Vec<String>) -> Done {
+        self.begin(person, args).await.whole().await
+    }
+
+    /// Has it noted that a person was denied a command.
+    pub(super) async fn deny(&self, person: &Person, words: &str) -> Done {
+        let args = words.split(' ').map(str::to_owned).collect();
+        self.ask(Asked { person: person.clone(), args, denied: true }).await.whole().await
+    }
+
+    async fn ask(&self, asked: Asked) -> Running {
+        let (send, lines) = mpsc::channel(64);
+        let (tell, end) = oneshot::channel();
+        let socket = self.socket.clone();
+        // It is never closed.
+        let turn = self.turns.clone().acquire_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let ended = carry_out(&socket, &asked, &send).unwrap_or_else(|error| {
+                tracing::error!(%error, socket = %socket.display(), "cannot have a command carried out");
+                End { code: None, said: vec![format!("postvakt: {}: {error}", socket.display())] }
+            });
+            // Whoever asked may have left.
+            let _ = tell.send(ended);
+            drop(turn);
+        });
+        Running { lines, end }
+    }
+}
+
+impl Running {
+    /// How it ended, when its lines were read.
+    pub(super) async fn end(self) -> End {
+        drop(self.lines);
+        self.end.await.unwrap_or_default()
+    }
+
+    /// All of its output.
+    async fn whole(mut self) -> Done {
+        let mut lines = Vec::new();
+        let mut octets = 0;
+        let mut problem = None;
+        while let Some(line) = self.lines.recv().await {
+            octets += line.len();
+            if octets > limits::CONSOLE_ANSWER_OCTETS {
+                problem = Some("postvakt: the answer is longer than a page can show".to_owned());
+                break;
+            }
+            match serde_json::from_slice(&line) {
+                Ok(value) => lines.push(value),
+                Err(error) => problem = Some(format!("postvakt: not an answer: {error}")),
+            }
+        }
+        let mut end = self.end().await;
+        end.said.extend(problem);
+        Done { lines, end }
+    }
+}
+
+/// Carries it out; runs on a thread of its own.
+fn carry_out(socket: &PathBuf, asked: &Asked, lines: &mpsc::Sender<Vec<u8>>) -> std::io::Result<End> {
+    let stream = UnixStream::connect(socket)?;
+    let ((out, to_out), (errors, to_errors)) = (std::io::pipe()?, std::io::pipe()?);
+    // Names, numbers and texts always have a JSON form.
+    let asked = serde_json::to_vec(asked).unwrap_or_default();
+    std::thread::scope(|scope| {
+        let said = scope.spawn(|| said(errors));
+        let code = scope.spawn(move || {
+            let code = process::hand_over(stream, &asked, [to_out.as_fd(), to_errors.as_fd()]);
+            // What is read below ends when nobody has the other end.
+            drop((to_out, to_errors));
+            code
+        });
+        give(out, lines);
+        let code = code.join().unwrap_or(Ok(None))?;
+        Ok(End { code, said: said.join().unwrap_or_default() })
+    })
+}
+
+/// Gives line by line what is read, until nobody wants it.
+fn give(out: PipeReader, lines: &mpsc::Sender<Vec<u8>>) {
+    let mut out = BufReader::new(out);
+    loop {
+        let mut line = Vec::new();
+        let most = limits::CONSOLE_ROW_OCTETS as u64;
+        match out.by_ref().take(most).read_until(b'\n', &mut line) {
+            Ok(read) if read > 0 && line.ends_with(b"\n") => {
+                if lines.blocking_send(line).is_err() {
+                    return;
+                }
+            }
+            // Its end, or a line that is none.
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+/// What it says beside its output.
+fn said(errors: PipeReader) -> Vec<String> {
+    let mut text = Vec::new();
+    let most = limits::CONSOLE_SAID_OCTETS as u64;
+    // What could not be read is not said.
+    let _ = errors.take(most).read_to_end(&mut text);
+    String::from_utf8_lossy(&text)
+        .lines()
+        .map(|line| line.trim_start_matches("postvakt: ").to_owned())
+        .collect()
+}

@@ -1,0 +1,40 @@
+//! Bounds of the console: sessions, requests, what is shown at once.
+
+#![deny(clippy::disallowed_methods)]
+
+use std::time::Duration;
+
+/// The longest session. Who lost a role has lost it the next day.
+pub const CONSOLE_SESSION: Duration = Duration::from_hours(24);
+/// Sessions at once; the one that was used least recently ends for a new one.
+pub const CONSOLE_SESSIONS: usize = 1_000;
+/// How long a one-time link, and a sign-in at a provider, may be used.
+pub const CONSOLE_LINK: Duration = Duration::from_mins(5);
+/// One-time links and unfinished sign-ins at once; the oldest is gone for a new one.
+pub const CONSOLE_SIGN_INS: usize = 1_000;
+/// Connections at once; the oldest ends for a new one.
+pub const CONSOLE_CONNECTIONS: usize = 256;
+/// How long a connection may take over the header of a request, and over its form.
+pub const CONSOLE_REQUEST_TIME: Duration = Duration::from_secs(30);
+/// How long an answer may take to be taken. Somebody scrolls through rows that stream.
+pub const CONSOLE_ANSWER_TIME: Duration = Duration::from_mins(15);
+/// Octets of a form.
+pub const CONSOLE_FORM_OCTETS: usize = 256 << 10;
+/// Commands for the console that are carried out at once; the next one waits.
+pub const CONSOLE_COMMANDS: usize = 12;
+/// Octets of what a command answers that is shown as one page, not as rows that stream.
+pub const CONSOLE_ANSWER_OCTETS: usize = 16 << 20;
+/// Octets of what a command says beside its answer.
+pub const CONSOLE_SAID_OCTETS: usize = 64 << 10;
+/// Octets of one row. A subject has at most 1 MiB, and JSON writes a control character in six.
+pub const CONSOLE_ROW_OCTETS: usize = 16 << 20;
+/// Rows that one search shows on the screen. More are for an export.
+pub const CONSOLE_ROWS: u64 = 100_000;
+/// Requests of one session in a minute. A person clicks; a program asks the command line.
+pub const CONSOLE_REQUESTS: u32 = 300;
+/// Attempts to sign in with a link that is none, from anywhere, in a minute.
+pub const CONSOLE_ATTEMPTS: u32 = 60;
+/// Days before the end of an exception from which on `status` tells of it.
+pub const STATUS_DAYS: i32 = 30;
+/// Octets at the end of a file of tree heads in which `status` looks for the newest.
+pub const HEADS_TAIL_OCTETS: u64 = 64 << 10;
