@@ -173,6 +173,8 @@ fn environment() -> Result<Environment<'static>, Error> {
         .add_function("field", |state: &State, name: &str, how: Kwargs| field::field(state, name, &how));
     environment.add_function("error_id", field::error_id);
     environment.add_function("entered", |state: &State, names: Rest<String>| field::entered(state, &names));
+    environment.add_function("all_columns", field::all_columns);
+    environment.add_function("chosen_columns", field::chosen_columns);
     environment.add_function("timeline", timeline::timeline);
     environment.add_function("columns_chart", |rows: &Value, label: &str, parts: Vec<String>| {
         chart::columns(rows, label, &parts)

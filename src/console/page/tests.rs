@@ -361,6 +361,18 @@ fn a_search_can_be_split_where_its_rows_stand() {
 }
 
 #[test]
+fn columns_have_one_order_and_unknown_ones_are_left_out() {
+    let columns = |columns: Value| {
+        let root = values::root(&json!({ "columns": columns }), Lang::Sv, &zone());
+        field::chosen_columns(&root.get_attr("columns").unwrap())
+    };
+    assert_eq!(columns(json!(["verdict", "nothing", "time"])), ["time", "verdict"]);
+    assert_eq!(columns(json!("size")), ["size"]);
+    assert_eq!(columns(json!(null)), columns(json!(["nothing"])));
+    assert_eq!(columns(json!([])).len(), 7);
+}
+
+#[test]
 fn charts_hold_their_figures() {
     let rows = |figures: &[i64]| {
         Value::from(
