@@ -111,6 +111,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "part-held-act.html",
     "part-reason.html",
     "part-columns.html",
+    "part-query.html",
     "part-said.html",
 ];
 

@@ -350,10 +350,10 @@ fn times_sizes_and_ids_are_for_people_of_the_language() {
 fn a_search_can_be_split_where_its_rows_stand() {
     let (_, text) = SAMPLES.iter().find(|(name, _)| *name == "search@result").unwrap();
     let page = page("search", Lang::Sv, &serde_json::from_str(text).unwrap());
-    let (before, rest) = page.split_once("ROWS-HERE").unwrap();
-    let (between, after) = rest.split_once("END-HERE").unwrap();
+    let (before, rest) = page.split_once("\u{1}rows\u{1}").unwrap();
+    let (between, after) = rest.split_once("\u{1}end\u{1}").unwrap();
     assert!(before.trim_end().ends_with("<tbody>") && between.trim_start().starts_with("</tbody>"));
-    assert!(after.contains("</main>") && !after.contains("ROWS-HERE"));
+    assert!(after.contains("</main>") && !after.contains("\u{1}rows\u{1}"));
     assert!(
         before.contains("<form id=\"open\" method=\"post\"")
             && before.contains("name=\"request\" value=\"KS 2026/410\"")
