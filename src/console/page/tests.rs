@@ -361,6 +361,25 @@ fn a_search_can_be_split_where_its_rows_stand() {
 }
 
 #[test]
+fn forms_that_a_role_may_not_use_are_left_out() {
+    for (name, flag, button) in [
+        ("decisions", "may_add", "value=\"add\""),
+        ("decisions", "may_approve", "value=\"approve\""),
+        ("decisions", "may_close", "value=\"close\""),
+        ("holds", "may_add", "value=\"release\""),
+        ("retention", "may_run", "value=\"propose\""),
+        ("mail@result", "may_label", "value=\"label\""),
+        ("readers", "may_all", "name=\"by\""),
+    ] {
+        let (_, text) = SAMPLES.iter().find(|(own, _)| *own == name).unwrap();
+        let mut context: Value = serde_json::from_str(text).unwrap();
+        assert!(page(name, Lang::Sv, &context).contains(button), "{name}");
+        context["data"][flag] = json!(false);
+        assert!(!page(name, Lang::Sv, &context).contains(button), "{name}: {flag}");
+    }
+}
+
+#[test]
 fn columns_have_one_order_and_unknown_ones_are_left_out() {
     let columns = |columns: Value| {
         let root = values::root(&json!({ "columns": columns }), Lang::Sv, &zone());
