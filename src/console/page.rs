@@ -45,7 +45,7 @@ use std::sync::LazyLock;
 use jiff::tz::TimeZone;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, Rest, Value};
-use minijinja::{AutoEscape, Environment, Error, ErrorKind, State, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
 use values::Scope;
 
@@ -145,24 +145,27 @@ fn mistake(told: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::InvalidOperation, told)
 }
 
+/// Writes what stands between `{{` and `}}`.
+fn write_value(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    if value.is_undefined() {
+        // With the engine's own words, which name the template and the line.
+        return minijinja::escape_formatter(out, state, value);
+    }
+    let written = match value.as_str() {
+        Some(text) if value.is_safe() => out.write_str(text),
+        Some(text) => out.write_str(&show::escaped(text)),
+        None if value.is_none() => Ok(()),
+        None => out.write_str(&show::escaped(&value.to_string())),
+    };
+    Ok(written?)
+}
+
 fn environment() -> Result<Environment<'static>, Error> {
     let mut environment = Environment::new();
     environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_formatter(|out, state, value| {
-        if value.is_undefined() {
-            // With the engine's own words, which name the template and the line.
-            return minijinja::escape_formatter(out, state, value);
-        }
-        let written = match value.as_str() {
-            Some(text) if value.is_safe() => out.write_str(text),
-            Some(text) => out.write_str(&show::escaped(text)),
-            None if value.is_none() => Ok(()),
-            None => out.write_str(&show::escaped(&value.to_string())),
-        };
-        Ok(written?)
-    });
+    environment.set_formatter(write_value);
     functions(&mut environment);
     filters::add(&mut environment);
     for (name, source) in TEMPLATES {
