@@ -21,7 +21,8 @@
 //! | `confirm` | `what`, `rows`, `hidden`, `do` |
 //!
 //! What a role may not do is left out where `may_add`, `may_approve`, `may_close`, `may_run`, `may_label` or `may_all` is
-//! false. Without `decisions`, `receipts` asks for no reason. Pages with a reason's form take `decisions` and `purposes`, and all take `said`, lines of a command's stderr.
+//! false. Without `decisions`, `receipts` asks for no reason. Pages with a reason's form take `decisions` and `purposes`,
+//! and all take `said`, lines of a command's stderr.
 //!
 //! Contract: whatever a template writes is escaped, and characters that cannot be seen are written out; the only markup
 //! that is not escaped is made in this folder, of what was escaped before. Absent: script, inline styles, and anything
