@@ -15,10 +15,12 @@ mod form;
 mod guard;
 pub mod links;
 mod page;
+mod replies;
 mod screens;
 mod serve;
 mod sessions;
 mod sign_in;
+mod visit;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -33,8 +35,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use self::desk::Desk;
-use self::guard::Visit;
 use self::sessions::{Lives, Once, Sessions, SignedIn};
+use self::visit::Visit;
 use crate::config::{Config, Console};
 
 pub use self::serve::{run, serve};

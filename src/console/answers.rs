@@ -1,16 +1,15 @@
-//! Answers: pages, redirections, refusals.
+//! Pages as answers, and refusals.
 
-use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::commands::{self, Person};
 use super::desk::{Done, End};
 use super::form::Form;
-use super::guard::{Member, Visit};
+use super::replies::html;
+use super::visit::{Member, Visit};
 use super::{App, NAVIGATION};
 
 /// A page while it is being made.
@@ -122,32 +121,4 @@ pub(super) fn message(app: &App, visit: &Visit, status: StatusCode, key: &str, t
 /// What is shown of a command that gave nothing: what it said.
 pub(super) fn nothing(app: &App, visit: &Visit, done: &Done) -> Response {
     message(app, visit, StatusCode::UNPROCESSABLE_ENTITY, "refused", &done.end.said.join("\n"))
-}
-
-/// An HTML page.
-pub(super) fn html(status: StatusCode, text: impl Into<Body>) -> Response {
-    let mut response = Response::new(text.into());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    response
-}
-
-/// Leads to another page, which is opened with GET.
-pub(super) fn see(path: &str) -> Response {
-    let mut response = StatusCode::SEE_OTHER.into_response();
-    // Every path that is given here is one of ours.
-    let path = HeaderValue::from_str(path).unwrap_or(HeaderValue::from_static("/"));
-    response.headers_mut().insert(LOCATION, path);
-    response
-}
-
-/// The same answer, with a cookie.
-pub(super) fn with_cookie(mut response: Response, cookie: HeaderValue) -> Response {
-    response.headers_mut().append(SET_COOKIE, cookie);
-    response
-}
-
-/// Too many requests.
-pub(super) fn too_many() -> Response {
-    (StatusCode::TOO_MANY_REQUESTS, "too many requests; wait a minute\n").into_response()
 }

@@ -5,82 +5,24 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
     X_FRAME_OPTIONS,
 };
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::commands::Person;
 use super::page::Lang;
-use super::sessions::{Looked, Session, Token};
-use super::{App, answers, sign_in};
-use crate::export::visible;
-
-/// The cookie of a session. A browser takes a `__Host-` cookie from this origin alone.
-pub(super) const SESSION: &str = "__Host-postvakt";
-/// The cookie of a language.
-pub(super) const LANGUAGE: &str = "__Host-postvakt-language";
+use super::replies::{LANGUAGE, SESSION, cookie, too_many};
+use super::sessions::{Looked, Token};
+use super::visit::Visit;
+use super::{App, sign_in};
 
 /// Nothing but our own style sheet, and forms that lead here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
                       base-uri 'none'";
-
-/// Who visits a page.
-#[derive(Clone, Debug)]
-pub(super) struct Visit {
-    /// The language of the answer.
-    pub(super) lang: Lang,
-    /// The path that was asked for.
-    pub(super) path: String,
-    /// Their session.
-    pub(super) session: Option<Box<Session>>,
-    /// Its token.
-    pub(super) token: Option<Token>,
-    /// How long the session lives yet, whatever happens in it.
-    pub(super) left: Duration,
-}
-
-impl Visit {
-    /// Who it is.
-    pub(super) fn person(&self) -> Option<Person> {
-        self.session.as_ref().map(|session| session.person())
-    }
-}
-
-/// Somebody who is signed in, with their visit.
-#[derive(Clone, Debug)]
-pub(super) struct Member {
-    pub(super) visit: Visit,
-    pub(super) person: Person,
-}
-
-impl FromRequestParts<App> for Visit {
-    type Rejection = StatusCode;
-
-    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, StatusCode> {
-        // The guard made it.
-        parts.extensions.get::<Self>().cloned().ok_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
-impl FromRequestParts<App> for Member {
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let visit = Visit::from_request_parts(parts, app)
-            .await
-            .map_err(axum::response::IntoResponse::into_response)?;
-        match visit.person() {
-            Some(person) => Ok(Self { visit, person }),
-            None => Err(answers::see("/sign-in")),
-        }
-    }
-}
 
 /// Lets a request through, and adds what every answer has.
 pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Response {
@@ -150,59 +92,10 @@ fn visit(app: &App, headers: &HeaderMap, path: &str) -> Result<Visit, Box<Respon
             Looked::There(session, left) => {
                 (visit.session, visit.token, visit.left) = (Some(session), Some(token), left);
             }
-            Looked::TooMany => return Err(Box::new(answers::too_many())),
+            Looked::TooMany => return Err(Box::new(too_many())),
             Looked::Nobody => {}
         }
     }
     sign_in::by_proxy(app, &mut visit, headers)?;
     Ok(visit)
-}
-
-/// The value of a cookie. One that comes twice is none: somebody else may have set the other.
-pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut own = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let mut values = own.by_ref().filter(|(own, _)| *own == name).map(|(_, value)| value);
-    let value = values.next()?;
-    values.next().is_none().then_some(value)
-}
-
-/// The field that sets a cookie of this origin.
-pub(super) fn set_cookie(name: &str, value: &str, seconds: Option<u64>) -> HeaderValue {
-    let life = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict{life}");
-    // Names and values are ours: ASCII letters and digits.
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
-}
-
-/// Whether a path is one of this console's own, so that a form may lead there.
-pub(super) fn is_own_path(path: &str) -> bool {
-    path.starts_with('/') && !path.starts_with("//") && !path.contains('\\') && visible(path) == path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cookie_that_comes_twice_is_none() {
-        let mut headers = HeaderMap::new();
-        headers.append(COOKIE, HeaderValue::from_static("a=1; b=2"));
-        assert_eq!(
-            (cookie(&headers, "a"), cookie(&headers, "b"), cookie(&headers, "c")),
-            (Some("1"), Some("2"), None)
-        );
-        headers.append(COOKIE, HeaderValue::from_static("b=3"));
-        assert_eq!((cookie(&headers, "a"), cookie(&headers, "b")), (Some("1"), None));
-    }
-
-    #[test]
-    fn forms_lead_to_own_paths_alone() {
-        for own in ["/", "/mail/gw1-1-000000000001", "/search?since=7d"] {
-            assert!(is_own_path(own), "{own}");
-        }
-        for other in ["", "//example.org", "https://example.org", "/\\example.org", "/a\r\nb", "search"] {
-            assert!(!is_own_path(other), "{other}");
-        }
-    }
 }

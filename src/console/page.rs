@@ -20,7 +20,9 @@
 //! | `message` | `status`, `key`, `text`, `back` |
 //! | `confirm` | `what`, `rows`, `hidden`, `do` |
 //!
-//! Pages with a reason's form take `decisions` and `purposes`, and all take `said`, lines of a command's stderr.
+//! What a role may not do is left out where `may_add`, `may_approve`, `may_close`, `may_run`, `may_label` or `may_all` is
+//! false. Without `decisions`, `receipts` asks for no reason. Pages with a reason's form take `decisions` and `purposes`,
+//! and all take `said`, lines of a command's stderr.
 //!
 //! Contract: whatever a template writes is escaped, and characters that cannot be seen are written out; the only markup
 //! that is not escaped is made in this folder, of what was escaped before. Absent: script, inline styles, and anything
@@ -30,6 +32,7 @@
 
 mod chart;
 mod field;
+mod filters;
 mod phrases;
 mod show;
 mod timeline;
@@ -103,6 +106,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "sample.html",
     "message.html",
     "confirm.html",
+    "part-asked.html",
     "part-chart.html",
     "part-deliveries.html",
     "part-field.html",
@@ -110,6 +114,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "part-held-act.html",
     "part-reason.html",
     "part-columns.html",
+    "part-query.html",
     "part-said.html",
 ];
 
@@ -164,6 +169,16 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
     environment.set_formatter(write_value);
+    functions(&mut environment);
+    filters::add(&mut environment);
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
+    Ok(environment)
+}
+
+/// What templates call.
+fn functions(environment: &mut Environment<'_>) {
     environment
         .add_function("t", |state: &State, key: &str, fillings: Kwargs| translated(state, key, &fillings));
     environment.add_function("word", |state: &State, kind: &str, id: &Value| {
@@ -176,6 +191,8 @@ fn environment() -> Result<Environment<'static>, Error> {
         .add_function("field", |state: &State, name: &str, how: Kwargs| field::field(state, name, &how));
     environment.add_function("error_id", field::error_id);
     environment.add_function("entered", |state: &State, names: Rest<String>| field::entered(state, &names));
+    environment.add_function("all_columns", field::all_columns);
+    environment.add_function("chosen_columns", field::chosen_columns);
     environment.add_function("timeline", timeline::timeline);
     environment.add_function("columns_chart", |rows: &Value, label: &str, parts: Vec<String>| {
         chart::columns(rows, label, &parts)
@@ -183,74 +200,6 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_function("bars_chart", |rows: &Value, label: &str, parts: Vec<String>| {
         chart::bars(rows, label, &parts)
     });
-    environment.add_filter("get", |object: &Value, key: &str| {
-        object.get_attr(key).ok().filter(|value| !value.is_undefined()).unwrap_or(Value::from(()))
-    });
-    environment.add_filter("time", |state: &State, value: &Value, kwargs: Kwargs| {
-        let seconds = kwargs.get::<Option<bool>>("seconds")?.unwrap_or(false);
-        kwargs.assert_all_used()?;
-        let form = if seconds { show::SECOND } else { show::MINUTE };
-        Ok::<_, Error>(Value::from_safe_string(show::time(value.as_str(), &values::zone(state)?, form)))
-    });
-    environment.add_filter("day", |state: &State, value: &Value| {
-        let zone = values::zone(state)?;
-        Ok::<_, Error>(Value::from_safe_string(show::time(value.as_str(), &zone, show::DAY)))
-    });
-    environment.add_filter("size", |state: &State, value: &Value| {
-        Ok::<_, Error>(show::size(number(value), values::lang(state)?))
-    });
-    environment.add_filter("number", |state: &State, value: &Value| {
-        Ok::<_, Error>(show::number(number(value), values::lang(state)?))
-    });
-    environment.add_filter("percent", |state: &State, value: f64| {
-        Ok::<_, Error>(show::percent(value, values::lang(state)?))
-    });
-    environment.add_filter("age", |state: &State, seconds: &Value| {
-        let lang = values::lang(state)?;
-        let (key, n) = show::age(seconds.as_i64().unwrap_or(0));
-        Ok::<_, Error>(words::filled(lang, key, &[("n".to_owned(), n.to_string())]))
-    });
-    environment.add_filter("shown", |state: &State, value: &Value| {
-        let whole = words::t(values::lang(state)?, "text.whole").unwrap_or_default();
-        Ok::<_, Error>(Value::from_safe_string(show::shown(&text_of(value), whole)))
-    });
-    environment.add_filter("evidence", |state: &State, value: &Value| {
-        let lang = values::lang(state)?;
-        let whole = words::t(lang, "text.whole").unwrap_or_default();
-        Ok::<_, Error>(Value::from_safe_string(phrases::evidence(lang, &text_of(value), whole)))
-    });
-    environment.add_filter("held_state", |state: &State, value: &Value| {
-        Ok::<_, Error>(phrases::held_state(values::lang(state)?, &text_of(value)))
-    });
-    environment.add_filter("receipt", |state: &State, value: &Value| {
-        Ok::<_, Error>(phrases::receipt(values::lang(state)?, &text_of(value)))
-    });
-    environment.add_filter("check", |state: &State, value: &Value, at: usize| {
-        let lang = values::lang(state)?;
-        Ok::<_, Error>(Value::from_safe_string(phrases::check(lang, at, &text_of(value))))
-    });
-    environment.add_filter("since", |state: &State, value: &Value| {
-        let zone = values::zone(state)?;
-        Ok::<_, Error>(Value::from_safe_string(show::bound(value.as_str(), &zone, false)))
-    });
-    environment.add_filter("until", |state: &State, value: &Value| {
-        let zone = values::zone(state)?;
-        Ok::<_, Error>(Value::from_safe_string(show::bound(value.as_str(), &zone, true)))
-    });
-    environment.add_filter("brief", |value: &Value| Value::from_safe_string(show::brief(&text_of(value))));
-    environment.add_filter("brief_text", |value: &Value| show::brief_text(&text_of(value)));
-    environment.add_filter("capital", |value: &Value| show::capital(&text_of(value)));
-    environment
-        .add_filter("lines", |value: &Value| text_of(value).lines().map(str::to_owned).collect::<Vec<_>>());
-    // What a command says begins with the program's name, which is no news on a page.
-    environment
-        .add_filter("said", |value: &Value| text_of(value).trim_start_matches("postvakt: ").to_owned());
-    environment.add_filter("exact", |value: &Value| Value::from_safe_string(show::exact(&text_of(value))));
-    environment.add_filter("encoded", |value: &Value| show::encoded(&text_of(value)));
-    for (name, source) in TEMPLATES {
-        environment.add_template(name, source)?;
-    }
-    Ok(environment)
 }
 
 /// The text of a key, with what stands for `{name}` in it; `n` also chooses between one and many.
@@ -295,10 +244,6 @@ fn part(state: &State, name: &str, kwargs: &Kwargs) -> Result<Value, Error> {
     }
     let template = state.env().get_template(&format!("part-{name}.html"))?;
     Ok(Value::from_safe_string(template.render(Scope::of(&root, own))?))
-}
-
-fn number(value: &Value) -> u64 {
-    value.as_i64().map_or(0, i64::unsigned_abs)
 }
 
 /// A value as text; nothing for what is absent.

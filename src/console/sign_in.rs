@@ -8,10 +8,11 @@ use axum::response::Response;
 use serde_json::json;
 
 use super::App;
-use super::answers::{self, Page, message, see, with_cookie};
+use super::answers::{Page, message};
 use super::form::Form;
-use super::guard::{LANGUAGE, Member, SESSION, Visit, is_own_path, set_cookie};
+use super::replies::{LANGUAGE, SESSION, is_own_path, see, set_cookie, too_many, with_cookie};
 use super::sessions::{SignedIn, Token};
+use super::visit::{Member, Visit};
 use crate::config::Role;
 use crate::limits;
 
@@ -59,8 +60,8 @@ fn sign_in_page(
 
 /// A one-time link is opened: its form uses it, so that whoever looks at links beforehand does not.
 pub(super) async fn link(State(app): State<App>, Path(token): Path<String>, visit: Visit) -> Response {
-    if too_many(&app) {
-        return answers::too_many();
+    if tried_too_often(&app) {
+        return too_many();
     }
     match Token::parse(&token) {
         Some(token) if app.links().has(&token, Instant::now()) => {
@@ -72,8 +73,8 @@ pub(super) async fn link(State(app): State<App>, Path(token): Path<String>, visi
 
 /// A one-time link is used.
 pub(super) async fn use_link(State(app): State<App>, Path(token): Path<String>, visit: Visit) -> Response {
-    if too_many(&app) {
-        return answers::too_many();
+    if tried_too_often(&app) {
+        return too_many();
     }
     let who = Token::parse(&token).and_then(|token| app.links().take(&token, Instant::now()));
     match who {
@@ -82,7 +83,7 @@ pub(super) async fn use_link(State(app): State<App>, Path(token): Path<String>, 
     }
 }
 
-fn too_many(app: &App) -> bool {
+fn tried_too_often(app: &App) -> bool {
     let mut attempts = app.attempts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     attempts.is_over(Instant::now())
 }

@@ -52,6 +52,7 @@ pub(super) fn columns(rows: &Value, label: &str, parts: &[String]) -> Result<Val
         ("width", Value::from(WIDTH)),
         ("height", Value::from(HEIGHT)),
         ("left", Value::from(LEFT)),
+        ("sums", sums(&figures, parts.len())),
     ]))
 }
 
@@ -83,6 +84,7 @@ pub(super) fn bars(rows: &Value, label: &str, parts: &[String]) -> Result<Value,
         ("width", Value::from(WIDTH)),
         ("height", rounded(ROW * rows.len().max(1) as f64)),
         ("left", Value::from(BARS_LEFT - 10.0)),
+        ("sums", sums(&figures, parts.len())),
     ]))
 }
 
@@ -93,6 +95,12 @@ fn figures(row: &Value, parts: &[String]) -> Vec<u64> {
         value.and_then(|value| value.as_i64()).map_or(0, i64::unsigned_abs)
     };
     parts.iter().map(figure).collect()
+}
+
+/// The sum of each part, for a legend that names only what is there.
+fn sums(figures: &[Vec<u64>], parts: usize) -> Value {
+    let sum = |part: usize| figures.iter().filter_map(|row| row.get(part)).sum::<u64>();
+    Value::from((0..parts).map(sum).collect::<Vec<_>>())
 }
 
 fn shaped([x, y, width, height]: [f64; 4], part: usize) -> Value {

@@ -350,14 +350,45 @@ fn times_sizes_and_ids_are_for_people_of_the_language() {
 fn a_search_can_be_split_where_its_rows_stand() {
     let (_, text) = SAMPLES.iter().find(|(name, _)| *name == "search@result").unwrap();
     let page = page("search", Lang::Sv, &serde_json::from_str(text).unwrap());
-    let (before, rest) = page.split_once("ROWS-HERE").unwrap();
-    let (between, after) = rest.split_once("END-HERE").unwrap();
+    let (before, rest) = page.split_once("\u{1}rows\u{1}").unwrap();
+    let (between, after) = rest.split_once("\u{1}end\u{1}").unwrap();
     assert!(before.trim_end().ends_with("<tbody>") && between.trim_start().starts_with("</tbody>"));
-    assert!(after.contains("</main>") && !after.contains("ROWS-HERE"));
+    assert!(after.contains("</main>") && !after.contains("\u{1}rows\u{1}"));
     assert!(
         before.contains("<form id=\"open\" method=\"post\"")
             && before.contains("name=\"request\" value=\"KS 2026/410\"")
     );
+}
+
+#[test]
+fn forms_that_a_role_may_not_use_are_left_out() {
+    for (name, flag, button) in [
+        ("decisions", "may_add", "value=\"add\""),
+        ("decisions", "may_approve", "value=\"approve\""),
+        ("decisions", "may_close", "value=\"close\""),
+        ("holds", "may_add", "value=\"release\""),
+        ("retention", "may_run", "value=\"propose\""),
+        ("mail@result", "may_label", "value=\"label\""),
+        ("readers", "may_all", "name=\"by\""),
+    ] {
+        let (_, text) = SAMPLES.iter().find(|(own, _)| *own == name).unwrap();
+        let mut context: Value = serde_json::from_str(text).unwrap();
+        assert!(page(name, Lang::Sv, &context).contains(button), "{name}");
+        context["data"][flag] = json!(false);
+        assert!(!page(name, Lang::Sv, &context).contains(button), "{name}: {flag}");
+    }
+}
+
+#[test]
+fn columns_have_one_order_and_unknown_ones_are_left_out() {
+    let columns = |columns: Value| {
+        let root = values::root(&json!({ "columns": columns }), Lang::Sv, &zone());
+        field::chosen_columns(&root.get_attr("columns").unwrap())
+    };
+    assert_eq!(columns(json!(["verdict", "nothing", "time"])), ["time", "verdict"]);
+    assert_eq!(columns(json!("size")), ["size"]);
+    assert_eq!(columns(json!(null)), columns(json!(["nothing"])));
+    assert_eq!(columns(json!([])).len(), 7);
 }
 
 #[test]

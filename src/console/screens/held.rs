@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::command;
 use crate::console::App;
-use crate::console::answers::{Page, only, see};
+use crate::console::answers::{Page, only};
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::replies::see;
+use crate::console::visit::Member;
 
 /// The acts, by the value of the button, with the fields that they need.
 const ACTS: &[(&str, &str, &[&str])] = &[

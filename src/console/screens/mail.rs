@@ -8,7 +8,7 @@ use super::{command, is_stated, reasons};
 use crate::console::App;
 use crate::console::answers::{Page, only};
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::visit::Member;
 
 /// The reason first.
 pub(in crate::console) async fn open(

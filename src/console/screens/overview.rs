@@ -6,7 +6,7 @@ use axum::response::Response;
 use super::command;
 use crate::console::App;
 use crate::console::answers::{Page, nothing};
-use crate::console::guard::Member;
+use crate::console::visit::Member;
 
 pub(in crate::console) async fn open(State(app): State<App>, member: Member) -> Response {
     let status = app.desk.carry_out(&member.person, command("status", [])).await;

@@ -8,7 +8,7 @@ use super::{command, options};
 use crate::console::App;
 use crate::console::answers::{Page, may_open};
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::visit::Member;
 
 /// The form.
 pub(in crate::console) async fn open(State(app): State<App>, member: Member) -> Response {

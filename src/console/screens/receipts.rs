@@ -8,7 +8,7 @@ use super::command;
 use crate::console::App;
 use crate::console::answers::{Page, only};
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::visit::Member;
 
 /// The receipts and notices of the last weeks.
 pub(in crate::console) async fn list(

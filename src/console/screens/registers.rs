@@ -9,7 +9,7 @@ use crate::console::App;
 use crate::console::answers::{Page, may_open, only};
 use crate::console::desk::Done;
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::visit::Member;
 
 /// The register of decisions.
 pub(in crate::console) async fn decisions(State(app): State<App>, member: Member) -> Response {

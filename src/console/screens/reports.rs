@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 
 use super::{command, is_stated, options, reasons};
 use crate::console::App;
-use crate::console::answers::{Page, only, see};
+use crate::console::answers::{Page, only};
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::replies::see;
+use crate::console::visit::Member;
 
 /// The reports, by the last part of their paths: command, template.
 const REPORTS: &[(&str, &str, &str)] = &[

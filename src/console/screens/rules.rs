@@ -8,7 +8,7 @@ use super::{command, is_stated, options, reasons};
 use crate::console::App;
 use crate::console::answers::{Page, only};
 use crate::console::form::Form;
-use crate::console::guard::Member;
+use crate::console::visit::Member;
 
 /// The rules with their modes and exceptions.
 pub(in crate::console) async fn open(State(app): State<App>, member: Member) -> Response {

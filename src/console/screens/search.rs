@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 use super::{command, is_stated, options, reasons};
 use crate::console::App;
-use crate::console::answers::{Page, html, only};
+use crate::console::answers::{Page, only};
 use crate::console::desk::Running;
 use crate::console::form::Form;
-use crate::console::guard::{Member, Visit};
+use crate::console::replies::html;
+use crate::console::visit::{Member, Visit};
 use crate::limits;
 
 /// The fields of a search, which are options of the command.
