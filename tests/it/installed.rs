@@ -60,6 +60,9 @@ fn the_package_has_all_that_belongs_to_it_and_lintian_has_no_objection() {
         "/lib/systemd/system/postvakt-queue@.service",
         "/lib/systemd/system/postvakt-held.socket",
         "/lib/systemd/system/postvakt-held@.service",
+        "/lib/systemd/system/postvakt-console.service",
+        "/lib/systemd/system/postvakt-console-commands.socket",
+        "/lib/systemd/system/postvakt-console-commands@.service",
         "/usr/lib/sysusers.d/postvakt.conf",
         "/etc/default/postvakt",
         "/usr/share/man/man1/postvakt-init.1.gz",
@@ -231,6 +234,7 @@ fn the_commands_of_the_readme_lead_from_nothing_to_a_logged_mail() {
     unix_socket_in_the_chroot(&machine);
     receipts_with_a_resolver_elsewhere(&machine);
     held_mail_without_root(&machine);
+    the_console(&machine);
     upgrade_remove_and_purge(&machine);
 }
 
@@ -276,6 +280,62 @@ fn held_mail_without_root(machine: &Machine) {
         machine.must("journalctl -u 'postvakt-queue@*' -u 'postvakt-held@*' -p warning -q --no-pager");
     assert_eq!(amiss, "");
     machine.must("postvakt log verify");
+}
+
+/// The commands of the manual start the console; a link signs in, and what is read there is in the access log. Its user can open
+/// neither the log nor the milter's socket.
+fn the_console(machine: &Machine) {
+    let manual = fs::read_to_string(root().join("docs/console.md")).unwrap();
+    let section = manual.split("\n## Start it").nth(1).unwrap().split("\n## ").next().unwrap();
+    let config = section.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let commands = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    machine.must(&format!("cat >> /etc/postvakt/postvakt.toml <<'END'\n{config}END"));
+    commands.lines().for_each(|command| drop(machine.must(command)));
+    let link = machine.must("postvakt console link --role reader");
+    let path = link.trim().strip_prefix("https://postvakt.exempelby.se").unwrap();
+    let browser = format!(
+        r#"
+import http.client, socket, urllib.parse
+class Unix(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect('/run/postvakt-console/http.sock')
+def ask(method, path, fields=None, cookie=''):
+    c = Unix('postvakt.exempelby.se')
+    h = {{'Origin': 'https://postvakt.exempelby.se', 'Cookie': cookie}}
+    c.request(method, path, fields and urllib.parse.urlencode(fields), h)
+    r = c.getresponse()
+    return r, r.read().decode()
+r, body = ask('POST', '{path}')
+assert r.status == 303, (r.status, body)
+cookie = r.getheader('Set-Cookie').split(';')[0]
+r, body = ask('POST', '/search', {{'basis': 'operation', 'purpose': 'on a machine', 'subject': 'please-wait-3'}}, cookie)
+assert r.status == 200 and 'please-wait-3' in body, (r.status, body)
+print('seen')
+"#
+    );
+    machine.must(&format!("cat > browser.py <<'END'\n{browser}END"));
+    assert_eq!(machine.must("python3 browser.py"), "seen\n");
+    let read = machine.must("postvakt log access --verb search --json");
+    let last: Value = serde_json::from_str(read.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["via"], &last["role"], &last["subject"]),
+        (&"console".into(), &"reader".into(), &"root".into())
+    );
+    for path in ["/var/lib/postvakt/access.db", "/run/postvakt-queue.sock"] {
+        assert!(
+            !machine.run(&format!("runuser -u postvakt-console -- test -w {path}")).status.success(),
+            "{path}"
+        );
+    }
+    let exposure = |unit: &str| -> f64 {
+        let table = machine.must(&format!("systemd-analyze security --no-pager {unit} | tail -1"));
+        table.split(": ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+    };
+    assert!(exposure("postvakt-console.service") <= 1.5);
+    let amiss =
+        machine.must("journalctl -u postvakt-console -u 'postvakt-console-commands@*' -p err -q --no-pager");
+    assert_eq!(amiss, "");
 }
 
 /// A config that is wrong fails a reload and a start, once and in sight.
