@@ -500,6 +500,10 @@ impl<'a> Row<'a> {
             "direction": self.direction(),
             "sender": sender,
             "recipients": recipients,
+            "subject": self.found.map(|on_hold| &on_hold.found.record.subject),
+            "attachments": self.found.map(|on_hold| {
+                on_hold.found.record.attachments.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>()
+            }),
             "size": self.mail.size,
             "state": self.state,
         })

@@ -133,6 +133,7 @@ pub const COMMANDS: &[Command] = &[
     with(1, command("log legal-hold add", &[Reviewer], &["party", "since", "until"])),
     with(1, command("log legal-hold release", &[Reviewer], &[])),
     command("log retention plan", OVERSEERS, &[]),
+    command("log retention propose", &[Archivist, Approver], &["decision"]),
     command("log retention run", &[Archivist, Approver], &["decision", "dry-run"]),
     with(1, reasoned(command("log report month", REPORTS, &[]))),
     with(1, reasoned(command("log report quarter", REPORTS, &[]))),

@@ -92,6 +92,8 @@ words! {
         Hold = "hold",
         /// They are no longer.
         Release = "release",
+        /// A person proposed a retention run, which another one has done.
+        Proposal = "proposal",
         /// Retention took records away.
         Retention = "retention",
         /// Retention took entries of the access log away.

@@ -5,6 +5,7 @@
 //! the month is over. A clock that jumped ahead takes nothing.
 
 pub mod accesses;
+pub mod proposals;
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;

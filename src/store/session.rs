@@ -474,7 +474,8 @@ impl Session {
         let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
         let own = single::read(&self.log.directory, &self.accesses, prover, found)?;
         let trace = own.trace.map(|trace| trace.map(|trace| self.hidden(trace)));
-        Ok(Belongings { notices: self.opened(own.notices), trace, ..own })
+        let accesses = own.accesses.into_iter().filter(|access| access.n != self.n).collect();
+        Ok(Belongings { notices: self.opened(own.notices), trace, accesses, ..own })
     }
 
     /// What became of a mail, with pseudonyms where records have them.

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
-use super::access::AccessLog;
+use super::access::{Access, AccessError, AccessLog, Done, Kind};
 use super::deliveries::DeliveriesError;
 use super::deliveries::trace::{Trace, Tracer};
 use super::held::{HeldActs, Told};
@@ -36,6 +37,8 @@ pub struct Belongings {
     pub acts: Vec<Told>,
     /// The times that the same mail came through again, oldest first.
     pub passes: Vec<Pass>,
+    /// Who asked for this mail by one of its ids, oldest first. Searches that showed it among others are not here.
+    pub accesses: Vec<Done>,
     /// What became of it, according to Postfix; none where Postfix's log was never read. It is derived: that it cannot be read
     /// keeps nobody from the record.
     pub trace: Result<Option<Trace>, DeliveriesError>,
@@ -83,9 +86,30 @@ pub(super) fn read(
         notices: outbox::of_record(directory, months, id).map_err(OpenError::from)?,
         outcomes: outcomes::of_record(accesses, id)?,
         acts: HeldActs::of_record(accesses, &id.to_string())?,
+        accesses: accesses_by_id(accesses, found)?,
         passes: passes(directory, within(limits::PASS_DAYS), id).map_err(OpenError::from)?,
         trace,
     })
+}
+
+/// The accesses that asked for a mail by its record id, queue id or Message-ID.
+fn accesses_by_id(accesses: &AccessLog, found: &Found) -> Result<Vec<Done>, AccessError> {
+    let (id, record) = (found.id.to_string(), &found.record);
+    let ids = [("record", id.as_str()), ("queue_id", &record.queue_id), ("message_id", &record.message_id)];
+    let mut all: Vec<Done> = Vec::new();
+    for (name, id) in ids.into_iter().filter(|(_, id)| !id.is_empty()) {
+        for entry in accesses.entries_that_have(Kind::Access, id)? {
+            let Some(access) = entry.read::<Access>(Kind::Access) else { continue };
+            let query: Value = serde_json::from_str(&access.query).unwrap_or_default();
+            let is_own = query.get(name).and_then(Value::as_str) == Some(id);
+            if is_own && !all.iter().any(|known| known.n == entry.n) {
+                let access = Access { time: entry.time, ..access };
+                all.push(Done { n: entry.n, access, registered: entry.registered, result: None });
+            }
+        }
+    }
+    all.sort_unstable_by_key(|done| done.n);
+    Ok(all)
 }
 
 /// The records in these months of a mail that came through again, whose first record has this id.

@@ -22,6 +22,7 @@ mod proof;
 mod random;
 mod reasons;
 mod register;
+mod roles;
 mod report;
 mod retention;
 mod shapes;

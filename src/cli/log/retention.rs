@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -12,10 +12,11 @@ use super::{Context, YES, protocol, told};
 use crate::cli::write_table;
 use crate::config::{self, Config};
 use crate::export::{local, visible};
-use crate::store::access::{AccessLog, Kind, Period, Retention};
+use crate::store::access::{AccessLog, Kind, Period, Retention, Via};
 use crate::store::query::Query;
 use crate::store::register::Register;
 use crate::store::retention::accesses::{self, Due};
+use crate::store::retention::proposals::{self, Proposal, Proposed};
 use crate::store::retention::{Locks, Plan, Rules, counts, plan, run, taken};
 use crate::store::session::{Reason, Request};
 
@@ -26,6 +27,13 @@ pub(super) enum Command {
     Protocol(protocol::Args),
     /// Show which records and entries of the access log are due for deletion. Changes nothing.
     Plan,
+    /// Propose a run. Within 7 days, another person has it done with `retention run`. Needed in the console, and where the config
+    /// requires four eyes.
+    Propose {
+        /// Reference of the decision, as in the config.
+        #[arg(long, value_name = "REF")]
+        decision: String,
+    },
     /// Delete what is due by a decision of the config (irreversible).
     Run {
         /// Reference of the decision, as in the config.
@@ -49,8 +57,11 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     let mut log = AccessLog::open(directory)?;
     let register = Register::read(&log)?;
     let now = Timestamp::now();
+    if let Command::Propose { decision } = command {
+        return propose(decision.trim(), &mut log, context);
+    }
     let decision = match command {
-        Command::Plan | Command::Protocol(_) => None,
+        Command::Plan | Command::Protocol(_) | Command::Propose { .. } => None,
         Command::Run { decision, .. } => Some(decision.trim()),
     };
     let rules = Rules {
@@ -67,14 +78,16 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     let due =
         period.map(|period| accesses::due(&log, period, planned.now, &config.organisation)).transpose()?;
     let own = period.zip(due.as_ref());
-    print(&planned, own, &rules, config, json, context.out)?;
+    let waiting = proposals::waiting(&log, now)?;
+    print(&planned, own, &rules, &waiting, config, json, context.out)?;
     let Command::Run { decision, dry_run, today } = command else { return Ok(YES) };
     if *dry_run {
         return Ok(YES);
     }
     let right_day = *today == Some(now.to_zoned(config.time_zone.clone()).date());
     let jump = planned.jump.filter(|_| !right_day);
-    let work = Work { planned: &planned, own, decision: decision.trim(), jump };
+    let alone = second_person(context, &waiting, decision.trim());
+    let work = Work { planned: &planned, own, decision: decision.trim(), jump, alone };
     work.run(&mut log, &locks, context)
 }
 
@@ -86,12 +99,54 @@ struct Work<'a> {
     decision: &'a str,
     /// What looks like a jump of the clock, unless somebody said what day it is.
     jump: Option<(Timestamp, Timestamp)>,
+    /// Why a second person is needed, where one is and there is none.
+    alone: Option<String>,
+}
+
+/// Writes that a run is proposed.
+fn propose(decision: &str, log: &mut AccessLog, context: &mut Context<'_>) -> anyhow::Result<u8> {
+    let store = &context.config.store;
+    let known =
+        store.retention.iter().chain(&store.access_retention).any(|period| period.decision == decision);
+    ensure!(
+        known,
+        "no [[store.retention]] and no [store.access_retention] in the config has the decision {decision:?}"
+    );
+    let proposal = Proposal { by: context.reader.clone(), decision: decision.to_owned() };
+    let n = log.add(Kind::Proposal, Timestamp::now(), &proposal)?;
+    if context.json {
+        writeln!(context.out, "{}", json!({ "entry": n, "decision": decision, "stage": "proposed" }))?;
+    } else {
+        let decision = visible(decision);
+        writeln!(
+            context.out,
+            "{decision}: proposed (entry {n} of the access log); another person runs it within 7 days"
+        )?;
+    }
+    Ok(YES)
+}
+
+/// Why nothing may be deleted yet, where two persons are needed: in the console, and where the config says so.
+fn second_person(context: &Context<'_>, waiting: &[Proposed], decision: &str) -> Option<String> {
+    let reader = &context.reader;
+    if reader.via != Via::Console && !context.config.store.access.four_eyes {
+        return None;
+    }
+    let mut own = waiting.iter().filter(|known| known.proposal.decision == decision).peekable();
+    if own.peek().is_none() {
+        return Some(format!(
+            "two persons delete records: propose the run by {decision} first, and have another person do it"
+        ));
+    }
+    let by_another = own.any(|known| known.proposal.by.subject != reader.subject);
+    (!by_another)
+        .then(|| format!("{} proposed the run by {decision}; another person has to do it", reader.subject))
 }
 
 impl Work<'_> {
     /// Deletes it, and tells of it.
     fn run(&self, log: &mut AccessLog, locks: &Locks, context: &mut Context<'_>) -> anyhow::Result<u8> {
-        let Self { planned, own, decision, jump } = *self;
+        let Self { planned, own, decision, jump, ref alone } = *self;
         let Context { directory, config, json, .. } = *context;
         let is_of_records = config.store.retention.iter().any(|period| period.decision == decision);
         let refused = if !is_of_records && own.is_none() {
@@ -106,6 +161,7 @@ impl Work<'_> {
             )
         })
         };
+        let refused = refused.or_else(|| alone.clone());
         let reason = Reason { purpose: "retention".to_owned(), ..Reason::decision(decision) };
         let files = taken(planned);
         let asked = json!({
@@ -160,6 +216,7 @@ fn print(
     plan: &Plan,
     own: Option<(&config::Retention, &Due)>,
     rules: &Rules<'_>,
+    waiting: &[Proposed],
     config: &Config,
     json: bool,
     out: &mut dyn Write,
@@ -204,6 +261,10 @@ fn print(
             "counted_to": local(plan.now, &config.time_zone), "due": rows, "held": held, "undecided": undecided,
             "held_entries": held_entries,
             "jump": plan.jump.map(|(from, to)| [from, to]),
+            "proposals": waiting.iter().map(|known| json!({
+                "id": known.n, "decision": known.proposal.decision, "by": known.proposal.by.subject,
+                "at": local(known.time, &config.time_zone),
+            })).collect::<Vec<_>>(),
         });
         writeln!(out, "{plan}")?;
         return Ok(());
@@ -218,6 +279,11 @@ fn print(
             out,
             "{held_entries} more entries of the access log are due, but a legal hold may be about what they showed."
         )?;
+    }
+    for known in waiting {
+        let (by, decision) = (visible(&known.proposal.by.subject), visible(&known.proposal.decision));
+        let at = local(known.time, &config.time_zone);
+        writeln!(out, "{by} proposed a run by {decision} at {at}; another person does it.")?;
     }
     if undecided > 0 {
         writeln!(out, "{undecided} are kept: a party inside has no retention period.")?;

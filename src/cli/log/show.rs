@@ -16,6 +16,7 @@ use crate::facts::pass;
 use crate::limits;
 use crate::record::RecordId;
 use crate::record::columns::EVIDENCE;
+use crate::store::access::Access;
 use crate::store::deliveries::trace;
 use crate::store::held::HeldAct;
 use crate::store::outbox::Listed;
@@ -210,6 +211,12 @@ impl<'a> Mail<'a> {
             "findings": findings.collect::<Vec<_>>(),
             "notices": notices.collect::<Vec<_>>(),
             "acts": acts.collect::<Vec<_>>(),
+            "accesses": self.belongings.accesses.iter().map(|done| json!({
+                "entry": done.n, "time": local(done.access.time, zone), "subject": done.access.reader.subject,
+                "name": done.access.reader.name, "role": done.access.reader.role, "verb": done.access.verb,
+                "purpose": done.access.purpose, "decision": done.access.decision, "request": done.access.request,
+                "refused": done.access.refused,
+            })).collect::<Vec<_>>(),
             "first_pass": first,
             "passes": passes.collect::<Vec<_>>(),
             "proof": { "origin": sealed.as_ref().map(|sealed| &sealed.origin), "unchanged": unchanged, "head": head },
@@ -260,6 +267,20 @@ impl<'a> Mail<'a> {
                 told.n
             );
             field(out, 0, "while held", &text)?;
+        }
+        for done in &self.belongings.accesses {
+            let Access { reader, verb, purpose, decision, request, refused, .. } = &done.access;
+            let reason = [decision, request, purpose].into_iter().find(|text| !text.is_empty());
+            let refused = if refused.is_empty() { "" } else { ", refused" };
+            let text = format!(
+                "{} {} by {}{refused}: {} (entry {} of the access log)",
+                local(done.access.time, zone),
+                verb,
+                reader.subject,
+                reason.map_or("-", String::as_str),
+                done.n
+            );
+            field(out, 0, "looked at", &text)?;
         }
         field(out, 0, "first pass", self.first_pass()?.as_deref().unwrap_or_default())?;
         let Belongings { sealed, unchanged, head, passes, .. } = &self.belongings;

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{command, is_stated, reasons};
 use crate::console::App;
-use crate::console::answers::{Page, only};
+use crate::console::answers::{Page, may_open, only};
+use crate::console::commands::Person;
 use crate::console::form::Form;
 use crate::console::visit::Member;
 
@@ -24,12 +25,23 @@ pub(in crate::console) async fn open(
 
 async fn page(app: &App, member: &Member, id: &str, form: &Form, mail: Value) -> Page {
     let (decisions, purposes) = reasons(app, &member.person).await;
-    let may_label = super::super::answers::may_open(&member.person, "log label");
+    let may_label = may_open(&member.person, "log label");
+    let looks = mail.get("accesses").cloned().unwrap_or_default();
     let data = json!({
-        "id": id, "mail": mail, "decisions": decisions, "purposes": purposes, "reason": form.reason_fields(),
+        "id": id, "places": places(app, &member.person).await, "looks": looks, "mail": mail, "decisions": decisions, "purposes": purposes, "reason": form.reason_fields(),
         "may_label": may_label,
     });
     Page::new("mail.html", data).filled(form)
+}
+
+/// Where in the config each rule stands, for those who may know.
+async fn places(app: &App, person: &Person) -> Value {
+    if !may_open(person, "rules") {
+        return json!({});
+    }
+    let rules = app.desk.carry_out(person, command("rules", [])).await;
+    let place = |rule: &Value| Some((rule.get("id")?.as_str()?.to_owned(), rule.get("config")?.clone()));
+    Value::Object(rules.lines.iter().filter_map(place).collect())
 }
 
 /// Shows it, after a judgement where one was made.

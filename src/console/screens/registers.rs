@@ -123,14 +123,16 @@ pub(in crate::console) async fn retention(State(app): State<App>, member: Member
         return *refused;
     }
     let plan = app.desk.carry_out(&member.person, command("log retention plan", [])).await;
-    retention_page(&app, &member, plan).answer(&app, &member.visit)
+    retention_page(&member, plan).answer(&app, &member.visit)
 }
 
-fn retention_page(_: &App, member: &Member, plan: Done) -> Page {
+fn retention_page(member: &Member, plan: Done) -> Page {
     let end = plan.end.clone();
     let may_run = may_open(&member.person, "log retention run");
-    let mut page =
-        Page::new("retention.html", json!({ "plan": plan.one(), "proposals": [], "may_run": may_run }));
+    let plan = plan.one();
+    let proposals = plan.get("proposals").cloned().unwrap_or_else(|| json!([]));
+    let data = json!({ "plan": plan, "proposals": proposals, "may_run": may_run });
+    let mut page = Page::new("retention.html", data);
     page.said(&end);
     page
 }
@@ -144,15 +146,19 @@ pub(in crate::console) async fn run_retention(
     if let Err(refused) = only(&app, &member, "log retention run").await {
         return *refused;
     }
-    let is_dry = form.get("do") != "run";
-    let args = form.option("decision", "decision").into_iter().chain(is_dry.then(|| "--dry-run".to_owned()));
-    let done = app.desk.carry_out(&member.person, command("log retention run", args)).await;
+    let (words, more, key) = match form.get("do") {
+        "run" => ("log retention run", None, "retention-run"),
+        "propose" => ("log retention propose", None, "retention-proposed"),
+        _ => ("log retention run", Some("--dry-run".to_owned()), "retention-dry"),
+    };
+    let args = form.option("decision", "decision").into_iter().chain(more);
+    let done = app.desk.carry_out(&member.person, command(words, args)).await;
     let end = done.end.clone();
     let plan = app.desk.carry_out(&member.person, command("log retention plan", [])).await;
-    let mut page = retention_page(&app, &member, plan);
+    let mut page = retention_page(&member, plan);
     page.said(&end);
     if end.code == Some(0) {
-        page.done(if is_dry { "retention-dry" } else { "retention-run" });
+        page.done(key);
     }
     page.answer(&app, &member.visit)
 }

@@ -25,6 +25,7 @@ pub(super) fn is_held_to(kind: Kind) -> bool {
         | Kind::Hold
         | Kind::Release
         | Kind::Label
+        | Kind::Proposal
         | Kind::Retention
         | Kind::AccessRetention => true,
         // An act on held mail follows its access, and its end is written whatever the clock says.

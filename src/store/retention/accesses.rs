@@ -129,7 +129,7 @@ impl Unit {
     /// The unit of an entry; `None` for one that stays.
     fn of(entry: &Entry) -> Option<Self> {
         match Kind::parse(&entry.kind)? {
-            Kind::Access | Kind::Label => Some(Self::Access(entry.n)),
+            Kind::Access | Kind::Label | Kind::Proposal => Some(Self::Access(entry.n)),
             Kind::Result => entry.read::<Ended>(Kind::Result).map(|ended| Self::Access(ended.access)),
             Kind::Decision => entry.read(Kind::Decision).map(|own: Decision| Self::Decision(own.reference)),
             Kind::Approve => entry.read(Kind::Approve).map(|own: Approve| Self::Decision(own.reference)),

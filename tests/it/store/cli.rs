@@ -80,12 +80,17 @@ pub(super) fn run(directory: &Path, arguments: &[&str]) -> (u8, String) {
 
 /// The same with another config.
 pub(super) fn run_with(config: &Config, arguments: &[&str]) -> (u8, String) {
+    run_as(Reader::of_this_process(Via::CommandLine), config, arguments)
+}
+
+/// The same for somebody else.
+pub(super) fn run_as(reader: Reader, config: &Config, arguments: &[&str]) -> (u8, String) {
     let cli = match Cli::try_parse_from(["log"].iter().chain(arguments)) {
         Ok(cli) => cli,
         Err(error) => return (2, error.to_string()),
     };
     let mut out = Vec::new();
-    match log::run_to(&cli.log, config, Reader::of_this_process(Via::CommandLine), &mut out, false) {
+    match log::run_to(&cli.log, config, reader, &mut out, false) {
         Ok(code) => (code, String::from_utf8(out).unwrap()),
         Err(error) => (2, format!("{error:#}")),
     }
