@@ -46,6 +46,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha1", &["src/documents/crypto.rs"]),
     ("seccompiler", &["src/worker/confine.rs"]),
     ("mimalloc", &["src/main.rs"]),
+    ("simdutf8", &["src/text.rs"]),
     ("libc", &["src/worker/confine.rs"]),
 ];
 
