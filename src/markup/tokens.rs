@@ -229,15 +229,12 @@ impl<'a> Tag<'a> {
             };
             let value = value.trim_ascii_start();
             let octets = value.as_bytes();
-            let (from, to, next) = match octets.first() {
-                Some(quote @ (b'"' | b'\'')) => {
-                    let end = octets.iter().skip(1).position(|octet| octet == quote).map(|end| end + 1);
-                    (1, end.unwrap_or(octets.len()), end.map_or(octets.len(), |end| end + 1))
-                }
-                _ => {
-                    let end = octets.iter().position(u8::is_ascii_whitespace).unwrap_or(octets.len());
-                    (0, end, end)
-                }
+            let (from, to, next) = if let Some(quote @ (b'"' | b'\'')) = octets.first() {
+                let end = octets.iter().skip(1).position(|octet| octet == quote).map(|end| end + 1);
+                (1, end.unwrap_or(octets.len()), end.map_or(octets.len(), |end| end + 1))
+            } else {
+                let end = octets.iter().position(u8::is_ascii_whitespace).unwrap_or(octets.len());
+                (0, end, end)
             };
             rest = value.get(next..)?;
             Some((name, value.get(from..to)?))

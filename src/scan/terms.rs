@@ -192,8 +192,7 @@ impl Terms {
             .kind(Some(AhoCorasickKind::DFA))
             .build(patterns)
             .map_err(|_| TooMany)?;
-        let blanks = |text: &[u8]| text.iter().filter(|byte| **byte == b' ').count();
-        let octets = |term: &Term| term.text.len() + blanks(&term.text) * BLANKS;
+        let octets = |term: &Term| term.text.len() + memchr::memchr_iter(b' ', &term.text).count() * BLANKS;
         let reach = terms.iter().map(octets).max().unwrap_or_default();
         Ok(Self { all: terms, needles, automaton, reach })
     }

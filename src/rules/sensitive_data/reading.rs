@@ -305,7 +305,7 @@ fn confirm(numbers: &mut [Number], terms: &Terms, folded: &Folded<'_>, tabular: 
     let near = |hit: &Hit| tabular || wanting.reaches(&hit.at);
     let bytes = folded.bytes();
     let stretches: Vec<Range<usize>> =
-        if tabular { vec![0..bytes.len()] } else { wanting.stretches().collect() };
+        if tabular { std::iter::once(0..bytes.len()).collect() } else { wanting.stretches().collect() };
     let hits: Vec<Hit> = terms.find_in(bytes, stretches).filter(near).take(limits::NUMBERS).collect();
     let enough = |hits: &[Hit]| terms::scores(hits.iter()).iter().any(|(_, score, _)| *score >= POINTS);
     let in_table = tabular && enough(&hits);
