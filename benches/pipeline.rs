@@ -7,12 +7,13 @@ mod bare;
 mod load;
 mod servers;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use load::{Load, Outcome, Scripts, median, parse_size, sorted};
+use load::{Load, Outcome, Payload, Scripts, median, parse_size, sorted};
 use servers::{Kind, Server};
 
 /// Messages per second, and CPU time per message, of Postvakt and what it is compared with.
@@ -36,6 +37,12 @@ struct Options {
     /// Octets of a message.
     #[arg(long, value_delimiter = ',', default_value = "2k,20k,1m")]
     sizes: Vec<String>,
+    /// What larger messages have attached.
+    #[arg(long, value_enum, default_value_t)]
+    payload: Payload,
+    /// Another build of the program than the one that was made with this.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// The servers; what the first one does is the yardstick of the columns `×first`.
     #[arg(long, value_delimiter = ',', value_enum, default_value = "bare,libmilter,engine,postvakt")]
     servers: Vec<Kind>,
@@ -59,11 +66,14 @@ fn main() -> Result<()> {
     }
     let options = Options::parse();
     servers::raise_file_limit()?;
+    if let Some(program) = &options.program {
+        servers::use_program(program)?;
+    }
     println!(
         "size  conns  server         messages/s      min      max  ×libmilter   ×bare       ×first  CPU ×first  CPU µs  load µs  errors"
     );
     for size in &options.sizes {
-        let mut scripts = Scripts::new(parse_size(size)?);
+        let mut scripts = Scripts::new(parse_size(size)?, options.payload);
         for &connections in &options.connections {
             measure(&options, size, connections, &mut scripts)?;
         }

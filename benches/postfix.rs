@@ -50,6 +50,9 @@ struct Options {
     /// The filters.
     #[arg(long, value_delimiter = ',', value_enum, default_value = "libmilter,postvakt")]
     servers: Vec<Kind>,
+    /// Another build of the program than the one that was made with this.
+    #[arg(long)]
+    program: Option<PathBuf>,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     bench: bool,
@@ -73,6 +76,9 @@ fn main() -> Result<()> {
         return Ok(());
     }
     let options = Options::parse();
+    if let Some(program) = &options.program {
+        servers::use_program(program)?;
+    }
     let mut ways = vec![Way::new(None)?];
     for &kind in &options.servers {
         ways.push(Way::new(Some(Server::start_inet(kind)?))?);

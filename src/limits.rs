@@ -365,7 +365,10 @@ pub const OCR_FILES: u64 = 64;
 pub const OCR_TEXT_OCTETS: usize = 1 << 20;
 /// Octets of the names of languages.
 pub const OCR_LANGUAGES_OCTETS: usize = 64;
-/// Octets that a worker hands over at a time: what a pipe takes.
+/// Octets that a pipe to a worker, or from one, may hold: most documents, so that neither side waits for the other every
+/// few. Linux allows a million to anybody.
+pub const PIPE_OCTETS: usize = 256 << 10;
+/// Octets that a worker hands over at a time, and that are taken from it: what stays in a cache.
 pub const WIRE_OCTETS: usize = 64 << 10;
 
 // --- Scanning -------------------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ pub use context::Known;
 use fold::Folded;
 use identity::TextContext;
 use series::Failing;
-use shape::{Between, Shape, digits_end};
+use shape::{Between, Shape, digits_end, next_digit};
 
 words! {
     /// What a number is.
@@ -199,8 +199,7 @@ pub fn numbers(folded: &Folded<'_>, known: &Known, today: Date, tabular: bool) -
     let mut failing = Vec::new();
     let mut list = List::default();
     let (mut at, mut look) = (0, limits::WORK_OCTETS);
-    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-        let start = at + next;
+    while let Some(start) = next_digit(bytes, at) {
         let end = digits_end(bytes, start);
         let listed = !tabular && list.goes_on(bytes, start);
         let shape = Shape::at(bytes, start);
@@ -276,8 +275,7 @@ pub fn of_persons(text: &str, today: Date) -> Vec<(Range<usize>, Option<Kind>)> 
     let ground = TextContext { bytes: &bytes, context: &context, today };
     let mut found = Vec::new();
     let mut at = 0;
-    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-        let start = at + next;
+    while let Some(start) = next_digit(&bytes, at) {
         let number = ground.of_person(&Shape::at(&bytes, start));
         at = number.as_ref().map_or_else(|| digits_end(&bytes, start), |(place, _)| place.end);
         found
@@ -332,8 +330,7 @@ pub fn masked(text: &str) -> String {
     let bytes = folded.bytes();
     let mut hidden = HashSet::new();
     let mut at = 0;
-    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-        let start = at + next;
+    while let Some(start) = next_digit(bytes, at) {
         let shape = Shape::at(bytes, start);
         let last = (0..6).rev().find(|place| shape.length(*place) > 0).unwrap_or(0);
         let mut range = shape.range(last);

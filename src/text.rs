@@ -10,13 +10,15 @@ use std::fmt::Write as _;
 
 pub(crate) use worded::words;
 
+/// The text that these bytes are, if they are UTF-8.
+pub fn utf8(bytes: &[u8]) -> Option<&str> {
+    simdutf8::basic::from_utf8(bytes).ok()
+}
+
 /// Text for bytes that should be UTF-8: what is not, becomes `\xHH`, so that two different strings of bytes never
 /// become the same text.
 pub fn from_bytes(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(escape_invalid(bytes)),
-    }
+    utf8(bytes).map_or_else(|| Cow::Owned(escape_invalid(bytes)), Cow::Borrowed)
 }
 
 fn escape_invalid(bytes: &[u8]) -> String {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 
 /// Stands where each message has its own number; as long as what replaces it.
 pub(crate) const NUMBER: &str = "@MESSAGE-NUMBER@";
@@ -12,6 +13,45 @@ pub(crate) const NUMBER: &str = "@MESSAGE-NUMBER@";
 pub(crate) struct Message {
     pub(crate) fields: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+/// What a larger mail has attached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Payload {
+    /// A file that is called a picture and begins as one, without saying its size.
+    #[default]
+    Picture,
+    /// A photograph of twelve million points.
+    Jpeg,
+    /// Octets of a format that nothing reads.
+    Random,
+}
+
+impl Payload {
+    /// The beginning of the file.
+    fn beginning(self) -> &'static [u8] {
+        match self {
+            Self::Picture => b"\xff\xd8\xff\xe0\x00\x10JFIF\x00",
+            Self::Jpeg => {
+                b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x48\0\x48\0\0\xff\xc0\0\x11\x08\x0b\xb8\x0f\xa0\x03\x01\x22\0\x02\x11\x01\x03\x11\x01"
+            }
+            Self::Random => b"",
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Picture | Self::Jpeg => "image/jpeg",
+            Self::Random => "application/octet-stream",
+        }
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Picture | Self::Jpeg => "jpg",
+            Self::Random => "bin",
+        }
+    }
 }
 
 /// Who sends to whom, as the MTA tells a filter.
@@ -58,7 +98,7 @@ impl Peer {
 
 impl Message {
     /// About `size` octets: plain text when small, else text with a base64 attachment that fills the rest.
-    pub(crate) fn of(size: usize, outbound: bool) -> Self {
+    pub(crate) fn of(size: usize, outbound: bool, payload: Payload) -> Self {
         let peer = Peer::of(outbound);
         if size < ATTACHMENT_OCTETS_MIN {
             let fields = fields(peer, "text/plain; charset=utf-8");
@@ -68,12 +108,14 @@ impl Message {
         let fields = fields(peer, "multipart/mixed; boundary=\"=_del_1\"");
         let head = format!(
             "--=_del_1\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}\
-             \r\n--=_del_1\r\nContent-Type: image/jpeg\r\nContent-Transfer-Encoding: base64\r\n\
-             Content-Disposition: attachment; filename*=utf-8''situationsplan%20f%C3%B6r%20bygglov.jpg\r\n\r\n",
-            text(1_200)
+             \r\n--=_del_1\r\nContent-Type: {}\r\nContent-Transfer-Encoding: base64\r\n\
+             Content-Disposition: attachment; filename*=utf-8''situationsplan%20f%C3%B6r%20bygglov.{}\r\n\r\n",
+            text(1_200),
+            payload.media_type(),
+            payload.ending(),
         );
         let room = size.saturating_sub(fields_octets(&fields) + head.len());
-        let body = head + &base64_lines(&noise(room * 3 / 4 * 76 / 78)) + "--=_del_1--\r\n";
+        let body = head + &base64_lines(&noise(payload, room * 3 / 4 * 76 / 78)) + "--=_del_1--\r\n";
         Self { fields, body: body.into_bytes() }
     }
 
@@ -141,10 +183,10 @@ fn text(octets: usize) -> String {
     text
 }
 
-/// Octets that do not repeat, begun as a JPEG file is; the same ones each time (xorshift).
-fn noise(octets: usize) -> Vec<u8> {
+/// Octets that do not repeat, begun as such a file is; the same ones each time (xorshift).
+fn noise(payload: Payload, octets: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = b"\xff\xd8\xff\xe0\x00\x10JFIF\x00".to_vec();
+    let mut bytes = payload.beginning().to_vec();
     while bytes.len() < octets {
         state ^= state << 13;
         state ^= state >> 7;

@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use rustix::event::epoll;
 
 use mail::Message;
-pub(crate) use mail::parse_size;
+pub(crate) use mail::{Payload, parse_size};
 pub(crate) use process::{cpu_of, rss_of};
 use script::{Agreement, Script};
 use session::Turn;
@@ -137,15 +137,17 @@ pub(crate) fn run(load: &Load, scripts: &mut Scripts) -> Result<Outcome> {
 /// The octets of a session with one message, for a filter that takes every event and answers none of them.
 pub(crate) fn transaction(size: usize) -> Vec<u8> {
     let agreement = Agreement { actions: 0, protocol: 0x0f_f080, macros: Vec::new() };
-    let scripts =
-        [Script::greeting(&agreement, false), Script::message(&agreement, false, &Message::of(size, false))];
+    let scripts = [
+        Script::greeting(&agreement, false),
+        Script::message(&agreement, false, &Message::of(size, false, Payload::Picture)),
+    ];
     let windows = scripts.iter().map(|script| script.window(0).map(|window| script.slices(window, false)));
     windows.flatten().flatten().flatten().copied().collect()
 }
 
 /// Sessions that have been greeted and are then silent.
 pub(crate) fn greeted(address: &Address, count: usize) -> Result<Vec<Session>> {
-    let mut scripts = Scripts::new(0);
+    let mut scripts = Scripts::new(0, Payload::Picture);
     let mut tally = Tally::default();
     let mut open = |slot: usize| {
         let mut session = Session::open(address, slot % 2 == 1, 0)?;

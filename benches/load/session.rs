@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, bail};
 
-use super::mail::Message;
+use super::mail::{Message, Payload};
 use super::script::{Agreement, OFFER, Script, frame};
 use super::socket::{Address, Socket};
 
@@ -81,8 +81,8 @@ enum Stage {
 }
 
 impl Scripts {
-    pub(crate) fn new(size: usize) -> Self {
-        let (inbound, outbound) = (Message::of(size, false), Message::of(size, true));
+    pub(crate) fn new(size: usize, payload: Payload) -> Self {
+        let (inbound, outbound) = (Message::of(size, false, payload), Message::of(size, true, payload));
         Self { inbound, outbound, made: HashMap::new() }
     }
 

@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -235,6 +236,14 @@ pub(crate) fn raise_file_limit() -> Result<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// The program that is measured.
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Measures another build of the program than the one that was made with this.
+pub(crate) fn use_program(program: &Path) -> Result<()> {
+    PROGRAM.set(program.canonicalize()?).ok().context("the program was chosen already")
+}
+
 fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
     let mut command = match kind {
         Kind::Bare | Kind::Engine => {
@@ -252,7 +261,7 @@ fn command(kind: Kind, address: &Address, directory: &Path) -> Result<Command> {
         }
         _ => {
             let config = write_config(kind, address, directory)?;
-            let mut command = Command::new(env!("CARGO_BIN_EXE_postvakt"));
+            let mut command = Command::new(PROGRAM.get_or_init(|| env!("CARGO_BIN_EXE_postvakt").into()));
             command.args(["serve", "--config"]).arg(config);
             command
         }

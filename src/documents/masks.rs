@@ -109,6 +109,11 @@ impl Masks {
         self.date(style, value).or_else(|| self.masked(style, value)).unwrap_or_else(|| value.to_string())
     }
 
+    /// Whether cells of that style show numbers as they are.
+    pub(super) fn is_plain(&self, style: usize) -> bool {
+        self.styles.get(style).is_none_or(|id| !self.formats.contains_key(id) && !is_built_in_date(*id))
+    }
+
     /// The date that a cell of that style shows, if it shows one (ECMA-376-1 §18.8.30).
     pub(super) fn date(&self, style: usize, value: f64) -> Option<String> {
         let id = *self.styles.get(style)?;

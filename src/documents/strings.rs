@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use super::Reason;
 use super::document::{Document, Outcome};
 use crate::mime::words;
+use crate::text::utf8;
 
 /// Shorter runs are chance.
 const RUN_OCTETS: usize = 8;
@@ -36,16 +37,22 @@ pub(super) fn is_text(bytes: &[u8]) -> bool {
     }
     let sample = samples(bytes);
     let bytes = &*sample;
-    let control = |octet: &&u8| matches!(octet, 0..=7 | 14..=26 | 28..=31 | 127);
-    let controls = bytes.iter().filter(control).count();
+    let controls = count(bytes, |octet| matches!(octet, 0..=7 | 14..=26 | 28..=31 | 127));
     // A character may be cut at the end of what is looked at.
-    if std::str::from_utf8(bytes).map_or_else(|error| error.error_len().is_none(), |_| true) {
+    let is_cut = || std::str::from_utf8(bytes).is_err_and(|error| error.error_len().is_none());
+    if utf8(bytes).is_some() || is_cut() {
         // A few are in any text.
         return controls * 20 <= bytes.len() || controls <= 4 && controls * 4 <= bytes.len();
     }
     // Signs in windows-1252, letters in the code pages of DOS, and rare in both.
-    let rare = bytes.iter().filter(|octet| matches!(octet, 0x80..=0x9f)).count();
+    let rare = count(bytes, |octet| matches!(octet, 0x80..=0x9f));
     controls * 50 <= bytes.len() && rare * 6 <= bytes.len()
+}
+
+/// How many of the octets are so. The compiler makes one step of many of them, since what it counts with is an octet too.
+fn count(bytes: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    let counted = |chunk: &[u8]| chunk.iter().fold(0_u8, |sum, octet| sum + u8::from(is(*octet)));
+    bytes.chunks(128).map(|chunk| usize::from(counted(chunk))).sum()
 }
 
 /// The beginning, the middle and the end; all of what is short.
@@ -56,7 +63,7 @@ fn samples(bytes: &[u8]) -> Cow<'_, [u8]> {
     let places = [0, bytes.len() / 2, bytes.len() - SAMPLE_OCTETS];
     let pieces = places.into_iter().filter_map(|at| bytes.get(at..)?.get(..SAMPLE_OCTETS));
     // A character may be cut where a piece begins.
-    pieces.flat_map(from_character).copied().collect()
+    Cow::Owned(pieces.map(from_character).collect::<Vec<_>>().concat())
 }
 
 /// From the first octet on that begins a character of UTF-8, to the last that ends one.
@@ -74,8 +81,21 @@ const SAMPLE_OCTETS: usize = 64 << 10;
 /// Text of an octet a character. Seven of eight octets of noise could stand in some text, so a run is of characters
 /// that stand in texts here. Shorter runs beside it belong to it, such as a label before a number.
 fn narrow(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
-    let mut piece = Piece::default();
-    let mut at = 0;
+    let (mut at, mut runs) = (0, Runs::of(bytes));
+    // Between two control characters each stretch is read by itself, and only if it has a run.
+    while let Some(run) = runs.next(at) {
+        let before = bytes.get(at..run).unwrap_or_default();
+        let begin =
+            before.iter().rposition(|octet| is_control(*octet)).map_or(at, |control| at + control + 1);
+        at = stretch(document, bytes, begin)?;
+    }
+    Ok(())
+}
+
+/// Reads from a place to the next control character; says where it goes on behind that.
+fn stretch(document: &mut Document<'_>, bytes: &[u8], begin: usize) -> Result<usize, Reason> {
+    let mut piece = Piece { begin, end: begin, is_text: false };
+    let mut at = begin;
     while at < bytes.len() {
         let begin = at;
         while let Some(octets) = character(bytes, at) {
@@ -89,14 +109,83 @@ fn narrow(document: &mut Document<'_>, bytes: &[u8]) -> Result<(), Reason> {
             piece.end = at;
             piece.is_text |= at - begin >= RUN_OCTETS;
         }
-        // What no text has ends the piece, or stands in a gap of it.
-        if bytes.get(at).is_some_and(|octet| is_control(*octet)) {
-            std::mem::take(&mut piece).add_to(document, bytes)?;
-            piece = Piece { begin: at + 1, end: at + 1, is_text: false };
-        }
         at += 1;
+        if bytes.get(at - 1).is_some_and(|octet| is_control(*octet)) {
+            break;
+        }
     }
-    piece.add_to(document, bytes)
+    piece.add_to(document, bytes)?;
+    Ok(at)
+}
+
+/// Octets in which a run may begin that are looked at in one step.
+const BLOCK_OCTETS: usize = 256;
+
+/// Where octets stand, so many as a run has, that may all be of characters that texts have. There may be more such places
+/// than runs, and none is passed over: noise has few of them.
+struct Runs<'a> {
+    bytes: &'a [u8],
+    /// Where the block begins that was looked at last, and where in it a run may begin.
+    block: usize,
+    begins: [u8; BLOCK_OCTETS],
+}
+
+impl<'a> Runs<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        let mut runs = Self { bytes, block: 0, begins: [0; BLOCK_OCTETS] };
+        runs.look();
+        runs
+    }
+
+    /// The next one from a place on. Places are asked for in their order.
+    fn next(&mut self, from: usize) -> Option<usize> {
+        let mut from = from;
+        while from + RUN_OCTETS <= self.bytes.len() {
+            let left = from.checked_sub(self.block).and_then(|at| self.begins.get(at..)).unwrap_or_default();
+            if let Some(at) = memchr::memchr(1, left) {
+                return Some(from + at);
+            }
+            if left.is_empty() {
+                self.block = from;
+                self.look();
+            } else {
+                from += left.len();
+            }
+        }
+        None
+    }
+
+    fn look(&mut self) {
+        // With one octet before and those behind, which say whether octets of UTF-8 may belong together.
+        let mut block = [0; BLOCK_OCTETS + RUN_OCTETS + 1];
+        let [before, octets @ ..] = &mut block;
+        *before = self.block.checked_sub(1).and_then(|at| self.bytes.get(at)).copied().unwrap_or_default();
+        for (place, octet) in octets.iter_mut().zip(self.bytes.get(self.block..).unwrap_or_default()) {
+            *place = *octet;
+        }
+        self.begins = begins(&block);
+    }
+}
+
+/// Where a run may begin in a block, behind its first octet. The compiler takes many octets at once: there is no branch,
+/// and each result is an octet.
+fn begins(block: &[u8; BLOCK_OCTETS + RUN_OCTETS + 1]) -> [u8; BLOCK_OCTETS] {
+    let mut may = [0_u8; BLOCK_OCTETS + RUN_OCTETS - 1];
+    let (octets, nexts) = (block.get(1..).unwrap_or_default(), block.get(2..).unwrap_or_default());
+    for (((may, before), octet), next) in may.iter_mut().zip(block).zip(octets).zip(nexts) {
+        let follows = (0x80..0xc0).contains(octet) & (0x80..0xf5).contains(before);
+        let leads = (0xc2..0xf5).contains(octet) & (0x80..0xc0).contains(next);
+        let single = (*octet == b'\t') | (b' '..=b'~').contains(octet) | is_single(*octet);
+        *may = u8::from(follows | leads | single);
+    }
+    // Whether the next two, then four, then eight all may be.
+    for reach in [1, 2, 4] {
+        let all = may;
+        for (may, further) in may.iter_mut().zip(all.get(reach..).unwrap_or_default()) {
+            *may &= further;
+        }
+    }
+    may.first_chunk().copied().unwrap_or([1; BLOCK_OCTETS])
 }
 
 /// Runs with so few octets between them are one piece.

@@ -10,77 +10,92 @@ use crate::markup::cells::Cells;
 use crate::markup::{self, Tag, Token};
 use crate::mime::words;
 
-/// Elements that end a line of text.
-const LINES: &[&str] = &[
-    "p",
-    "h",
-    "br",
-    "cr",
-    "line-break",
-    "si",
-    "title",
-    "desc",
-    "subject",
-    "creator",
-    "keywords",
-    "keyword",
-    "description",
-    "lastModifiedBy",
-    "category",
-    "company",
-    "manager",
-    "property",
-    "user-defined",
-    "initial-creator",
-    "comment",
-    "text",
-    "author",
-    "list-item",
-    "txBody",
-    "pt",
-    "oddHeader",
-    "oddFooter",
-    "evenHeader",
-    "evenFooter",
-    "firstHeader",
-    "firstFooter",
-    "annotation",
-    "note-citation",
-    "v",
-    "page",
-];
+/// Whether an element ends a line of text.
+fn ends_line(name: &str) -> bool {
+    matches!(
+        name.as_bytes(),
+        b"p" | b"h"
+            | b"br"
+            | b"cr"
+            | b"line-break"
+            | b"si"
+            | b"title"
+            | b"desc"
+            | b"subject"
+            | b"creator"
+            | b"keywords"
+            | b"keyword"
+            | b"description"
+            | b"lastModifiedBy"
+            | b"category"
+            | b"company"
+            | b"manager"
+            | b"property"
+            | b"user-defined"
+            | b"initial-creator"
+            | b"comment"
+            | b"text"
+            | b"author"
+            | b"list-item"
+            | b"txBody"
+            | b"pt"
+            | b"oddHeader"
+            | b"oddFooter"
+            | b"evenHeader"
+            | b"evenFooter"
+            | b"firstHeader"
+            | b"firstFooter"
+            | b"annotation"
+            | b"note-citation"
+            | b"v"
+            | b"page"
+    )
+}
 
-/// Rows of tables.
-const ROWS: &[&str] = &["tr", "table-row"];
+/// Whether it is a row of a table.
+fn is_row(name: &str) -> bool {
+    matches!(name.as_bytes(), b"tr" | b"table-row")
+}
 
-/// Cells of a row.
-const CELLS: &[&str] = &["tc", "table-cell", "covered-table-cell"];
+/// Whether it is a cell of a row.
+fn is_cell(name: &str) -> bool {
+    matches!(name.as_bytes(), b"tc" | b"table-cell" | b"covered-table-cell")
+}
 
-/// Elements that stand for a tabulator.
-const TABS: &[&str] = &["tab", "ptab"];
+/// Whether it stands for a tabulator.
+fn is_tab(name: &str) -> bool {
+    matches!(name.as_bytes(), b"tab" | b"ptab")
+}
 
-/// Elements whose text is for the program, such as the address of a link; it stands aside.
-const CODES: &[&str] = &["instrText", "delInstrText", "f", "formula"];
+/// Whether its text is for the program, such as the address of a link; it stands aside.
+fn is_code(name: &str) -> bool {
+    matches!(name.as_bytes(), b"instrText" | b"delInstrText" | b"f" | b"formula")
+}
 
-/// Attributes that people read.
-const READ: &[&str] = &[
-    "descr",
-    "title",
-    "alt",
-    "string",
-    "tooltip",
-    "displayText",
-    "author",
-    "display",
-    "prompt",
-    "promptTitle",
-    "initials",
-    "value",
-    "string-value",
-];
+/// Whether people read an attribute.
+fn is_read(name: &str) -> bool {
+    matches!(
+        name.as_bytes(),
+        b"descr"
+            | b"title"
+            | b"alt"
+            | b"string"
+            | b"tooltip"
+            | b"displayText"
+            | b"author"
+            | b"display"
+            | b"prompt"
+            | b"promptTitle"
+            | b"initials"
+            | b"value"
+            | b"string-value"
+    )
+}
 
-/// Attributes that hold a link.
-const LINKS: &[&str] = &["Target", "href"];
+/// Whether an attribute holds a link.
+fn is_link(name: &str) -> bool {
+    matches!(name.as_bytes(), b"Target" | b"href")
+}
 
 /// The elements of XML over its parts: whether it is XML, and all of it.
 #[derive(Debug, Default)]
@@ -152,7 +167,7 @@ pub(super) fn flow(part: &[u8]) -> String {
                 }
             }
             Token::Start(tag) => {
-                code = CODES.contains(&tag.local()) && !tag.empty;
+                code = is_code(tag.local()) && !tag.empty;
                 begin(&tag, &mut out);
                 if tag.empty {
                     end(tag.local(), &mut out);
@@ -161,7 +176,7 @@ pub(super) fn flow(part: &[u8]) -> String {
             }
             Token::End(name) => {
                 let local = local(name);
-                if CODES.contains(&local) {
+                if is_code(local) {
                     aside.push('\n');
                 }
                 if local == "table-cell" {
@@ -272,8 +287,8 @@ fn begin(tag: &Tag<'_>, out: &mut Cells) {
         "w:noBreakHyphen" => out.text("-"),
         "text:s" => out.text(BLANKS.get(..number("c").unwrap_or(1)).unwrap_or(BLANKS)),
         "w:gridSpan" => out.span(number("val").unwrap_or(1)),
-        _ if CELLS.contains(&tag.local()) => out.cell(number("number-columns-repeated").unwrap_or(1)),
-        _ if ROWS.contains(&tag.local()) => out.row(),
+        _ if is_cell(tag.local()) => out.cell(number("number-columns-repeated").unwrap_or(1)),
+        _ if is_row(tag.local()) => out.row(),
         _ => {}
     }
 }
@@ -283,29 +298,33 @@ const BLANKS: &str =
     "                                                                                                    ";
 
 fn end(local: &str, out: &mut Cells) {
-    if CELLS.contains(&local) {
+    if is_cell(local) {
         out.end_cell();
-    } else if ROWS.contains(&local) {
+    } else if is_row(local) {
         out.row();
-    } else if TABS.contains(&local) {
+    } else if is_tab(local) {
         out.tab();
-    } else if LINES.contains(&local) {
+    } else if ends_line(local) {
         out.line();
     }
 }
 
 /// Texts of attributes, and links, which come after the text.
 pub(super) fn attributes(tag: &Tag<'_>, aside: &mut String) {
-    for (name, value) in tag.attributes() {
-        let local = local(name);
-        let sheet =
-            local == "name" && matches!(tag.local(), "sheet" | "table" | "tableColumn" | "cacheField");
-        // What a pivot table was made from.
-        let cached = local == "v" && matches!(tag.local(), "s" | "n" | "d");
-        if sheet || cached || READ.contains(&local) {
+    let element = tag.local();
+    let sheet = matches!(element, "sheet" | "table" | "tableColumn" | "cacheField");
+    // What a pivot table was made from.
+    let cached = matches!(element, "s" | "n" | "d");
+    let kept = |name: &str| match local(name) {
+        "name" => sheet,
+        "v" => cached,
+        local => is_read(local) || is_link(local),
+    };
+    for (name, value) in tag.attributes_that(kept) {
+        if !is_link(local(name)) {
             aside.push_str(&value);
             aside.push('\n');
-        } else if LINKS.contains(&local) && value.contains(['?', ':']) {
+        } else if value.contains(['?', ':']) {
             aside.push_str(&markup::unpercent(&value));
             aside.push('\n');
         }
@@ -330,7 +349,8 @@ fn utf32(part: &[u8], number: fn([u8; 4]) -> u32) -> String {
 }
 
 fn local(name: &str) -> &str {
-    name.rsplit_once(':').map_or(name, |(_, local)| local)
+    let colon = name.as_bytes().iter().rposition(|octet| *octet == b':');
+    colon.and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -111,10 +111,14 @@ impl Substance {
 /// The hash of the body; and that of the body whose long lines were broken on the way, where it has some. Line ends behind
 /// the last line do not matter.
 fn bodies(body: &[u8]) -> Vec<Hash> {
-    let mut whole = Sha256::new();
-    let mut broken: Option<Sha256> = None;
+    let mut whole = Lines::default();
+    let mut broken: Option<Lines> = None;
     let mut empty: usize = 0;
-    for line in body.split(|octet| *octet == b'\n') {
+    let ends = memchr::memchr_iter(b'\n', body).chain(std::iter::once(body.len()));
+    let mut begin = 0;
+    for end in ends {
+        let line = body.get(begin..end).unwrap_or_default();
+        begin = end + 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             empty += 1;
@@ -139,7 +143,36 @@ fn bodies(body: &[u8]) -> Vec<Hash> {
             broken.update(b"\n");
         }
     }
-    std::iter::once(whole).chain(broken).map(|hash| hash.finalize().into()).collect()
+    std::iter::once(whole).chain(broken).map(Lines::finish).collect()
+}
+
+/// A hash that is given many short lines: it is told of several at once, which takes half the time.
+#[derive(Clone, Default)]
+struct Lines {
+    hash: Sha256,
+    waiting: Vec<u8>,
+}
+
+impl Lines {
+    /// Octets that wait at the most.
+    const WAITING: usize = 4 << 10;
+
+    fn update(&mut self, octets: &[u8]) {
+        if self.waiting.len() + octets.len() > Self::WAITING {
+            self.hash.update(&self.waiting);
+            self.waiting.clear();
+        }
+        if octets.len() > Self::WAITING {
+            self.hash.update(octets);
+        } else {
+            self.waiting.extend_from_slice(octets);
+        }
+    }
+
+    fn finish(mut self) -> Hash {
+        self.hash.update(&self.waiting);
+        self.hash.finalize().into()
+    }
 }
 
 /// The fields of a header section, each on one line, but for those of the way and the first subject. A line that is no

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memmem};
+
 use super::entities;
 
 /// What comes next in a document.
@@ -68,8 +70,9 @@ impl<'a> Iterator for Tokens<'a> {
             return Some(token);
         }
         // A `<` that begins nothing is text, with what follows up to the next one.
-        let next = self.rest.get(1..).and_then(|rest| rest.find('<'));
-        let end = if self.rest.starts_with('<') { next.map(|at| at + 1) } else { self.rest.find('<') };
+        let bytes = self.rest.as_bytes();
+        let from = usize::from(bytes.first() == Some(&b'<'));
+        let end = memchr(b'<', bytes.get(from..).unwrap_or_default()).map(|at| at + from);
         Some(Token::Text(self.take(end.unwrap_or(self.rest.len()))))
     }
 }
@@ -84,7 +87,11 @@ impl<'a> Tokens<'a> {
     /// What stands between the beginning and `end`, or all there is; the rest is what comes after it.
     fn between(&mut self, skip: usize, end: &str) -> &'a str {
         self.take(skip);
-        let found = self.rest.find(end);
+        let rest = self.rest.as_bytes();
+        let found = match end.as_bytes() {
+            [end] => memchr(*end, rest),
+            end => memmem::find(rest, end),
+        };
         let inside = self.take(found.unwrap_or(self.rest.len()));
         self.take(end.len());
         inside
@@ -100,7 +107,9 @@ impl<'a> Tokens<'a> {
             b'!' | b'?' => Token::Comment(self.between(2, ">")),
             b'/' if rest.as_bytes().get(1).is_some_and(|first| self.begins_name(*first)) => {
                 let inside = self.between(2, ">");
-                Token::End(inside.split([' ', '\t', '\n', '\r', '/']).next().unwrap_or_default())
+                let ends = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\n' | b'\r' | b'/');
+                let end = inside.as_bytes().iter().position(ends).unwrap_or(inside.len());
+                Token::End(inside.get(..end).unwrap_or_default())
             }
             letter if self.begins_name(*letter) => {
                 let end = if self.tags { end_of_tag(rest) } else { None };
@@ -127,10 +136,11 @@ impl<'a> Tokens<'a> {
 
     fn start(&mut self, inside: &'a str) -> Tag<'a> {
         let (inside, empty) = inside.strip_suffix('/').map_or((inside, false), |inside| (inside, true));
-        let end = inside.find([' ', '\t', '\n', '\r', '\x0c', '/']).unwrap_or(inside.len());
+        let ends = |octet: &u8| matches!(octet, b' ' | b'\t' | b'\n' | b'\r' | b'\x0c' | b'/');
+        let end = inside.as_bytes().iter().position(ends).unwrap_or(inside.len());
         let (name, attributes) = inside.split_at_checked(end).unwrap_or((inside, ""));
-        let raw = ["script", "style"].iter().any(|raw| name.eq_ignore_ascii_case(raw));
-        if self.html && raw && !empty {
+        let raw = || ["script", "style"].iter().any(|raw| name.eq_ignore_ascii_case(raw));
+        if self.html && !empty && raw() {
             self.raw = Some(name);
         }
         Tag { name, attributes, empty }
@@ -154,6 +164,11 @@ impl<'a> Tokens<'a> {
 /// Where the `>` of a tag is, from after its `<`; one in a quoted value does not count.
 fn end_of_tag(rest: &str) -> Option<usize> {
     let bytes = rest.as_bytes();
+    // Most have no value.
+    let first = memchr(b'>', bytes)?;
+    if !bytes.get(..first).unwrap_or_default().contains(&b'=') {
+        return Some(first);
+    }
     let mut quote = None;
     let mut before = b' ';
     for (at, byte) in bytes.iter().enumerate() {
@@ -179,40 +194,57 @@ impl<'a> Tag<'a> {
 
     /// Its attributes, names as written, values decoded.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> + use<'a> {
-        let mut rest = self.attributes;
-        std::iter::from_fn(move || {
-            rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '='));
-            let end = rest.find(|c: char| c.is_ascii_whitespace() || c == '=').unwrap_or(rest.len());
-            let (name, after) = rest.split_at_checked(end)?;
-            if name.is_empty() {
-                return None;
-            }
-            let after = after.trim_ascii_start();
-            let Some(value) = after.strip_prefix('=') else {
-                rest = after;
-                return Some((name, Cow::Borrowed("")));
-            };
-            let value = value.trim_ascii_start();
-            let (value, after) = if let Some(quote @ ('"' | '\'')) = value.chars().next() {
-                let inside = value.get(1..).unwrap_or_default();
-                inside.split_once(quote).unwrap_or((inside, ""))
-            } else {
-                let end = value.find(|c: char| c.is_ascii_whitespace()).unwrap_or(value.len());
-                value.split_at_checked(end).unwrap_or((value, ""))
-            };
-            rest = after;
-            Some((name, entities::decode_value(value)))
-        })
+        self.written().map(|(name, value)| (name, entities::decode_value(value)))
     }
 
     /// The value of the first attribute of that name, whatever its prefix.
     pub(crate) fn attribute(&self, wanted: &str) -> Option<Cow<'a, str>> {
-        self.attributes().find(|(name, _)| local(name) == wanted).map(|(_, value)| value)
+        let found = self.written().find(|(name, _)| local(name) == wanted);
+        found.map(|(_, value)| entities::decode_value(value))
+    }
+
+    /// The attributes that are wanted by their names, as they are written.
+    pub(crate) fn attributes_that(
+        &self,
+        wanted: impl Fn(&str) -> bool,
+    ) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
+        let found = self.written().filter(move |(name, _)| wanted(name));
+        found.map(|(name, value)| (name, entities::decode_value(value)))
+    }
+
+    /// The attributes as they are written.
+    fn written(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let mut rest = self.attributes;
+        std::iter::from_fn(move || {
+            let bytes = rest.as_bytes();
+            let blank = |octet: &u8| octet.is_ascii_whitespace() || matches!(octet, b'/' | b'=');
+            let begin = bytes.iter().position(|octet| !blank(octet))?;
+            let ends = |octet: &u8| octet.is_ascii_whitespace() || *octet == b'=';
+            let after = bytes.get(begin..)?;
+            let end = begin + after.iter().position(ends).unwrap_or(after.len());
+            let (name, after) = (rest.get(begin..end)?, rest.get(end..)?.trim_ascii_start());
+            let Some(value) = after.strip_prefix('=') else {
+                rest = after;
+                return Some((name, ""));
+            };
+            let value = value.trim_ascii_start();
+            let octets = value.as_bytes();
+            let (from, to, next) = if let Some(quote @ (b'"' | b'\'')) = octets.first() {
+                let end = octets.iter().skip(1).position(|octet| octet == quote).map(|end| end + 1);
+                (1, end.unwrap_or(octets.len()), end.map_or(octets.len(), |end| end + 1))
+            } else {
+                let end = octets.iter().position(u8::is_ascii_whitespace).unwrap_or(octets.len());
+                (0, end, end)
+            };
+            rest = value.get(next..)?;
+            Some((name, value.get(from..to)?))
+        })
     }
 }
 
 fn local(name: &str) -> &str {
-    name.rsplit_once(':').map_or(name, |(_, local)| local)
+    let colon = name.as_bytes().iter().rposition(|octet| *octet == b':');
+    colon.and_then(|colon| name.get(colon + 1..)).unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -47,7 +47,9 @@ pub(crate) fn decode(encoding: Encoding, bytes: &[u8]) -> (Cow<'_, [u8]>, bool) 
         Encoding::Identity | Encoding::Unknown => (Cow::Borrowed(bytes), false),
         Encoding::Base64 => {
             let mut out = Vec::with_capacity(bytes.len() / 4 * 3 + 3);
-            let broken = base64(bytes, 0, |octets| out.extend_from_slice(octets));
+            let lines = whole_lines(bytes, &mut out);
+            let broken =
+                base64(bytes.get(lines..).unwrap_or_default(), 0, |octets| out.extend_from_slice(octets));
             (Cow::Owned(out), broken)
         }
         Encoding::QuotedPrintable => {
@@ -161,6 +163,31 @@ pub(crate) fn quoted_printable_ending(bytes: &Bytes, octets: usize) -> Bytes {
     if ending.len() < octets { decoded(Encoding::QuotedPrintable, bytes).0 } else { ending }
 }
 
+/// Decodes lines as they are usually written, of whole groups of digits and nothing else, up to the first that is not;
+/// says how many octets these were.
+fn whole_lines(bytes: &[u8], out: &mut Vec<u8>) -> usize {
+    let mut done = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        let line = bytes.get(done..end).unwrap_or_default();
+        let (fours, rest) = line.strip_suffix(b"\r").unwrap_or(line).as_chunks::<4>();
+        let begin = out.len();
+        out.resize(begin + fours.len() * 3, 0);
+        let (threes, _) = out.get_mut(begin..).unwrap_or_default().as_chunks_mut::<3>();
+        let mut all = 0;
+        for ([a, b, c, d], three) in fours.iter().zip(threes) {
+            let (a, b, c, d) = (base64_value(*a), base64_value(*b), base64_value(*c), base64_value(*d));
+            all |= a | b | c | d;
+            *three = [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d];
+        }
+        if all > DIGIT_MAX || !rest.is_empty() {
+            out.truncate(begin);
+            break;
+        }
+        done = end + 1;
+    }
+    done
+}
+
 /// Steps over what is not of the alphabet, as RFC 2045 §6.8 asks; junk, and data after padding, count as broken.
 /// Decodes as if `begun` digits `A` (no bits set) stood before it.
 fn base64(bytes: &[u8], begun: usize, mut octets: impl FnMut(&[u8])) -> bool {
@@ -170,7 +197,8 @@ fn base64(bytes: &[u8], begun: usize, mut octets: impl FnMut(&[u8])) -> bool {
         // Nearly all of it: whole groups of digits, without a branch that depends on which they are.
         while digits == 0
             && let Some((four, after)) = rest.split_first_chunk::<4>()
-            && let [a, b, c, d] = four.map(base64_value)
+            && let [a, b, c, d] = *four
+            && let (a, b, c, d) = (base64_value(a), base64_value(b), base64_value(c), base64_value(d))
             && (a | b | c | d) <= DIGIT_MAX
         {
             let group = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);

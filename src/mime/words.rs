@@ -9,13 +9,11 @@ use super::charset;
 use super::defects::{Defect, Defects};
 use super::transfer::{self, Encoding};
 use crate::limits;
+use crate::text::utf8;
 
 /// Text for bytes that name no charset: UTF-8 (RFC 6532), else windows-1252, which old programs write unlabelled.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => Cow::Owned(in_charset(b"windows-1252", bytes)),
-    }
+    utf8(bytes).map_or_else(|| Cow::Owned(in_charset(b"windows-1252", bytes)), Cow::Borrowed)
 }
 
 /// Text for a file that names no charset: by its byte order mark, as UTF-16 if it looks like that, or as [`text`] has
@@ -35,9 +33,7 @@ pub(crate) fn unlabelled(bytes: &[u8]) -> Cow<'_, str> {
 /// Text for a file that names this charset for itself. Its octets are asked first, since such names are often wrong.
 pub(crate) fn declared<'b>(label: Option<&[u8]>, bytes: &'b [u8]) -> Cow<'b, str> {
     match label {
-        Some(label)
-            if !has_mark(bytes) && unmarked_wide(bytes).is_none() && std::str::from_utf8(bytes).is_err() =>
-        {
+        Some(label) if !has_mark(bytes) && unmarked_wide(bytes).is_none() && utf8(bytes).is_none() => {
             Cow::Owned(in_charset(label, bytes))
         }
         _ => unlabelled(bytes),

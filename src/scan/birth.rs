@@ -109,8 +109,9 @@ fn month_name(bytes: &[u8], at: usize) -> Option<(u16, usize)> {
     let blanks = rest.iter().take_while(|byte| matches!(byte, b' ' | b'.' | b':' | b'e')).take(3).count();
     let name = rest.get(blanks..)?;
     let letters = name.iter().take_while(|byte| is_letter(**byte)).count();
-    let word = name.get(..letters)?.to_ascii_lowercase();
-    let month = MONTHS.iter().position(|month| word.starts_with(month))?;
+    let word = name.get(..letters)?;
+    let begins = |month: &&[u8]| word.get(..month.len()).is_some_and(|word| word.eq_ignore_ascii_case(month));
+    let month = MONTHS.iter().position(begins)?;
     let month = match month {
         12 => 5,
         13 => 10,

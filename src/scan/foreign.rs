@@ -55,9 +55,12 @@ impl TextContext<'_> {
     /// Eleven digits, the last two of which check the others; the day of a D number has 40 more.
     fn norwegian(&self, shape: &Shape<'_>) -> Option<Number> {
         let last = usize::from(shape.begins(&[6, 5]));
+        if shape.total(last) != 11 {
+            return None;
+        }
         let digits = shape.digits(last);
         let at = shape.range(last);
-        if digits.len() != 11 || sides(self.bytes, &at).piece || touches_word(self.bytes, Some(at.end)) {
+        if sides(self.bytes, &at).piece || touches_word(self.bytes, Some(at.end)) {
             return None;
         }
         let (day, month) = (two(&digits, 0), two(&digits, 2));
@@ -79,10 +82,12 @@ impl TextContext<'_> {
     /// `DDMMYY-SSSS`, which since 2007 has no check digit: only where a word calls it so.
     fn danish(&self, shape: &Shape<'_>) -> Option<Number> {
         let last = usize::from(shape.begins(&[6, 4]));
+        if shape.total(last) != 10 {
+            return None;
+        }
         let digits = shape.digits(last);
         let at = shape.range(last);
-        let ends =
-            digits.len() == 10 && !sides(self.bytes, &at).piece && !touches_word(self.bytes, Some(at.end));
+        let ends = !sides(self.bytes, &at).piece && !touches_word(self.bytes, Some(at.end));
         if !ends || !is_day(2000, two(&digits, 2), two(&digits, 0)) {
             return None;
         }

@@ -240,6 +240,9 @@ pub(super) fn written(shape: &Shape<'_>) -> Option<Written> {
         .into_iter()
         .find(|lengths| shape.begins(lengths) && (dashed || lengths.first() != Some(&2)))
         .map_or((0, None), |lengths| (lengths.len() - 1, shape.after(lengths.len() - 2)));
+    if between.is_none() && !matches!(shape.length(0), 10 | 12) {
+        return None;
+    }
     let digits = shape.digits(last);
     let form = match between {
         Some(Between::Dash | Between::Plus) => Form::Separated,

@@ -101,6 +101,12 @@ fn day_end(bytes: &[u8], start: usize) -> Option<usize> {
 fn gap(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
     let rest = bytes.get(at..(at + GAP).min(bytes.len()))?;
     let mut length = rest.iter().position(u8::is_ascii_digit)?;
+    // Signs alone are most gaps there are.
+    let written = rest.get(..length)?;
+    if !written.iter().any(|byte| is_letter(*byte)) {
+        let signs = written.iter().all(|byte| is_sign(*byte)) && memchr_iter(b'\n', written).count() <= 1;
+        return ((1..=GAP_OF_SIGNS).contains(&length) && signs).then_some((at + length, false));
+    }
     let told = |gap: &[u8]| [&b"sista"[..], b"last"].iter().any(|word| contains(gap, word));
     // `sista 4: 9874`
     if rest.get(length) == Some(&b'4') && told(rest.get(..length)?) {
@@ -110,11 +116,16 @@ fn gap(bytes: &[u8], at: usize) -> Option<(usize, bool)> {
     let gap = rest.get(..length)?;
     let words = gap.split(|byte| !is_letter(*byte)).filter(|word| !word.is_empty());
     let known = words.clone().all(|word| WORDS.iter().any(|known| word.eq_ignore_ascii_case(known)));
-    let signs = gap.iter().all(|byte| is_letter(*byte) || b" \t\r\n>-+._*/:|;,()\"'4".contains(byte));
+    let signs = gap.iter().all(|byte| is_letter(*byte) || is_sign(*byte));
     let lines = memchr_iter(b'\n', gap).count();
     let says_so = told(gap);
     let near = says_so || (words.count() == 0 && gap.len() <= GAP_OF_SIGNS);
     (length > 0 && known && signs && near && lines <= 1).then_some((at + length, says_so))
+}
+
+/// Signs that may stand there; the digit is that of `sista 4`.
+fn is_sign(byte: u8) -> bool {
+    b" \t\r\n>-+._*/:|;,()\"'4".contains(&byte)
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

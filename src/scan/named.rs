@@ -13,6 +13,7 @@ use memchr::{memchr, memchr_iter, memchr2, memchr3_iter};
 use super::birth::{self, Birth};
 use super::context::{Context, Known, Said};
 use super::fold::{self, Folded, is_letter};
+use super::shape;
 use crate::limits;
 
 /// A day of birth or a masked number, with the sentence or row that it stands in.
@@ -93,9 +94,8 @@ pub fn mentions(folded: &Folded<'_>, known: &Known, today: Date, tabular: bool) 
     let mut sentences = Sentences { bytes, tabular, current: 0..0 };
     let mut found = Vec::new();
     let (mut at, mut look) = (0, limits::WORK_OCTETS);
-    while let Some(next) = bytes.get(at..).and_then(|rest| rest.iter().position(u8::is_ascii_digit)) {
-        let start = at + next;
-        at = super::shape::digits_end(bytes, start);
+    while let Some(start) = shape::next_digit(bytes, at) {
+        at = shape::digits_end(bytes, start);
         if let Some(birth) = birth::at(bytes, start, today) {
             at = at.max(birth.at.end);
             let sentence = sentences.around(birth.at.start);

@@ -2,6 +2,8 @@
 
 #![deny(clippy::disallowed_methods)]
 
+use smallvec::SmallVec;
+
 use super::checks::{is_day, luhn, modulus_11, modulus_97, number};
 use super::context::touches_word;
 use super::fold::is_letter;
@@ -58,6 +60,9 @@ const LABELS: &[Says] =
 
 /// Digits of a clearing number with its check digit and the longest account number.
 const ACCOUNT_DIGITS: usize = 15;
+
+/// What an account has in groups, which lies in its place: every number of four digits is looked at.
+type Groups<T> = SmallVec<[T; 2 * ACCOUNT_DIGITS]>;
 
 impl TextContext<'_> {
     /// The IBAN whose check digits are the first run.
@@ -153,7 +158,7 @@ impl TextContext<'_> {
             return None;
         }
         let start = shape.range(0).start;
-        let (mut digits, mut ends) = (Vec::with_capacity(ACCOUNT_DIGITS), Vec::with_capacity(ACCOUNT_DIGITS));
+        let (mut digits, mut ends) = (Groups::<u8>::new(), Groups::<(usize, usize)>::new());
         let mut at = start;
         while digits.len() < ACCOUNT_DIGITS {
             let end = digits_end(self.bytes, at);

@@ -21,8 +21,8 @@ impl TextContext<'_> {
         if !matches!(shape.length(0), 6 | 8) {
             return None;
         }
-        let day = shape.digits(0);
         let (separated, tail, at) = self.tail(shape)?;
+        let day = shape.digits(0);
         let (kind, alone) = kind_of(&day, separated, &tail)?;
         let label = self.context.label(at.start, &[Says::Identity, Says::Reserve, Says::Other]);
         let said = |says| self.context.headed(at.start, says);

@@ -5,6 +5,7 @@
 
 use memchr::{memchr, memchr_iter, memchr3};
 
+use super::shape::{digits_end, next_digit};
 use super::words::{Says, Word};
 
 /// Octets of a line that is looked at as a row; no heading is longer.
@@ -149,7 +150,7 @@ impl<'a> Rows<'a> {
         let row = self.bytes.get(start..end.min(start + ROW_OCTETS)).unwrap_or_default();
         let delimiters: &[u8] = if self.tabular { b"\t;|," } else { b"\t;|" };
         let any = self.tabular || memchr3(b'\t', b';', b'|', row).is_some();
-        let delimiter = delimiters.iter().copied().find(|delimiter| any && row.contains(delimiter));
+        let delimiter = delimiters.iter().copied().find(|delimiter| any && memchr(*delimiter, row).is_some());
         let count = |delimiter| memchr_iter(delimiter, row).count();
         // What ends in a delimiter has no further cell.
         let last = row.strip_suffix(b"\r").unwrap_or(row).last().copied();
@@ -239,8 +240,14 @@ impl<'a> Rows<'a> {
 
 /// Whether digits on end stand there that no heading has.
 fn has_run(text: &[u8]) -> bool {
-    text.chunk_by(|one, next| one.is_ascii_digit() && next.is_ascii_digit())
-        .any(|run| run.len() >= HEADING_DIGITS)
+    let mut at = 0;
+    while let Some(start) = next_digit(text, at) {
+        at = digits_end(text, start);
+        if at - start >= HEADING_DIGITS {
+            return true;
+        }
+    }
+    false
 }
 
 /// Whether the line is a title, and no sentence.

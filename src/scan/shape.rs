@@ -56,6 +56,11 @@ impl<'a> Shape<'a> {
         run.map_or(0, |(start, end)| end - start)
     }
 
+    /// Digits of the first runs, up to the one at that place.
+    pub(super) fn total(&self, last: usize) -> usize {
+        (0..=last).map(|place| self.length(place)).sum()
+    }
+
     /// Whether the first runs have these lengths.
     pub(super) fn begins(&self, lengths: &[usize]) -> bool {
         lengths.iter().enumerate().all(|(place, length)| self.length(place) == *length)
@@ -74,12 +79,14 @@ impl<'a> Shape<'a> {
 
     /// The digits of the first runs, up to the one at that place; the first ones, if there are more than any number has.
     pub(super) fn digits(&self, last: usize) -> Digits {
-        let runs = self.runs.iter().take(last + 1);
-        let digits = runs.flat_map(|(start, end)| self.bytes.get(*start..*end).unwrap_or_default());
         let mut all = Digits { octets: [0; DIGITS], length: 0 };
-        for (place, digit) in all.octets.iter_mut().zip(digits) {
-            *place = *digit;
-            all.length += 1;
+        for (start, end) in self.runs.iter().take(last + 1) {
+            let run = self.bytes.get(*start..*end).unwrap_or_default();
+            let places = all.octets.get_mut(all.length..).unwrap_or_default();
+            for (place, digit) in places.iter_mut().zip(run) {
+                *place = *digit;
+            }
+            all.length = (all.length + run.len()).min(DIGITS);
         }
         all
     }
@@ -101,6 +108,25 @@ impl Deref for Digits {
         self.octets.get(..self.length).unwrap_or_default()
     }
 }
+
+/// Where the next digit stands, from `from` on.
+pub(super) fn next_digit(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    // Most stand near by in a table, and few do in a text, which is gone through in steps of many octets.
+    let (near, far) = rest.split_at(rest.len().min(FEW));
+    if let Some(at) = near.iter().position(u8::is_ascii_digit) {
+        return Some(from + at);
+    }
+    let (blocks, _) = far.as_chunks::<MANY>();
+    let none =
+        |block: &&[u8; MANY]| block.iter().fold(0, |any, byte| any | u8::from(byte.is_ascii_digit())) == 0;
+    let passed = near.len() + blocks.iter().take_while(none).count() * MANY;
+    rest.get(passed..)?.iter().position(u8::is_ascii_digit).map(|at| from + passed + at)
+}
+
+/// Octets that are looked at one by one, and at once.
+const FEW: usize = 16;
+const MANY: usize = 64;
 
 /// Where the run of digits that begins at `at` ends.
 pub(super) fn digits_end(bytes: &[u8], at: usize) -> usize {

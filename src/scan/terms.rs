@@ -147,6 +147,8 @@ pub struct Terms {
     all: Vec<Term>,
     needles: Vec<Needle>,
     automaton: AhoCorasick,
+    /// Octets that the longest of them may take, with all its blanks.
+    reach: usize,
 }
 
 /// What the automaton looks for: the longest word of a term, in one of its spellings.
@@ -190,12 +192,39 @@ impl Terms {
             .kind(Some(AhoCorasickKind::DFA))
             .build(patterns)
             .map_err(|_| TooMany)?;
-        Ok(Self { all: terms, needles, automaton })
+        let octets = |term: &Term| term.text.len() + memchr::memchr_iter(b' ', &term.text).count() * BLANKS;
+        let reach = terms.iter().map(octets).max().unwrap_or_default();
+        Ok(Self { all: terms, needles, automaton, reach })
     }
 
     /// The terms in a folded text, one after the other.
     pub fn find<'t>(&'t self, bytes: &'t [u8]) -> impl Iterator<Item = Hit> + 't {
-        self.automaton.find_overlapping_iter(bytes).filter_map(|found| {
+        self.within(bytes, 0..bytes.len())
+    }
+
+    /// The terms that stand in some stretches of a folded text, or go beyond their ends; the stretches follow one
+    /// another. Some that stand near them may be among these, each once.
+    pub fn find_in<'t>(
+        &'t self,
+        bytes: &'t [u8],
+        stretches: impl IntoIterator<Item = Range<usize>> + 't,
+    ) -> impl Iterator<Item = Hit> + 't {
+        let mut joined: Vec<Range<usize>> = Vec::new();
+        for stretch in stretches {
+            let stretch = stretch.start.saturating_sub(self.reach)..stretch.end + self.reach;
+            match joined.last_mut() {
+                Some(last) if stretch.start <= last.end => last.end = last.end.max(stretch.end),
+                _ => joined.push(stretch),
+            }
+        }
+        joined.into_iter().flat_map(move |stretch| self.within(bytes, stretch))
+    }
+
+    /// The terms whose needles are all inside of that stretch.
+    fn within<'t>(&'t self, bytes: &'t [u8], stretch: Range<usize>) -> impl Iterator<Item = Hit> + 't {
+        let stretch = stretch.start.min(bytes.len())..stretch.end.min(bytes.len());
+        let input = aho_corasick::Input::new(bytes).span(stretch);
+        self.automaton.find_overlapping_iter(input).filter_map(|found| {
             let needle = self.needles.get(found.pattern().as_usize())?;
             let term = self.all.get(needle.term)?;
             let at = stands(bytes, term, needle.from, found.start())?;
@@ -263,13 +292,16 @@ fn stands(bytes: &[u8], term: &Term, from: usize, needle: usize) -> Option<Range
     whole.then_some(start..end)
 }
 
+/// Blanks that may stand for one in a term.
+const BLANKS: usize = 40;
+
 /// Walks over `text` from a place on, its blanks being any white space and quote marks; says where it ends.
 fn forwards(bytes: &[u8], text: &[u8], at: usize) -> Option<usize> {
     text.iter().try_fold(at, |at, wanted| {
         if *wanted != b' ' {
             return same(*wanted, *bytes.get(at)?).then_some(at + 1);
         }
-        let blanks = bytes.get(at..)?.iter().take(40).take_while(|byte| is_blank(**byte)).count();
+        let blanks = bytes.get(at..)?.iter().take(BLANKS).take_while(|byte| is_blank(**byte)).count();
         (blanks > 0).then_some(at + blanks)
     })
 }
@@ -281,7 +313,7 @@ fn backwards(bytes: &[u8], text: &[u8], at: usize) -> Option<usize> {
             let before = at.checked_sub(1)?;
             return same(*wanted, *bytes.get(before)?).then_some(before);
         }
-        let blanks = bytes.get(..at)?.iter().rev().take(40).take_while(|byte| is_blank(**byte)).count();
+        let blanks = bytes.get(..at)?.iter().rev().take(BLANKS).take_while(|byte| is_blank(**byte)).count();
         (blanks > 0).then_some(at - blanks)
     })
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
+use std::os::fd::AsFd as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -210,6 +211,11 @@ impl Worker {
             .spawn()?;
         let pipes = process.stdin.take().zip(process.stdout.take()).zip(process.stderr.take());
         let ((input, output), stderr) = pipes.ok_or_else(|| io::Error::other("a process without pipes"))?;
+        for pipe in [input.as_fd(), output.as_fd()] {
+            if let Err(error) = rustix::pipe::fcntl_setpipe_size(pipe, limits::PIPE_OCTETS) {
+                tracing::debug!(%error, "a pipe to a document worker stays small");
+            }
+        }
         Ok(Self { process, input, output, stderr, documents: 0, cpu: Duration::ZERO })
     }
 

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::documents::{Allowance, Reading};
 use crate::limits;
+use crate::text::utf8;
 
 /// What is known of a document beside its octets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,9 +45,10 @@ fn read_part(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     if let Err(error) = input.read_exact(&mut length) {
         return if error.kind() == io::ErrorKind::UnexpectedEof { Ok(None) } else { Err(error) };
     }
-    let mut part = vec![0; usize::try_from(u32::from_be_bytes(length)).map_err(io::Error::other)?];
-    input.read_exact(&mut part)?;
-    Ok(Some(part))
+    let length = u32::from_be_bytes(length);
+    let mut part = Vec::with_capacity(usize::try_from(length).map_err(io::Error::other)?);
+    let read = input.take(u64::from(length)).read_to_end(&mut part)?;
+    if read as u64 == u64::from(length) { Ok(Some(part)) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
 }
 
 /// Answers a request. The head of the answer is made twice, first for its length: a worker has no room for all of it
@@ -85,9 +87,9 @@ pub async fn write_request(
     bytes: &[u8],
 ) -> io::Result<()> {
     let head = serde_json::to_vec(head)?;
-    output.write_all(&length(head.len())?).await?;
-    output.write_all(&head).await?;
-    output.write_all(&length(bytes.len())?).await?;
+    // One write wakes the worker once.
+    let beginning = [&length(head.len())?[..], &head, &length(bytes.len())?].concat();
+    output.write_all(&beginning).await?;
     output.write_all(bytes).await
 }
 
@@ -101,20 +103,64 @@ pub async fn read_reading(input: &mut (impl AsyncRead + Unpin), allowance: Allow
         let parsed = tokio::task::spawn_blocking(move || serde_json::from_slice(&head)).await;
         parsed.map_err(io::Error::other)??
     };
+    let mut buffer = Vec::new();
     for item in &mut reading.items {
-        let text = read_counted(input, &mut left).await?;
-        item.text = String::from_utf8(text).map_err(io::Error::other)?;
+        item.text = read_text(input, &mut left, &mut buffer).await?;
     }
     Ok(reading)
 }
 
+/// The text that comes next, of which there may be so much. Each piece is looked at while it is still in the cache.
+async fn read_text(
+    input: &mut (impl AsyncRead + Unpin),
+    left: &mut usize,
+    buffer: &mut Vec<u8>,
+) -> io::Result<String> {
+    let length = read_length(input, left).await?;
+    let mut text = String::with_capacity(length);
+    buffer.clear();
+    while text.len() + buffer.len() < length {
+        let most = (length - text.len() - buffer.len()).min(limits::WIRE_OCTETS);
+        buffer.reserve(most);
+        if (&mut *input).take(most as u64).read_buf(buffer).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let (whole, _) = buffer.split_at(buffer.len() - begun(buffer));
+        text.push_str(utf8(whole).ok_or_else(no_text)?);
+        let whole = whole.len();
+        buffer.drain(..whole);
+    }
+    if buffer.is_empty() { Ok(text) } else { Err(no_text()) }
+}
+
+/// How many of the last octets begin a character that is not whole.
+fn begun(octets: &[u8]) -> usize {
+    let last = octets.iter().rev().take(3).position(|octet| *octet >= 0xc0).map_or(0, |back| back + 1);
+    let lead = octets.len().checked_sub(last).and_then(|at| octets.get(at)).copied().unwrap_or_default();
+    let needed = match lead {
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 3,
+        0xf0.. => 4,
+        _ => 0,
+    };
+    if last < needed { last } else { 0 }
+}
+
+fn no_text() -> io::Error {
+    io::Error::other("a text that is not UTF-8")
+}
+
 /// What comes next, of which there may be so much.
 async fn read_counted(input: &mut (impl AsyncRead + Unpin), left: &mut usize) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(input.read_u32().await?).map_err(io::Error::other)?;
-    *left = left.checked_sub(length).ok_or_else(|| io::Error::other("a reading longer than any can be"))?;
-    let mut part = vec![0; length];
+    let mut part = vec![0; read_length(input, left).await?];
     input.read_exact(&mut part).await?;
     Ok(part)
+}
+
+async fn read_length(input: &mut (impl AsyncRead + Unpin), left: &mut usize) -> io::Result<usize> {
+    let length = usize::try_from(input.read_u32().await?).map_err(io::Error::other)?;
+    *left = left.checked_sub(length).ok_or_else(|| io::Error::other("a reading longer than any can be"))?;
+    Ok(length)
 }
 
 fn length(octets: usize) -> io::Result<[u8; 4]> {

@@ -56,6 +56,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sha1", &["src/documents/crypto.rs"]),
     ("seccompiler", &["src/worker/confine.rs"]),
     ("mimalloc", &["src/main.rs"]),
+    ("simdutf8", &["src/text.rs"]),
     ("libc", &["src/worker/confine.rs"]),
 ];
 

@@ -201,6 +201,11 @@ fn column(reference: &str) -> Option<usize> {
 
 /// A number as people see it.
 fn number(value: &str, format: usize, formats: &Masks, out: &mut String) {
+    // Most are whole, and shown as they are written.
+    let whole = value.len() <= 15 && value.bytes().all(|digit| digit.is_ascii_digit());
+    if whole && !value.starts_with('0') && formats.is_plain(format) {
+        return out.push_str(value);
+    }
     match value.parse::<f64>() {
         Ok(number) if number.fract() == 0.0 && (0.0..9e15).contains(&number) => {
             out.push_str(&formats.shown(format, number));

@@ -9,7 +9,7 @@ use super::cover::Layer;
 use super::encoding;
 use super::file::File;
 use super::font::Font;
-use super::geometry::{IDENTITY, Matrix, Rect, inverse, matrix, moved, times};
+use super::geometry::{IDENTITY, Matrix, Rect, Upright, inverse, matrix, moved, times};
 use super::object::{Dictionary, Next, Object, Parser};
 use super::path::Path;
 use super::shown::{Counts, Form, Shown};
@@ -353,19 +353,23 @@ impl<'f> Run<'f> {
             return;
         };
         let known = shown.counts.known;
+        let State { matrix, size, char_spacing, word_spacing, scale, rise, .. } = self.state;
+        // The glyphs of one string differ in where they stand, and in nothing else.
+        let line = times(&[size, 0.0, 0.0, size, 0.0, rise], &self.text);
+        let upright = Upright::of(&times(&line, &matrix));
+        let mut text = self.text;
         let mut place: Option<Rect> = None;
-        for glyph in font.glyphs(string) {
-            let size = self.state.size;
-            let matrix = times(&[size, 0.0, 0.0, size, 0.0, self.state.rise], &self.text);
-            let matrix = times(&matrix, &self.state.matrix);
-            shown.glyph(&glyph, Rc::as_ptr(&font).addr(), &matrix);
-            let spacing = self.state.char_spacing + if glyph.space { self.state.word_spacing } else { 0.0 };
-            self.advance((glyph.width * size + spacing) * self.state.scale);
-            let end = times(&self.text, &self.state.matrix);
-            shown.ended(&end, &matrix);
-            let em = Rect { left: 0.0, bottom: -0.2, right: glyph.width.max(0.2), top: 0.8 }.moved(&matrix);
-            place = Some(place.map_or(em, |all| all.with(em.left, em.bottom).with(em.right, em.top)));
-        }
+        font.glyphs(string, |glyph| {
+            let (x, y) = moved(0.0, rise, &text);
+            let (x, y) = moved(x, y, &matrix);
+            shown.glyph(glyph, Rc::as_ptr(&font).addr(), &upright, (x, y));
+            let spacing = char_spacing + if glyph.space { word_spacing } else { 0.0 };
+            (text[4], text[5]) = moved((glyph.width * size + spacing) * scale, 0.0, &text);
+            shown.ended(moved(text[4], text[5], &matrix), &upright);
+            let em = upright.em(glyph.width.max(0.2), x, y);
+            place = Some(place.map_or(em, |all| all.around(em)));
+        });
+        self.text = text;
         if let Some(place) = place.filter(|_| shown.counts.known > known) {
             self.mark(shown, Layer::Text(shown.counts.known - known), place);
         }

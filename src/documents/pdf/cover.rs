@@ -35,11 +35,13 @@ struct Cell {
 pub(super) struct Cover {
     page: Rect,
     cells: Vec<Cell>,
+    /// Whether anything but text is on it.
+    more: bool,
 }
 
 impl Cover {
     pub(super) fn new(page: Rect) -> Self {
-        Self { page, cells: vec![Cell::default(); COLUMNS * ROWS] }
+        Self { page, cells: vec![Cell::default(); COLUMNS * ROWS], more: false }
     }
 
     /// Something covers this place.
@@ -64,6 +66,7 @@ impl Cover {
             (visible.top - self.page.bottom) / high + to,
             ROWS,
         );
+        self.more |= !matches!(layer, Layer::Text(_));
         let share = cells(columns.len() * rows.len());
         for row in rows {
             for cell in self.cells.iter_mut().skip(row * COLUMNS + columns.start).take(columns.len()) {
@@ -79,6 +82,9 @@ impl Cover {
 
     /// Whether the page is an image, or has one that is a page.
     pub(super) fn is_image(&self) -> bool {
+        if !self.more {
+            return false;
+        }
         let text = self.near_text();
         let open = |is: fn(&Cell) -> bool| {
             let open = self.cells.iter().zip(&text).filter(|(cell, text)| is(cell) && !**text);

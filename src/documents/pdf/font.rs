@@ -26,8 +26,8 @@ pub(super) struct Font {
 
 /// What its codes are.
 enum Codes {
-    /// Octets: what each of the 256 stands for, and whether that is a guess.
-    Simple(Vec<Option<String>>, Vec<bool>),
+    /// Octets: what each of the 256 shows.
+    Simple(Vec<Glyph>),
     /// As long as the map says; each is a glyph.
     Composite(Composite),
     /// Characters in an encoding that PDF names (§9.7.5.2), and whether that is a guess.
@@ -53,9 +53,12 @@ struct Own {
 }
 
 /// One character of a string.
+#[derive(Clone)]
 pub(super) struct Glyph {
     /// What it stands for; `None` where nobody says.
-    pub(super) text: Option<String>,
+    pub(super) text: Option<Box<str>>,
+    /// Whether that is nothing but blanks.
+    pub(super) blank: bool,
     /// Whether the text is a guess.
     pub(super) guessed: bool,
     /// In ems.
@@ -186,7 +189,9 @@ impl Font {
                 _ => {}
             }
         }
-        self.codes = Codes::Simple(codes, guesses);
+        let texts = codes.into_iter().zip(guesses).zip(0..=u8::MAX);
+        let glyphs = texts.map(|((text, guess), code)| self.simple_glyph(text, guess, code)).collect();
+        self.codes = Codes::Simple(glyphs);
     }
 
     fn widen(&mut self, code: u32, width: Option<f64>) {
@@ -197,11 +202,11 @@ impl Font {
         }
     }
 
-    /// The glyphs that a string shows.
-    pub(super) fn glyphs(&self, string: &[u8]) -> Vec<Glyph> {
+    /// The glyphs that a string shows, one after the other.
+    pub(super) fn glyphs(&self, string: &[u8], mut each: impl FnMut(&Glyph)) {
         match &self.codes {
-            Codes::Simple(codes, guesses) => {
-                string.iter().map(|code| self.simple_glyph(codes, guesses, *code)).collect()
+            Codes::Simple(glyphs) => {
+                string.iter().filter_map(|code| glyphs.get(usize::from(*code))).for_each(each);
             }
             Codes::Composite(composite) => self.split(
                 string,
@@ -211,6 +216,7 @@ impl Font {
                     let glyph = glyph.unwrap_or(cmap::value(code));
                     Own { text: composite.text(glyph), guessed: false, glyph }
                 },
+                &mut each,
             ),
             Codes::Named(charset, guess) => self.split(
                 string,
@@ -220,6 +226,7 @@ impl Font {
                     let text = encoding::is_text(&text).then_some(text);
                     Own { text, guessed: *guess, glyph: cmap::value(code) }
                 },
+                &mut each,
             ),
         }
     }
@@ -240,8 +247,8 @@ impl Font {
         string: &[u8],
         length: impl Fn(&[u8]) -> usize,
         own: impl Fn(&[u8]) -> Own,
-    ) -> Vec<Glyph> {
-        let mut glyphs = Vec::with_capacity(string.len() / 2);
+        each: &mut impl FnMut(&Glyph),
+    ) {
         let mut rest = string;
         while !rest.is_empty() {
             let (code, after) = rest.split_at(length(rest).clamp(1, rest.len()));
@@ -250,18 +257,23 @@ impl Font {
             let mapped = self.unicode.as_ref().and_then(|map| map.get(cmap::value(code)));
             let width = self.widths.get(&own.glyph).copied().unwrap_or(self.default_width);
             let guessed = own.guessed && mapped.is_none();
-            glyphs.push(Glyph { text: mapped.or(own.text), guessed, width, space: code == b" " });
+            each(&Glyph::of(mapped.or(own.text), guessed, width, code == b" "));
         }
-        glyphs
     }
 
-    fn simple_glyph(&self, codes: &[Option<String>], guesses: &[bool], code: u8) -> Glyph {
-        let at = usize::from(code);
+    fn simple_glyph(&self, text: Option<String>, guess: bool, code: u8) -> Glyph {
         let mapped = self.unicode.as_ref().and_then(|map| map.get(u32::from(code)));
-        let unsure = mapped.is_none() && guesses.get(at).copied().unwrap_or(false);
-        let text = mapped.or_else(|| codes.get(at).cloned().flatten().filter(|text| encoding::is_text(text)));
+        let unsure = mapped.is_none() && guess;
+        let text = mapped.or_else(|| text.filter(|text| encoding::is_text(text)));
         let width = self.widths.get(&u32::from(code)).copied().unwrap_or(self.default_width);
-        Glyph { text, guessed: unsure, width, space: code == b' ' }
+        Glyph::of(text, unsure, width, code == b' ')
+    }
+}
+
+impl Glyph {
+    fn of(text: Option<String>, guessed: bool, width: f64, space: bool) -> Self {
+        let blank = text.as_ref().is_some_and(|text| text.trim().is_empty());
+        Self { text: text.map(Into::into), blank, guessed, width, space }
     }
 }
 

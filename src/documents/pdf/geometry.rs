@@ -37,9 +37,43 @@ pub(super) fn inverse(of: &Matrix) -> Option<Matrix> {
     })
 }
 
-/// How high a glyph of one em is.
-pub(super) fn height(place: &Matrix) -> f64 {
-    place[2].hypot(place[3])
+/// How glyphs of one size stand, wherever that is.
+pub(super) struct Upright {
+    along: (f64, f64),
+    up: (f64, f64),
+    /// How long an em is on its line.
+    pub(super) length: f64,
+    /// How high a glyph of one em is.
+    pub(super) height: f64,
+}
+
+impl Upright {
+    pub(super) fn of(place: &Matrix) -> Self {
+        let (along, up) = ((place[0], place[1]), (place[2], place[3]));
+        let length = along.0.hypot(along.1).max(f64::MIN_POSITIVE);
+        Self { along, up, length, height: up.0.hypot(up.1) }
+    }
+
+    /// How far a point is along the line that the glyphs stand on, and away from it.
+    pub(super) fn turned(&self, dx: f64, dy: f64) -> (f64, f64) {
+        let (along, across) = self.along;
+        ((dx * along + dy * across) / self.length, (dy * along - dx * across) / self.length)
+    }
+
+    /// The rectangle around a glyph of this width at a place.
+    pub(super) fn em(&self, width: f64, x: f64, y: f64) -> Rect {
+        let (left, right) = ends(self.along.0 * width, self.up.0);
+        let (bottom, top) = ends(self.along.1 * width, self.up.1);
+        Rect { left: x + left, bottom: y + bottom, right: x + right, top: y + top }
+    }
+}
+
+/// The least and the most of what a glyph reaches, from a fifth of an em below its line.
+fn ends(along: f64, up: f64) -> (f64, f64) {
+    const BELOW: f64 = -0.2;
+    const ABOVE: f64 = 0.8;
+    let (low, high) = if up < 0.0 { (up * ABOVE, up * BELOW) } else { (up * BELOW, up * ABOVE) };
+    if along < 0.0 { (along + low, high) } else { (low, along + high) }
 }
 
 /// A rectangle whose sides are those of the page.
@@ -69,6 +103,18 @@ impl Rect {
             bottom: self.bottom.min(y),
             right: self.right.max(x),
             top: self.top.max(y),
+        }
+    }
+
+    /// The smallest rectangle around both.
+    pub(super) fn around(self, other: Self) -> Self {
+        let least = |one: f64, other: f64| if other < one { other } else { one };
+        let most = |one: f64, other: f64| if other > one { other } else { one };
+        Self {
+            left: least(self.left, other.left),
+            bottom: least(self.bottom, other.bottom),
+            right: most(self.right, other.right),
+            top: most(self.top, other.top),
         }
     }
 

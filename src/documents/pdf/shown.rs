@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::cover::{Cover, Layer};
 use super::encoding;
 use super::font::{Font, Glyph};
-use super::geometry::{Matrix, Rect, height};
+use super::geometry::{Matrix, Rect, Upright};
 use super::object::Object;
 use crate::documents::Reason;
 use crate::limits;
@@ -133,27 +133,30 @@ impl Shown {
     }
 
     /// Shows one glyph at a place.
-    pub(super) fn glyph(&mut self, glyph: &Glyph, font: usize, place: &Matrix) {
-        self.gap(place);
+    pub(super) fn glyph(&mut self, glyph: &Glyph, font: usize, upright: &Upright, place: (f64, f64)) {
+        self.gap(upright, place);
         let Some(text) = &glyph.text else {
             self.counts.unknown(1);
             return;
         };
-        self.text.push_str(text);
+        match text.as_bytes() {
+            [letter] => self.text.push(char::from(*letter)),
+            _ => self.text.push_str(text),
+        }
         if glyph.guessed {
             let guess = self.guesses.entry(font).or_default();
             if guess.len() < limits::PDF_GUESS {
                 guess.push_str(text);
             }
         }
-        if !text.trim().is_empty() {
+        if !glyph.blank {
             self.counts.known();
         }
     }
 
     /// The glyph at that place has ended there.
-    pub(super) fn ended(&mut self, end: &Matrix, place: &Matrix) {
-        self.end = Some((end[4], end[5], height(place)));
+    pub(super) fn ended(&mut self, (x, y): (f64, f64), upright: &Upright) {
+        self.end = Some((x, y, upright.height));
     }
 
     /// Something covers a place of the page; inside a form it is kept for the next page that has it.
@@ -175,15 +178,13 @@ impl Shown {
     }
 
     /// A space or a line break, where the next glyph is not where the last one ended.
-    fn gap(&mut self, place: &Matrix) {
+    fn gap(&mut self, upright: &Upright, place: (f64, f64)) {
         let Some((x, y, high)) = self.end else { return };
-        let high = high.max(height(place)).max(f64::MIN_POSITIVE);
-        let (along, across) = (place[0], place[1]);
-        let length = along.hypot(across).max(f64::MIN_POSITIVE);
-        let (dx, dy) = (place[4] - x, place[5] - y);
-        // Along the line that the glyphs stand on, and away from it.
-        let forward = (dx * along + dy * across) / length;
-        let away = (dy * along - dx * across) / length;
+        if place == (x, y) {
+            return;
+        }
+        let high = high.max(upright.height).max(f64::MIN_POSITIVE);
+        let (forward, away) = upright.turned(place.0 - x, place.1 - y);
         if away.abs() > 0.5 * high || forward < -2.0 * high {
             self.counts.settle();
             if !self.text.ends_with('\n') {

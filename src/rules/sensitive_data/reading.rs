@@ -222,7 +222,10 @@ impl<'a> Text<'a> {
         let mut known = HashSet::new();
         let mut hits = Hits::default();
         let mut look = limits::WORK_OCTETS;
-        for hit in terms.find(self.folded.bytes()) {
+        let all = 0..self.folded.bytes().len();
+        let stretches: Vec<Range<usize>> =
+            if everywhere || self.tabular { vec![all] } else { near.and(&beside) };
+        for hit in terms.find_in(self.folded.bytes(), stretches) {
             if hit.at.start >= look {
                 look = hit.at.start + limits::WORK_OCTETS;
                 if !self.folded.goes_on() {
@@ -279,6 +282,17 @@ impl Near {
         Self { places: numbers.map(|number| number.at.clone()).collect(), octets }
     }
 
+    /// All that is near these places or the others, in its order.
+    fn and(&self, others: &Self) -> Vec<Range<usize>> {
+        let mut all: Vec<Range<usize>> = self.stretches().chain(others.stretches()).collect();
+        all.sort_by_key(|stretch| stretch.start);
+        all
+    }
+
+    fn stretches(&self) -> impl Iterator<Item = Range<usize>> {
+        self.places.iter().map(|place| place.start.saturating_sub(self.octets)..place.end + self.octets)
+    }
+
     fn reaches(&self, at: &Range<usize>) -> bool {
         let first = self.places.partition_point(|place| place.end + self.octets < at.start);
         self.places.get(first).is_some_and(|place| place.start <= at.end + self.octets)
@@ -289,7 +303,10 @@ impl Near {
 fn confirm(numbers: &mut [Number], terms: &Terms, folded: &Folded<'_>, tabular: bool) {
     let wanting = Near::of(numbers.iter().filter(|number| number.needs_category()), limits::NEAR_OCTETS);
     let near = |hit: &Hit| tabular || wanting.reaches(&hit.at);
-    let hits: Vec<Hit> = terms.find(folded.bytes()).filter(near).take(limits::NUMBERS).collect();
+    let bytes = folded.bytes();
+    let stretches: Vec<Range<usize>> =
+        if tabular { std::iter::once(0..bytes.len()).collect() } else { wanting.stretches().collect() };
+    let hits: Vec<Hit> = terms.find_in(bytes, stretches).filter(near).take(limits::NUMBERS).collect();
     let enough = |hits: &[Hit]| terms::scores(hits.iter()).iter().any(|(_, score, _)| *score >= POINTS);
     let in_table = tabular && enough(&hits);
     for number in numbers.iter_mut().filter(|number| number.needs_category()) {
