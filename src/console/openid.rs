@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use axum::extract::{RawQuery, State};
-use axum::http::header::{HeaderName, REFRESH};
+use axum::http::header::REFRESH;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use jiff::Timestamp;
@@ -149,8 +149,7 @@ fn onward(app: &App, visit: &Visit, to: &str, href: &str) -> Response {
     if response.status().is_success()
         && let Ok(value) = HeaderValue::from_str(&format!("0; url={href}"))
     {
-        let name: HeaderName = REFRESH;
-        response.headers_mut().insert(name, value);
+        response.headers_mut().insert(REFRESH, value);
     }
     response
 }

@@ -16,6 +16,8 @@ use crate::lab::{Directory, Log, free_port, run, until};
 
 pub(crate) const CLIENT_SECRET: &str = "a secret: of the tests+%";
 
+const ACCESSES: [&str; 4] = ["log", "access", "--json", "--config"];
+
 /// A process that ends with the test.
 pub(crate) struct Process(Child);
 
@@ -101,6 +103,15 @@ impl Lab {
         let mut text = fs::read_to_string(&config).unwrap();
         text.push_str(&format!("\n[console]\norigin = \"{}\"\n{console}{roles}", self.origin()));
         fs::write(&config, text).unwrap();
+        // What is read, is read under the config that the server has loaded.
+        let mut server = Command::new(PROGRAM);
+        server.args(["serve", "--config"]).arg(&config);
+        self.processes.push(Process::start(&mut server, &self.path("server.log")));
+        let said = Log(self.path("server.log"));
+        until("the server", &said, || {
+            let output = Command::new(PROGRAM).args(ACCESSES).arg(&config).output().unwrap();
+            output.status.success().then_some(())
+        });
         let mut operator = Command::new(PROGRAM);
         operator.args(["operator", "--console", "--config"]).arg(&config).arg("--listen").arg(&commands);
         self.processes.push(Process::start(&mut operator, &self.path("operator.log")));
@@ -273,7 +284,9 @@ impl Browser {
             .filter(|((of, _), value)| *of == host && !value.is_empty())
             .map(|((_, name), value)| format!("{name}={value}"))
             .collect();
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        let mut request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html, */*\r\nConnection: close\r\n"
+        );
         if !cookies.is_empty() {
             request.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
         }
@@ -335,6 +348,6 @@ pub(crate) fn field<'u>(url: &'u str, name: &str) -> &'u str {
 /// The entries of the access log.
 pub(crate) fn accesses(lab: &Lab) -> Vec<Value> {
     let mut command = Command::new(PROGRAM);
-    command.args(["log", "access", "--json", "--config"]).arg(lab.path("postvakt.toml"));
+    command.args(ACCESSES).arg(lab.path("postvakt.toml"));
     run(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
