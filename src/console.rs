@@ -14,6 +14,7 @@ mod desk;
 mod form;
 mod guard;
 pub mod links;
+mod openid;
 mod page;
 mod replies;
 mod screens;
@@ -111,6 +112,7 @@ struct Inner {
     sessions: Mutex<Sessions>,
     links: Mutex<Once<SignedIn>>,
     attempts: Mutex<sign_in::Attempts>,
+    provider: openid::Provider,
 }
 
 impl Deref for App {
@@ -129,6 +131,7 @@ impl App {
             sessions: Mutex::new(Sessions::new(lives)),
             links: Mutex::default(),
             attempts: Mutex::default(),
+            provider: openid::Provider::default(),
             settings,
         }))
     }
@@ -158,6 +161,8 @@ fn router(app: App) -> Router {
         .route(STYLE_PATH, get(style))
         .route(ICON_PATH, get(icon))
         .route("/sign-in", get(sign_in::page))
+        .route("/sign-in/openid", post(openid::start))
+        .route(openid::ANSWER_PATH, get(openid::answer))
         .route("/sign-in/link/{token}", get(sign_in::link).post(sign_in::use_link))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/role", post(sign_in::role))

@@ -13,6 +13,7 @@ mod recall;
 pub mod room;
 pub mod scanner;
 pub mod seen;
+pub(crate) mod trust;
 pub mod turns;
 pub mod volume;
 

@@ -96,6 +96,16 @@ impl Form {
     }
 }
 
+/// Fields as octets of a form.
+pub(super) fn encoded(fields: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
+}
+
+/// One text, as it stands in a form.
+pub(super) fn encoded_text(text: &str) -> String {
+    form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
 impl FromRequest<App> for Form {
     type Rejection = StatusCode;
 

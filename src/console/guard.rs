@@ -29,7 +29,7 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let checked = check(&app, request.method(), request.headers());
     let mut response = match checked {
         Err(refused) => *refused,
-        Ok(()) => match visit(&app, request.headers(), request.uri().path()) {
+        Ok(()) => match visit(&app, &request) {
             Err(refused) => *refused,
             Ok(visit) => {
                 request.extensions_mut().insert(visit);
@@ -77,7 +77,8 @@ fn check(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), Box<Resp
     }
 }
 
-fn visit(app: &App, headers: &HeaderMap, path: &str) -> Result<Visit, Box<Response>> {
+fn visit(app: &App, request: &Request) -> Result<Visit, Box<Response>> {
+    let (headers, path) = (request.headers(), request.uri().path());
     let lang = match cookie(headers, LANGUAGE) {
         Some("en") => Lang::En,
         _ => Lang::Sv,
@@ -96,6 +97,6 @@ fn visit(app: &App, headers: &HeaderMap, path: &str) -> Result<Visit, Box<Respon
             Looked::Nobody => {}
         }
     }
-    sign_in::by_proxy(app, &mut visit, headers)?;
+    sign_in::by_proxy(app, &mut visit, headers, request.method(), request.uri())?;
     Ok(visit)
 }

@@ -5,6 +5,7 @@
 //! | template | data; `rows` are lines of JSON of the command, null before a reason was given |
 //! |---|---|
 //! | `sign-in` | `provider` and `failed` or null, `link_hint` |
+//! | `onward` | `to`: provider or console, `provider`, `href` |
 //! | `overview` | `status` |
 //! | `search` | `rules`, `decisions`, `purposes`; with a result: `rows_here`, `end_here`, `bookmark` |
 //! | `search-row`, `search-end` | no `data`: `row` and `columns`; `rows`, `complete`, `said` |
@@ -85,6 +86,7 @@ const BASE: &str = "base.html";
 const TEMPLATES: &[(&str, &str)] = templates![
     "base.html",
     "sign-in.html",
+    "onward.html",
     "overview.html",
     "search.html",
     "search-row.html",

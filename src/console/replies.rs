@@ -9,6 +9,8 @@ use crate::export::visible;
 
 /// The cookie of a session. A browser takes a `__Host-` cookie from this origin alone.
 pub(super) const SESSION: &str = "__Host-postvakt";
+/// The cookie of a browser that is at the provider to sign in.
+pub(super) const SIGN_IN: &str = "__Host-postvakt-sign-in";
 /// The cookie of a language.
 pub(super) const LANGUAGE: &str = "__Host-postvakt-language";
 
@@ -51,8 +53,17 @@ pub(super) fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> 
 
 /// The field that sets a cookie of this origin.
 pub(super) fn set_cookie(name: &str, value: &str, seconds: Option<u64>) -> HeaderValue {
+    field(name, value, "Strict", seconds)
+}
+
+/// The same, for a cookie that comes back when a page of another site leads here.
+pub(super) fn set_lax_cookie(name: &str, value: &str, seconds: u64) -> HeaderValue {
+    field(name, value, "Lax", Some(seconds))
+}
+
+fn field(name: &str, value: &str, same_site: &str, seconds: Option<u64>) -> HeaderValue {
     let life = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict{life}");
+    let text = format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite={same_site}{life}");
     // Names and values are ours: ASCII letters and digits.
     HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }

@@ -66,9 +66,33 @@ impl SignedIn {
     }
 }
 
+/// What somebody signed in by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// A one-time link.
+    Link,
+    /// An OpenID provider.
+    Provider,
+    /// A reverse proxy, which says with every request who it is.
+    Proxy,
+}
+
+impl By {
+    /// As the operational log has it.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Provider => "provider",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 /// A session.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
+    /// What they signed in by.
+    pub(super) by: By,
     /// Who.
     pub(super) who: SignedIn,
     /// As what, of the roles that they have.
@@ -126,7 +150,7 @@ impl Sessions {
     }
 
     /// Begins a session. Its token is new, whatever the browser had before.
-    pub(super) fn begin(&mut self, who: SignedIn, now: Instant) -> Result<Token, getrandom::Error> {
+    pub(super) fn begin(&mut self, who: SignedIn, by: By, now: Instant) -> Result<Token, getrandom::Error> {
         let token = Token::new()?;
         self.forget_ended(now);
         if self.all.len() >= limits::CONSOLE_SESSIONS {
@@ -137,7 +161,7 @@ impl Sessions {
         // A person without a role has no session: `SignedIn` has one.
         let role = who.roles.first().map_or(Role::Reader, |(role, _)| *role);
         let session =
-            Session { who, role, held_purpose: String::new(), began: now, used: now, minute: (now, 0) };
+            Session { by, who, role, held_purpose: String::new(), began: now, used: now, minute: (now, 0) };
         self.all.insert(token.clone(), session);
         Ok(token)
     }
@@ -234,14 +258,14 @@ mod tests {
     fn a_session_ends_when_it_is_not_used_and_in_any_case() {
         let (mut sessions, start) = (sessions(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
-        let token = sessions.begin(anna(), start).unwrap();
+        let token = sessions.begin(anna(), By::Link, start).unwrap();
         for at in [50, 100, 140] {
             assert!(matches!(sessions.look(&token, after(at)), Looked::There(..)), "{at}");
         }
         assert!(matches!(sessions.look(&token, after(150)), Looked::Nobody), "the longest time is over");
-        let token = sessions.begin(anna(), start).unwrap();
+        let token = sessions.begin(anna(), By::Link, start).unwrap();
         assert!(matches!(sessions.look(&token, after(60)), Looked::Nobody), "it was idle");
-        let token = sessions.begin(anna(), start).unwrap();
+        let token = sessions.begin(anna(), By::Link, start).unwrap();
         sessions.end(&token);
         assert!(matches!(sessions.look(&token, start), Looked::Nobody));
     }
@@ -249,7 +273,7 @@ mod tests {
     #[test]
     fn no_session_makes_more_requests_than_a_person() {
         let (mut sessions, now) = (sessions(), Instant::now());
-        let token = sessions.begin(anna(), now).unwrap();
+        let token = sessions.begin(anna(), By::Link, now).unwrap();
         for _ in 0..limits::CONSOLE_REQUESTS {
             assert!(matches!(sessions.look(&token, now), Looked::There(..)));
         }
@@ -261,9 +285,9 @@ mod tests {
     #[test]
     fn the_oldest_session_ends_for_a_new_one() {
         let (mut sessions, now) = (sessions(), Instant::now());
-        let first = sessions.begin(anna(), now).unwrap();
+        let first = sessions.begin(anna(), By::Link, now).unwrap();
         for _ in 0..limits::CONSOLE_SESSIONS {
-            sessions.begin(anna(), now + Duration::from_secs(1)).unwrap();
+            sessions.begin(anna(), By::Link, now + Duration::from_secs(1)).unwrap();
         }
         assert_eq!(sessions.all.len(), limits::CONSOLE_SESSIONS);
         assert!(matches!(sessions.look(&first, now), Looked::Nobody));

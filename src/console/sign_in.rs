@@ -1,9 +1,9 @@
-//! Signing in and out: one-time links, and who a reverse proxy says it is.
+//! Signing in and out: one-time links, and who a reverse proxy says it is. OpenID Connect is in `openid`.
 
 use std::time::{Duration, Instant};
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::Response;
 use serde_json::json;
 
@@ -11,9 +11,9 @@ use super::App;
 use super::answers::{Page, message};
 use super::form::Form;
 use super::replies::{LANGUAGE, SESSION, is_own_path, see, set_cookie, too_many, with_cookie};
-use super::sessions::{SignedIn, Token};
+use super::sessions::{By, Session, SignedIn, Token};
 use super::visit::{Member, Visit};
-use crate::config::Role;
+use crate::config::{ConsoleListen, Role};
 use crate::limits;
 
 /// Attempts to use links that are none.
@@ -42,7 +42,7 @@ pub(super) async fn page(State(app): State<App>, visit: Visit) -> Response {
     sign_in_page(&app, &visit, StatusCode::OK, None, None)
 }
 
-fn sign_in_page(
+pub(super) fn sign_in_page(
     app: &App,
     visit: &Visit,
     status: StatusCode,
@@ -78,7 +78,10 @@ pub(super) async fn use_link(State(app): State<App>, Path(token): Path<String>, 
     }
     let who = Token::parse(&token).and_then(|token| app.links().take(&token, Instant::now()));
     match who {
-        Some(who) => begin(&app, &visit, who),
+        Some(who) => match begin(&app, &visit, who, By::Link) {
+            Ok(session) => with_cookie(see("/"), session),
+            Err(response) => *response,
+        },
         None => sign_in_page(&app, &visit, StatusCode::NOT_FOUND, None, Some("link")),
     }
 }
@@ -88,60 +91,80 @@ fn tried_too_often(app: &App) -> bool {
     attempts.is_over(Instant::now())
 }
 
-/// Begins a session in place of the one before.
-fn begin(app: &App, visit: &Visit, who: SignedIn) -> Response {
+/// Begins a session in place of the one before, and gives its cookie. What the browser had is never taken over.
+pub(super) fn begin(app: &App, visit: &Visit, who: SignedIn, by: By) -> Result<HeaderValue, Box<Response>> {
     if let Some(token) = &visit.token {
         app.sessions().end(token);
     }
-    tracing::info!(subject = who.subject, "signed in to the console");
-    match app.sessions().begin(who, Instant::now()) {
-        Ok(token) => with_cookie(see("/"), set_cookie(SESSION, token.as_str(), None)),
+    tracing::info!(subject = who.subject, by = by.as_str(), "signed in to the console");
+    match app.sessions().begin(who, by, Instant::now()) {
+        Ok(token) => Ok(set_cookie(SESSION, token.as_str(), None)),
         Err(error) => {
             tracing::error!(%error, "the system gives no random bytes, so nobody can sign in");
-            message(app, visit, StatusCode::INTERNAL_SERVER_ERROR, "error", "")
+            Err(Box::new(message(app, visit, StatusCode::INTERNAL_SERVER_ERROR, "error", "")))
         }
     }
 }
 
-/// Who a reverse proxy says it is: only on a Unix socket, where the config has it.
-pub(super) fn by_proxy(app: &App, visit: &mut Visit, headers: &HeaderMap) -> Result<(), Box<Response>> {
+/// Who a reverse proxy says it is: only on a Unix socket, where the config has it. The session follows the proxy: it ends with
+/// another person, with other roles, and, where the proxy began it, when the proxy says nothing.
+pub(super) fn by_proxy(
+    app: &App,
+    visit: &mut Visit,
+    headers: &HeaderMap,
+    method: &Method,
+    uri: &Uri,
+) -> Result<(), Box<Response>> {
+    let ConsoleListen::Unix(_) = app.settings.console.listen else { return Ok(()) };
     let Some(proxy) = &app.settings.console.proxy else { return Ok(()) };
-    let value = |name: &str| -> Result<Option<String>, Box<Response>> {
-        let mut values = headers.get_all(name).into_iter();
-        let text = values.next().map(|value| String::from_utf8_lossy(value.as_bytes()).trim().to_owned());
-        if values.next().is_some() {
-            // One of them may be a browser's.
-            return Err(Box::new(message(app, visit, StatusCode::BAD_REQUEST, "error", "")));
-        }
-        Ok(text.filter(|text| !text.is_empty()))
+    let fields = [&proxy.subject, &proxy.name, &proxy.roles].map(|name| field(headers, name));
+    let [Ok(subject), Ok(name), Ok(roles)] = fields else {
+        tracing::warn!(
+            "a request has a header field of [console.proxy] twice, or one that is no text; does the proxy remove them?"
+        );
+        return Err(Box::new(message(app, visit, StatusCode::BAD_REQUEST, "error", "")));
     };
-    let Some(subject) = value(&proxy.subject)? else { return Ok(()) };
-    if visit.session.as_ref().is_some_and(|session| session.who.subject == subject) {
+    let end = |visit: &mut Visit| {
+        visit.session = None;
+        if let Some(token) = visit.token.take() {
+            app.sessions().end(&token);
+        }
+    };
+    let Some(subject) = subject else {
+        if visit.session.as_ref().is_some_and(|session| session.by == By::Proxy) {
+            end(visit);
+        }
         return Ok(());
-    }
-    let name = value(&proxy.name)?.unwrap_or_default();
-    let roles = value(&proxy.roles)?.unwrap_or_default();
+    };
+    let roles = roles.unwrap_or_default();
     let values = roles.split([',', ';']).map(str::trim);
+    let name = name.unwrap_or_default();
     let Some(who) = SignedIn::with_values(subject, name, &values, &app.settings.console.roles) else {
-        (visit.session, visit.token) = (None, None);
+        end(visit);
         return Err(Box::new(sign_in_page(app, visit, StatusCode::FORBIDDEN, None, Some("role"))));
     };
-    if let Some(token) = visit.token.take() {
-        app.sessions().end(&token);
+    let is_same = |session: &Session| session.who.subject == who.subject && session.who.roles == who.roles;
+    if visit.session.as_ref().is_some_and(|session| is_same(session)) {
+        return Ok(());
     }
-    Err(Box::new(begin_and_return(app, visit, who)))
+    end(visit);
+    let session = begin(app, visit, who, By::Proxy)?;
+    // The browser asks again with its cookie. A form is not sent again: it may be the form of somebody else.
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = if *method == Method::GET && is_own_path(path) { path } else { "/" };
+    Err(Box::new(with_cookie(see(path), session)))
 }
 
-/// Begins a session and has the browser ask again with its cookie.
-fn begin_and_return(app: &App, visit: &Visit, who: SignedIn) -> Response {
-    let mut response = begin(app, visit, who);
-    if is_own_path(&visit.path)
-        && let Ok(path) = axum::http::HeaderValue::from_str(&visit.path)
-        && response.status() == StatusCode::SEE_OTHER
-    {
-        response.headers_mut().insert(axum::http::header::LOCATION, path);
+/// A field that the proxy set; `Err` where it comes twice, as one of them may be a browser's, or where it cannot be read.
+fn field(headers: &HeaderMap, name: &str) -> Result<Option<String>, ()> {
+    let mut values = headers.get_all(name).into_iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| ())?.trim();
+    if values.next().is_some() || text.len() > limits::PROXY_FIELD_OCTETS {
+        return Err(());
     }
-    response
+    // What Apache writes for a variable that is not set.
+    Ok(Some(text).filter(|text| !text.is_empty() && *text != "(null)").map(str::to_owned))
 }
 
 /// Ends the session.

@@ -5,17 +5,14 @@
 //! for anew beside the mail; if the directory does not answer, the old one serves until it is as old as `keep`.
 
 use std::collections::HashMap;
-use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ldap3::adapters::{Adapter, EntriesOnly, PagedResults};
 use ldap3::{Ldap, LdapConnAsync, LdapConnSettings, LdapError, Scope, SearchEntry};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use tokio::time::Instant;
 
+use super::trust;
 use crate::address::Address;
 use crate::config::directory::DirectoryGroup;
 use crate::facts::{Cause, Fact};
@@ -242,12 +239,13 @@ pub async fn ask(group: &DirectoryGroup) -> Result<Vec<Address>, AskError> {
 
 async fn ask_server(group: &DirectoryGroup, server: &str) -> Result<Vec<Address>, AskError> {
     let bind = group.bind.as_ref();
-    let bind = bind.map(|bind| Ok::<_, AskError>((&bind.dn, secret(&bind.password_file)?))).transpose()?;
+    let password = |path| trust::secret("password_file", path).map_err(AskError::Secret);
+    let bind = bind.map(|bind| Ok::<_, AskError>((&bind.dn, password(&bind.password_file)?))).transpose()?;
     let mut settings = LdapConnSettings::new()
         .set_conn_timeout(limits::DIRECTORY_CONNECT_TIME)
         .set_starttls(group.start_tls && server.starts_with("ldap://"));
     if let Some(path) = &group.ca_file {
-        settings = settings.set_config(Arc::new(trusting(path)?));
+        settings = settings.set_config(Arc::new(trust::file(path).map_err(AskError::Certificates)?));
     }
     let (connection, mut ldap) = LdapConnAsync::with_settings(settings, server).await?;
     tokio::spawn(async move {
@@ -291,36 +289,6 @@ fn address(value: &str) -> Option<Address> {
         None => value,
     };
     parse::mailbox(bare.trim(), false).ok()
-}
-
-/// A password that only its owner may read, and its group where it is root's.
-fn secret(path: &Path) -> Result<String, AskError> {
-    let fault = |why: String| AskError::Secret(format!("password_file {}: {why}", path.display()));
-    let about = std::fs::metadata(path).map_err(|error| fault(error.to_string()))?;
-    let mode = about.mode() & 0o777;
-    let too_much = if about.uid() == 0 { 0o037 } else { 0o077 };
-    if mode & too_much != 0 {
-        return Err(fault(format!("has mode {mode:04o}, so that others may read it; make it 0600")));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| fault(error.to_string()))?;
-    let password = text.trim_end_matches(['\n', '\r']).to_owned();
-    // RFC 4513 §5.1.2: without a password a bind is anonymous, whatever name it has.
-    if password.is_empty() { Err(fault("is empty".to_owned())) } else { Ok(password) }
-}
-
-/// A TLS client that believes the certificates in the file, and no others.
-fn trusting(path: &Path) -> Result<rustls::ClientConfig, AskError> {
-    let fault = |why: String| AskError::Certificates(format!("{}: {why}", path.display()));
-    let mut roots = rustls::RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| fault(error.to_string()))?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| fault(error.to_string()))?;
-        roots.add(certificate).map_err(|error| fault(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(fault("has no certificate".to_owned()));
-    }
-    Ok(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]

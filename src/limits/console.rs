@@ -34,6 +34,20 @@ pub const CONSOLE_ROWS: u64 = 100_000;
 pub const CONSOLE_REQUESTS: u32 = 300;
 /// Attempts to sign in with a link that is none, from anywhere, in a minute.
 pub const CONSOLE_ATTEMPTS: u32 = 60;
+/// How long the provider that signs people in may take over one answer. Somebody waits for the page.
+pub const PROVIDER_TIME: Duration = Duration::from_secs(10);
+/// Octets of an answer of the provider. A token with 200 groups has some ten thousand.
+pub const PROVIDER_OCTETS: usize = 256 << 10;
+/// How long the provider's own description serves before it is read again.
+pub const PROVIDER_KNOWN: Duration = Duration::from_hours(1);
+/// How far the provider's clock may be from ours.
+pub const PROVIDER_CLOCK: Duration = Duration::from_mins(2);
+/// How long ago an ID token may have been issued: it was asked for a moment ago.
+pub const PROVIDER_TOKEN_AGE: Duration = Duration::from_mins(10);
+/// Octets of a person's name for ever, and of their name. The access log has both in every entry.
+pub const CONSOLE_NAME_OCTETS: usize = 255;
+/// Octets of a header field of a reverse proxy. The roles are one field; a server takes 8 KiB a line.
+pub const PROXY_FIELD_OCTETS: usize = 8 << 10;
 /// Days before the end of an exception from which on `status` tells of it.
 pub const STATUS_DAYS: i32 = 30;
 /// Octets at the end of a file of tree heads in which `status` looks for the newest.

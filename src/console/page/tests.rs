@@ -13,7 +13,7 @@ macro_rules! samples {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!(concat!("../pages/samples/", $name, ".json")))),+] };
 }
 
-const SAMPLES: [Sample; 55] = samples![
+const SAMPLES: [Sample; 57] = samples![
     "confirm",
     "decisions",
     "decisions@none",
@@ -38,6 +38,8 @@ const SAMPLES: [Sample; 55] = samples![
     "message",
     "message@out",
     "message@refused",
+    "onward",
+    "onward@console",
     "overview",
     "overview@calm",
     "readers",
