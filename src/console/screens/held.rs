@@ -64,7 +64,7 @@ pub(in crate::console) async fn act(State(app): State<App>, member: Member, form
             row.get("queue_id").and_then(Value::as_str).is_some_and(|id| form.all("id").any(|own| own == id))
         };
         let rows: Vec<&Value> = listed.lines.iter().filter(is_chosen).collect();
-        let data = json!({ "act": word, "rows": rows });
+        let data = json!({ "act": word, "rows": rows, "four_eyes": app.settings.four_eyes.held });
         return Page::new("held-confirm.html", data).filled(&form).answer(&app, &member.visit);
     }
     let mut ends = Vec::new();
@@ -109,7 +109,7 @@ async fn one(app: &App, member: &Member, id: &str, purpose: &str, form: &Form) -
     let args = [id.to_owned(), format!("--purpose={purpose}")];
     let shown = app.desk.carry_out(&member.person, command("held show", args)).await;
     let end = shown.end.clone();
-    let data = json!({ "mail": shown.one() });
+    let data = json!({ "mail": shown.one(), "four_eyes": app.settings.four_eyes.held });
     let mut page = Page::new("held-mail.html", data).filled(form);
     page.said(&end);
     page
