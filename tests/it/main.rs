@@ -14,6 +14,7 @@ mod backup;
 mod bounds;
 mod cases;
 mod config;
+mod console;
 mod content;
 mod cookbook;
 mod courier;
