@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::commands::Person;
@@ -55,7 +55,7 @@ impl FromRequestParts<App> for Member {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
-        let visit = Visit::from_request_parts(parts, app).await.map_err(|status| status.into_response())?;
+        let visit = Visit::from_request_parts(parts, app).await.map_err(IntoResponse::into_response)?;
         match visit.person() {
             Some(person) => Ok(Self { visit, person }),
             None => Err(see("/sign-in")),
