@@ -80,6 +80,8 @@ pub struct Settings {
     pub purposes: Vec<String>,
     /// The ids of the rules.
     pub rules: Vec<String>,
+    /// Whether acts on held mail need a second person, and decisions do.
+    pub four_eyes: FourEyes,
     /// Where commands are carried out.
     pub commands: PathBuf,
     /// Where one-time links are asked for.
@@ -95,10 +97,20 @@ impl Settings {
             zone: config.time_zone.clone(),
             purposes: config.store.access.purposes.clone(),
             rules: config.rules.iter().map(|(rule, _)| rule.id().to_owned()).collect(),
+            four_eyes: FourEyes { held: config.held.four_eyes, decisions: config.store.access.four_eyes },
             commands,
             links,
         })
     }
+}
+
+/// What needs a second person.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FourEyes {
+    /// Acts on held mail.
+    pub held: bool,
+    /// Decisions.
+    pub decisions: bool,
 }
 
 /// The console, shared by its requests.

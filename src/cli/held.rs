@@ -314,6 +314,10 @@ impl Desk<'_> {
             let act = HeldAct { follows: Some(proposal.n), ..act };
             return self.carry_out(session, turn, (waiting, found), &act);
         }
+        if act.act == Act::Return {
+            // Nobody is asked to have done what is never done.
+            self.returnable(waiting)?;
+        }
         let proposed = HeldAct { stage: Stage::Proposed, ..act };
         let n = held::note(session.entries(), &proposed)?;
         if self.json {

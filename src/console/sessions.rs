@@ -99,6 +99,8 @@ pub(super) struct Session {
     pub(super) role: Role,
     /// What they said that they look at held mail for, so that they are asked once.
     pub(super) held_purpose: String,
+    /// Whether they see mail that was handed over, too.
+    pub(super) held_all: bool,
     began: Instant,
     used: Instant,
     minute: (Instant, u32),
@@ -160,8 +162,16 @@ impl Sessions {
         }
         // A person without a role has no session: `SignedIn` has one.
         let role = who.roles.first().map_or(Role::Reader, |(role, _)| *role);
-        let session =
-            Session { by, who, role, held_purpose: String::new(), began: now, used: now, minute: (now, 0) };
+        let session = Session {
+            by,
+            who,
+            role,
+            held_purpose: String::new(),
+            held_all: false,
+            began: now,
+            used: now,
+            minute: (now, 0),
+        };
         self.all.insert(token.clone(), session);
         Ok(token)
     }

@@ -1,3 +1,4 @@
 //! The web console.
 
+mod browser;
 mod sign_in;

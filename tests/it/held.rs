@@ -18,7 +18,7 @@ use crate::lab::program::PROGRAM;
 use crate::lab::{Directory, Lab, free_port, queue_id, run, until};
 
 /// Rules that hold: one for mail from outside, one for mail that leaves.
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
 [held]
 queue_helper = "HOME/queue.sock"
 owner = "postmaster@exempelby.se"
@@ -40,18 +40,23 @@ address = "registrator@exempelby.se"
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 /// A lab, its queue helper, and its operators' process.
-struct Desk {
-    lab: Lab,
-    home: PathBuf,
+pub(crate) struct Desk {
+    pub(crate) lab: Lab,
+    pub(crate) home: PathBuf,
     helper: Child,
     operator: Child,
 }
 
 impl Desk {
     fn start(more: &str) -> Self {
+        Self::of(&(RULES.to_owned() + more))
+    }
+
+    /// A desk with these rules, in which HOME is its directory.
+    pub(crate) fn of(rules: &str) -> Self {
         let directory = Directory::new();
         let home = directory.path.clone();
-        let rules = RULES.replace("HOME", &home.display().to_string()) + more;
+        let rules = rules.replace("HOME", &home.display().to_string());
         Self::around(Lab::start_in(directory, &rules), home)
     }
 
@@ -96,7 +101,7 @@ impl Desk {
     }
 
     /// Sends a mail that is held. Its queue id.
-    fn hold(&self, from: &str, to: &str, subject: &str) -> String {
+    pub(crate) fn hold(&self, from: &str, to: &str, subject: &str) -> String {
         let mut smtp = if from.ends_with("@exempelby.se") { self.lab.inside() } else { self.lab.outside() };
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let message = format!(

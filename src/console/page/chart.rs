@@ -6,6 +6,8 @@ use minijinja::value::Value;
 const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 56.0;
+/// Half of the last label stands beside its column.
+const RIGHT: f64 = 12.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 24.0;
 /// A bar's room, and where bars begin and end.
@@ -23,7 +25,7 @@ pub(super) fn columns(rows: &Value, label: &str, parts: &[String]) -> Result<Val
     let (step, steps) = scale(highest);
     let top = (step * steps) as f64;
     let y = |value: u64| HEIGHT - BOTTOM - value as f64 / top * (HEIGHT - BOTTOM - TOP);
-    let slot = (WIDTH - LEFT) / rows.len().max(1) as f64;
+    let slot = (WIDTH - LEFT - RIGHT) / rows.len().max(1) as f64;
     let gap = (slot * 0.25).min(8.0);
     let (mut boxes, mut labels) = (Vec::new(), Vec::new());
     let every = rows.len().div_ceil(LABELS).max(1);

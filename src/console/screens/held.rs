@@ -31,8 +31,9 @@ async fn list_page(app: &App, member: &Member, purpose: &str) -> Page {
     if purpose.is_empty() {
         return Page::new("held.html", json!({ "rows": null }));
     }
-    let listed =
-        app.desk.carry_out(&member.person, command("held list", [format!("--purpose={purpose}")])).await;
+    let all = member.visit.session.as_ref().is_some_and(|session| session.held_all);
+    let args = std::iter::once(format!("--purpose={purpose}")).chain(all.then(|| "--all".to_owned()));
+    let listed = app.desk.carry_out(&member.person, command("held list", args)).await;
     let mut page =
         Page::new("held.html", json!({ "rows": listed.lines })).filled(&Form::of("purpose", purpose));
     page.said(&listed.end);
@@ -48,7 +49,8 @@ pub(in crate::console) async fn act(State(app): State<App>, member: Member, form
     let Some((word, words, fields)) = wanted else {
         let purpose = form.get("purpose").to_owned();
         if let Some(token) = &member.visit.token {
-            app.sessions().change(token, |session| session.held_purpose = purpose);
+            let all = !form.get("all").is_empty();
+            app.sessions().change(token, |session| (session.held_purpose, session.held_all) = (purpose, all));
         }
         return see("/held");
     };
@@ -64,7 +66,7 @@ pub(in crate::console) async fn act(State(app): State<App>, member: Member, form
             row.get("queue_id").and_then(Value::as_str).is_some_and(|id| form.all("id").any(|own| own == id))
         };
         let rows: Vec<&Value> = listed.lines.iter().filter(is_chosen).collect();
-        let data = json!({ "act": word, "rows": rows });
+        let data = json!({ "act": word, "rows": rows, "four_eyes": app.settings.four_eyes.held });
         return Page::new("held-confirm.html", data).filled(&form).answer(&app, &member.visit);
     }
     let mut ends = Vec::new();
@@ -109,7 +111,7 @@ async fn one(app: &App, member: &Member, id: &str, purpose: &str, form: &Form) -
     let args = [id.to_owned(), format!("--purpose={purpose}")];
     let shown = app.desk.carry_out(&member.person, command("held show", args)).await;
     let end = shown.end.clone();
-    let data = json!({ "mail": shown.one() });
+    let data = json!({ "mail": shown.one(), "four_eyes": app.settings.four_eyes.held });
     let mut page = Page::new("held-mail.html", data).filled(form);
     page.said(&end);
     page

@@ -23,6 +23,7 @@ async fn decisions_page(app: &App, member: &Member, form: &Form) -> Page {
     let done = app.desk.carry_out(&member.person, command("log decision list", [])).await;
     let data = json!({
         "rows": done.lines,
+        "four_eyes": app.settings.four_eyes.decisions,
         "may_add": may_open(&member.person, "log decision add"),
         "may_approve": may_open(&member.person, "log decision approve"),
         "may_close": may_open(&member.person, "log decision close"),
