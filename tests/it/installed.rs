@@ -294,7 +294,7 @@ fn the_console(machine: &Machine) {
     let link = machine.must("postvakt console link --role reader");
     let path = link.trim().strip_prefix("https://postvakt.exempelby.se").unwrap();
     let browser = format!(
-        r#"
+        r"
 import http.client, socket, urllib.parse
 class Unix(http.client.HTTPConnection):
     def connect(self):
@@ -312,7 +312,7 @@ cookie = r.getheader('Set-Cookie').split(';')[0]
 r, body = ask('POST', '/search', {{'basis': 'operation', 'purpose': 'on a machine', 'subject': 'please-wait-3'}}, cookie)
 assert r.status == 200 and 'please-wait-3' in body, (r.status, body)
 print('seen')
-"#
+"
     );
     machine.must(&format!("cat > browser.py <<'END'\n{browser}END"));
     assert_eq!(machine.must("python3 browser.py"), "seen\n");

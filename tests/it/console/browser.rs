@@ -1,6 +1,7 @@
 //! The console in a real browser: whole ways from the sign-in to a result, each page as people with a keyboard, a small
 //! window or a screen reader meet it, roles, and attacks. The walks are in `tests/console`.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -127,7 +128,7 @@ impl Town {
         for role in ["reader", "reviewer", "registrar", "mail-admin", "approver", "archivist", "insight"] {
             let mailboxes =
                 if role == "registrar" { "mailboxes = [\"registrator@exempelby.se\"]\n" } else { "" };
-            rules += &format!("\n[[console.roles]]\nvalue = \"{role}\"\nrole = \"{role}\"\n{mailboxes}");
+            write!(rules, "\n[[console.roles]]\nvalue = \"{role}\"\nrole = \"{role}\"\n{mailboxes}").unwrap();
         }
         let desk = Desk::of(&rules.replace("PORT", &port.to_string()));
         let home = desk.home.clone();
@@ -195,7 +196,7 @@ fn deliver_hostile(desk: &Desk, strings: &[String]) {
     let mut smtp = desk.lab.outside();
     for (number, string) in strings.iter().enumerate() {
         let word = format!("=?utf-8?B?{}?=", base64(string.as_bytes()).replace('\n', ""));
-        let percent: String = string.bytes().map(|octet| format!("%{octet:02X}")).collect();
+        let percent = string.bytes().fold(String::new(), |text, octet| format!("{text}%{octet:02X}"));
         // What a header field holds as it is.
         let bare: String = string.chars().filter(|c| !c.is_control()).take(200).collect();
         let quoted: String = bare.chars().filter(char::is_ascii_graphic).take(60).collect();

@@ -79,9 +79,9 @@ fn a_real_provider_signs_people_in() {
     assert_eq!(answer.sets(SIGN_IN).unwrap().split(';').next(), Some(""), "the cookie of the sign-in ends");
     let page = home(&mut browser, &lab);
     assert!(page.status == 200 && page.body.contains("Anna Åker"), "{}", page.body);
-    let mut planter = Browser::new();
-    planter.set_cookie(&lab.origin(), SESSION, &planted);
-    assert_eq!(home(&mut planter, &lab).leads_to(), Some("/sign-in"));
+    let mut first = Browser::new();
+    first.set_cookie(&lab.origin(), SESSION, &planted);
+    assert_eq!(home(&mut first, &lab).leads_to(), Some("/sign-in"));
 
     // What they do is in the access log with who they are.
     let form = "basis=operation&purpose=test";

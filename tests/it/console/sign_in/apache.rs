@@ -1,5 +1,6 @@
 //! A real Apache with `mod_auth_openidc` in front of the console's Unix socket, and what comes to the socket otherwise.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::TcpStream;
 use std::path::Path;
@@ -30,7 +31,7 @@ fn start_apache(lab: &mut Lab, provider: &Provider) {
     ];
     let mut text = String::new();
     for name in names {
-        text.push_str(&format!("LoadModule {name}_module {}/mod_{name}.so\n", modules.display()));
+        writeln!(text, "LoadModule {name}_module {}/mod_{name}.so", modules.display()).unwrap();
     }
     // The very lines of the manual, with the places of the test.
     let (_, site) = MANUAL.split_once("```apache\nOIDC").unwrap();
@@ -41,11 +42,11 @@ fn start_apache(lab: &mut Lab, provider: &Provider) {
         .replace("/run/postvakt-console/http.sock", &lab.socket().display().to_string())
         .replace("\"SECRET\"", &format!("\"{}\"", super::lab::CLIENT_SECRET))
         .replace("PASSPHRASE", "a passphrase of the tests");
-    text.push_str(&format!(
+    write!(text,
         "ServerRoot {home}\nPidFile {home}/apache.pid\nListen 127.0.0.1:{}\nServerName localhost\nUser www-data\n\
          Group www-data\nErrorLog {home}/apache.log\nDefaultRuntimeDir {home}\n{site}",
         lab.port
-    ));
+    ).unwrap();
     let config = lab.path("apache.conf");
     fs::write(&config, text).unwrap();
     let mut command = Command::new("/usr/sbin/apache2");

@@ -1,6 +1,7 @@
 //! The real parts of a sign-in: the console with its process for commands, an OpenID provider, and a browser without a screen.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -101,7 +102,7 @@ impl Lab {
         let roles = "[[console.roles]]\nvalue = \"log-reviewer\"\nrole = \"reviewer\"\n\
                      [[console.roles]]\nvalue = \"log-insight\"\nrole = \"insight\"\n";
         let mut text = fs::read_to_string(&config).unwrap();
-        text.push_str(&format!("\n[console]\norigin = \"{}\"\n{console}{roles}", self.origin()));
+        write!(text, "\n[console]\norigin = \"{}\"\n{console}{roles}", self.origin()).unwrap();
         fs::write(&config, text).unwrap();
         // What is read, is read under the config that the server has loaded.
         let mut server = Command::new(PROGRAM);
@@ -288,16 +289,16 @@ impl Browser {
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: text/html, */*\r\nConnection: close\r\n"
         );
         if !cookies.is_empty() {
-            request.push_str(&format!("Cookie: {}\r\n", cookies.join("; ")));
+            write!(request, "Cookie: {}\r\n", cookies.join("; ")).unwrap();
         }
         if method == "POST" {
-            request.push_str(&format!(
+            write!(request,
                 "Origin: http://{host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n",
                 form.len()
-            ));
+            ).unwrap();
         }
         for (name, value) in &self.headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            write!(request, "{name}: {value}\r\n").unwrap();
         }
         request.push_str("\r\n");
         request.push_str(form);
