@@ -257,7 +257,7 @@ fn grant(section: &mut Settings<'_>) -> Option<Grant> {
         )),
         Some(Role::Registrar) | None => {}
         Some(_) if given.is_empty() => {}
-        Some(role) => section.warn_here(Fault::new(
+        Some(role) => section.wrong_here(Fault::new(
             format!("mailboxes has no effect on the role {}", role.as_str()),
             "remove it, or write role = \"registrar\"",
         )),

@@ -299,8 +299,8 @@ fn line(key: &Key, defaults: bool) -> Option<String> {
         return defaults.then(|| format!("{} = {}", key.name, key.default));
     }
     let inner: Vec<String> = key.keys.iter().filter_map(|key| line(key, defaults)).collect();
-    // An exception names somebody, and a group has a member.
-    let one_of = ["mail", "sender", "members"];
+    // An exception names somebody, a group has a member, and a registrar mailboxes.
+    let one_of = ["mail", "sender", "members", "mailboxes"];
     let needed = key.default == Fallback::Required || one_of.contains(&key.name);
     let value = match inner.join(", ") {
         inner if inner.is_empty() && !needed => return None,
