@@ -181,6 +181,7 @@ fn router(app: App) -> Router {
         .route("/language", post(sign_in::language))
         .route("/", get(screens::overview::open))
         .route("/search", get(screens::search::open).post(screens::search::search))
+        .route("/export", post(screens::export::export))
         .route("/mail/{id}", get(screens::mail::open).post(screens::mail::show))
         .route("/held", get(screens::held::list).post(screens::held::act))
         .route("/held/{id}", get(screens::held::show).post(screens::held::act_on_one))

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::address::Address;
 use crate::config::Role;
+use crate::limits;
 use Role::{Approver, Archivist, Insight, MailAdmin, Reader, Registrar, Reviewer};
 
 /// What the console asks of the process that carries its commands out.
@@ -79,6 +81,12 @@ pub enum Denied {
     /// Another role may read for this reason.
     #[error("the role {0} reads for operation alone: single mails, and few rows under pseudonyms")]
     Reason(&'static str),
+    /// A registrar without mailboxes would see all mail.
+    #[error("a registrar has mailboxes of their own, and these are none")]
+    Mailboxes,
+    /// Nobody enters so much, and it would stay in the access log.
+    #[error("{0} does not take a value of more than {max} bytes", max = limits::CONSOLE_ARGUMENT_OCTETS)]
+    Long(&'static str),
     /// The command takes no such option or argument.
     #[error("{0} does not take {1}")]
     Argument(&'static str, String),
@@ -109,7 +117,7 @@ pub const COMMANDS: &[Command] = &[
     with(1, reasoned(command("log show", READERS, &[]))),
     Command {
         queries: true,
-        ..reasoned(command("log export", &[Reviewer, Registrar], &["format", "profile", "mask", "columns"]))
+        ..reasoned(command("log export", &[Reviewer], &["format", "profile", "headings", "short"]))
     },
     with(1, reasoned(command("log subject-extract", &[Reviewer], &["since", "until"]))),
     with(2, reasoned(command("log label", &[Reviewer, MailAdmin], &["rule", "why"]))),
@@ -199,8 +207,16 @@ pub fn may<T: AsRef<str>>(person: &Person, args: &[T]) -> Result<&'static Comman
         };
         rest.iter().copied().find(of_option).and_then(|arg| arg.split_once('=')).map(|(_, value)| value)
     };
-    // Everybody may see what they read themselves.
-    let is_own = command.words == "log access" && value("by") == Some(&person.subject);
+    if rest.iter().any(|arg| arg.len() > limits::CONSOLE_ARGUMENT_OCTETS) {
+        return Err(Denied::Long(command.words));
+    }
+    let is_mailbox = |own: &String| Address::parse(own).is_some_and(|own| own.domain().is_some());
+    if person.role == Registrar && (person.mailboxes.is_empty() || !person.mailboxes.iter().all(is_mailbox)) {
+        return Err(Denied::Mailboxes);
+    }
+    // Everybody may see what they read themselves; whose mail that was, this would tell of pseudonyms.
+    let names = ["person", "decision"].into_iter().any(|name| value(name).is_some());
+    let is_own = command.words == "log access" && value("by") == Some(&person.subject) && !names;
     if !command.roles.contains(&person.role) && !is_own {
         return Err(Denied::Role(command.words, person.role.as_str()));
     }
@@ -220,7 +236,7 @@ pub fn may<T: AsRef<str>>(person: &Person, args: &[T]) -> Result<&'static Comman
         }
     }
     let documented = REASON.iter().skip(1).any(|basis| value(basis).is_some());
-    if command.reasons && documented && matches!(person.role, Reader | MailAdmin) {
+    if command.reasons && documented && matches!(person.role, Reader | MailAdmin | Registrar) {
         return Err(Denied::Reason(person.role.as_str()));
     }
     Ok(command)
@@ -239,7 +255,8 @@ mod tests {
     use super::*;
 
     fn person(role: Role) -> Person {
-        Person { subject: "anna".into(), name: String::new(), role, mailboxes: Vec::new() }
+        let mailboxes = vec!["registrator@exempelby.se".into()];
+        Person { subject: "anna".into(), name: String::new(), role, mailboxes }
     }
 
     #[test]
@@ -265,6 +282,22 @@ mod tests {
         assert_eq!(may(Reader, "log access --by=anna"), Ok("log access"), "one's own");
         assert!(matches!(may(Reader, "log access --by=bo"), Err(Denied::Role(..))));
         assert!(matches!(may(Reader, "log access"), Err(Denied::Role(..))));
+        assert!(matches!(
+            may(Reader, "log access --by=anna --person=bo@exempelby.se"),
+            Err(Denied::Role(..))
+        ));
+        assert_eq!(may(Registrar, "log search --request=Dnr"), Err(Denied::Reason("registrar")));
+        let long = format!("log search --purpose={}", "x".repeat(limits::CONSOLE_ARGUMENT_OCTETS));
+        assert_eq!(may(Reader, &long), Err(Denied::Long("log search")));
+        for mailboxes in [
+            Vec::new(),
+            vec![String::new()],
+            vec!["@".to_owned()],
+            vec!["a@exempelby.se".into(), String::new()],
+        ] {
+            let nobody = Person { mailboxes, ..person(Registrar) };
+            assert_eq!(super::may(&nobody, &["held", "list"]).map(|it| it.words), Err(Denied::Mailboxes));
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! Whoever stops reading ends the command: its output has nowhere to go, which the access log tells of.
 
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, PipeReader, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -20,6 +21,8 @@ use crate::limits;
 pub(super) struct Desk {
     socket: PathBuf,
     turns: Arc<Semaphore>,
+    /// The turns of each person who has a command carried out.
+    own: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
 }
 
 /// A command that is being carried out.
@@ -62,12 +65,17 @@ impl Done {
 impl Desk {
     /// Commands are carried out at this socket.
     pub(super) fn new(socket: PathBuf) -> Self {
-        Self { socket, turns: Arc::new(Semaphore::new(limits::CONSOLE_COMMANDS)) }
+        Self { socket, turns: Arc::new(Semaphore::new(limits::CONSOLE_COMMANDS)), own: Arc::default() }
     }
 
     /// Begins a command for a person.
     pub(super) async fn begin(&self, person: &Person, args: Vec<String>) -> Running {
-        self.ask(Asked { person: person.clone(), args, denied: false }).await
+        self.ask(Asked { person: person.clone(), args, denied: false }, give).await
+    }
+
+    /// Begins a command whose output is a file: its pieces come as they are.
+    pub(super) async fn begin_file(&self, person: &Person, args: Vec<String>) -> Running {
+        self.ask(Asked { person: person.clone(), args, denied: false }, give_pieces).await
     }
 
     /// Carries a command out for a person, to its end.
@@ -78,17 +86,26 @@ impl Desk {
     /// Has it noted that a person was denied a command.
     pub(super) async fn deny(&self, person: &Person, words: &str) -> Done {
         let args = words.split(' ').map(str::to_owned).collect();
-        self.ask(Asked { person: person.clone(), args, denied: true }).await.whole().await
+        self.ask(Asked { person: person.clone(), args, denied: true }, give).await.whole().await
     }
 
-    async fn ask(&self, asked: Asked) -> Running {
+    /// Nobody takes all turns: one who has several commands carried out waits for their own.
+    fn turns_of(&self, subject: &str) -> Arc<Semaphore> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.retain(|_, turns| Arc::strong_count(turns) > 1);
+        let new = || Arc::new(Semaphore::new(limits::CONSOLE_COMMANDS_OF_ONE));
+        own.entry(subject.to_owned()).or_insert_with(new).clone()
+    }
+
+    async fn ask(&self, asked: Asked, give: Give) -> Running {
         let (send, lines) = mpsc::channel(64);
         let (tell, end) = oneshot::channel();
         let socket = self.socket.clone();
-        // It is never closed.
-        let turn = self.turns.clone().acquire_owned().await;
+        // They are never closed.
+        let own = self.turns_of(&asked.person.subject).acquire_owned().await;
+        let turn = (own, self.turns.clone().acquire_owned().await);
         tokio::task::spawn_blocking(move || {
-            let ended = carry_out(&socket, &asked, &send).unwrap_or_else(|error| {
+            let ended = carry_out(&socket, &asked, &send, give).unwrap_or_else(|error| {
                 tracing::error!(%error, socket = %socket.display(), "cannot have a command carried out");
                 End { code: None, said: vec![format!("postvakt: {}: {error}", socket.display())] }
             });
@@ -130,7 +147,12 @@ impl Running {
 }
 
 /// Carries it out; runs on a thread of its own.
-fn carry_out(socket: &PathBuf, asked: &Asked, lines: &mpsc::Sender<Vec<u8>>) -> std::io::Result<End> {
+fn carry_out(
+    socket: &PathBuf,
+    asked: &Asked,
+    lines: &mpsc::Sender<Vec<u8>>,
+    give: Give,
+) -> std::io::Result<End> {
     let stream = UnixStream::connect(socket)?;
     let ((out, to_out), (errors, to_errors)) = (std::io::pipe()?, std::io::pipe()?);
     // Names, numbers and texts always have a JSON form.
@@ -147,6 +169,19 @@ fn carry_out(socket: &PathBuf, asked: &Asked, lines: &mpsc::Sender<Vec<u8>>) -> 
         let code = code.join().unwrap_or(Ok(None))?;
         Ok(End { code, said: said.join().unwrap_or_default() })
     })
+}
+
+/// How the output of a command is given on.
+type Give = fn(PipeReader, &mpsc::Sender<Vec<u8>>);
+
+/// Gives what is read as it comes, until nobody wants it.
+fn give_pieces(mut out: PipeReader, pieces: &mpsc::Sender<Vec<u8>>) {
+    let mut piece = vec![0; limits::CONSOLE_PIECE_OCTETS];
+    while let Ok(octets @ 1..) = out.read(&mut piece) {
+        if pieces.blocking_send(piece.get(..octets).unwrap_or_default().to_vec()).is_err() {
+            return;
+        }
+    }
 }
 
 /// Gives line by line what is read, until nobody wants it.

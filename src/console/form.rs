@@ -72,7 +72,17 @@ impl Form {
     /// The address of a page with these fields filled in, without those of the reason.
     pub(super) fn bookmark(&self, path: &str) -> String {
         let mut text = form_urlencoded::Serializer::for_suffix(format!("{path}?"), path.len() + 1);
-        let reason = ["do", "basis", "purpose", "decision", "decision_other", "own_request", "request"];
+        let reason = [
+            "do",
+            "format",
+            "profile",
+            "basis",
+            "purpose",
+            "decision",
+            "decision_other",
+            "own_request",
+            "request",
+        ];
         for (name, value) in self.0.iter().filter(|(name, _)| !reason.contains(&name.as_str())) {
             text.append_pair(name, value);
         }

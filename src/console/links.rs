@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::App;
 use super::sessions::SignedIn;
+use crate::address::Address;
 use crate::config::Role;
 use crate::limits;
 use crate::store::access::Reader;
@@ -95,6 +96,11 @@ fn make(app: &App, line: &str, reader: &Reader) -> anyhow::Result<Answer> {
         .collect();
     if roles.is_empty() {
         return Ok(Answer::Refused("name a role".to_owned()));
+    }
+    if let Some(wrong) =
+        mailboxes.iter().find(|own| Address::parse(own).is_none_or(|own| own.domain().is_none()))
+    {
+        return Ok(Answer::Refused(format!("{wrong:?} is no mailbox: write a whole address")));
     }
     if mailboxes.is_empty() && roles.iter().any(|(role, _)| *role == Role::Registrar) {
         return Ok(Answer::Refused("a registrar has mailboxes of their own: --mailbox".to_owned()));

@@ -189,7 +189,7 @@ pub(super) async fn answer(
             }
             Ok(None) => {
                 tracing::warn!("somebody signed in at the OpenID provider who has no role here");
-                failed(&app, &visit, StatusCode::FORBIDDEN, "role")
+                failed(&app, &visit, StatusCode::FORBIDDEN, "no-role")
             }
             Err(error) => {
                 tracing::warn!(%error, "the ID token of the OpenID provider cannot be used");

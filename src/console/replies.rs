@@ -6,6 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::export::visible;
+use crate::limits;
 
 /// The cookie of a session. A browser takes a `__Host-` cookie from this origin alone.
 pub(super) const SESSION: &str = "__Host-postvakt";
@@ -20,6 +21,11 @@ pub(super) fn html(status: StatusCode, text: impl Into<Body>) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     response
+}
+
+/// Whether a piece of an answer was taken. Who takes nothing for a while has left, for all that is known: what they asked for ends.
+pub(super) async fn taken<E>(sent: impl Future<Output = Result<(), E>>) -> bool {
+    matches!(tokio::time::timeout(limits::CONSOLE_STALL_TIME, sent).await, Ok(Ok(())))
 }
 
 /// Leads to another page, which is opened with GET.

@@ -155,10 +155,12 @@ impl Sessions {
     pub(super) fn begin(&mut self, who: SignedIn, by: By, now: Instant) -> Result<Token, getrandom::Error> {
         let token = Token::new()?;
         self.forget_ended(now);
-        if self.all.len() >= limits::CONSOLE_SESSIONS {
-            let oldest =
-                self.all.iter().min_by_key(|(_, session)| session.used).map(|(token, _)| token.clone());
-            oldest.map(|token| self.all.remove(&token));
+        // Who begins many ends their own.
+        let own = |session: &Session| session.who.subject == who.subject;
+        if self.all.values().filter(|session| own(session)).count() >= limits::CONSOLE_SESSIONS_OF_ONE {
+            self.end_oldest(own);
+        } else if self.all.len() >= limits::CONSOLE_SESSIONS {
+            self.end_oldest(|_| true);
         }
         // A person without a role has no session: `SignedIn` has one.
         let role = who.roles.first().map_or(Role::Reader, |(role, _)| *role);
@@ -200,6 +202,13 @@ impl Sessions {
     /// Ends a session.
     pub(super) fn end(&mut self, token: &Token) {
         self.all.remove(token);
+    }
+
+    /// Ends the one of these that was used least recently.
+    fn end_oldest(&mut self, of: impl Fn(&Session) -> bool) {
+        let own = self.all.iter().filter(|(_, session)| of(session));
+        let oldest = own.min_by_key(|(_, session)| session.used).map(|(token, _)| token.clone());
+        oldest.map(|token| self.all.remove(&token));
     }
 
     fn forget_ended(&mut self, now: Instant) {
@@ -293,11 +302,26 @@ mod tests {
     }
 
     #[test]
+    fn who_begins_many_sessions_ends_their_own() {
+        let (mut sessions, now) = (sessions(), Instant::now());
+        let bo = SignedIn { subject: "bo".into(), ..anna() };
+        let other = sessions.begin(bo, By::Link, now).unwrap();
+        let first = sessions.begin(anna(), By::Proxy, now).unwrap();
+        for _ in 0..limits::CONSOLE_SESSIONS_OF_ONE {
+            sessions.begin(anna(), By::Proxy, now + Duration::from_secs(1)).unwrap();
+        }
+        assert!(matches!(sessions.look(&first, now), Looked::Nobody));
+        assert!(matches!(sessions.look(&other, now), Looked::There(..)));
+        assert_eq!(sessions.all.len(), 1 + limits::CONSOLE_SESSIONS_OF_ONE);
+    }
+
+    #[test]
     fn the_oldest_session_ends_for_a_new_one() {
         let (mut sessions, now) = (sessions(), Instant::now());
         let first = sessions.begin(anna(), By::Link, now).unwrap();
-        for _ in 0..limits::CONSOLE_SESSIONS {
-            sessions.begin(anna(), By::Link, now + Duration::from_secs(1)).unwrap();
+        for number in 0..limits::CONSOLE_SESSIONS {
+            let other = SignedIn { subject: number.to_string(), ..anna() };
+            sessions.begin(other, By::Link, now + Duration::from_secs(1)).unwrap();
         }
         assert_eq!(sessions.all.len(), limits::CONSOLE_SESSIONS);
         assert!(matches!(sessions.look(&first, now), Looked::Nobody));

@@ -60,35 +60,34 @@ pub(super) fn sign_in_page(
 
 /// A one-time link is opened: its form uses it, so that whoever looks at links beforehand does not.
 pub(super) async fn link(State(app): State<App>, Path(token): Path<String>, visit: Visit) -> Response {
-    if tried_too_often(&app) {
-        return too_many();
-    }
     match Token::parse(&token) {
         Some(token) if app.links().has(&token, Instant::now()) => {
             sign_in_page(&app, &visit, StatusCode::OK, Some(&visit.path), None)
         }
-        _ => sign_in_page(&app, &visit, StatusCode::NOT_FOUND, None, Some("link")),
+        _ => no_link(&app, &visit),
     }
+}
+
+/// There is no such link. Who tries many is told to wait; a link that is one is not counted, and always works.
+fn no_link(app: &App, visit: &Visit) -> Response {
+    let mut attempts = app.attempts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if attempts.is_over(Instant::now()) {
+        return too_many();
+    }
+    drop(attempts);
+    sign_in_page(app, visit, StatusCode::NOT_FOUND, None, Some("link"))
 }
 
 /// A one-time link is used.
 pub(super) async fn use_link(State(app): State<App>, Path(token): Path<String>, visit: Visit) -> Response {
-    if tried_too_often(&app) {
-        return too_many();
-    }
     let who = Token::parse(&token).and_then(|token| app.links().take(&token, Instant::now()));
     match who {
         Some(who) => match begin(&app, &visit, who, By::Link) {
             Ok(session) => with_cookie(see("/"), session),
             Err(response) => *response,
         },
-        None => sign_in_page(&app, &visit, StatusCode::NOT_FOUND, None, Some("link")),
+        None => no_link(&app, &visit),
     }
-}
-
-fn tried_too_often(app: &App) -> bool {
-    let mut attempts = app.attempts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    attempts.is_over(Instant::now())
 }
 
 /// Begins a session in place of the one before, and gives its cookie. What the browser had is never taken over.
@@ -141,7 +140,7 @@ pub(super) fn by_proxy(
     let name = name.unwrap_or_default();
     let Some(who) = SignedIn::with_values(subject, name, &values, &app.settings.console.roles) else {
         end(visit);
-        return Err(Box::new(sign_in_page(app, visit, StatusCode::FORBIDDEN, None, Some("role"))));
+        return Err(Box::new(sign_in_page(app, visit, StatusCode::FORBIDDEN, None, Some("no-role"))));
     };
     let is_same = |session: &Session| session.who.subject == who.subject && session.who.roles == who.roles;
     if visit.session.as_ref().is_some_and(|session| is_same(session)) {

@@ -23,7 +23,7 @@ pub const CONSOLE_FORM_OCTETS: usize = 256 << 10;
 /// Commands for the console that are carried out at once; the next one waits.
 pub const CONSOLE_COMMANDS: usize = 12;
 /// Octets of what a command answers that is shown as one page, not as rows that stream.
-pub const CONSOLE_ANSWER_OCTETS: usize = 16 << 20;
+pub const CONSOLE_ANSWER_OCTETS: usize = 4 << 20;
 /// Octets of what a command says beside its answer.
 pub const CONSOLE_SAID_OCTETS: usize = 64 << 10;
 /// Octets of one row. A subject has at most 1 MiB, and JSON writes a control character in six.
@@ -52,3 +52,15 @@ pub const PROXY_FIELD_OCTETS: usize = 8 << 10;
 pub const STATUS_DAYS: i32 = 30;
 /// Octets at the end of a file of tree heads in which `status` looks for the newest.
 pub const HEADS_TAIL_OCTETS: u64 = 64 << 10;
+/// Octets of one piece of a file on its way to the browser.
+pub const CONSOLE_PIECE_OCTETS: usize = 64 << 10;
+/// Octets of one argument of a command: a purpose, a list of people.
+pub const CONSOLE_ARGUMENT_OCTETS: usize = 4_000;
+/// Sessions of one person at once; the one that was used least recently ends for a new one.
+pub const CONSOLE_SESSIONS_OF_ONE: usize = 20;
+/// Commands of one person that are carried out at once; the next one waits.
+pub const CONSOLE_COMMANDS_OF_ONE: usize = 3;
+/// How long somebody who takes nothing of an answer is waited for.
+pub const CONSOLE_STALL_TIME: Duration = Duration::from_secs(30);
+/// Held mails that one form acts on.
+pub const CONSOLE_BATCH: usize = 100;

@@ -115,7 +115,7 @@ impl HeldAct {
             }
             Some(_) | None => reader.subject.clone(),
         };
-        self.by.subject == person.subject || name(&self.by) == name(person)
+        self.by.is_same_person(person) || name(&self.by) == name(person)
     }
 
     /// Who, for people who may not know the sender's name.

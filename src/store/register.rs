@@ -107,7 +107,7 @@ impl Registered {
     pub fn may_approve(&self, reader: &Reader) -> bool {
         self.closed.is_none()
             && self.approved.is_none()
-            && reader.subject != self.decision.registered_by.subject
+            && !reader.is_same_person(&self.decision.registered_by)
     }
 }
 

@@ -382,6 +382,9 @@ impl Session {
         {
             let (mut left, query) = (*rows, Query { until: Some(until), ..query });
             let found = self.log.search(&query, &mut unread, |found| {
+                if !done.may_show(&found.record) {
+                    return Ok(());
+                }
                 left = left.saturating_sub(1);
                 let own = person.iter().any(|own| found.record.is_of(own));
                 if own {
@@ -474,7 +477,12 @@ impl Session {
         let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
         let own = single::read(&self.log.directory, &self.accesses, prover, found)?;
         let trace = own.trace.map(|trace| trace.map(|trace| self.hidden(trace)));
-        let accesses = own.accesses.into_iter().filter(|access| access.n != self.n).collect();
+        let accesses = own.accesses.into_iter().filter(|done| {
+            let reader = &self.access.reader;
+            let by = &done.access.reader;
+            done.n != self.n && (reader.oversees() || (by.via == reader.via && by.subject == reader.subject))
+        });
+        let accesses = accesses.collect();
         Ok(Belongings { notices: self.opened(own.notices), trace, accesses, ..own })
     }
 

@@ -1,5 +1,7 @@
 // People do their work over the demonstration's log: with the mouse and scripts off, and with the keyboard alone.
 
+import { execFileSync } from 'node:child_process';
+
 import { accesses, asRole, check, given, go, key, link, open, press, program, same, says, signIn, tabTo, text, walk } from './browser.mjs';
 
 const DAY = new Date().toISOString().slice(0, 10);
@@ -156,6 +158,30 @@ await walk({
     await press(page, 'button[value=list]');
     const rows = await page.locator('table.rows tbody tr').count();
     check(rows > 15, `every access: ${rows}`);
+  },
+
+  async 'an export is one file with its manifest and its proof'() {
+    await asRole(page, 'reviewer');
+    await go(page, '/search');
+    await page.check('#f-basis-request');
+    await page.fill('#f-request', 'Dnr 2026/99');
+    await page.fill('#f-purpose', 'utlämnande av uppgifter');
+    await page.selectOption('#f-format', 'csv');
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('button[value=export]')]);
+    same(download.suggestedFilename(), 'postvakt-export.zip', 'the name of an export');
+    const look = 'import json, sys, zipfile; z = zipfile.ZipFile(sys.argv[1]); assert z.testzip() is None; m = json.loads(z.read("export.csv.manifest.json")); print(json.dumps([z.namelist(), m["rows"], z.read("export.csv").count(b"\\r\\n")]))';
+    const said = execFileSync('python3', ['-c', look, await download.path()], { encoding: 'utf8' });
+    const [files, rows, lines] = JSON.parse(said);
+    same(files.sort(), ['export.csv', 'export.csv.manifest.json', 'export.csv.proof.jsonl'], 'the files of an export');
+    check(rows > 100 && lines >= rows + 1, `an export of ${rows} rows has ${lines} lines`);
+    const entry = accesses().filter(access => access.verb === 'export').at(-1);
+    same([entry.via, entry.role, entry.request, entry.rows], ['console', 'reviewer', 'Dnr 2026/99', rows], 'the entry of an export');
+
+    await go(page, '/search');
+    page.expected = [422];
+    await page.click('button[value=export]');
+    await says(page, '.flash.problem', /./);
+    page.expected = [];
   },
 
   async 'a registrar looks after receipts, and goes'() {

@@ -61,6 +61,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("mimalloc", &["src/main.rs"]),
     ("simdutf8", &["src/text.rs"]),
     ("libc", &["src/worker/confine.rs"]),
+    ("zip", &["src/cli/operator/console.rs"]),
 ];
 
 /// The modules that touch the world; all others are pure and say so.

@@ -51,7 +51,13 @@ pub(super) fn list(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8>
     let more = Value::Object(more.map(|(name, value)| (name.clone(), value.clone())).collect());
     let request = Request::new("access", query, Reason::operation(args.purpose.trim())).with(more);
     let code = context.read(&request, |session, context| {
-        let deeds: Vec<Done> = session.deeds()?.into_iter().filter(|entry| args.takes(entry)).collect();
+        let reader = &session.access().reader;
+        let sees = |entry: &Done| {
+            let by = &entry.access.reader;
+            reader.oversees() || (by.via == reader.via && by.subject == reader.subject)
+        };
+        let deeds = session.deeds()?.into_iter().filter(|entry| sees(entry) && args.takes(entry));
+        let deeds: Vec<Done> = deeds.collect();
         let about = |entry: &Done| person.as_ref().is_none_or(|person| concerns(session, entry, person));
         let deeds: Vec<&Done> = deeds.iter().filter(|entry| about(entry)).collect();
         let mut out = BufWriter::new(&mut *context.out);

@@ -138,7 +138,7 @@ fn second_person(context: &Context<'_>, waiting: &[Proposed], decision: &str) ->
             "two persons delete records: propose the run by {decision} first, and have another person do it"
         ));
     }
-    let by_another = own.any(|known| known.proposal.by.subject != reader.subject);
+    let by_another = own.any(|known| !known.proposal.by.is_same_person(reader));
     (!by_another)
         .then(|| format!("{} proposed the run by {decision}; another person has to do it", reader.subject))
 }

@@ -1,15 +1,17 @@
 //! Held mail: what waits, and what is done with it, one mail or several.
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::command;
 use crate::console::App;
-use crate::console::answers::{Page, only};
+use crate::console::answers::{Page, message, only};
 use crate::console::form::Form;
 use crate::console::replies::see;
 use crate::console::visit::Member;
+use crate::limits;
 
 /// The acts, by the value of the button, with the fields that they need.
 const ACTS: &[(&str, &str, &[&str])] = &[
@@ -55,6 +57,10 @@ pub(in crate::console) async fn act(State(app): State<App>, member: Member, form
         return see("/held");
     };
     let ids: Vec<String> = form.all("id").map(str::to_owned).collect();
+    if ids.len() > limits::CONSOLE_BATCH {
+        let text = format!("at most {} mails at once", limits::CONSOLE_BATCH);
+        return message(&app, &member.visit, StatusCode::PAYLOAD_TOO_LARGE, "error", &text);
+    }
     if form.get("confirmed").is_empty() || ids.is_empty() {
         if ids.is_empty() {
             return see("/held");

@@ -9,15 +9,15 @@ use serde_json::{Value, json};
 
 use super::{command, is_stated, options, reasons};
 use crate::console::App;
-use crate::console::answers::{Page, only};
+use crate::console::answers::{Page, may_open, only};
 use crate::console::desk::Running;
 use crate::console::form::Form;
-use crate::console::replies::html;
+use crate::console::replies::{html, taken};
 use crate::console::visit::{Member, Visit};
 use crate::limits;
 
 /// The fields of a search, which are options of the command.
-const FIELDS: &[&str] = &[
+pub(super) const FIELDS: &[&str] = &[
     "since",
     "until",
     "person",
@@ -63,7 +63,7 @@ async fn page(app: &App, member: &Member, form: &Form, is_run: bool) -> Page {
     let (decisions, purposes) = reasons(app, &member.person).await;
     let mut data = json!({
         "decisions": decisions, "purposes": purposes, "rules": app.settings.rules, "run": is_run,
-        "columns": columns(form),
+        "columns": columns(form), "may_export": may_open(&member.person, "log export"),
     });
     if let (Value::Object(fields), true) = (&mut data, is_run) {
         fields.insert("rows_here".to_owned(), json!(ROWS));
@@ -76,6 +76,11 @@ async fn page(app: &App, member: &Member, form: &Form, is_run: bool) -> Page {
 fn columns(form: &Form) -> Vec<String> {
     let chosen: Vec<String> = form.all("columns").map(str::to_owned).collect();
     if chosen.is_empty() { COLUMNS.map(str::to_owned).to_vec() } else { chosen }
+}
+
+/// The form, with what was entered.
+pub(super) async fn form_page(app: &App, member: &Member, form: &Form) -> Page {
+    page(app, member, form, false).await
 }
 
 /// The rows of a search, while they are found.
@@ -111,7 +116,7 @@ async fn stream(
 ) {
     let mut shown = 0_u64;
     let mut is_whole = true;
-    if sender.send_data(head).await.is_err() {
+    if !taken(sender.send_data(head)).await {
         return;
     }
     while let Some(line) = running.lines.recv().await {
@@ -124,7 +129,7 @@ async fn stream(
         shown += 1;
         let context = json!({ "row": row, "columns": columns, "reason": reason });
         let Ok(text) = app.render("search-row.html", &visit, &context) else { return };
-        if sender.send_data(text.into()).await.is_err() {
+        if !taken(sender.send_data(text.into())).await {
             return;
         }
     }
@@ -133,7 +138,7 @@ async fn stream(
     let context = json!({ "rows": shown, "complete": complete, "said": end.said });
     let said = app.render("search-end.html", &visit, &context).unwrap_or_default();
     for part in [between, said.into(), tail] {
-        if sender.send_data(part).await.is_err() {
+        if !taken(sender.send_data(part)).await {
             return;
         }
     }

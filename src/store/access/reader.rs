@@ -156,6 +156,19 @@ impl Reader {
         Some(Self::of_unix(Via::CommandLine, unix))
     }
 
+    /// Whether they see what others read: in the console two roles do, and on the host whoever may open the log.
+    pub fn oversees(&self) -> bool {
+        self.via != Via::Console || ["reviewer", "insight"].contains(&self.role.as_str())
+    }
+
+    /// Whether this is the same person, however they came: `Anna@exempelby.se` by one sign-in is `anna` on the host. Where two
+    /// persons are needed, one who may be the same is no second one.
+    pub fn is_same_person(&self, other: &Self) -> bool {
+        let (own, others) = (self.subject.to_lowercase(), other.subject.to_lowercase());
+        let name = |subject: &str| subject.split('@').next().unwrap_or_default().to_owned();
+        own == others || (own.contains('@') != others.contains('@') && name(&own) == name(&others))
+    }
+
     /// The user of the process where they differ from who logged in, as `root` after `sudo`.
     pub fn acting_as(&self) -> Option<&str> {
         self.unix.as_ref().map(|unix| unix.user.as_str()).filter(|user| *user != self.subject)
@@ -201,6 +214,20 @@ fn name_of(users: &str, uid: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_person_is_one_however_they_came() {
+        let person = |subject: &str| Reader { subject: subject.into(), ..Reader::unknown() };
+        for (one, other, same) in [
+            ("anna", "anna", true),
+            ("Anna@exempelby.se", "anna@exempelby.se", true),
+            ("anna@exempelby.se", "anna", true),
+            ("anna@exempelby.se", "anna@example.org", false),
+            ("anna", "bo", false),
+        ] {
+            assert_eq!(person(one).is_same_person(&person(other)), same, "{one} {other}");
+        }
+    }
 
     #[test]
     fn names_come_from_passwd() {

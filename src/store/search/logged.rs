@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use serde_json::Value;
 
+use crate::address::Address;
 use crate::effects::SECOND_PASS;
 use crate::limits;
 use crate::mail::Direction;
@@ -60,7 +61,11 @@ impl Done {
     pub(in crate::store) fn may_show(&self, record: &Record) -> bool {
         let is_of_rule =
             |finding: &String| finding.split_once('=').is_some_and(|(rule, _)| rule != SECOND_PASS);
-        self.report().as_deref() != Some("rules") || record.findings.iter().any(is_of_rule)
+        // Who has mailboxes of their own was shown nothing of others.
+        let mut mailboxes =
+            self.access.reader.mailboxes.iter().filter_map(|own| Address::parse(own)).peekable();
+        let is_seen = mailboxes.peek().is_none() || mailboxes.any(|own| record.is_of(&Party::Address(own)));
+        is_seen && (self.report().as_deref() != Some("rules") || record.findings.iter().any(is_of_rule))
     }
 
     /// Which report it was, if it was one.

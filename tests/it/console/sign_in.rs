@@ -155,7 +155,7 @@ fn who_has_no_role_does_not_get_in() {
     let url = at_provider(&mut browser, &lab, &to);
     let answer = browser.get(&url);
     assert!(answer.status == 403 && answer.sets(SESSION).is_none(), "{}", answer.body);
-    assert!(answer.body.contains("Din roll omfattar inte"), "{}", answer.body);
+    assert!(answer.body.contains("Du har ingen roll"), "{}", answer.body);
 }
 
 #[test]

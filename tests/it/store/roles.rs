@@ -45,6 +45,11 @@ async fn a_registrar_sees_the_mail_of_their_own_mailboxes_and_nothing_else() {
     let others = ids(&everything).into_iter().find(|id| !ids(&own).contains(id)).unwrap();
     let (code, shown) = run_as(registrar(), &config, &["show", &others, "--purpose", "felsökning", "--json"]);
     assert!(code == 1 && shown.is_empty(), "{shown}");
+    // Whose mail they saw is told by their own mailboxes.
+    let (_, about) =
+        run_with(&config, &["access", "--person", "anna@exempelby.se", "--by", "karin", "--json"]);
+    let shown = own.lines().any(|line| line.contains("anna"));
+    assert_eq!(about.lines().any(|line| line.contains(r#""verb":"search""#)), shown, "{about}");
     let (_, accesses) = run_with(&config, &["access", "--by", "karin", "--json"]);
     let first: Value = serde_json::from_str(accesses.lines().next().unwrap()).unwrap();
     assert_eq!(
@@ -74,6 +79,12 @@ async fn a_mail_tells_who_asked_for_it_by_its_id() {
         (&first["subject"], &first["role"], &first["verb"], &first["purpose"]),
         (&"anna".into(), &"reader".into(), &"show".into(), &"felsökning".into())
     );
+    // In the console, two roles see what others read; everybody else sees what they read themselves.
+    for (subject, role, seen) in [("bo", "reader", 0), ("anna", "reader", 1), ("karin", "insight", 3)] {
+        let own = run_as(person(subject, role, &[]), &config, &["access", "--verb", "show", "--json"]).1;
+        let about = own.lines().filter(|line| line.contains(record)).count();
+        assert!(if seen == 3 { about >= 2 } else { about == seen }, "{subject} {role}: {own}");
+    }
     let (_, text) = run_with(&config, &["show", record, "--purpose", "felsökning"]);
     assert!(text.contains("looked at") && text.contains("show by anna: felsökning"), "{text}");
 }
@@ -107,6 +118,7 @@ async fn in_the_console_two_persons_run_retention() {
     assert_eq!(propose("anna", "KS 1999/1").0, 2, "no such decision");
     assert_eq!(propose("anna", "KS 2026/12").0, 0);
     assert_eq!(run("anna", "approver"), 2, "one person in two roles is one person");
+    assert_eq!(run("Anna@exempelby.se", "approver"), 2, "nor is another spelling a second person");
     let (_, plan) = run_with(&config, &["retention", "plan", "--json"]);
     let plan: Value = serde_json::from_str(plan.trim()).unwrap();
     assert_eq!((&plan["proposals"][0]["by"], &plan["proposals"][1]), (&"anna".into(), &Value::Null));
