@@ -161,7 +161,8 @@ await walk({
   },
 
   async 'an export is one file with its manifest and its proof'() {
-    await asRole(page, 'reviewer');
+    page = await open();
+    await signIn(page, link('reviewer'));
     await go(page, '/search');
     await page.check('#f-basis-request');
     await page.fill('#f-request', 'Dnr 2026/99');
