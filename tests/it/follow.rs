@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use rustix::net::{self, AddressFamily, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -285,12 +287,14 @@ fn syslog_gets_every_record_by_its_socket_and_by_tcp() {
     // It is away: what comes waits in the log, and is there when it is back.
     let directory = gateway.directory.path.clone();
     drop(syslog);
+    let refused = refusing(port);
     let follower = Follower::start(&gateway, &["--sink", "syslog", "--to", &tcp, "--name", "tcp"]);
     mail(&gateway, 800_000);
     mail(&gateway, 800_001);
     until("records that wait", &gateway.postvakt.log, || {
         (metric(&gateway, "lag_records", "tcp") == 2).then_some(())
     });
+    drop(refused);
     let syslog = rsyslog(&directory, port);
     until("those that waited", &syslog.file, || {
         in_syslog(&syslog).ends_with(&all(&gateway)[known.len()..]).then_some(())
@@ -300,6 +304,14 @@ fn syslog_gets_every_record_by_its_socket_and_by_tcp() {
     let said = fs::read_to_string(directory.join("follower.log")).unwrap();
     assert_eq!(said.matches("the sink does not take records").count(), 1, "{said}");
     assert_eq!(said.matches("the sink takes records again").count(), 1, "{said}");
+}
+
+/// Keeps a port without listening: whoever connects is refused, and no other test gets it meanwhile.
+fn refusing(port: u16) -> OwnedFd {
+    let kept = net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    net::sockopt::set_socket_reuseaddr(&kept, true).unwrap();
+    net::bind(&kept, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+    kept
 }
 
 /// A server that answers `_bulk` as documented, after `act` said how it goes with this request.

@@ -90,7 +90,8 @@ async fn an_entry_that_is_dated_back_is_listed_where_it_was_registered() {
         part: None,
     };
     AccessLog::open(&path).unwrap().add(postvakt::store::access::Kind::Config, old, &change).unwrap();
-    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    let today =
+        Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()).date().to_string();
     let list =
         |more: &[&str]| json(&run(&path, &[&["access", "--json", "--verb", "config"], more].concat()).1);
     let listed = list(&["--since", &today]);

@@ -266,7 +266,8 @@ async fn a_request_for_public_records_opens_the_log_and_keeps_what_it_asks_for()
     let (_, holds) = run(&path, &["legal-hold", "list", "--json"]);
     assert_eq!(holds.lines().count(), 2, "{holds}");
     // Retention takes the rest.
-    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    let today =
+        Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()).date().to_string();
     let run_it = ["retention", "run", "--decision", "KS 2026/12", "--today", &today];
     let config = due_at_once(&path);
     let (code, out) = run_with(&config, &run_it);
@@ -348,7 +349,8 @@ async fn alias_domains_are_the_same_mailboxes() {
         "inside"
     );
     assert_eq!(run(&["legal-hold", "add", "D 1", "--party", ANNA]).0, 0);
-    let today = Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date().to_string();
+    let today =
+        Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()).date().to_string();
     let (code, out) = run(&["retention", "run", "--decision", "KS 2026/12", "--today", &today]);
     assert!(
         code == 0 && out.contains("1 records deleted"),
