@@ -107,8 +107,6 @@ impl Connections {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits::CONSOLE_REQUEST_TIME)
-            // A connection is one request: the time below is that of its answer.
-            .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service);
         let served = async {
             if let Ok(Err(error)) = timeout(limits::CONSOLE_ANSWER_TIME, connection).await {
