@@ -162,8 +162,8 @@ pub const COMMANDS: &[Command] = &[
     command("rules", &[Reviewer, MailAdmin, Approver, Insight], &[]),
 ];
 
-/// The options that say which records.
-const QUERY: &[&str] = &[
+/// The options that say which records; fields of the search have the same names.
+pub const QUERY: &[&str] = &[
     "since",
     "until",
     "person",

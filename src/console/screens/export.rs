@@ -8,10 +8,11 @@ use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::Response;
 use http_body_util::channel::{Channel, Sender};
 
-use super::search::{FIELDS, form_page};
+use super::search::form_page;
 use super::{command, options};
 use crate::console::App;
 use crate::console::answers::only;
+use crate::console::commands::QUERY;
 use crate::console::desk::Running;
 use crate::console::form::Form;
 use crate::console::replies::{html, taken};
@@ -25,7 +26,7 @@ pub(in crate::console) async fn export(State(app): State<App>, member: Member, m
     if form.get("format").is_empty() {
         form.set("format", "csv");
     }
-    let args = options(&form, FIELDS).into_iter().chain(options(&form, &["format", "profile"]));
+    let args = options(&form, QUERY).into_iter().chain(options(&form, &["format", "profile"]));
     let args = args.chain(["--headings=sv".to_owned()]).chain(form.reason());
     let mut running = app.desk.begin_file(&member.person, command("log export", args)).await;
     // The first piece comes when the file is whole.

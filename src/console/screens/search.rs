@@ -10,35 +10,13 @@ use serde_json::{Value, json};
 use super::{command, is_stated, options, reasons};
 use crate::console::App;
 use crate::console::answers::{Page, may_open, only};
+use crate::console::commands::QUERY;
 use crate::console::desk::Running;
 use crate::console::form::Form;
 use crate::console::replies::{html, taken};
 use crate::console::visit::{Member, Visit};
 use crate::limits;
 
-/// The fields of a search, which are options of the command.
-pub(super) const FIELDS: &[&str] = &[
-    "since",
-    "until",
-    "person",
-    "name",
-    "from",
-    "sender",
-    "recipient",
-    "subject",
-    "attachment",
-    "user",
-    "client",
-    "direction",
-    "size-above",
-    "verdict",
-    "rule",
-    "record",
-    "queue-id",
-    "message-id",
-    "authentication",
-    "status",
-];
 /// The columns that are shown where none are chosen.
 const COLUMNS: [&str; 6] = ["time", "direction", "sender", "recipients", "subject", "verdict"];
 /// Where rows go in a page.
@@ -88,7 +66,7 @@ pub(in crate::console) async fn search(State(app): State<App>, member: Member, f
     if let Err(refused) = only(&app, &member, "log search").await {
         return *refused;
     }
-    let args = options(&form, FIELDS).into_iter().chain(form.reason());
+    let args = options(&form, QUERY).into_iter().chain(form.reason());
     let running = app.desk.begin(&member.person, command("log search", args)).await;
     let context = page(&app, &member, &form, is_stated(&form)).await.context(&app, &member.visit);
     let text = match app.render("search.html", &member.visit, &context) {
