@@ -69,6 +69,7 @@ pub struct Metrics {
     pub clock_steps: IntCounterVec,
     pub dns_unavailable: IntGauge,
     pub fact_unavailable: IntCounterVec,
+    pub recalls: IntCounterVec,
     pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
@@ -301,6 +302,11 @@ impl Metrics {
                 "facts_unavailable_total",
                 "Checks that could not be completed, by fact and cause.",
                 &["fact", "cause"],
+            ),
+            recalls: new.counters(
+                "recalls_total",
+                "Questions to other nodes' memory of seen messages, by result: `answered`, or why there was no answer.",
+                &["result"],
             ),
             scans: new.counters(
                 "scans_total",
