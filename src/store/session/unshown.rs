@@ -99,7 +99,7 @@ pub fn numbers(directory: &Path, config: &Config, today: Date) -> Result<Numbers
         None => (Register::default(), None),
     };
     let last = |path: &Path| heads::last(path, &config.server.node).map(|(_, head)| (head.time, head.size));
-    let newest = Log::open(directory)?.newest_record();
+    let newest = Log::open(directory)?.newest_record(directory);
     let outbox = outbox::list(directory, now)?;
     let in_state = |state: State| outbox.iter().filter(move |listed| listed.state == state);
     let open = register
