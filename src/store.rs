@@ -16,7 +16,7 @@ pub mod index;
 mod key;
 pub mod labels;
 pub mod month;
-mod nodes;
+pub mod nodes;
 pub mod outbox;
 pub mod outcomes;
 pub mod overrides;

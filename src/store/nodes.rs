@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::month::Month;
 
 /// The directory that has them.
@@ -23,6 +25,20 @@ impl MonthFile {
     pub(super) fn path(&self) -> PathBuf {
         self.month.path(&self.directory)
     }
+}
+
+/// What may be missing from the replica of a node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Behind {
+    /// Its state cannot be read: it was never complete.
+    #[error("{0}: its log is not here yet, or only a part of it")]
+    Never(String),
+    /// The replica is late.
+    #[error("{0}: its log is here as it was at {1}")]
+    Replica(String, Timestamp),
+    /// The node is.
+    #[error("{0}: the centre last heard of this node at {1}; what it logged since then is on the node alone")]
+    Node(String, Timestamp),
 }
 
 /// The directory of the copy of a node's log.

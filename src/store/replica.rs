@@ -26,7 +26,7 @@ use crate::merkle::{self, Hash, Salt, Tree};
 use crate::note::Note;
 use crate::record::RecordId;
 use crate::record::columns::{COLUMNS, Field, LeafForm, Value};
-pub use state::{Behind, State, behind};
+pub use state::{State, behind};
 
 /// A row of a node's tree of records.
 #[derive(Clone, Debug, PartialEq, Eq)]

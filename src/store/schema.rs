@@ -140,7 +140,7 @@ pub enum OpenError {
     #[error(transparent)]
     Read(#[from] super::ReadError),
     #[error(transparent)]
-    Behind(#[from] super::replica::Behind),
+    Behind(#[from] super::nodes::Behind),
     #[error("the writer's thread does not start: {0}")]
     Thread(io::Error),
 }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::store::nodes::Behind;
 use crate::store::{key, nodes};
 
 /// The file.
@@ -20,20 +21,6 @@ pub struct State {
     pub even: Timestamp,
     /// When the centre last heard of the node.
     pub contact: Timestamp,
-}
-
-/// What may be missing from the replica of a node.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Behind {
-    /// Its state cannot be read: it was never complete.
-    #[error("{0}: its log is not here yet, or only a part of it")]
-    Never(String),
-    /// The replica is late.
-    #[error("{0}: its log is here as it was at {1}")]
-    Replica(String, Timestamp),
-    /// The node is.
-    #[error("{0}: the centre last heard of this node at {1}; what it logged since then is on the node alone")]
-    Node(String, Timestamp),
 }
 
 impl State {

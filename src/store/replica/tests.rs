@@ -1,3 +1,5 @@
+//! A replica against the log that it is of.
+
 use jiff::Timestamp;
 
 use super::*;
