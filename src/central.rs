@@ -6,7 +6,9 @@
 
 pub mod admin;
 mod calls;
+pub mod claims;
 mod connect;
+pub mod holds;
 pub mod shipper;
 pub mod status;
 
@@ -33,9 +35,13 @@ pub enum CentralError {
     Lost(String),
     #[error("{message}{}{}", if hint.is_empty() { "" } else { "; " }, hint)]
     Refused { code: String, message: String, hint: String, detail: Option<u64> },
-    #[error("the centre has {there} leaves of epoch {epoch}, and the log here has {here}: it was restored without its newest tree heads")]
+    #[error(
+        "the centre has {there} leaves of epoch {epoch}, and the log here has {here}: it was restored without its newest tree heads"
+    )]
     Ahead { epoch: u32, here: u64, there: u64 },
-    #[error("the centre has other leaves of epoch {epoch}: another machine writes as this node, or the log was changed")]
+    #[error(
+        "the centre has other leaves of epoch {epoch}: another machine writes as this node, or the log was changed"
+    )]
     Forked { epoch: u32 },
     #[error(transparent)]
     Local(#[from] ShipReadError),
@@ -81,7 +87,9 @@ impl CentralError {
 impl From<tokio_postgres::Error> for CentralError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(said) = error.as_db_error() else { return Self::Lost(chain(&error)) };
-        if [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW].contains(said.code()) {
+        if [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::CANNOT_CONNECT_NOW]
+            .contains(said.code())
+        {
             return Self::Lost(said.message().to_owned());
         }
         Self::Refused {

@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
 #[cfg(feature = "central")]
+use crate::central::claims::Claims;
+#[cfg(feature = "central")]
 use crate::central::shipper::{ConfigHash, Shipper};
 use crate::config::{Config, Problems};
 use crate::courier;
@@ -134,7 +136,8 @@ impl Daemon {
         let (stopping, mut stop) = watch::channel(false);
         let way = pipeline.clone();
         let way: courier::SmtpSettingsSource = Arc::new(move || way.config.load().smtp.clone());
-        let courier = courier::start(pipeline.store.clone(), directory, way, stop.clone())
+        let means = courier::Means { way, claim: claim(&pipeline) };
+        let courier = courier::start(pipeline.store.clone(), directory, means, stop.clone())
             .context("cannot start the courier")?;
         #[cfg(feature = "central")]
         let central = start_shipper(&pipeline).context("cannot start the thread that sends to the centre")?;
@@ -202,7 +205,8 @@ impl Daemon {
     fn take(&self, config: Arc<Config>) {
         let old = self.pipeline.config.load();
         let places = |config: &Config| (config.store.directory.clone(), config.store.heads.clone());
-        let fixed = |config: &Config| (config.server.clone(), config.mail_log.clone(), config.central.clone());
+        let fixed =
+            |config: &Config| (config.server.clone(), config.mail_log.clone(), config.central.clone());
         if fixed(&config) != fixed(&old) || places(&config) != places(&old) {
             tracing::warn!(
                 "changes to [server], [postfix], [central], [store] directory and [store.heads] take effect at the next start; all others are active now"
@@ -262,6 +266,23 @@ fn start_shipper(pipeline: &Arc<Pipeline>) -> std::io::Result<Option<Shipper>> {
     let active = pipeline.clone();
     let hash: ConfigHash = Arc::new(move || active.config.load().hash.clone());
     Shipper::start(&pipeline.store, config.central.as_ref(), &config.server.node, hash)
+}
+
+/// Who says which gateway sends a receipt; none where there is one gateway.
+#[cfg(feature = "central")]
+fn claim(pipeline: &Pipeline) -> Option<courier::Claim> {
+    let claims = Claims::of(pipeline.config.load().central.as_ref())?;
+    let ask = move |key| {
+        let claims = claims.clone();
+        let asked = async move { claims.claim(key).await.map_err(|error| error.to_string()) };
+        Box::pin(asked) as std::pin::Pin<Box<_>>
+    };
+    Some(Arc::new(ask))
+}
+
+#[cfg(not(feature = "central"))]
+fn claim(_pipeline: &Pipeline) -> Option<courier::Claim> {
+    None
 }
 
 /// Has the store looked after, whether or not mail comes.

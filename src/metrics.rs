@@ -214,7 +214,7 @@ impl Metrics {
             receipts_breaker: new.gauge("receipts_breaker_open", "1 while no receipts are sent because the limit of all receipts was exceeded."),
             letters: new.counters(
                 "letters_total",
-                "Receipts and notices, by outcome of a delivery: sent, again (will retry), failed.",
+                "Receipts and notices, by outcome of a delivery: sent, again (will retry), failed, other-gateway (which sends it).",
                 &["kind", "outcome"],
             ),
             letter_tries: new.counters(
@@ -433,8 +433,21 @@ impl Metrics {
             (
                 &self.central_failures,
                 &[
-                    "password", "certificates", "unreachable", "late", "lost", "login", "node", "schema", "refused",
-                    "leaf", "forked", "ahead", "local", "untold", "young",
+                    "password",
+                    "certificates",
+                    "unreachable",
+                    "late",
+                    "lost",
+                    "login",
+                    "node",
+                    "schema",
+                    "refused",
+                    "leaf",
+                    "forked",
+                    "ahead",
+                    "local",
+                    "untold",
+                    "young",
                 ],
             ),
             (&self.index_segments, &["made", "failed", "damaged"]),
@@ -460,7 +473,7 @@ impl Metrics {
             }
         }
         for kind in ["receipt", "notice"] {
-            for outcome in ["sent", "again", "failed"] {
+            for outcome in ["sent", "again", "failed", "other-gateway"] {
                 begin(&self.letters, &[kind, outcome]);
             }
         }

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use super::CentralError;
 use super::calls::within;
 use super::connect::{self, Connected, Identity};
-use super::CentralError;
 use crate::config::central::{Database, is_name};
 use crate::limits;
 
 /// Makes the roles, and changes nothing where they are.
 const ROLES: &str = include_str!("schema/roles.sql");
 /// What makes each version of the schema out of the one before it. A node goes on with the schema of the version after its own.
-const VERSIONS: &[&str] = &[include_str!("schema/1.sql")];
+const VERSIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The administrator, and where the database is.
 #[derive(Debug)]
@@ -115,7 +115,8 @@ impl Administrator {
         if let Some(other) = client.query_opt(of_login, &[&login, &node]).await? {
             return Err(AdminError::Taken { login: login.into(), node: other.try_get(0)? });
         }
-        let before = client.query_opt("SELECT login::text FROM postvakt.node WHERE name = $1", &[&node]).await?;
+        let before =
+            client.query_opt("SELECT login::text FROM postvakt.node WHERE name = $1", &[&node]).await?;
         let before: Option<String> = before.map(|row| row.try_get(0)).transpose()?.flatten();
         let transaction = client.transaction().await?;
         if let Some(before) = before.filter(|before| before != login) {
@@ -126,7 +127,8 @@ impl Administrator {
                    ON CONFLICT (name) DO UPDATE SET login = excluded.login";
         transaction.execute(add, &[&node, &login]).await?;
         if new_key {
-            let accept = "UPDATE postvakt.node SET key = coalesce(other_key, key), other_key = NULL WHERE name = $1";
+            let accept =
+                "UPDATE postvakt.node SET key = coalesce(other_key, key), other_key = NULL WHERE name = $1";
             transaction.execute(accept, &[&node]).await?;
         }
         transaction.commit().await?;
@@ -166,7 +168,9 @@ impl Administrator {
         version(&connected).await?;
         let transaction = connected.client.transaction().await?;
         transaction.batch_execute("SET LOCAL ROLE postvakt_owner").await?;
-        transaction.execute("UPDATE postvakt.setting SET keep_least_days = $1", &[&days.cast_signed()]).await?;
+        transaction
+            .execute("UPDATE postvakt.setting SET keep_least_days = $1", &[&days.cast_signed()])
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -180,7 +184,8 @@ async fn version(connected: &Connected) -> Result<i32, AdminError> {
     if !there {
         return Err(AdminError::Missing);
     }
-    let row = connected.client.query_one("SELECT coalesce(max(version), 0) FROM postvakt.version", &[]).await?;
+    let row =
+        connected.client.query_one("SELECT coalesce(max(version), 0) FROM postvakt.version", &[]).await?;
     Ok(row.try_get(0)?)
 }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_postgres::Statement;
+use tokio_postgres::types::ToSql;
 
-use super::connect::{self, Connected};
 use super::CentralError;
+use super::connect::{self, Connected};
 use crate::config::Central;
 use crate::config::central::Login;
 use crate::limits;
@@ -20,7 +21,7 @@ use crate::text::words;
 words! {
     /// Of what a tree is.
     #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-    pub enum Kind {
+    pub(super) enum Kind {
         /// Records.
         Record = "record",
         /// Entries of the access log.
@@ -36,6 +37,9 @@ pub(super) struct Place {
     /// The size of the newest head there.
     pub(super) head: u64,
 }
+
+/// What a call is given.
+type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 /// What a node says of itself.
 pub(super) struct Greeting<'a> {
@@ -72,7 +76,8 @@ impl Calls {
                 prepare("SELECT postvakt.hello($1, $2, $3, $4, $5, $6, $7, $8)").await?,
                 prepare("SELECT kind, epoch, size, root, head FROM postvakt.state()").await?,
                 prepare("SELECT postvakt.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)").await?,
-                prepare("SELECT postvakt.append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)").await?,
+                prepare("SELECT postvakt.append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
+                    .await?,
                 prepare("SELECT postvakt.add_heads($1)").await?,
                 prepare("SELECT month, run FROM postvakt.runs()").await?,
                 prepare("SELECT postvakt.prune($1, $2, $3, $4, $5, $6, $7)").await?,
@@ -121,8 +126,8 @@ impl Calls {
         let Greeting { node, config, key, trouble, .. } = greeting;
         let program = env!("CARGO_PKG_VERSION");
         let client = &self.connected.client;
-        let said = client
-            .query_one(&self.hello, &[node, &program, config, key, trouble, &kinds, &epochs, &sizes]);
+        let given: [Parameter<'_>; 8] = [node, &program, config, key, trouble, &kinds, &epochs, &sizes];
+        let said = client.query_one(&self.hello, &given);
         Ok(within(limits::CENTRAL_CALL_TIME, said).await?.try_get(0)?)
     }
 
@@ -134,7 +139,9 @@ impl Calls {
             let kind = Kind::parse(row.try_get(0)?);
             let root = row.try_get::<_, &[u8]>(3)?.try_into().unwrap_or_default();
             let place = Place { size: unsigned(&row, 2)?, root, head: unsigned(&row, 4)? };
-            places.extend(kind.map(|kind| Ok::<_, CentralError>(((kind, epoch(&row, 1)?), place))).transpose()?);
+            places.extend(
+                kind.map(|kind| Ok::<_, CentralError>(((kind, epoch(&row, 1)?), place))).transpose()?,
+            );
         }
         Ok(places)
     }
@@ -177,10 +184,9 @@ impl Calls {
         }
         let (epoch, from, before) = (epoch.cast_signed(), from.cast_signed(), &before[..]);
         let client = &self.connected.client;
-        let taken = client.query_one(
-            &self.append,
-            &[&epoch, &from, &before, &months, &forms, &salts, &rows, &escapes, &leaves, &runs, &seens],
-        );
+        let given: [Parameter<'_>; 11] =
+            [&epoch, &from, &before, &months, &forms, &salts, &rows, &escapes, &leaves, &runs, &seens];
+        let taken = client.query_one(&self.append, &given);
         unsigned(&within(limits::CENTRAL_CALL_TIME, taken).await?, 0)
     }
 
@@ -192,7 +198,8 @@ impl Calls {
         before: &Hash,
         entries: &[ShippedEntry],
     ) -> Result<u64, CentralError> {
-        let (mut numbers, mut times, mut kinds, mut bodies) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut numbers, mut times, mut kinds, mut bodies) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let (mut escapes, mut salts, mut leaves, mut runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for entry in entries {
             numbers.push(entry.n.cast_signed());
@@ -219,16 +226,16 @@ impl Calls {
         }
         let (epoch, from, before) = (epoch.cast_signed(), from.cast_signed(), &before[..]);
         let client = &self.connected.client;
-        let taken = client.query_one(
-            &self.append_entries,
-            &[&epoch, &from, &before, &numbers, &times, &kinds, &bodies, &escapes, &salts, &leaves, &runs],
-        );
+        let given: [Parameter<'_>; 11] =
+            [&epoch, &from, &before, &numbers, &times, &kinds, &bodies, &escapes, &salts, &leaves, &runs];
+        let taken = client.query_one(&self.append_entries, &given);
         unsigned(&within(limits::CENTRAL_CALL_TIME, taken).await?, 0)
     }
 
     /// Hands tree heads over. How many of all that are there do not have the root of the leaves there.
     pub(super) async fn add_heads(&self, notes: &[String]) -> Result<u64, CentralError> {
-        let taken = self.connected.client.query_one(&self.add_heads, &[&notes]);
+        let given: [Parameter<'_>; 1] = [&notes];
+        let taken = self.connected.client.query_one(&self.add_heads, &given);
         unsigned(&within(limits::CENTRAL_CALL_TIME, taken).await?, 0)
     }
 
@@ -277,7 +284,8 @@ impl Calls {
         let times: Vec<i64> = contacts.keys.iter().map(|(_, at)| *at).collect();
         let month = contacts.month.to_string();
         let client = &self.connected.client;
-        let taken = client.query_one(&self.add_contacts, &[&month, &contacts.up_to, &keys, &times]);
+        let given: [Parameter<'_>; 4] = [&month, &contacts.up_to, &keys, &times];
+        let taken = client.query_one(&self.add_contacts, &given);
         within(limits::CENTRAL_CALL_TIME, taken).await.map(drop)
     }
 }

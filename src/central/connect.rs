@@ -53,8 +53,7 @@ pub(super) async fn open(
     identity: &Identity,
     ca_file: Option<&std::path::Path>,
 ) -> Result<Connected, CentralError> {
-    let is_sealed =
-        |server: &Server| !server.is_socket() && (database.always_tls || !server.is_local());
+    let is_sealed = |server: &Server| !server.is_socket() && (database.always_tls || !server.is_local());
     let tls = if database.servers.iter().any(is_sealed) {
         let config = ca_file.map_or_else(trust::system, trust::file);
         Some(MakeRustlsConnect::new(config.map_err(CentralError::Certificates)?))
@@ -91,7 +90,11 @@ fn config(database: &Database, server: &Server, identity: &Identity, is_sealed: 
         .user(&identity.name)
         .application_name("postvakt")
         .ssl_mode(if is_sealed { SslMode::Require } else { SslMode::Disable })
-        .target_session_attrs(if database.standby { TargetSessionAttrs::Any } else { TargetSessionAttrs::ReadWrite })
+        .target_session_attrs(if database.standby {
+            TargetSessionAttrs::Any
+        } else {
+            TargetSessionAttrs::ReadWrite
+        })
         .connect_timeout(limits::CENTRAL_CONNECT_TIME)
         .keepalives_idle(limits::CENTRAL_CALL_TIME)
         .tcp_user_timeout(limits::CENTRAL_CALL_TIME);

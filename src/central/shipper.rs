@@ -313,8 +313,7 @@ impl Work {
         cursor: &Cursor,
     ) -> Result<(Leaves, u64), CentralError> {
         let (after, before) = (cursor.tree.size(), cursor.tree.root());
-        let mut batch =
-            self.reader.records(epoch, after, limits::CENTRAL_ROWS, limits::CENTRAL_OCTETS)?;
+        let mut batch = self.reader.records(epoch, after, limits::CENTRAL_ROWS, limits::CENTRAL_OCTETS)?;
         let mut wanted = calls.append(epoch, &before, &batch).await;
         if let Err(CentralError::Refused { detail: Some(wrong), .. }) = &wanted
             && *wrong > after + 1

@@ -120,7 +120,9 @@ fn judge(nodes: &mut [NodeStatus], now: Timestamp) {
         match node.contact {
             None => todo.push("it has never been in contact: check [central] on it".to_owned()),
             Some(contact) if now.duration_since(contact) > silence => {
-                todo.push(format!("it is not in contact since {contact}: check whether it runs and reaches the centre"));
+                todo.push(format!(
+                    "it is not in contact since {contact}: check whether it runs and reaches the centre"
+                ));
             }
             Some(_) => {}
         }
@@ -134,7 +136,9 @@ fn judge(nodes: &mut [NodeStatus], now: Timestamp) {
             ));
         }
         if node.trees.iter().any(|tree| tree.disagree > 0) {
-            todo.push("tree heads do not have the root of what is here: run postvakt log verify on it".to_owned());
+            todo.push(
+                "tree heads do not have the root of what is here: run postvakt log verify on it".to_owned(),
+            );
         }
         if let Some(tree) = node.trees.iter().find(|tree| tree.lag > limits::CENTRAL_LAG) {
             todo.push(format!("{} leaves of its tree of {}s are not here yet", tree.lag, tree.kind));

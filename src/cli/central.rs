@@ -83,7 +83,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Who {
     /// Database, as postgresql://USER@HOST/NAME, or postgresql:///NAME?host=/run/postgresql.
-    #[arg(long, value_name = "URL", required_unless_present = "sql")]
+    #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// File with the password. Default: PGPASSWORD of the environment.
     #[arg(long, value_name = "F")]
@@ -96,7 +96,8 @@ struct Who {
 impl Who {
     fn administrator(&self) -> anyhow::Result<Administrator> {
         let given = self.url.as_deref().context("--url names the database")?;
-        let database = database(given).map_err(|fault| anyhow::anyhow!("--url: {}; {}", fault.problem, fault.suggestion))?;
+        let database = database(given)
+            .map_err(|fault| anyhow::anyhow!("--url: {}; {}", fault.problem, fault.suggestion))?;
         let user = database.user.clone().or_else(|| std::env::var("PGUSER").ok());
         let user = user.or_else(|| std::env::var("USER").ok()).context("--url names no user")?;
         let password = match &self.password_file {
@@ -115,7 +116,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
         Verb::Init { sql: true, .. } => write!(out, "{}", admin::sql())?,
         Verb::Init { who, .. } => {
             let version = runtime.block_on(who.administrator()?.init())?;
-            writeln!(out, "the schema `postvakt` is made, version {version}; next: postvakt central add-node")?;
+            writeln!(
+                out,
+                "the schema `postvakt` is made, version {version}; next: postvakt central add-node"
+            )?;
         }
         Verb::Upgrade { who } => match runtime.block_on(who.administrator()?.upgrade())? {
             (before, after) if usize::try_from(before) == Ok(after) => {
@@ -154,7 +158,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
 
 fn tell_of_login(out: &mut dyn io::Write, made: bool, login: &str) -> io::Result<()> {
     if made {
-        writeln!(out, "the login {login} is new and has no password: set one with \\password {login} in psql")?;
+        writeln!(
+            out,
+            "the login {login} is new and has no password: set one with \\password {login} in psql"
+        )?;
     }
     Ok(())
 }
@@ -164,7 +171,8 @@ pub(super) fn nodes(
     central: Option<&crate::config::Central>,
     path: &Path,
 ) -> anyhow::Result<Vec<NodeStatus>> {
-    let Some((central, reader)) = central.and_then(|central| Some((central, central.reader.as_ref()?))) else {
+    let Some((central, reader)) = central.and_then(|central| Some((central, central.reader.as_ref()?)))
+    else {
         bail!("{}: there is no reader_login in [central]", path.display());
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

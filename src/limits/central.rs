@@ -31,7 +31,7 @@ pub const CENTRAL_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause: a centre that is back gets what waits within a minute.
 pub const CENTRAL_LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Until a tree that the centre refuses is tried again.
-pub const CENTRAL_REFUSED_PAUSE: Duration = Duration::from_mins(1);
+pub const CENTRAL_REFUSED_PAUSE: Duration = Duration::from_secs(15);
 /// Time to send what waits when the server stops; the rest goes after the next start.
 pub const CENTRAL_LAST_TIME: Duration = Duration::from_secs(2);
 /// A node that was not in contact for so long is told of by `central status`.

@@ -157,7 +157,8 @@ impl ShipReader {
                 if schema::version(&connection)? < schema::TREE_VERSION {
                     return Ok(None);
                 }
-                let (start, end) = (tree::read(&connection, tree::START)?, tree::read(&connection, tree::NOW)?);
+                let (start, end) =
+                    (tree::read(&connection, tree::START)?, tree::read(&connection, tree::NOW)?);
                 let epoch = schema::about(&connection)?.epoch;
                 Ok(Some(MonthFile { epoch, start: start.size(), end: end.size(), is_settled }))
             };
@@ -172,7 +173,8 @@ impl ShipReader {
         if size == 0 {
             return Ok(Some(Tree::default()));
         }
-        let file = self.files.iter().find(|(_, file)| file.epoch == epoch && file.start < size && size <= file.end);
+        let file =
+            self.files.iter().find(|(_, file)| file.epoch == epoch && file.start < size && size <= file.end);
         let Some((month, _)) = file else { return Ok(None) };
         let path = month.path(&self.directory);
         let read = || tree::at(&schema::open_to_read(&path)?, size);

@@ -4,6 +4,7 @@ mod cluster;
 mod guarded;
 mod operated;
 mod pruned;
+mod shared;
 mod shipped;
 
 use std::fs;
@@ -81,7 +82,9 @@ fn of_now(subject: &str) -> Record {
 
 /// Waits until a query of the administrator gives this.
 fn wait_for(cluster: &Cluster, sql: &str, wanted: &str) {
-    until(&format!("{sql}: {wanted}"), cluster, || (cluster.try_sql(sql).as_deref() == Some(wanted)).then_some(()));
+    until(&format!("{sql}: {wanted}"), cluster, || {
+        (cluster.try_sql(sql).as_deref() == Some(wanted)).then_some(())
+    });
 }
 
 /// A file with a secret, closed to others.

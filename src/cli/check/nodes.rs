@@ -17,7 +17,10 @@ pub(super) fn others(config: &Config, path: &Path) -> anyhow::Result<Vec<Problem
             line: None,
             column: None,
             key: "central".to_owned(),
-            problem: format!("node {} has another config: {active}, and this one is {}", node.node, config.hash),
+            problem: format!(
+                "node {} has another config: {active}, and this one is {}",
+                node.node, config.hash
+            ),
             suggestion: "give all nodes the same config, and reload them".to_owned(),
             severity: Severity::Warning,
         }

@@ -101,16 +101,17 @@ impl ShipReader {
     pub fn taken(&self, run: &Run) -> Result<Vec<u64>, ShipReadError> {
         let numbers = |connection: &Connection, sql: &str| -> rusqlite::Result<Vec<u64>> {
             let mut statement = connection.prepare(sql)?;
-            let numbers =
-                statement.query_map([run.run.cast_signed()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))?;
+            let numbers = statement
+                .query_map([run.run.cast_signed()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))?;
             numbers.collect()
         };
         match run.month {
             Some(month) => self.of_month(month, |connection| {
                 numbers(connection, "SELECT seq FROM pruned WHERE run = ?1 ORDER BY seq")
             }),
-            None => self
-                .of_accesses(|connection| numbers(connection, "SELECT n FROM pruned WHERE run = ?1 ORDER BY n")),
+            None => self.of_accesses(|connection| {
+                numbers(connection, "SELECT n FROM pruned WHERE run = ?1 ORDER BY n")
+            }),
         }
     }
 
@@ -128,7 +129,8 @@ impl ShipReader {
             }
             let sql = "SELECT id, key, at FROM contact WHERE id > ?1 ORDER BY id LIMIT ?2";
             let mut statement = connection.prepare(sql)?;
-            let rows = statement.query_map((after, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            let rows =
+                statement.query_map((after, limit), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect::<rusqlite::Result<Vec<(i64, Key, i64)>>>()
         })?;
         let up_to = rows.last().map(|(id, _, _)| *id);

@@ -85,9 +85,16 @@ impl Cluster {
         let spawn = |log: &Log| {
             let mut command = Command::new(bin("postgres"));
             // What is lost with the machine's memory does not matter: processes are killed, and no machine.
-            command.arg("-D").arg(own.join("data")).arg("-k").arg(&own).args(["-p", &port, "-h", "127.0.0.1"]);
+            command.arg("-D").arg(own.join("data")).arg("-k").arg(&own).args([
+                "-p",
+                &port,
+                "-h",
+                "127.0.0.1",
+            ]);
             command.args(["-c", "fsync=off", "-c", "max_connections=40", "-c", "shared_buffers=16MB"]);
-            settings.iter().for_each(|setting| drop(command.args(["-c", setting])));
+            for setting in &settings {
+                command.args(["-c", setting]);
+            }
             logged(command.uid(user).gid(group).current_dir(&own), log)
         };
         let mut server = spawn(&self.log);
@@ -160,7 +167,16 @@ impl Cluster {
 
     fn command(&self, database: &str) -> Command {
         let mut command = Command::new("psql");
-        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-p", &self.port.to_string(), "-h"]);
+        command.args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-p",
+            &self.port.to_string(),
+            "-h",
+        ]);
         command.arg(self.own()).arg("-d").arg(database);
         command
     }
@@ -168,7 +184,16 @@ impl Cluster {
     /// What somebody with the login and the password of a node is answered, or why not.
     pub(crate) fn as_node(&self, name: &str, sql: &str) -> Result<String, String> {
         let mut command = Command::new("psql");
-        command.args(["-XAtq", "-v", "ON_ERROR_STOP=1", "-U", &format!("postvakt_{name}"), "-h", "127.0.0.1", "-p"]);
+        command.args([
+            "-XAtq",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            &format!("postvakt_{name}"),
+            "-h",
+            "127.0.0.1",
+            "-p",
+        ]);
         command.arg(self.port.to_string()).args(["-d", "postvakt", "-c", sql]);
         let output = command.env("PGPASSWORD", format!("hemligt-{name}")).output().unwrap();
         let text = |octets: Vec<u8>| String::from_utf8(octets).unwrap().trim_end().to_owned();

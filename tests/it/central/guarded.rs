@@ -25,14 +25,19 @@ async fn a_taken_node_can_neither_read_nor_change_what_is_there() {
     let tables = cluster.sql("SELECT c.oid::regclass FROM pg_class c WHERE relnamespace = 'postvakt'::regnamespace AND relkind IN ('r', 'p')");
     assert!(tables.lines().count() > 15, "{tables}");
     for table in tables.lines() {
-        for sql in ["SELECT count(*) FROM", "DELETE FROM", "TRUNCATE", "DROP TABLE", "COPY (TABLE", "INSERT INTO"] {
+        for sql in
+            ["SELECT count(*) FROM", "DELETE FROM", "TRUNCATE", "DROP TABLE", "COPY (TABLE", "INSERT INTO"]
+        {
             let rest = match sql {
                 "COPY (TABLE" => ") TO STDOUT",
                 "INSERT INTO" => " DEFAULT VALUES",
                 _ => "",
             };
             let refused = cluster.as_node("gw1", &format!("{sql} {table}{rest}")).unwrap_err();
-            assert!(refused.contains("permission denied") || refused.contains("must be owner"), "{sql} {table}: {refused}");
+            assert!(
+                refused.contains("permission denied") || refused.contains("must be owner"),
+                "{sql} {table}: {refused}"
+            );
         }
     }
     for sql in [
@@ -47,14 +52,17 @@ async fn a_taken_node_can_neither_read_nor_change_what_is_there() {
         "CREATE ROLE another",
     ] {
         let refused = cluster.as_node("gw1", sql).unwrap_err();
-        assert!(refused.contains("ermission denied") || refused.contains("must be owner"), "{sql}: {refused}");
+        assert!(
+            refused.contains("ermission denied") || refused.contains("must be owner"),
+            "{sql}: {refused}"
+        );
     }
     // What may be executed is what is meant to be.
     let may = "SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc WHERE pronamespace = 'postvakt'::regnamespace \
                AND has_function_privilege(oid, 'EXECUTE')";
     assert_eq!(
         cluster.as_node("gw1", may).unwrap(),
-        "add_contacts add_heads append append_entries contact_places hello own_node prune prune_entries runs state"
+        "add_contacts add_heads append append_entries claim contact_places hello holds own_node prune prune_entries runs state"
     );
     // A login that is no node's, and a node that was removed, may not even that.
     cluster.administer(&["remove-node", "gw2"]);
@@ -77,7 +85,8 @@ fn call(epoch: u32, from: u64, before: &str, leaf: &str) -> String {
 async fn a_taken_node_can_neither_rewind_nor_replace_nor_write_as_another() {
     let cluster = two_nodes().await;
     let leaf = "decode(repeat('ab', 32), 'hex')";
-    let now = "SELECT encode(postvakt.root(frontier), 'hex') || size FROM postvakt.tree WHERE kind = 'record'";
+    let now =
+        "SELECT encode(postvakt.root(frontier), 'hex') || size FROM postvakt.tree WHERE kind = 'record'";
     let before = cluster.sql(now);
     let records = cluster.sql("SELECT md5(string_agg(r::text, '' ORDER BY seq)) FROM postvakt.record r");
     // From an earlier place: nothing is written, and the answer is the next one.
@@ -89,9 +98,8 @@ async fn a_taken_node_can_neither_rewind_nor_replace_nor_write_as_another() {
     assert!(refused.contains("has other records here before number 21"), "{refused}");
     assert_eq!(cluster.sql(now), before);
     // As another node.
-    let hello = |name: &str| {
-        format!("SELECT postvakt.hello('{name}', '', '', NULL, '', '{{}}', '{{}}', '{{}}')")
-    };
+    let hello =
+        |name: &str| format!("SELECT postvakt.hello('{name}', '', '', NULL, '', '{{}}', '{{}}', '{{}}')");
     assert!(cluster.as_node("gw1", &hello("gw1")).is_ok());
     let refused = cluster.as_node("gw1", &hello("gw2")).unwrap_err();
     assert!(refused.contains("speaks for node gw1, and this is node gw2"), "{refused}");
@@ -107,10 +115,17 @@ async fn a_taken_node_can_neither_rewind_nor_replace_nor_write_as_another() {
     // One of its own that says something else is kept, and told of.
     assert_eq!(cluster.as_node("gw1", &head("gw1")).unwrap(), "1");
     // Its key stays what it was.
-    let key = cluster.sql("SELECT key FROM postvakt.node WHERE name = 'gw1'");
-    let other = "SELECT postvakt.hello('gw1', '', '', 'another', '', '{}', '{}', '{}')";
-    assert!(cluster.as_node("gw1", other).is_ok());
-    assert_eq!(cluster.sql("SELECT key || other_key FROM postvakt.node WHERE name = 'gw1'"), format!("{key}another"));
+    for key in ["first", "another"] {
+        let hello = format!("SELECT postvakt.hello('gw1', '', '', '{key}', '', '{{}}', '{{}}', '{{}}')");
+        assert!(cluster.as_node("gw1", &hello).is_ok());
+    }
+    let keys = "SELECT key || ' ' || other_key FROM postvakt.node WHERE name = 'gw1'";
+    assert_eq!(cluster.sql(keys), "first another");
+    cluster.administer(&["add-node", "gw1", "--login", "postvakt_gw1", "--new-key"]);
+    assert_eq!(
+        cluster.sql("SELECT key FROM postvakt.node WHERE name = 'gw1' AND other_key IS NULL"),
+        "another"
+    );
     // A run of retention that nothing tells of, and one that it tells of itself, over records that are young.
     let prune = "SELECT postvakt.prune(1, (SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')), 1, 0, '', '{1,2,3}', 0)";
     let refused = cluster.as_node("gw1", prune).unwrap_err();
@@ -120,7 +135,8 @@ async fn a_taken_node_can_neither_rewind_nor_replace_nor_write_as_another() {
     let body = cluster.sql(&format!(
         "SELECT json_build_object('files', json_build_array(json_build_object('month', {month}, 'digest', {digest})))"
     ));
-    let of_entry = cluster.sql(&format!("SELECT postvakt.leaf(1, 1, {salt}, ARRAY['0', 'retention', '{body}'], false)"));
+    let of_entry =
+        cluster.sql(&format!("SELECT postvakt.leaf(1, 1, {salt}, ARRAY['0', 'retention', '{body}'], false)"));
     let entry = format!(
         "SELECT postvakt.append_entries(1, 1, sha256(''), '{{1}}', '{{0}}', '{{retention}}', ARRAY['{body}'], '{{f}}', ARRAY[{salt}], \
          ARRAY['{of_entry}']::bytea[], ARRAY[NULL]::bigint[])"
@@ -131,7 +147,10 @@ async fn a_taken_node_can_neither_rewind_nor_replace_nor_write_as_another() {
     let other = prune.replace("{1,2,3}", "{1,2}");
     let refused = cluster.as_node("gw1", &other).unwrap_err();
     assert!(refused.contains("tells of other records"), "{refused}");
-    assert_eq!(cluster.sql("SELECT md5(string_agg(r::text, '' ORDER BY seq)) FROM postvakt.record r"), records);
+    assert_eq!(
+        cluster.sql("SELECT md5(string_agg(r::text, '' ORDER BY seq)) FROM postvakt.record r"),
+        records
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,7 +160,8 @@ async fn names_that_a_session_makes_of_its_own_are_not_used() {
     let own = "CREATE TEMP TABLE node (id smallint, name text, login name); CREATE DOMAIN pg_temp.text AS int; \
                CREATE FUNCTION pg_temp.sha256(bytea) RETURNS bytea LANGUAGE sql AS 'SELECT NULL::bytea'; \
                SET search_path = pg_temp, postvakt; ";
-    let answer = cluster.as_node("gw1", &format!("{own} SELECT size FROM postvakt.state() WHERE kind = 'record'"));
+    let answer =
+        cluster.as_node("gw1", &format!("{own} SELECT size FROM postvakt.state() WHERE kind = 'record'"));
     assert_eq!(answer.unwrap(), "20");
     let leaf = "decode(repeat('ab', 32), 'hex')";
     let refused = cluster.as_node("gw1", &format!("{own} {}", call(1, 21, leaf, leaf))).unwrap_err();
@@ -160,8 +180,13 @@ async fn a_server_with_another_certificate_gets_nothing() {
                       openssl x509 -req -in csr.pem -CA cert.pem -CAkey key.pem -days 2 -extfile san -out server.pem";
         run(Command::new("sh").args(["-c", script]).current_dir(folder));
     }
-    let mut cluster = Cluster::laid_out(&["ssl=on", "ssl_cert_file=../server.pem", "ssl_key_file=../server.key"]);
-    run(Command::new("install").args(["-o", "postgres", "-m", "600"]).arg(right.join("server.pem")).arg(right.join("server.key")).arg(cluster.own()));
+    let mut cluster =
+        Cluster::laid_out(&["ssl=on", "ssl_cert_file=../server.pem", "ssl_key_file=../server.key"]);
+    run(Command::new("install")
+        .args(["-o", "postgres", "-m", "600"])
+        .arg(right.join("server.pem"))
+        .arg(right.join("server.key"))
+        .arg(cluster.own()));
     cluster.up();
     cluster.create();
     cluster.administer(&["init"]);
@@ -177,7 +202,8 @@ async fn a_server_with_another_certificate_gets_nothing() {
         };
         Shipper::start(&store, Some(&central), "gw1", Arc::new(|| "0".to_owned())).unwrap().unwrap()
     };
-    let unreachable = || postvakt::metrics::METRICS.central_failures.with_label_values(&["unreachable"]).get();
+    let unreachable =
+        || postvakt::metrics::METRICS.central_failures.with_label_values(&["unreachable"]).get();
     let before = unreachable();
     let shipper = start(&wrong);
     store.commit(Entry::of(of_now("prov"))).await.unwrap();

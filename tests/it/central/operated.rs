@@ -73,7 +73,10 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
     let status = central(&lab.postvakt.config, &["status", "--json"]);
     let told: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((status.status.code(), &told["well"]), (Some(0), &true.into()), "{told:#}");
-    assert_eq!((&told["nodes"][0]["node"], &told["nodes"][0]["trees"][0]["size"]), (&node.as_str().into(), &6.into()));
+    assert_eq!(
+        (&told["nodes"][0]["node"], &told["nodes"][0]["trees"][0]["size"]),
+        (&node.as_str().into(), &6.into())
+    );
     let table = central(&lab.postvakt.config, &["status"]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("record 1"), "{table:?}");
     let check = |expected: &str| {
@@ -87,7 +90,10 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
     // A second node with another config.
     cluster.add_node("gw2");
     cluster
-        .as_node("gw2", "SELECT postvakt.hello('gw2', '0.1.0', 'fedcba9876543210', NULL, '', '{}', '{}', '{}')")
+        .as_node(
+            "gw2",
+            "SELECT postvakt.hello('gw2', '0.1.0', 'fedcba9876543210', NULL, '', '{}', '{}', '{}')",
+        )
         .unwrap();
     check("node gw2 has another config: fedcba9876543210");
     let status = central(&lab.postvakt.config, &["status"]);
@@ -103,7 +109,11 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
         command.arg(cluster.port.to_string()).env("PGPASSWORD", "hemligt-log").output().unwrap()
     };
     assert_eq!(as_reader("SELECT count(*) FROM postvakt.record").stdout, b"6\n");
-    for sql in ["DELETE FROM postvakt.record", "SELECT * FROM postvakt.state()", "UPDATE postvakt.setting SET keep_least_days = 0"] {
+    for sql in [
+        "DELETE FROM postvakt.record",
+        "SELECT * FROM postvakt.state()",
+        "UPDATE postvakt.setting SET keep_least_days = 0",
+    ] {
         assert!(!as_reader(sql).status.success(), "{sql}");
     }
 }
@@ -141,4 +151,40 @@ fn the_administrator_sets_it_up_once_and_is_told_what_is_wrong() {
     let everyone = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'postvakt'::regnamespace \
                     AND has_function_privilege('public', oid, 'EXECUTE')";
     assert_eq!(cluster.sql(everyone), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_goes_on_while_the_schema_is_upgraded() {
+    let cluster = Cluster::empty(&[]);
+    // The first version, as a program that knew no other one made it.
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/central/schema");
+    let read = |name: &str| fs::read_to_string(schema.join(name)).unwrap();
+    let sql = format!(
+        "BEGIN; {}; {}; INSERT INTO postvakt.version VALUES (1, now(), '0.1.0'); COMMIT;",
+        read("roles.sql"),
+        read("1.sql")
+    );
+    fs::write(cluster.home.join("first.sql"), sql).unwrap();
+    cluster.sql(&format!("\\i {}", cluster.home.join("first.sql").display()));
+    let node = Node::start(&cluster, "gw1", &cluster.home.join("gw1"));
+    let claims = postvakt::central::claims::Claims::of(Some(&cluster.central("gw1"))).unwrap();
+    node.mail(300, "före").await;
+    assert_eq!(claims.claim([1; 16]).await.unwrap_err().name(), "schema");
+    let (told, ()) = tokio::join!(
+        async { tokio::task::block_in_place(|| cluster.administer(&["upgrade"])) },
+        node.mail(300, "under")
+    );
+    assert!(told.contains("was version 1 and is version 2"), "{told}");
+    assert!(cluster.administer(&["upgrade"]).contains("has version 2 already"));
+    node.mail(300, "efter").await;
+    wait_for(&cluster, "SELECT size FROM postvakt.tree WHERE kind = 'record'", "900");
+    assert!(claims.claim([1; 16]).await.unwrap());
+    assert_eq!(
+        cluster.sql("SELECT string_agg(version::text, ' ' ORDER BY version) FROM postvakt.version"),
+        "1 2"
+    );
+    // A version that this program does not know is left alone.
+    cluster.sql("INSERT INTO postvakt.version VALUES (99, now(), '9.9.9')");
+    let refused = cluster.try_administer(&["upgrade"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("a newer postvakt made"), "{refused:?}");
 }

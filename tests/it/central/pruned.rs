@@ -4,7 +4,8 @@ use super::*;
 use crate::store::cli::run_with;
 use crate::store::retention;
 
-const LEFT: &str = "SELECT (SELECT count(*) FROM postvakt.record) || ' ' || (SELECT count(*) FROM postvakt.pruned)";
+const LEFT: &str =
+    "SELECT (SELECT count(*) FROM postvakt.record) || ' ' || (SELECT count(*) FROM postvakt.pruned)";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_retention_takes_goes_at_the_centre_too() {
@@ -29,7 +30,9 @@ async fn what_retention_takes_goes_at_the_centre_too() {
     let runs = "SELECT string_agg(decision || ' ' || records, ', ' ORDER BY run) FROM postvakt.run";
     wait_for(&cluster, runs, "KS 2026/45 100, KS 2026/46 300");
     for text in ["gammal", "Ärende"] {
-        let holds = format!("SELECT count(*) FROM postvakt.record WHERE fields::text LIKE '%{text}%' OR seen::text LIKE '%{text}%'");
+        let holds = format!(
+            "SELECT count(*) FROM postvakt.record WHERE fields::text LIKE '%{text}%' OR seen::text LIKE '%{text}%'"
+        );
         assert_eq!(cluster.sql(&holds), "0", "{text}");
     }
     // The tree is what it was.

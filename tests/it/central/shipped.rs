@@ -10,12 +10,12 @@ use super::*;
 use crate::lab::run;
 
 const SIZES: &str = "SELECT coalesce(sum(size), 0) FROM postvakt.tree WHERE kind = 'record'";
-const ROWS: &str =
-    "SELECT (SELECT count(*) FROM postvakt.record) + (SELECT count(*) FROM postvakt.pruned)";
+const ROWS: &str = "SELECT (SELECT count(*) FROM postvakt.record) + (SELECT count(*) FROM postvakt.pruned)";
 
 /// Every leaf here is that of its row, every tree's frontier that of its leaves, and every head agrees.
 fn assert_whole(cluster: &Cluster) {
-    let wrong = "SELECT count(*) FROM postvakt.record WHERE postvakt.leaf(form, seq, salt, fields, escaped) <> leaf";
+    let wrong =
+        "SELECT count(*) FROM postvakt.record WHERE postvakt.leaf(form, seq, salt, fields, escaped) <> leaf";
     assert_eq!(cluster.sql(wrong), "0");
     let wrong = "SELECT count(*) FROM postvakt.entry \
                  WHERE postvakt.leaf(1, n, salt, ARRAY[time::text, kind, body], escaped) <> leaf";
@@ -132,7 +132,8 @@ async fn every_octet_arrives_as_it_was() {
     wait_for(&cluster, SIZES, &odd.len().to_string());
     assert_head(&cluster, &node, odd.len());
     assert_whole(&cluster);
-    let stored = cluster.sql("SELECT encode(postvakt.octets(fields[6], escaped), 'hex') FROM postvakt.record ORDER BY seq");
+    let stored = cluster
+        .sql("SELECT encode(postvakt.octets(fields[6], escaped), 'hex') FROM postvakt.record ORDER BY seq");
     let hex = |text: &String| text.bytes().map(|octet| format!("{octet:02x}")).collect::<String>();
     assert_eq!(stored.lines().collect::<Vec<_>>(), odd.iter().map(hex).collect::<Vec<_>>());
     let escaped = cluster.sql("SELECT count(*) FROM postvakt.record WHERE escaped");
