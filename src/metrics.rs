@@ -55,6 +55,12 @@ pub struct Metrics {
     pub head_copies: IntCounterVec,
     pub head_copy_time: IntGaugeVec,
     pub log_rollbacks: IntCounter,
+    pub central_connected: IntGauge,
+    pub central_lag_records: IntGaugeVec,
+    pub central_lag_seconds: IntGaugeVec,
+    pub central_shipped: IntCounterVec,
+    pub central_failures: IntCounterVec,
+    pub central_heads_disagree: IntGauge,
     pub follow_lag: IntGaugeVec,
     pub follow_even: IntGaugeVec,
     pub follow_refused: IntGaugeVec,
@@ -209,7 +215,7 @@ impl Metrics {
             receipts_breaker: new.gauge("receipts_breaker_open", "1 while no receipts are sent because the limit of all receipts was exceeded."),
             letters: new.counters(
                 "letters_total",
-                "Receipts and notices, by outcome of a delivery: sent, again (will retry), failed.",
+                "Receipts and notices, by outcome of a delivery: sent, again (will retry), failed, other-gateway (which sends it).",
                 &["kind", "outcome"],
             ),
             letter_tries: new.counters(
@@ -278,6 +284,34 @@ impl Metrics {
             log_rollbacks: new.counter(
                 "log_rollbacks_total",
                 "Starts at which the log did not match its newest tree head.",
+            ),
+            central_connected: new.gauge(
+                "central_connected",
+                "1 while this node sends to the central log.",
+            ),
+            central_lag_records: new.gauges(
+                "central_lag_records",
+                "Records, or entries of the access log, that the central log does not have yet, by kind.",
+                &["kind"],
+            ),
+            central_lag_seconds: new.gauges(
+                "central_lag_seconds",
+                "Time since the central log last had all records, or all entries of the access log, by kind.",
+                &["kind"],
+            ),
+            central_shipped: new.counters(
+                "central_shipped_total",
+                "What the central log has taken, by kind.",
+                &["kind"],
+            ),
+            central_failures: new.counters(
+                "central_failures_total",
+                "Failures to send to the central log, by error.",
+                &["error"],
+            ),
+            central_heads_disagree: new.gauge(
+                "central_heads_disagree",
+                "Tree heads of this node that do not have the root of the records at the centre.",
             ),
             memory_damaged: new.counters(
                 "memory_damaged_total",
@@ -401,6 +435,27 @@ impl Metrics {
                 &self.held_overrides,
                 &["released", "proposed", "short", "not-allowed", "gone", "not-theirs", "ignored", "failed"],
             ),
+            (&self.central_shipped, &["record", "access", "head", "run", "contact"]),
+            (
+                &self.central_failures,
+                &[
+                    "password",
+                    "certificates",
+                    "unreachable",
+                    "late",
+                    "lost",
+                    "login",
+                    "node",
+                    "schema",
+                    "refused",
+                    "leaf",
+                    "forked",
+                    "ahead",
+                    "local",
+                    "untold",
+                    "young",
+                ],
+            ),
             (&self.index_segments, &["made", "failed", "damaged"]),
             (&self.memory_damaged, &["seen", "contacts"]),
             (&self.delivery_log_lines, &["told", "other", "unclear"]),
@@ -424,7 +479,7 @@ impl Metrics {
             }
         }
         for kind in ["receipt", "notice"] {
-            for outcome in ["sent", "again", "failed"] {
+            for outcome in ["sent", "again", "failed", "other-gateway"] {
                 begin(&self.letters, &[kind, outcome]);
             }
         }

@@ -11,8 +11,8 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, Held, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
-    console, external, groups, held, listen, mail_tests, notices, records, reference, services,
+    Config, Disclosure, Held, ListenAddress, ParseContext, Retention, Server, Store, authorities, central,
+    changes, console, external, groups, held, listen, mail_tests, notices, records, reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
@@ -71,6 +71,10 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let ground = RuleContext { organisation: organisation.as_deref(), today, sends, receipts: &[] };
         let held = root.table_or_defaults("held", |s| held::held(s, ground)).flatten();
         let console = root.table("console", console::console);
+        let central = {
+            let node = server.as_ref().and_then(Option::as_ref).map_or("node", |server| &server.node);
+            root.table("central", |section| central::central(section, node)).flatten()
+        };
         let read_with = authorities::Around {
             ground,
             organisation: &known,
@@ -116,6 +120,7 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             smtp,
             held: Held { is_set, ..held? },
             console: console.flatten(),
+            central,
             notice_settings,
             authenticate,
             mail_log,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use postvakt::config::Smtp;
-use postvakt::courier::{self, requests};
+use postvakt::courier::{self, Means, requests};
 use postvakt::metrics::METRICS;
 use postvakt::record::{OutboxKind, OutboxRow};
 use postvakt::store::outbox::{Change, Event, Listed, State};
@@ -46,7 +46,12 @@ impl Post {
         };
         let way: courier::SmtpSettingsSource = Arc::new(move || Some(smtp.clone()));
         requests::prepare(directory.path()).unwrap();
-        let courier = tokio::spawn(courier::run(store.clone(), directory.path().to_owned(), way, stopped));
+        let courier = tokio::spawn(courier::run(
+            store.clone(),
+            directory.path().to_owned(),
+            Means { way, claim: None },
+            stopped,
+        ));
         Self { store, stop, courier, directory }
     }
 
