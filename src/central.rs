@@ -9,6 +9,8 @@ mod calls;
 pub mod claims;
 mod connect;
 pub mod holds;
+pub mod memory;
+pub mod replicate;
 pub mod shipper;
 pub mod status;
 
@@ -110,4 +112,12 @@ fn chain(error: &tokio_postgres::Error) -> String {
         source = error.source();
     }
     text
+}
+
+/// What `decode(…, 'escape')` reads: a backslash doubled, a NUL as three digits.
+fn unescaped(text: &str) -> String {
+    text.replace("\\\\", "\u{0}b")
+        .replace("\\000", "\u{0}n")
+        .replace("\u{0}b", "\\")
+        .replace("\u{0}n", "\u{0}")
 }

@@ -22,6 +22,8 @@ use tokio::time::{Instant, timeout_at};
 #[cfg(feature = "central")]
 use crate::central::claims::Claims;
 #[cfg(feature = "central")]
+use crate::central::memory::SharedMemory;
+#[cfg(feature = "central")]
 use crate::central::shipper::{ConfigHash, Shipper};
 use crate::config::{Config, Problems};
 use crate::courier;
@@ -86,7 +88,7 @@ pub struct Daemon {
     held: JoinHandle<()>,
     tail: Option<Tail>,
     #[cfg(feature = "central")]
-    central: Option<Shipper>,
+    central: (Option<Shipper>, Option<SharedMemory>),
     directory: PathBuf,
 }
 
@@ -140,7 +142,7 @@ impl Daemon {
         let courier = courier::start(pipeline.store.clone(), directory, means, stop.clone())
             .context("cannot start the courier")?;
         #[cfg(feature = "central")]
-        let central = start_shipper(&pipeline).context("cannot start the thread that sends to the centre")?;
+        let central = start_central(&pipeline).context("cannot start a thread for the centre")?;
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
         }
@@ -252,20 +254,24 @@ impl Daemon {
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
         #[cfg(feature = "central")]
-        if let Some(central) = self.central {
-            central.stop().await;
+        if let (Some(shipper), memory) = self.central {
+            if let Some(memory) = memory {
+                memory.stop().await;
+            }
+            shipper.stop().await;
         }
         tracing::info!("stopped; all records are on disk");
     }
 }
 
-/// Sends what is stored to the centre, where the config names one.
+/// Sends what is stored to the centre, where the config names one, and shares the memory of seen messages over it.
 #[cfg(feature = "central")]
-fn start_shipper(pipeline: &Arc<Pipeline>) -> std::io::Result<Option<Shipper>> {
+fn start_central(pipeline: &Arc<Pipeline>) -> std::io::Result<(Option<Shipper>, Option<SharedMemory>)> {
     let config = pipeline.config.load();
     let active = pipeline.clone();
     let hash: ConfigHash = Arc::new(move || active.config.load().hash.clone());
-    Shipper::start(&pipeline.store, config.central.as_ref(), &config.server.node, hash)
+    let shipper = Shipper::start(&pipeline.store, config.central.as_ref(), &config.server.node, hash)?;
+    Ok((shipper, SharedMemory::start(pipeline, config.central.as_ref())?))
 }
 
 /// Who says which gateway sends a receipt; none where there is one gateway.

@@ -61,6 +61,7 @@ pub struct Metrics {
     pub central_shipped: IntCounterVec,
     pub central_failures: IntCounterVec,
     pub central_heads_disagree: IntGauge,
+    pub central_keys: IntCounter,
     pub follow_lag: IntGaugeVec,
     pub follow_even: IntGaugeVec,
     pub follow_refused: IntGaugeVec,
@@ -312,6 +313,10 @@ impl Metrics {
             central_heads_disagree: new.gauge(
                 "central_heads_disagree",
                 "Tree heads of this node that do not have the root of the records at the centre.",
+            ),
+            central_keys: new.counter(
+                "central_memory_keys_total",
+                "Keys of messages that other nodes have seen, learned from the centre.",
             ),
             memory_damaged: new.counters(
                 "memory_damaged_total",

@@ -11,7 +11,8 @@ use crate::limits;
 /// Makes the roles, and changes nothing where they are.
 const ROLES: &str = include_str!("schema/roles.sql");
 /// What makes each version of the schema out of the one before it. A node goes on with the schema of the version after its own.
-const VERSIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+const VERSIONS: &[&str] =
+    &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
 
 /// The administrator, and where the database is.
 #[derive(Debug)]

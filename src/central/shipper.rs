@@ -101,6 +101,8 @@ struct Session {
     contacts: BTreeMap<String, i64>,
     /// When the node said that it is there, and with which config.
     signed: (Instant, String),
+    /// Whether it said which key its heads are signed with: a new log has none before its first head.
+    keyed: bool,
     looked: Option<Instant>,
 }
 
@@ -163,6 +165,7 @@ impl Work {
             runs: BTreeSet::new(),
             contacts: BTreeMap::new(),
             signed,
+            keyed: false,
             looked: None,
         };
         self.greet(&mut session).await?;
@@ -211,6 +214,7 @@ impl Work {
         names.dedup();
         let trouble = names.join(" ");
         let key = self.reader.public_key();
+        session.keyed = key.is_some();
         let greeting = Greeting { node: &self.node, config: &config, key, trouble: &trouble, trees: &trees };
         let _version = session.calls.hello(&greeting).await?;
         session.places = session.calls.state().await?.into_iter().collect();
@@ -377,6 +381,9 @@ impl Work {
             .filter(|note| TreeHead::parse(&note.text).is_some_and(|head| is_new(&head)))
             .map(ToString::to_string)
             .collect();
+        if !new.is_empty() && !session.keyed {
+            self.greet(session).await?;
+        }
         for some in new.chunks(limits::CENTRAL_HEADS) {
             let disagree = session.calls.add_heads(some).await?;
             self.note_disagreement(disagree);

@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::{CONFIG_FILE, NO, YES, print_table, with_config};
 use crate::central::admin::{self, Administrator};
+use crate::central::replicate;
 use crate::central::status::{self, NodeStatus};
+use crate::config::Config;
 use crate::config::central::database;
 use crate::gather::trust;
 
@@ -67,6 +69,16 @@ enum Verb {
         days: u32,
         #[command(flatten)]
         who: Who,
+    },
+    /// Copy the log of each node from the centre to this host, below the directory of the log, and keep up with it. `postvakt log` reads all
+    /// of them there.
+    Replicate {
+        /// Config file, with [central] reader_login.
+        #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
+        config: PathBuf,
+        /// Copy what is there, and end.
+        #[arg(long)]
+        once: bool,
     },
     /// Show each node: its last contact, how far its log has come, whether its tree heads agree, and what there is to do.
     Status {
@@ -145,6 +157,10 @@ pub fn run(args: &Args) -> anyhow::Result<u8> {
             runtime.block_on(who.administrator()?.keep_least(*days))?;
             writeln!(out, "retention runs of nodes take nothing here that is younger than {days} days")?;
         }
+        Verb::Replicate { config, once } => {
+            drop(out);
+            return with_config(config, |config, path| replicate(&config, path, *once));
+        }
         Verb::Status { config, json } => {
             drop(out);
             return with_config(config, |config, path| {
@@ -164,6 +180,17 @@ fn tell_of_login(out: &mut dyn io::Write, made: bool, login: &str) -> io::Result
         )?;
     }
     Ok(())
+}
+
+/// Copies the logs of the nodes: 0 all of them are here, 1 one could not be copied to its end.
+fn replicate(config: &Config, path: &Path, once: bool) -> anyhow::Result<u8> {
+    let reader = config.central.as_ref().and_then(|central| Some((central, central.reader.as_ref()?)));
+    let (central, reader) =
+        reader.with_context(|| format!("{}: there is no reader_login in [central]", path.display()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let place = (config.store.directory.as_path(), config.server.node.as_str());
+    let is_well = runtime.block_on(replicate::run(central, reader, place, once))?;
+    Ok(if is_well { YES } else { NO })
 }
 
 /// The nodes, as the reader of this config sees them.

@@ -43,3 +43,17 @@ pub const CENTRAL_LAG: i64 = 5_000;
 /// A replica that had not all for longer, or whose node was not heard of for longer, is told of with every answer: above any
 /// pause of a server that is restarted.
 pub const REPLICA_LATE: Duration = Duration::from_mins(5);
+/// Records of a node that a replica takes at once.
+pub const REPLICA_ROWS: i64 = 2_000;
+/// Between two looks at the centre for what a replica lacks.
+pub const REPLICA_LOOK: Duration = Duration::from_secs(2);
+/// Until a replica has taken what there is: the first copy of a year of mail takes hours, and goes on where it was.
+pub const REPLICA_TIME: Duration = Duration::from_hours(1);
+/// Between two looks at the centre for what other nodes have seen: somebody's mailbox forwards within tenths of a second.
+pub const MEMORY_LOOK: Duration = Duration::from_millis(50);
+/// When the keys of other nodes were last complete longer ago, each message that leaves is asked for.
+pub const MEMORY_LATE: Duration = Duration::from_secs(3);
+/// Until the centre says what a message was. After that the memory is unavailable, and the config says what follows.
+pub const RECALL_TIME: Duration = Duration::from_millis(100);
+/// Between two times at which a node says by which key it remembers, and learns who is known.
+pub const MEMORY_KEY_LOOK: Duration = Duration::from_secs(10);

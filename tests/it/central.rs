@@ -4,6 +4,8 @@ mod cluster;
 mod guarded;
 mod operated;
 mod pruned;
+mod remembered;
+mod replicated;
 mod shared;
 mod shipped;
 
