@@ -40,3 +40,9 @@ pub const CENTRAL_SILENCE: Duration = Duration::from_mins(5);
 pub const FILE_CLOCK_STEP: Duration = Duration::from_secs(1);
 /// Leaves that a node may have more than the centre before `central status` tells of it: some seconds of a busy node.
 pub const CENTRAL_LAG: i64 = 5_000;
+/// A receipt that has waited for so long is told to the centre; most are sent before.
+pub const CENTRAL_LETTER_AGE: Duration = Duration::from_mins(1);
+/// Between two looks at the receipts that wait.
+pub const CENTRAL_LETTERS_LOOK: Duration = Duration::from_secs(10);
+/// Between two times at which the centre is asked for receipts of a node that is gone; that is one which was silent for an hour.
+pub const CENTRAL_LETTERS_ASK: Duration = Duration::from_mins(1);
