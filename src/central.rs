@@ -9,6 +9,7 @@ mod calls;
 pub mod claims;
 mod connect;
 pub mod holds;
+mod letters;
 pub mod memory;
 pub mod replicate;
 pub mod shipper;

@@ -440,7 +440,7 @@ impl Metrics {
                 &self.held_overrides,
                 &["released", "proposed", "short", "not-allowed", "gone", "not-theirs", "ignored", "failed"],
             ),
-            (&self.central_shipped, &["record", "access", "head", "run", "contact"]),
+            (&self.central_shipped, &["record", "access", "head", "run", "contact", "taken-letter"]),
             (
                 &self.central_failures,
                 &[

@@ -283,6 +283,11 @@ impl Store {
         &self.0.outbox
     }
 
+    /// The letters that wait, for their time or for another try.
+    pub fn pending(&self) -> Vec<Lease> {
+        self.0.outbox.waiting()
+    }
+
     /// The receipts since then, oldest first. Blocks.
     pub fn recent_receipts(
         &self,

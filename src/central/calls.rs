@@ -6,8 +6,8 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tokio_postgres::Statement;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Statement};
 
 use super::CentralError;
 use super::connect::{self, Connected};
@@ -111,6 +111,11 @@ impl Calls {
             contact_places,
             add_contacts,
         })
+    }
+
+    /// The connection, for what is called seldom.
+    pub(super) fn client(&self) -> &Client {
+        &self.connected.client
     }
 
     /// The server.

@@ -58,14 +58,13 @@ impl Claims {
     ) -> Result<bool, CentralError> {
         // One that broke while nobody asked is opened again.
         let kept = session.take().filter(|(connected, _)| !connected.client.is_closed());
-        let (connected, claim) = match kept {
-            Some(kept) => kept,
-            None => {
-                let connected = connect::as_login(&self.0.central, &self.0.login).await?;
-                let claim = connected.client.prepare("SELECT postvakt.claim($1)");
-                let claim = within(limits::CENTRAL_CALL_TIME, claim).await?;
-                (connected, claim)
-            }
+        let (connected, claim) = if let Some(kept) = kept {
+            kept
+        } else {
+            let connected = connect::as_login(&self.0.central, &self.0.login).await?;
+            let claim = connected.client.prepare("SELECT postvakt.claim($1)");
+            let claim = within(limits::CENTRAL_CALL_TIME, claim).await?;
+            (connected, claim)
         };
         let key = &key[..];
         let is_own = {

@@ -109,14 +109,11 @@ async fn reach(
     tls: Option<MakeRustlsConnect>,
 ) -> Result<(Client, JoinHandle<()>), tokio_postgres::Error> {
     // What ends a connection is told of by the next call on it.
-    Ok(match tls {
-        Some(tls) => {
-            let (client, connection) = config.connect(tls).await?;
-            (client, tokio::spawn(async move { drop(connection.await) }))
-        }
-        None => {
-            let (client, connection) = config.connect(NoTls).await?;
-            (client, tokio::spawn(async move { drop(connection.await) }))
-        }
-    })
+    if let Some(tls) = tls {
+        let (client, connection) = config.connect(tls).await?;
+        Ok((client, tokio::spawn(async move { drop(connection.await) })))
+    } else {
+        let (client, connection) = config.connect(NoTls).await?;
+        Ok((client, tokio::spawn(async move { drop(connection.await) })))
+    }
 }

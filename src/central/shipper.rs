@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::CentralError;
 use super::calls::{Calls, Greeting, Kind, Place};
+use super::letters::Letters;
 use crate::config::Central;
 use crate::config::central::Login;
 use crate::limits;
@@ -23,6 +24,9 @@ use crate::note::TreeHead;
 use crate::store::Store;
 use crate::store::month::Month;
 use crate::store::ship::{LocalTree, ShipReader, tree_of};
+
+/// The first version of the schema with receipts.
+const LETTERS_VERSION: i32 = 2;
 
 /// The hash of the active config.
 pub type ConfigHash = Arc<dyn Fn() -> String + Send + Sync>;
@@ -104,6 +108,8 @@ struct Session {
     /// Whether it said which key its heads are signed with: a new log has none before its first head.
     keyed: bool,
     looked: Option<Instant>,
+    /// Receipts; none in a schema that has no room for them.
+    letters: Option<Letters>,
 }
 
 struct Work {
@@ -167,6 +173,7 @@ impl Work {
             signed,
             keyed: false,
             looked: None,
+            letters: None,
         };
         self.greet(&mut session).await?;
         session.runs = session.calls.runs().await?;
@@ -216,7 +223,10 @@ impl Work {
         let key = self.reader.public_key();
         session.keyed = key.is_some();
         let greeting = Greeting { node: &self.node, config: &config, key, trouble: &trouble, trees: &trees };
-        let _version = session.calls.hello(&greeting).await?;
+        let version = session.calls.hello(&greeting).await?;
+        if version >= LETTERS_VERSION && session.letters.is_none() {
+            session.letters = Some(Letters::default());
+        }
         session.places = session.calls.state().await?.into_iter().collect();
         session.signed = (Instant::now(), config);
         let disagree = session.calls.add_heads(&[]).await?;
@@ -242,6 +252,9 @@ impl Work {
         if !more && session.looked.is_none_or(|looked| looked.elapsed() >= limits::CENTRAL_RUNS_LOOK) {
             session.looked = Some(Instant::now());
             self.send_runs(session).await?;
+        }
+        if let Some(letters) = &mut session.letters {
+            letters.exchange(session.calls.client(), &self.store).await?;
         }
         Ok(more)
     }

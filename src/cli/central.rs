@@ -82,7 +82,7 @@ enum Verb {
     },
     /// Show each node: its last contact, how far its log has come, whether its tree heads agree, and what there is to do.
     Status {
-        /// Config file, with [central] reader_login.
+        /// Config file, with a reader in [central].
         #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
         config: PathBuf,
         /// Print JSON.
@@ -94,7 +94,7 @@ enum Verb {
 /// The administrator of the database.
 #[derive(Debug, clap::Args)]
 struct Who {
-    /// Database, as postgresql://USER@HOST/NAME, or postgresql:///NAME?host=/run/postgresql.
+    /// Database with its administrator: `postgresql://USER@HOST/NAME`, or `postgresql:///NAME?host=/run/postgresql`.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     /// File with the password. Default: PGPASSWORD of the environment.

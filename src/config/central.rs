@@ -101,7 +101,7 @@ pub(super) fn central(section: &mut Settings<'_>, node: &str) -> Option<Central>
     let reader = login(section, node, "reader_login", "reader_password_file");
     if writer.is_none() && reader.is_none() {
         let right = "write login with password_file on a gateway, reader_login on a host that may read";
-        section.wrong_here(Fault::new("this host neither writes nor reads", right));
+        section.warn_here(Fault::new("this host neither writes nor reads", right));
     }
     Some(Central { database: database?, ca_file, writer, reader })
 }

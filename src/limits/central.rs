@@ -57,3 +57,9 @@ pub const MEMORY_LATE: Duration = Duration::from_secs(3);
 pub const RECALL_TIME: Duration = Duration::from_millis(100);
 /// Between two times at which a node says by which key it remembers, and learns who is known.
 pub const MEMORY_KEY_LOOK: Duration = Duration::from_secs(10);
+/// A receipt that has waited for so long is told to the centre; most are sent before.
+pub const CENTRAL_LETTER_AGE: Duration = Duration::from_mins(1);
+/// Between two looks at the receipts that wait.
+pub const CENTRAL_LETTERS_LOOK: Duration = Duration::from_secs(10);
+/// Between two times at which the centre is asked for receipts of a node that is gone; that is one which was silent for an hour.
+pub const CENTRAL_LETTERS_ASK: Duration = Duration::from_mins(1);

@@ -217,7 +217,7 @@ impl ShipReader {
             let mut text = Vec::new();
             file.take(octets - from).read_to_end(&mut text)?;
             // One that is being written has no blank line at its end.
-            let whole = text.ends_with(b"\n\n").then_some(text).unwrap_or_default();
+            let whole = if text.ends_with(b"\n\n") { text } else { Vec::new() };
             let end = from + whole.len() as u64;
             Ok((Note::all(&String::from_utf8_lossy(&whole)), end))
         };

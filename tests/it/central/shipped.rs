@@ -134,7 +134,7 @@ async fn every_octet_arrives_as_it_was() {
     assert_whole(&cluster);
     let stored = cluster
         .sql("SELECT encode(postvakt.octets(fields[6], escaped), 'hex') FROM postvakt.record ORDER BY seq");
-    let hex = |text: &String| text.bytes().map(|octet| format!("{octet:02x}")).collect::<String>();
+    let hex = |text: &String| postvakt::text::hex(text.as_bytes());
     assert_eq!(stored.lines().collect::<Vec<_>>(), odd.iter().map(hex).collect::<Vec<_>>());
     let escaped = cluster.sql("SELECT count(*) FROM postvakt.record WHERE escaped");
     assert_eq!(escaped, "2");
