@@ -22,6 +22,7 @@ mod serve;
 mod sessions;
 mod sign_in;
 mod visit;
+mod work;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ pub const LINKS: &str = "/run/postvakt-console/link.sock";
 
 const STYLE_PATH: &str = "/style.css";
 const ICON_PATH: &str = "/icon.svg";
+const SIGN_OUT_PATH: &str = "/sign-out";
 /// The mark, as browsers show it beside the title.
 const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#0b5670" d="M12 1.5 21 5v6.4c0 5.3-3.7 9.3-9 11.1-5.3-1.8-9-5.8-9-11.1V5z"/><path fill="none" stroke="#fff" stroke-width="1.5" d="M7 8.5h10v7H7zm0 .4 5 3.7 5-3.7"/></svg>"##;
 
@@ -176,7 +178,7 @@ fn router(app: App) -> Router {
         .route("/sign-in/openid", post(openid::start))
         .route(openid::ANSWER_PATH, get(openid::answer))
         .route("/sign-in/link/{token}", get(sign_in::link).post(sign_in::use_link))
-        .route("/sign-out", post(sign_in::sign_out))
+        .route(SIGN_OUT_PATH, post(sign_in::sign_out))
         .route("/role", post(sign_in::role))
         .route("/language", post(sign_in::language))
         .route("/", get(screens::overview::open))

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::commands::{self, Person};
 use super::desk::{Done, End};
 use super::form::Form;
-use super::replies::html;
+use super::replies::{Counted, html};
 use super::visit::{Member, Visit};
 use super::{App, NAVIGATION};
 
@@ -107,7 +107,9 @@ pub(super) async fn only(app: &App, member: &Member, words: &'static str) -> Res
     }
     let done = app.desk.deny(&member.person, words).await;
     let text = done.end.said.join("\n");
-    Err(Box::new(message(app, &member.visit, StatusCode::FORBIDDEN, "role", &text)))
+    let mut refused = message(app, &member.visit, StatusCode::FORBIDDEN, "role", &text);
+    refused.extensions_mut().insert(Counted("role"));
+    Err(Box::new(refused))
 }
 
 /// A page that says one thing.

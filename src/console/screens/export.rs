@@ -30,7 +30,7 @@ pub(in crate::console) async fn export(State(app): State<App>, member: Member, m
     let args = args.chain(["--headings=sv".to_owned()]).chain(form.reason());
     let mut running = app.desk.begin_file(&member.person, command("log export", args)).await;
     // The first piece comes when the file is whole.
-    let Some(first) = running.lines.recv().await else {
+    let Some(first) = running.next().await else {
         let end = running.end().await;
         let mut page = form_page(&app, &member, &form).await;
         page.said(&end);
@@ -55,7 +55,7 @@ async fn stream(first: Vec<u8>, mut running: Running, mut sender: Sender<Bytes, 
         if !taken(sender.send_data(octets.into())).await {
             return;
         }
-        piece = running.lines.recv().await;
+        piece = running.next().await;
     }
     if !matches!(running.end().await.code, Some(0 | 1)) {
         sender.abort(std::io::Error::other("the export was broken off"));

@@ -16,6 +16,7 @@ use crate::console::form::Form;
 use crate::console::replies::{html, taken};
 use crate::console::visit::{Member, Visit};
 use crate::limits;
+use crate::metrics::CONSOLE;
 
 /// The columns that are shown where none are chosen.
 const COLUMNS: [&str; 6] = ["time", "direction", "sender", "recipients", "subject", "verdict"];
@@ -78,7 +79,7 @@ pub(in crate::console) async fn search(State(app): State<App>, member: Member, f
     };
     let (between, tail) = rest.split_once(END).unwrap_or((rest, ""));
     let parts = [head, between, tail].map(|part| Bytes::copy_from_slice(part.as_bytes()));
-    let (sender, body) = Channel::<Bytes>::new(16);
+    let (sender, body) = Channel::<Bytes>::new(1);
     tokio::spawn(stream(app, member.visit, running, (columns, form.reason_fields()), parts, sender));
     html(StatusCode::OK, Body::new(body))
 }
@@ -97,8 +98,9 @@ async fn stream(
     if !taken(sender.send_data(head)).await {
         return;
     }
-    while let Some(line) = running.lines.recv().await {
+    while let Some(line) = running.next().await {
         if shown >= limits::CONSOLE_ROWS {
+            CONSOLE.exceeded("rows");
             is_whole = false;
             break;
         }
