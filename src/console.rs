@@ -60,6 +60,7 @@ const NAVIGATION: &[(&str, &str, &str)] = &[
     ("/search", "search", "log search"),
     ("/held", "held", "held list"),
     ("/receipts", "receipts", "receipts list"),
+    ("/disclosures", "disclosure", "log disclosure list"),
     ("/decisions", "decisions", "log decision list"),
     ("/legal-holds", "holds", "log legal-hold list"),
     ("/retention", "retention", "log retention plan"),
@@ -189,6 +190,11 @@ fn router(app: App) -> Router {
         .route("/held/{id}", get(screens::held::show).post(screens::held::act_on_one))
         .route("/receipts", get(screens::receipts::list).post(screens::receipts::act))
         .route("/receipts/{id}", get(screens::receipts::show).post(screens::receipts::act))
+        .route("/disclosures", get(screens::disclosure::list).post(screens::disclosure::open))
+        .route(
+            screens::disclosure::ONE,
+            get(screens::disclosure::show).post(screens::disclosure::act),
+        )
         .route("/decisions", get(screens::registers::decisions).post(screens::registers::change_decisions))
         .route("/legal-holds", get(screens::registers::holds).post(screens::registers::change_holds))
         .route("/retention", get(screens::registers::retention).post(screens::registers::run_retention))

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod backup;
 pub mod deliveries;
+pub mod disclosure;
 mod epoch;
 pub mod follow;
 pub mod gate;

@@ -1,6 +1,7 @@
 //! `postvakt log`: search and export the log, and see who did. No row is shown before its access is logged.
 
 mod accesses;
+mod disclosure;
 mod export;
 mod extract;
 mod follow;
@@ -12,6 +13,7 @@ mod protocol;
 mod register;
 mod report;
 mod retention;
+mod reviewed;
 mod rules;
 mod sample;
 pub(super) mod show;
@@ -101,6 +103,11 @@ enum LogCommand {
         #[command(subcommand)]
         command: register::HoldCommand,
     },
+    /// Handle a request for public records: register, review record by record, approve, write the files.
+    Disclosure {
+        #[command(subcommand)]
+        command: disclosure::Command,
+    },
     /// Show which records are due for deletion, and delete them (irreversible).
     Retention {
         #[command(subcommand)]
@@ -139,7 +146,7 @@ enum Report {
 }
 
 /// What is searched for.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 struct QueryArgs {
     /// Start of the period, in the organisation's time zone: 2026-08-21, "2026-08-21 13:05" or RFC 3339; today, yesterday,
     /// 2026-08, 2026Q3, 2026-W34 or 2026; or how long ago: 30min, 24h, 7d, 2w, 3mo.
@@ -288,6 +295,7 @@ pub fn run_to(
             verify_export::run(export, args.store.as_deref(), args.json, context.out)
         }
         LogCommand::Decision { command } => register::decision(command, context),
+        LogCommand::Disclosure { command } => disclosure::run(command, context),
         LogCommand::Retention { command } => retention::retention(command, context),
         LogCommand::LegalHold { command } => register::hold(command, context),
         LogCommand::Access(args) => accesses::list(args, context),

@@ -140,6 +140,19 @@ pub const COMMANDS: &[Command] = &[
     reasoned(command("log legal-hold list", OVERSEERS, &[])),
     with(1, command("log legal-hold add", &[Reviewer], &["party", "since", "until"])),
     with(1, command("log legal-hold release", &[Reviewer], &[])),
+    command("log disclosure list", OVERSEERS, &[]),
+    Command {
+        queries: true,
+        ..with(1, command("log disclosure open", &[Reviewer], &["received", "asked-by", "columns"]))
+    },
+    with(1, command("log disclosure show", &[Reviewer, Approver], &["page", "left"])),
+    with(
+        1 + limits::DISCLOSURE_PAGE as usize,
+        command("log disclosure review", &[Reviewer], &["choice", "columns", "section", "why", "rest"]),
+    ),
+    with(1, command("log disclosure approve", &[Approver], &["entry"])),
+    with(1, command("log disclosure files", &[Reviewer, Approver], &["format", "headings"])),
+    with(1, command("log disclosure close", &[Reviewer], &["answer", "decision"])),
     command("log retention plan", OVERSEERS, &[]),
     command("log retention propose", &[Archivist, Approver], &["decision"]),
     command("log retention run", &[Archivist, Approver], &["decision", "dry-run"]),

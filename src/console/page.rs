@@ -13,6 +13,7 @@
 //! | `held`, `held-mail` | `rows`: `held list`; `mail`: `held show` or null, `acts`, `four_eyes` |
 //! | `held-confirm` | `act`, `rows`, `four_eyes` |
 //! | `decisions`, `holds` | `rows`, `four_eyes` |
+//! | `disclosures`, `disclosure` | `rows`: `log disclosure list`; `case` and `rows`: `log disclosure show`, `sections` |
 //! | `retention` | `plan` or null, `proposals` |
 //! | `readers`, `receipts`, `forwarders`, `sample` | `rows` or null |
 //! | `receipt` | `receipt`: `receipts show` or null |
@@ -21,7 +22,7 @@
 //! | `message` | `status`, `key`, `text`, `back` |
 //! | `confirm` | `what`, `rows`, `hidden`, `do` |
 //!
-//! What a role may not do is left out where `may_add`, `may_approve`, `may_close`, `may_run`, `may_label` or `may_all` is
+//! What a role may not do is left out where `may_add`, `may_open`, `may_review`, `may_approve`, `may_close`, `may_run`, `may_label` or `may_all` is
 //! false. Without `decisions`, `receipts` asks for no reason. Pages with a reason's form take `decisions` and `purposes`,
 //! and all take `said`, lines of a command's stderr.
 //!
@@ -95,6 +96,8 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "held.html",
     "held-mail.html",
     "held-confirm.html",
+    "disclosures.html",
+    "disclosure.html",
     "decisions.html",
     "holds.html",
     "retention.html",

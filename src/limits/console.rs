@@ -67,5 +67,11 @@ pub const CONSOLE_SESSIONS_OF_ONE: usize = 20;
 pub const CONSOLE_COMMANDS_OF_ONE: usize = 3;
 /// How long somebody who takes nothing of an answer is waited for.
 pub const CONSOLE_STALL_TIME: Duration = Duration::from_secs(30);
+/// Records of one request for public records that is reviewed record by record. Nobody reviews more.
+pub const DISCLOSURE_RECORDS: u64 = 10_000;
+/// Records of such a request on one page.
+pub const DISCLOSURE_PAGE: u64 = 25;
+/// Ids of records in one entry of the access log.
+pub const DISCLOSURE_IDS: usize = 1_000;
 /// Held mails that one form acts on.
 pub const CONSOLE_BATCH: usize = 100;

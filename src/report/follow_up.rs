@@ -75,7 +75,7 @@ pub fn follow_up(sources: &Sources<'_>) -> Document {
 /// An entry that somebody made by reading; what was decided and changed are entries of their own.
 fn is_access(deed: &Done) -> bool {
     let others =
-        ["decision", "approve", "close", "hold", "release", "config", "clock", "epoch", "access-retention"];
+        ["decision", "approve", "close", "hold", "release", "config", "clock", "epoch", "access-retention", "disclosure", "follow-up"];
     !others.contains(&deed.access.verb.as_str()) && run(deed).is_none()
 }
 

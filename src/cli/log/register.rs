@@ -212,7 +212,7 @@ pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::
     }
 }
 
-fn named(reference: &str) -> anyhow::Result<String> {
+pub(super) fn named(reference: &str) -> anyhow::Result<String> {
     let reference = reference.trim();
     ensure!(!reference.is_empty(), "a reference is required, such as \"KS 2026/123\"");
     Ok(reference.to_owned())
