@@ -67,6 +67,7 @@ const NAVIGATION: &[(&str, &str, &str)] = &[
     ("/readers", "readers", "log access"),
     ("/rules", "rules", "rules"),
     ("/forwarders", "forwarders", "log report forwarders"),
+    ("/follow-up", "follow-up", "log report follow-up"),
     ("/reports", "reports", "log report month"),
 ];
 
@@ -201,6 +202,7 @@ fn router(app: App) -> Router {
         .route("/readers", get(screens::readers::open).post(screens::readers::list))
         .route("/rules", get(screens::rules::open).post(screens::rules::report))
         .route("/forwarders", get(screens::rules::open_forwarders).post(screens::rules::forwarders))
+        .route("/follow-up", get(screens::follow_up::open).post(screens::follow_up::act))
         .route("/reports", get(screens::reports::open))
         .route("/reports/{kind}", get(screens::reports::choose).post(screens::reports::report))
         .fallback(sign_in::nothing_here)

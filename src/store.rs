@@ -32,6 +32,7 @@ pub mod search;
 mod seen;
 mod sent;
 pub mod session;
+pub mod signatures;
 mod signer;
 pub mod single;
 mod tree;

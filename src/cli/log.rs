@@ -141,6 +141,8 @@ enum Report {
     Month(report::Args),
     /// Report of a quarter.
     Quarter(report::Args),
+    /// Sign the follow-up of a quarter. The next one says so.
+    Sign(protocol::Sign),
     /// Follow-up of a quarter: accesses to the log, decisions, legal holds, retention runs, clock steps, and a sample.
     FollowUp(protocol::FollowUp),
 }
@@ -287,6 +289,7 @@ pub fn run_to(
         LogCommand::Report { report: Report::Quarter(args_of) } => {
             report::run(args_of, Length::Quarter, context)
         }
+        LogCommand::Report { report: Report::Sign(args) } => protocol::sign(args, context),
         LogCommand::Report { report: Report::FollowUp(args) } => protocol::run_follow_up(args, context),
         LogCommand::Sample(sample) => sample::run(sample, context),
         LogCommand::SubjectExtract(extract) => extract::run(extract, context),

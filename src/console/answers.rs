@@ -46,6 +46,11 @@ impl Page {
         }
     }
 
+    /// Says that something is missing.
+    pub(super) fn problem(&mut self, key: &str) {
+        self.flash.push(json!({ "kind": "problem", "key": key }));
+    }
+
     /// Says that something was done.
     pub(super) fn done(&mut self, key: &str) {
         self.flash.push(json!({ "kind": "done", "key": key }));

@@ -159,6 +159,7 @@ pub const COMMANDS: &[Command] = &[
     with(1, reasoned(command("log report month", REPORTS, &[]))),
     with(1, reasoned(command("log report quarter", REPORTS, &[]))),
     with(1, reasoned(command("log report follow-up", REPORTS, &["n", "seed"]))),
+    with(1, reasoned(command("log report sign", REPORTS, &["n", "seed", "digest", "case", "remark"]))),
     reasoned(command("log report rules", &[Reviewer, MailAdmin, Approver], &["since", "until", "rule"])),
     reasoned(command("log report forwarders", &[Reviewer, MailAdmin], &["since", "until", "grade"])),
     reasoned(command("log sample", &[Reviewer, Insight], &["quarter", "n", "seed"])),

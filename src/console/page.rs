@@ -18,6 +18,7 @@
 //! | `readers`, `receipts`, `forwarders`, `sample` | `rows` or null |
 //! | `receipt` | `receipt`: `receipts show` or null |
 //! | `rules` | `rules`; `report`: lines of `log report rules`, or null |
+//! | `follow-up` | `document`: `log report follow-up` or null, `reason` |
 //! | `report` | `report`: `log report month` or `quarter` |
 //! | `message` | `status`, `key`, `text`, `back` |
 //! | `confirm` | `what`, `rows`, `hidden`, `do` |
@@ -109,6 +110,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "reports.html",
     "report.html",
     "sample.html",
+    "follow-up.html",
     "message.html",
     "confirm.html",
     "part-asked.html",

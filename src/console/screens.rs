@@ -2,6 +2,7 @@
 
 pub(super) mod disclosure;
 pub(super) mod export;
+pub(super) mod follow_up;
 pub(super) mod held;
 pub(super) mod mail;
 pub(super) mod overview;

@@ -13,7 +13,7 @@ macro_rules! samples {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!(concat!("../pages/samples/", $name, ".json")))),+] };
 }
 
-const SAMPLES: [Sample; 64] = samples![
+const SAMPLES: [Sample; 66] = samples![
     "confirm",
     "decisions",
     "decisions@none",
@@ -24,6 +24,8 @@ const SAMPLES: [Sample; 64] = samples![
     "disclosure@ready",
     "disclosures",
     "disclosures@none",
+    "follow-up",
+    "follow-up@document",
     "forwarders",
     "forwarders@none",
     "forwarders@rows",
