@@ -29,11 +29,13 @@ use anyhow::{bail, ensure};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::{NO, USAGE, YES, reference};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
+use crate::limits;
 use crate::mail::Direction;
 use crate::record::{Outcome, RecordId};
 use crate::report::period::Length;
@@ -66,6 +68,9 @@ pub struct Args {
 enum LogCommand {
     /// Search the records.
     Search {
+        /// Show the newest records, at most N, the newest first. Default: all, the oldest first.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=limits::NEWEST_ROWS))]
+        newest: Option<u32>,
         #[command(flatten)]
         query: QueryArgs,
         #[command(flatten)]
@@ -272,9 +277,13 @@ pub fn run_to(
     let directory = args.store.as_deref().unwrap_or(&config.store.directory);
     let context = &mut Context { directory, config, reader, json: args.json, terminal, out };
     match &args.command {
-        LogCommand::Search { query, reason } => {
+        LogCommand::Search { newest: None, query, reason } => {
             let request = Request::new("search", query.query(config)?, reason.stated());
             context.search(&request, terminal)
+        }
+        LogCommand::Search { newest: Some(newest), query, reason } => {
+            let request = Request::new("search", query.query(config)?, reason.stated());
+            context.newest(&request.with(json!({ "newest": newest })), *newest, terminal)
         }
         LogCommand::Show(show) => show::run(show, context),
         LogCommand::Export(export) => export::run(export, context),
@@ -466,6 +475,39 @@ impl<'a> Context<'a> {
         })?;
         if rows == Some(0) && !self.json {
             eprintln!("postvakt: no record matches the query");
+        }
+        Ok(code)
+    }
+}
+
+impl Context<'_> {
+    /// Refuses something about what is registered under a reference. The access log has it.
+    fn refuse(&self, verb: &'static str, reference: &str, why: String) -> anyhow::Result<u8> {
+        let request = Request::new(verb, Query::default(), session::Reason::operation(""));
+        let request = request.with(json!({ "reference": reference }));
+        let read = self.gate().act(&request, Some(why), |_| anyhow::Ok(()))?;
+        Ok(told(read, &self.config.time_zone).0)
+    }
+
+    /// Prints the newest records that fit, the newest first.
+    fn newest(&mut self, request: &Request, newest: u32, cut: bool) -> anyhow::Result<u8> {
+        let (code, more) = self.read(request, |session, context| {
+            let (zone, json) = (&context.config.time_zone, context.json);
+            let mut table = Table::new(BufWriter::new(&mut *context.out), cut, context.terminal);
+            let (found, more) = session.newest(usize::try_from(newest)?);
+            for found in &found {
+                if json { table.json(&Line::new(found, zone))? } else { table.add(found, zone)? }
+            }
+            table.flush()?;
+            if session.query().status.is_some() {
+                say_unread(session, zone)?;
+            }
+            // What the reason does not open is told of otherwise.
+            Ok(more && found.len() == usize::try_from(newest)?)
+        })?;
+        if more == Some(true) {
+            eprintln!("postvakt: there are older records that match the query: only the newest {newest} are shown");
+            return Ok(code.max(NO));
         }
         Ok(code)
     }

@@ -87,6 +87,9 @@ pub enum Denied {
     /// Nobody enters so much, and it would stay in the access log.
     #[error("{0} does not take a value of more than {max} bytes", max = limits::CONSOLE_ARGUMENT_OCTETS)]
     Long(&'static str),
+    /// The command does not take such a value.
+    #[error("{0}: {1}")]
+    Value(&'static str, String),
     /// The command takes no such option or argument.
     #[error("{0} does not take {1}")]
     Argument(&'static str, String),
@@ -113,7 +116,7 @@ const fn with(arguments: usize, command: Command) -> Command {
 /// Every command of the console.
 pub const COMMANDS: &[Command] = &[
     command("status", ALL, &[]),
-    Command { queries: true, ..reasoned(command("log search", READERS, &[])) },
+    Command { queries: true, ..reasoned(command("log search", READERS, &["newest"])) },
     with(1, reasoned(command("log show", READERS, &[]))),
     Command {
         queries: true,
@@ -124,7 +127,7 @@ pub const COMMANDS: &[Command] = &[
     command(
         "log access",
         &[Reviewer, Insight],
-        &["since", "until", "person", "by", "decision", "verb", "purpose"],
+        &["since", "until", "person", "by", "decision", "verb", "purpose", "newest"],
     ),
     reasoned(command("log decision list", OVERSEERS, &[])),
     with(

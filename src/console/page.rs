@@ -37,6 +37,7 @@ mod chart;
 mod field;
 mod filters;
 mod phrases;
+mod sentences;
 mod show;
 mod timeline;
 mod values;

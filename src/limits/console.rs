@@ -73,5 +73,9 @@ pub const DISCLOSURE_RECORDS: u64 = 10_000;
 pub const DISCLOSURE_PAGE: u64 = 25;
 /// Ids of records in one entry of the access log.
 pub const DISCLOSURE_IDS: usize = 1_000;
+/// Rows that a search keeps to show the newest first. They are in memory until the oldest of them is found.
+pub const NEWEST_ROWS: i64 = 10_000;
+/// Rows of a search in the console that shows the newest first, and entries of the access log on its page.
+pub const CONSOLE_NEWEST: u32 = 1_000;
 /// Held mails that one form acts on.
 pub const CONSOLE_BATCH: usize = 100;

@@ -82,10 +82,51 @@ impl Log {
         &self,
         query: &Query,
         searched: &mut Searched,
+        each: impl FnMut(Found) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.search_months(&self.months, query, searched, each)
+    }
+
+    /// The newest records that fit and that `takes` takes, at most so many, the newest first. Each month is read to its end, the
+    /// newest month first.
+    pub(super) fn newest_that(
+        &self,
+        query: &Query,
+        most: usize,
+        searched: &mut Searched,
+        mut takes: impl FnMut(&Found) -> bool,
+    ) -> Vec<Found> {
+        let mut newest = Vec::new();
+        for month in self.months.iter().rev() {
+            let left = most - newest.len();
+            if left == 0 {
+                break;
+            }
+            let mut own = VecDeque::new();
+            let end = self.search_months(std::slice::from_ref(month), query, searched, |found| {
+                if takes(&found) {
+                    if own.len() == left {
+                        own.pop_front();
+                    }
+                    own.push_back(found);
+                }
+                Ok::<(), Infallible>(())
+            });
+            let Ok(()) = end;
+            newest.extend(own.into_iter().rev());
+        }
+        newest
+    }
+
+    fn search_months<E>(
+        &self,
+        months: &[Month],
+        query: &Query,
+        searched: &mut Searched,
         mut each: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
         let plan = Plan::new(query, times(query));
-        for month in &self.months {
+        for month in months {
             let path = month.path(&self.directory);
             match open(&path, query, plan.as_ref()) {
                 Ok(None) => {}

@@ -143,11 +143,11 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
                 bail!("{reference}: no open decision with this reference is registered");
             };
             ensure!(known.approved.is_none(), "{reference}: it is approved already");
-            ensure!(
-                known.may_approve(&reader),
-                "{reference}: {} registered it; another person has to approve it",
-                reader.subject
-            );
+            if !known.may_approve(&reader) {
+                let who = &reader.subject;
+                let why = format!("{reference}: {who} registered it; another person has to approve it");
+                return context.refuse("approve", &reference, why);
+            }
             let approve = Approve { approved_by: reader, reference };
             let n = log.add(Kind::Approve, now, &approve)?;
             said(context, n, &format!("{}: approved", approve.reference))

@@ -42,14 +42,21 @@ pub(super) fn carry_out(asked: &[u8], config: &Path) -> anyhow::Result<u8> {
     let of_request = words == "log disclosure files";
     let files = (words == "log export" || of_request).then(tempfile::tempdir).transpose()?;
     let output = files.as_ref().map(|files| output(files.path(), &args));
+    let asked = args.clone();
     let args: Vec<String> = args.into_iter().chain(output).collect();
     let matches = Cli::command()
         .try_get_matches_from(std::iter::once("postvakt").chain(args.iter().map(String::as_str)));
     let matches = match matches {
         Ok(matches) => matches,
+        Err(error) if error.use_stderr() => {
+            let said = error.to_string();
+            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let why = Denied::Value(words, said.to_owned());
+            return with_config(config, |config, _| refuse(&config, reader, words, &asked, &why));
+        }
         Err(error) => {
             let _ = error.print();
-            return Ok(if error.use_stderr() { USAGE } else { YES });
+            return Ok(YES);
         }
     };
     let cli = Cli::from_arg_matches(&matches)?;

@@ -16,11 +16,10 @@ pub(in crate::console) async fn open(State(app): State<App>, member: Member) -> 
     if let Err(refused) = only(&app, &member, "log report follow-up").await {
         return *refused;
     }
-    page(&app, &member, &Form::default()).await.0.answer(&app, &member.visit)
+    page(&app, &member, &Form::default()).await.answer(&app, &member.visit)
 }
 
-/// The page, and how many parts there are to go through.
-async fn page(app: &App, member: &Member, form: &Form) -> (Page, usize) {
+async fn page(app: &App, member: &Member, form: &Form) -> Page {
     let (decisions, purposes) = reasons(app, &member.person).await;
     let (mut document, mut end) = (Value::Null, None);
     if is_stated(form) {
@@ -30,7 +29,6 @@ async fn page(app: &App, member: &Member, form: &Form) -> (Page, usize) {
             document = done.one();
         }
     }
-    let parts = document.get("tables").and_then(Value::as_array).map_or(0, Vec::len);
     let data = json!({
         "decisions": decisions, "purposes": purposes, "document": document, "reason": form.reason_fields(),
     });
@@ -38,7 +36,7 @@ async fn page(app: &App, member: &Member, form: &Form) -> (Page, usize) {
     if let Some(end) = end {
         page.said(&end);
     }
-    (page, parts)
+    page
 }
 
 /// The quarter, the sample and the reason.
@@ -53,19 +51,18 @@ pub(in crate::console) async fn act(State(app): State<App>, member: Member, form
         return *refused;
     }
     if form.get("do") != "sign" {
-        return page(&app, &member, &form).await.0.answer(&app, &member.visit);
+        return page(&app, &member, &form).await.answer(&app, &member.visit);
     }
-    let (shown, parts) = page(&app, &member, &form).await;
-    // Browsers ask for it, too.
-    if form.all("seen").count() < parts {
-        let mut shown = shown;
+    // Browsers ask for each part, too.
+    if form.get("parts").parse() != Ok(form.all("seen").count()) {
+        let mut shown = page(&app, &member, &form).await;
         shown.problem("follow-up-parts");
         shown.status = StatusCode::UNPROCESSABLE_ENTITY;
         return shown.answer(&app, &member.visit);
     }
     let args = arguments(&form).into_iter().chain(options(&form, &["digest", "case", "remark"]));
     let signed = app.desk.carry_out(&member.person, command("log report sign", args)).await;
-    let (mut shown, _) = page(&app, &member, &form).await;
+    let mut shown = page(&app, &member, &form).await;
     shown.said(&signed.end);
     if signed.end.code == Some(0) {
         shown.done("follow-up-signed");

@@ -67,7 +67,9 @@ pub(in crate::console) async fn search(State(app): State<App>, member: Member, f
     if let Err(refused) = only(&app, &member, "log search").await {
         return *refused;
     }
-    let args = options(&form, QUERY).into_iter().chain(form.reason());
+    let newest = format!("--newest={}", limits::CONSOLE_NEWEST);
+    let newest = (form.get("order") == "newest").then_some(newest);
+    let args = options(&form, QUERY).into_iter().chain(newest).chain(form.reason());
     let running = app.desk.begin(&member.person, command("log search", args)).await;
     let context = page(&app, &member, &form, is_stated(&form)).await.context(&app, &member.visit);
     let text = match app.render("search.html", &member.visit, &context) {
