@@ -192,10 +192,7 @@ fn router(app: App) -> Router {
         .route("/receipts", get(screens::receipts::list).post(screens::receipts::act))
         .route("/receipts/{id}", get(screens::receipts::show).post(screens::receipts::act))
         .route("/disclosures", get(screens::disclosure::list).post(screens::disclosure::open))
-        .route(
-            screens::disclosure::ONE,
-            get(screens::disclosure::show).post(screens::disclosure::act),
-        )
+        .route(screens::disclosure::ONE, get(screens::disclosure::show).post(screens::disclosure::act))
         .route("/decisions", get(screens::registers::decisions).post(screens::registers::change_decisions))
         .route("/legal-holds", get(screens::registers::holds).post(screens::registers::change_holds))
         .route("/retention", get(screens::registers::retention).post(screens::registers::run_retention))

@@ -506,7 +506,9 @@ impl Context<'_> {
             Ok(more && found.len() == usize::try_from(newest)?)
         })?;
         if more == Some(true) {
-            eprintln!("postvakt: there are older records that match the query: only the newest {newest} are shown");
+            eprintln!(
+                "postvakt: there are older records that match the query: only the newest {newest} are shown"
+            );
             return Ok(code.max(NO));
         }
         Ok(code)

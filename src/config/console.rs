@@ -115,7 +115,10 @@ pub(super) fn console(section: &mut Settings<'_>) -> Option<Console> {
     let metrics = section.optional("metrics", |value| {
         let address = parse::socket(value, "127.0.0.1:9892")?;
         if listen == Some(ConsoleListen::Loopback(address)) {
-            return Err(Fault::new(format!("{address} is also in listen"), "choose another port for metrics"));
+            return Err(Fault::new(
+                format!("{address} is also in listen"),
+                "choose another port for metrics",
+            ));
         }
         Ok(address)
     });

@@ -55,7 +55,12 @@ pub async fn serve(settings: Settings, ready: impl FnOnce()) -> anyhow::Result<(
             format!("console.metrics: {address} cannot be listened on; is another instance running?")
         })?;
         let own = app.clone();
-        tokio::spawn(web::serve(listener, move |path| tell(path, &own), || CONSOLE.exceeded("metrics_connections"), stop));
+        tokio::spawn(web::serve(
+            listener,
+            move |path| tell(path, &own),
+            || CONSOLE.exceeded("metrics_connections"),
+            stop,
+        ));
     }
     let mut connections = Connections::new(router(app.clone()));
     match listen {
@@ -212,7 +217,10 @@ fn kept(mut response: Response, unread: &Arc<AtomicUsize>) -> Response {
     }
     drop(keep(Body::empty()));
     CONSOLE.exceeded("unread");
-    tracing::warn!(most = limits::CONSOLE_UNREAD_OCTETS, "too much is on its way to browsers that do not take it");
+    tracing::warn!(
+        most = limits::CONSOLE_UNREAD_OCTETS,
+        "too much is on its way to browsers that do not take it"
+    );
     // With the header fields that every answer has.
     *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     *response.body_mut() = Body::from("too many answers are on their way; try again in a minute\n");

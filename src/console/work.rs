@@ -19,7 +19,7 @@ impl Work {
 
     /// Whether one is not yet taken.
     pub(super) fn goes_on(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        Arc::strong_count(&*self.0) > 1
     }
 }
 

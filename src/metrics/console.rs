@@ -1,5 +1,7 @@
 //! The metrics of the web console, which is a process of its own and serves these alone.
 
+#![deny(clippy::disallowed_methods)]
+
 use std::sync::LazyLock;
 
 use super::{IntCounterVec, IntGauge, Maker, Process, Registry, begin};
@@ -8,7 +10,6 @@ use super::{IntCounterVec, IntGauge, Maker, Process, Registry, begin};
 pub static CONSOLE: LazyLock<Console> = LazyLock::new(Console::new);
 
 /// All of them.
-#[expect(missing_docs, reason = "each metric's help text stands in `Console::new`, once")]
 pub struct Console {
     registry: Registry,
     pub requests: IntCounterVec,

@@ -91,8 +91,19 @@ pub fn signature(signed: &Signed, zone: &TimeZone) -> String {
 
 /// An entry that somebody made by reading; what was decided and changed are entries of their own.
 fn is_access(deed: &Done) -> bool {
-    let others =
-        ["decision", "approve", "close", "hold", "release", "config", "clock", "epoch", "access-retention", "disclosure", "follow-up"];
+    let others = [
+        "decision",
+        "approve",
+        "close",
+        "hold",
+        "release",
+        "config",
+        "clock",
+        "epoch",
+        "access-retention",
+        "disclosure",
+        "follow-up",
+    ];
     !others.contains(&deed.access.verb.as_str()) && run(deed).is_none()
 }
 

@@ -14,11 +14,11 @@ use std::io;
 
 use jiff::Timestamp;
 
+use self::sieve::Sieve;
 pub use self::unshown::{Logged, Numbers, judged, logged, numbers, on_hold};
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::deliveries::DeliveriesError;
 use super::deliveries::trace::{Gap, Trace, Tracer};
-use self::sieve::Sieve;
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
 use super::month::Month;

@@ -146,8 +146,10 @@ pub(super) fn run_reviewed(
         columns: disclosure.shape.names().into_iter().map(str::to_owned).collect(),
         ..Args::default()
     };
-    let export =
-        Export { reviewed: Some((disclosure, approved)), ..Export::new(&args, context.directory, context.config)? };
+    let export = Export {
+        reviewed: Some((disclosure, approved)),
+        ..Export::new(&args, context.directory, context.config)?
+    };
     let (code, manifest) = context.read(&request, |session, _| {
         export.write(session).with_context(|| format!("{}: not written", files.output.display()))
     })?;
@@ -286,7 +288,8 @@ impl<'a> Export<'a> {
                 found.told = trace.map(|trace| trace.summary());
             }
             let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
-            let own = self.reviewed.zip(chosen).map(|((disclosure, _), chosen)| disclosure.mask(Some(chosen)));
+            let own =
+                self.reviewed.zip(chosen).map(|((disclosure, _), chosen)| disclosure.mask(Some(chosen)));
             let mut marks = own.as_ref().unwrap_or(&mask).apply(&mut found);
             // What is not exported needs no look either.
             self.shape.narrow(&mut found.record);

@@ -249,7 +249,7 @@ impl Asked {
             before: &before,
         });
         session.count(deeds.len() as u64);
-        let digest = hex(&Sha256::digest(serde_json::to_vec(&document)?));
+        let digest = hex(&Sha256::digest(serde_json::to_vec(&(&document, &self.seed, self.sampled))?));
         Ok((document, digest))
     }
 }

@@ -12,7 +12,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "the role {} reads for operation alone: single mails, and few rows under pseudonyms",
         "Rollen {0:role} läser bara för drift: enstaka mejl, eller få rader med pseudonymer.",
     ),
-    ("a registrar has mailboxes of their own, and these are none", "En registrator har egna brevlådor, och inga är angivna."),
+    (
+        "a registrar has mailboxes of their own, and these are none",
+        "En registrator har egna brevlådor, och inga är angivna.",
+    ),
     ("{} does not take a value of more than {} bytes", "Ett värde är för långt: högst {1} byte."),
     ("{}: invalid value '{}' for '{}': {}", "Värdet {1} går inte att använda ({2}): {3}"),
     ("{}: invalid value '{}' for '{}'", "Värdet {1} går inte att använda ({2})."),
@@ -47,28 +50,49 @@ const SENTENCES: &[(&str, &str)] = &[
         "{} asks about their own mail, and the query names another person",
         "{0} frågar om sin egen e-post, och sökningen gäller någon annan.",
     ),
-    ("--own-request opens one person's mail: {}", "Personens egen begäran gäller bara sökning, visning, registerutdrag och kvitton."),
+    (
+        "--own-request opens one person's mail: {}",
+        "Personens egen begäran gäller bara sökning, visning, registerutdrag och kvitton.",
+    ),
     ("--own-request takes the person's whole address", "Ange personens hela e-postadress."),
-    ("--request takes the reference of the request, such as {}", "Ange begärans diarienummer, till exempel Dnr 2026/123."),
+    (
+        "--request takes the reference of the request, such as {}",
+        "Ange begärans diarienummer, till exempel Dnr 2026/123.",
+    ),
     (
         "the config has the hash {}, and the active one has {}: {}",
         "Konfigurationen på disken är en annan än den som gäller, så inget visas. Läs in den på nytt.",
     ),
     // What is shown.
-    ("only {} rows are shown, the most that operation may see: {}", "Bara {0} rader visas, det mesta som drift får se."),
-    ("only mail since {} was looked at: the reason opens no more", "Bara e-post sedan {0} ingår: skälet öppnar inte mer."),
+    (
+        "only {} rows are shown, the most that operation may see: {}",
+        "Bara {0} rader visas, det mesta som drift får se.",
+    ),
+    (
+        "only mail since {} was looked at: the reason opens no more",
+        "Bara e-post sedan {0} ingår: skälet öppnar inte mer.",
+    ),
     ("no record matches the query", "Inga mejl motsvarar sökningen."),
     (
         "there are older records that match the query: only the newest {} are shown",
         "Det finns äldre mejl som motsvarar sökningen: bara de {0} nyaste visas.",
     ),
-    ("there are older entries: only the newest {} are shown", "Det finns äldre poster: bara de {0} nyaste visas."),
+    (
+        "there are older entries: only the newest {} are shown",
+        "Det finns äldre poster: bara de {0} nyaste visas.",
+    ),
     ("the answer is longer than a page can show", "Svaret är längre än en sida kan visa."),
-    ("--since {} --until {}: the period ends before it begins", "Perioden slutar ({1}) innan den börjar ({0})."),
+    (
+        "--since {} --until {}: the period ends before it begins",
+        "Perioden slutar ({1}) innan den börjar ({0}).",
+    ),
     ("--since is in the future: nothing can be there", "Perioden ligger i framtiden."),
     // Decisions.
     ("the decision {} is not registered: {}", "Beslutet {0} är inte registrerat."),
-    ("the decision {} waits for a second person: {}", "Beslutet {0} väntar på att en andra person godkänner."),
+    (
+        "the decision {} waits for a second person: {}",
+        "Beslutet {0} väntar på att en andra person godkänner.",
+    ),
     ("the decision {} is closed", "Beslutet {0} är avslutat."),
     ("the decision {} was valid until {}", "Beslutet {0} gällde till {1}."),
     (
@@ -80,7 +104,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "Beslutet {0} gäller ingen person, och sökningen letar efter personer.",
     ),
     ("the decision {} covers mail from {}; {}", "Beslutet {0} omfattar e-post från en annan period ({1})."),
-    ("{}: {} registered it; another person has to approve it", "{1} har själv registrerat {0}. En annan person godkänner."),
+    (
+        "{}: {} registered it; another person has to approve it",
+        "{1} har själv registrerat {0}. En annan person godkänner.",
+    ),
     ("{}: it is approved already", "{0} är redan godkänt."),
     ("{}: no open decision with this reference is registered", "Inget öppet beslut {0} är registrerat."),
     ("{}: this decision is registered already; {}", "Beslutet {0} är redan registrerat."),
@@ -95,7 +122,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "two persons delete records: propose the run by {} first, and have another person do it",
         "Två personer gallrar: föreslå gallringen enligt {0} först, så gör en annan person den.",
     ),
-    ("{} proposed the run by {}; another person has to do it", "{0} har själv föreslagit gallringen enligt {1}. En annan person gör den."),
+    (
+        "{} proposed the run by {}; another person has to do it",
+        "{0} har själv föreslagit gallringen enligt {1}. En annan person gör den.",
+    ),
     // Disclosure and follow-up.
     ("{}: this request is registered already", "Begäran {0} är redan registrerad."),
     (
@@ -107,7 +137,10 @@ const SENTENCES: &[(&str, &str)] = &[
         "Bedömningen i {0} har ändrats sedan du såg den. Gå igenom den igen.",
     ),
     ("{}: the review is not approved: {}", "Granskningen av {0} är inte godkänd."),
-    ("{}: the review is not approved, so nothing was disclosed", "Granskningen av {0} är inte godkänd, så inget har lämnats ut."),
+    (
+        "{}: the review is not approved, so nothing was disclosed",
+        "Granskningen av {0} är inte godkänd, så inget har lämnats ut.",
+    ),
     ("{}: nothing was chosen for {} records yet", "{1} mejl i {0} är inte bedömda än."),
     ("{}: something was chosen for every record", "Alla mejl i {0} är bedömda."),
     ("name records, or --rest", "Välj mejl, eller alla som inte är bedömda."),
@@ -195,7 +228,8 @@ mod tests {
                 "Nekat. Rollen Registrator läser bara för drift: enstaka mejl, eller få rader med pseudonymer.",
             ),
             (
-                Denied::Value("log search", "invalid value 'x' for '--since <T>': no time".into()).to_string(),
+                Denied::Value("log search", "invalid value 'x' for '--since <T>': no time".into())
+                    .to_string(),
                 "Värdet x går inte att använda (--since <T>): no time",
             ),
             ("the decision \"KS 1\" is closed".to_owned(), "Beslutet \"KS 1\" är avslutat."),

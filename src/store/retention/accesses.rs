@@ -149,9 +149,7 @@ impl Unit {
                 entry.read(Kind::HeldMail).map(|own: HeldAct| Self::Access(own.follows.unwrap_or(entry.n)))
             }
             Kind::Outcomes => Some(Self::Outcomes(entry.n)),
-            Kind::Disclosure => {
-                entry.read(Kind::Disclosure).map(|own: Told| Self::Disclosure(own.reference))
-            }
+            Kind::Disclosure => entry.read(Kind::Disclosure).map(|own: Told| Self::Disclosure(own.reference)),
             Kind::FollowUp => Some(Self::Access(entry.n)),
             Kind::Retention | Kind::AccessRetention | Kind::Config | Kind::Clock | Kind::Epoch => None,
         }

@@ -54,7 +54,11 @@ fn shown(config: &Config, more: &[&str]) -> (Value, Vec<Value>) {
 }
 
 fn open(config: &Config) {
-    done(anna(), config, &["open", DNR, "--received", "2026-08-20", "--recipient", "registrator@exempelby.se"]);
+    done(
+        anna(),
+        config,
+        &["open", DNR, "--received", "2026-08-20", "--recipient", "registrator@exempelby.se"],
+    );
 }
 
 fn approve(who: Reader, config: &Config) -> u8 {
@@ -81,10 +85,16 @@ async fn a_request_is_held_reviewed_approved_and_disclosed() {
     assert!(code == 2 && out.contains("registered already"), "{out}");
 
     let (case, rows) = shown(&config, &[]);
-    assert_eq!((&case["state"], &case["records"], &case["without"]), (&"review".into(), &3.into(), &3.into()));
+    assert_eq!(
+        (&case["state"], &case["records"], &case["without"]),
+        (&"review".into(), &3.into(), &3.into())
+    );
     assert_eq!(rows[2]["asked"]["subject"], "Ang. 850709-9805");
     assert_eq!(rows[2]["given"]["subject"], "Ang. [personnummer]");
-    assert_eq!((&rows[0]["chosen"], &rows[0]["asked"]["recipients"][1]), (&Value::Null, &"anna@exempelby.se".into()));
+    assert_eq!(
+        (&rows[0]["chosen"], &rows[0]["asked"]["recipients"][1]),
+        (&Value::Null, &"anna@exempelby.se".into())
+    );
 
     // Something that is masked or left out has a section of the law.
     for (wrong, said) in [
@@ -99,7 +109,11 @@ async fn a_request_is_held_reviewed_approved_and_disclosed() {
     let (code, out) = run(anna(), &config, &["review", DNR, "gw1-1-000000000009", "--choice", "keep"]);
     assert!(code == 2 && out.contains("does not ask for this record"), "{out}");
     let law = ["--section", "OSL 26 kap. 1 §", "--why", "ett ärende"];
-    done(anna(), &config, &[&["review", DNR, IDS[1], "--choice", "mask", "--columns", "subject"], &law[..]].concat());
+    done(
+        anna(),
+        &config,
+        &[&["review", DNR, IDS[1], "--choice", "mask", "--columns", "subject"], &law[..]].concat(),
+    );
     assert_eq!(approve(bo(), &config), 2, "two have no choice yet");
     done(anna(), &config, &[&["review", DNR, IDS[2], "--choice", "leave-out"], &law[..]].concat());
     done(anna(), &config, &["review", DNR, "--rest", "--choice", "keep"]);
@@ -115,7 +129,8 @@ async fn a_request_is_held_reviewed_approved_and_disclosed() {
         assert_eq!(approve(who, &config), 2);
     }
     let refused = accesses(&config).into_iter().filter(|entry| {
-        entry["verb"] == "disclosure approve" && entry["refused"].as_str().is_some_and(|why| why.contains("another person"))
+        entry["verb"] == "disclosure approve"
+            && entry["refused"].as_str().is_some_and(|why| why.contains("another person"))
     });
     assert_eq!(refused.count(), 3);
     // What they approve is what they saw.
@@ -130,22 +145,30 @@ async fn a_request_is_held_reviewed_approved_and_disclosed() {
     assert!(csv.contains("Ansökan om bygglov") && csv.contains("[maskerat]"), "{csv}");
     assert!(!csv.contains("Kim") && !csv.contains("850709") && !csv.contains("192.0.2.1"), "{csv}");
     let manifest: Value =
-        serde_json::from_str(&fs::read_to_string(directory.path().join("ut.csv.manifest.json")).unwrap()).unwrap();
+        serde_json::from_str(&fs::read_to_string(directory.path().join("ut.csv.manifest.json")).unwrap())
+            .unwrap();
     assert_eq!((&manifest["rows"], &manifest["request"]), (&2.into(), &DNR.into()));
     assert_eq!(manifest["reviewed"]["sections"]["OSL 26 kap. 1 §"], 2);
     let review = fs::read_to_string(directory.path().join("ut.csv.review.csv")).unwrap();
     assert!(review.contains("left out: OSL 26 kap. 1 §") && !review.contains("850709"), "{review}");
-    // Masked fields are proved by their commitments.
+    // Masked fields are proved by their commitments; so are the sizes of attachments, which nobody asked for.
     let (code, out) = run_with(&config, &["verify-export", "--json", name]);
     let checked: Value = serde_json::from_str(out.trim()).unwrap();
-    assert_eq!((code, &checked["checked"]["proved"], &checked["checked"]["masked"]), (0, &2.into(), &1.into()), "{out}");
+    assert_eq!(
+        (code, &checked["checked"]["proved"], &checked["checked"]["masked"]),
+        (0, &2.into(), &2.into()),
+        "{out}"
+    );
     let store = directory.path().join("store");
     let (code, out) = run_with(&config, &["verify-export", name, "--store", store.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
 
     done(anna(), &config, &["close", DNR, "--answer", "part", "--decision", "KS 2026/411"]);
     let (case, _) = shown(&config, &[]);
-    assert_eq!((&case["state"], &case["answer"], &case["decision"]), (&"closed".into(), &"part".into(), &"KS 2026/411".into()));
+    assert_eq!(
+        (&case["state"], &case["answer"], &case["decision"]),
+        (&"closed".into(), &"part".into(), &"KS 2026/411".into())
+    );
     let (code, out) = run(anna(), &config, &["review", DNR, IDS[0], "--choice", "keep"]);
     assert!(code == 2 && out.contains("answered and closed"), "{out}");
     // A look at it places no hold again.
@@ -173,7 +196,7 @@ async fn one_choice_more_has_to_be_approved_again() {
     // On the host one person may do all of it, unless the config wants two.
     let root = || Reader::of_this_process(Via::CommandLine);
     let entry = shown(&config, &[]).0["entry"].to_string();
-    let mut strict = config.clone();
+    let mut strict = self::config(&directory.path().join("store"));
     strict.store.access.four_eyes = true;
     done(root(), &config, &["review", DNR, IDS[1], "--choice", "keep"]);
     let newer = shown(&config, &[]).0["entry"].to_string();
@@ -237,10 +260,17 @@ async fn a_follow_up_is_signed_as_it_was_seen() {
     let (code, out) = sign("2026Q2", "7 13", digest);
     assert_eq!(code, 0, "{out}");
     let signed = report("2026Q2")["signed"][0].clone();
-    assert_eq!((&signed["subject"], &signed["case"], &signed["remark"]), (&"anna".into(), &"KS 2026/300".into(), &"inget".into()));
+    assert_eq!(
+        (&signed["subject"], &signed["case"], &signed["remark"]),
+        (&"anna".into(), &"KS 2026/300".into(), &"inget".into())
+    );
     // The next one tells of it; the one after does not have one before it.
     let facts = |quarter: &str| report(quarter)["facts"].to_string();
-    assert!(facts("2026Q3").contains("signerad") && facts("2026Q3").contains("av anna"), "{}", facts("2026Q3"));
+    assert!(
+        facts("2026Q3").contains("signerad") && facts("2026Q3").contains("av anna"),
+        "{}",
+        facts("2026Q3")
+    );
     assert!(facts("2026Q2").contains("inte signerad"), "{}", facts("2026Q2"));
     let now = jiff::Zoned::now();
     let running = format!("{}Q{}", now.year(), (now.month() + 2) / 3);
@@ -254,7 +284,8 @@ async fn the_newest_come_first_where_that_is_asked_for() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let (time, clock) = clock("2026-07-01T00:00:00Z");
-    for (day, subject) in [("2026-07-10", "a"), ("2026-07-20", "b"), ("2026-08-10", "c"), ("2026-09-01", "d")] {
+    for (day, subject) in [("2026-07-10", "a"), ("2026-07-20", "b"), ("2026-08-10", "c"), ("2026-09-01", "d")]
+    {
         let at: Timestamp = format!("{day}T10:00:00Z").parse().unwrap();
         time.store(at.as_second(), Ordering::SeqCst);
         let store = Store::open_at(&path, "gw1", clock.clone()).unwrap();
@@ -264,15 +295,21 @@ async fn the_newest_come_first_where_that_is_asked_for() {
     let config = config(&path);
     let search = |more: &[&str]| {
         let (code, out) = run_with(&config, &[&["search", "--json", "--request", "Dnr 1"], more].concat());
-        let subject = |line: &str| serde_json::from_str::<Value>(line).unwrap()["subject"].as_str().unwrap().to_owned();
+        let subject =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap()["subject"].as_str().unwrap().to_owned();
         (code, out.lines().map(subject).collect::<Vec<_>>())
     };
     assert_eq!(search(&["--newest", "10"]), (0, ["d", "c", "b", "a"].map(str::to_owned).to_vec()));
     assert_eq!(search(&["--newest", "3"]), (1, ["d", "c", "b"].map(str::to_owned).to_vec()));
-    assert_eq!(search(&["--newest", "2", "--until", "2026-07-31"]), (0, ["b", "a"].map(str::to_owned).to_vec()));
+    assert_eq!(
+        search(&["--newest", "2", "--until", "2026-07-31"]),
+        (0, ["b", "a"].map(str::to_owned).to_vec())
+    );
     assert_eq!(search(&[]), (0, ["a", "b", "c", "d"].map(str::to_owned).to_vec()));
     let (code, out) = run_with(&config, &["access", "--json", "--newest", "2"]);
-    let ids: Vec<u64> =
-        out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap()).collect();
+    let ids: Vec<u64> = out
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap())
+        .collect();
     assert!(code == 1 && ids.len() == 2 && ids[0] > ids[1], "{out}");
 }

@@ -26,9 +26,8 @@ fn what_people_do_and_what_fails_is_counted() {
     };
     let mut anna = sign_in("anna");
     sign_in("cia");
-    let sign_ins = |by: &str, result: &str| {
-        lab.counted(&format!("sign_ins_total{{by=\"{by}\",result=\"{result}\"}}"))
-    };
+    let sign_ins =
+        |by: &str, result: &str| lab.counted(&format!("sign_ins_total{{by=\"{by}\",result=\"{result}\"}}"));
     assert_eq!((sign_ins("provider", "done"), sign_ins("provider", "no-role")), (1, 1));
     assert_eq!(lab.counted("provider_requests_total{result=\"answered\"}"), 2);
     assert_eq!(lab.counted("sessions"), 1, "who has no role has no session");
@@ -92,9 +91,8 @@ fn a_flood_of_connections_that_only_lie_there_ends_nobodys_answer() {
     lab.signal_commands(Signal::STOP);
     let mut working = connect();
     let host = format!("localhost:{}", lab.port);
-    let request = format!(
-        "GET / HTTP/1.1\r\nHost: {host}\r\nCookie: {SESSION}={cookie}\r\nConnection: close\r\n\r\n"
-    );
+    let request =
+        format!("GET / HTTP/1.1\r\nHost: {host}\r\nCookie: {SESSION}={cookie}\r\nConnection: close\r\n\r\n");
     working.write_all(request.as_bytes()).unwrap();
     // Each connection is taken when the metric tells of it.
     let flood: Vec<TcpStream> = (0..600).map(|_| connect()).collect();
