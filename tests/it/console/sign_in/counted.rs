@@ -38,7 +38,7 @@ fn what_people_do_and_what_fails_is_counted() {
     assert_eq!(anna.post(&format!("{origin}/search"), form).status, 200);
     until("the search", &lab.log, || (commands("done") > before).then_some(()));
     let before = commands("refused");
-    anna.post(&format!("{origin}/search"), "basis=decision&decision_other=KS+2026%2F404&person=x");
+    anna.post(&format!("{origin}/search"), &format!("{form}&person=anna%40exempelby.se"));
     until("a search that is refused", &lab.log, || (commands("refused") > before).then_some(()));
 
     let requests = |result: &str| lab.counted(&format!("requests_total{{result=\"{result}\"}}"));
