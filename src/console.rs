@@ -22,6 +22,7 @@ mod serve;
 mod sessions;
 mod sign_in;
 mod visit;
+mod work;
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -49,6 +50,7 @@ pub const LINKS: &str = "/run/postvakt-console/link.sock";
 
 const STYLE_PATH: &str = "/style.css";
 const ICON_PATH: &str = "/icon.svg";
+const SIGN_OUT_PATH: &str = "/sign-out";
 /// The mark, as browsers show it beside the title.
 const ICON: &str = r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path fill="#0b5670" d="M12 1.5 21 5v6.4c0 5.3-3.7 9.3-9 11.1-5.3-1.8-9-5.8-9-11.1V5z"/><path fill="none" stroke="#fff" stroke-width="1.5" d="M7 8.5h10v7H7zm0 .4 5 3.7 5-3.7"/></svg>"##;
 
@@ -58,12 +60,14 @@ const NAVIGATION: &[(&str, &str, &str)] = &[
     ("/search", "search", "log search"),
     ("/held", "held", "held list"),
     ("/receipts", "receipts", "receipts list"),
+    ("/disclosures", "disclosure", "log disclosure list"),
     ("/decisions", "decisions", "log decision list"),
     ("/legal-holds", "holds", "log legal-hold list"),
     ("/retention", "retention", "log retention plan"),
     ("/readers", "readers", "log access"),
     ("/rules", "rules", "rules"),
     ("/forwarders", "forwarders", "log report forwarders"),
+    ("/follow-up", "follow-up", "log report follow-up"),
     ("/reports", "reports", "log report month"),
 ];
 
@@ -176,7 +180,7 @@ fn router(app: App) -> Router {
         .route("/sign-in/openid", post(openid::start))
         .route(openid::ANSWER_PATH, get(openid::answer))
         .route("/sign-in/link/{token}", get(sign_in::link).post(sign_in::use_link))
-        .route("/sign-out", post(sign_in::sign_out))
+        .route(SIGN_OUT_PATH, post(sign_in::sign_out))
         .route("/role", post(sign_in::role))
         .route("/language", post(sign_in::language))
         .route("/", get(screens::overview::open))
@@ -187,12 +191,15 @@ fn router(app: App) -> Router {
         .route("/held/{id}", get(screens::held::show).post(screens::held::act_on_one))
         .route("/receipts", get(screens::receipts::list).post(screens::receipts::act))
         .route("/receipts/{id}", get(screens::receipts::show).post(screens::receipts::act))
+        .route("/disclosures", get(screens::disclosure::list).post(screens::disclosure::open))
+        .route(screens::disclosure::ONE, get(screens::disclosure::show).post(screens::disclosure::act))
         .route("/decisions", get(screens::registers::decisions).post(screens::registers::change_decisions))
         .route("/legal-holds", get(screens::registers::holds).post(screens::registers::change_holds))
         .route("/retention", get(screens::registers::retention).post(screens::registers::run_retention))
         .route("/readers", get(screens::readers::open).post(screens::readers::list))
         .route("/rules", get(screens::rules::open).post(screens::rules::report))
         .route("/forwarders", get(screens::rules::open_forwarders).post(screens::rules::forwarders))
+        .route("/follow-up", get(screens::follow_up::open).post(screens::follow_up::act))
         .route("/reports", get(screens::reports::open))
         .route("/reports/{kind}", get(screens::reports::choose).post(screens::reports::report))
         .fallback(sign_in::nothing_here)

@@ -4,9 +4,9 @@ pub mod clock;
 mod held;
 mod overrides;
 mod memory;
-mod process;
+pub(crate) mod process;
 mod service;
-mod web;
+pub(crate) mod web;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ use crate::worker::pool::Workers;
 /// Runs until SIGTERM or SIGINT, and then [`limits::STOP_TIME`] at the most.
 pub fn run(config: Config, path: &Path) -> anyhow::Result<()> {
     raise_descriptor_limit();
-    process::started();
+    process::started(&METRICS.process);
     let handed = HandedOver::from_environment()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
@@ -144,7 +144,7 @@ impl Daemon {
         #[cfg(feature = "central")]
         let central = start_central(&pipeline).context("cannot start a thread for the centre")?;
         if let Some(metrics) = metrics {
-            tokio::spawn(web::serve(metrics, pipeline.clone(), stop.clone()));
+            tokio::spawn(web::serve_own(metrics, pipeline.clone(), stop.clone()));
         }
         let stopped = async move {
             // An error means that the daemon is gone, and no stop can be announced any more.

@@ -3,6 +3,8 @@
 //! No label ever holds an address or anything else from a mail. `docs/operating.md` has the sentence for each
 //! failure that is counted here.
 
+mod console;
+
 use std::sync::LazyLock;
 
 use prometheus::{
@@ -10,7 +12,9 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
-/// The metrics of this process.
+pub use self::console::CONSOLE;
+
+/// The metrics of the server.
 pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
 
 /// All of them.
@@ -398,25 +402,10 @@ impl Metrics {
             ocr: new.counters("ocr_total", "Pages and documents given to OCR, by result.", &["result"]),
             turns_waiting: new.gauge("turns_waiting", "Processing steps waiting for a CPU core."),
             workers_started: new.counter("workers_started_total", "Document workers started."),
-            process: Process {
-                cpu_seconds: new.register(Counter::with_opts(Opts::new(
-                    "process_cpu_seconds_total",
-                    "CPU time of the server, without its document workers.",
-                ))),
-                resident_octets: new.of_process("resident_memory_bytes", "Resident memory."),
-                virtual_octets: new.of_process("virtual_memory_bytes", "Virtual memory."),
-                open_descriptors: new.of_process("open_fds", "Open file descriptors."),
-                descriptors_at_most: new.of_process("max_fds", "Limit on open file descriptors."),
-                started: new.register(Gauge::with_opts(Opts::new(
-                    "process_start_time_seconds",
-                    "Start of the server.",
-                ))),
-            },
+            process: Process::new(&new),
             registry: registry.clone(),
         };
-        new.gauges("build_info", "The running version.", &["version"])
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
-            .set(1);
+        new.version();
         metrics.begin_at_zero();
         metrics
     }
@@ -424,7 +413,6 @@ impl Metrics {
     /// Makes the counters whose labels are known beforehand. One that first appears at 1 has not grown, for whoever looks
     /// at how it grows.
     fn begin_at_zero(&self) {
-        let begin = |counters: &IntCounterVec, labels: &[&str]| drop(counters.with_label_values(labels));
         for direction in ["inbound", "outbound", "internal"] {
             for verdict in ["accepted", "marked", "held", "deferred", "rejected", "incomplete"] {
                 begin(&self.messages, &[direction, verdict]);
@@ -495,11 +483,39 @@ impl Metrics {
 
     /// The text format of Prometheus.
     pub fn render(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(16 << 10);
-        // Writing into memory does not fail; an empty answer would show as a failed scrape.
-        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut out);
-        out
+        render(&self.registry)
     }
+}
+
+impl Process {
+    fn new(new: &Maker<'_>) -> Self {
+        Self {
+            cpu_seconds: new.register(Counter::with_opts(Opts::new(
+                "process_cpu_seconds_total",
+                "CPU time of this process, without the processes that it starts.",
+            ))),
+            resident_octets: new.of_process("resident_memory_bytes", "Resident memory."),
+            virtual_octets: new.of_process("virtual_memory_bytes", "Virtual memory."),
+            open_descriptors: new.of_process("open_fds", "Open file descriptors."),
+            descriptors_at_most: new.of_process("max_fds", "Limit on open file descriptors."),
+            started: new.register(Gauge::with_opts(Opts::new(
+                "process_start_time_seconds",
+                "Start of this process.",
+            ))),
+        }
+    }
+}
+
+fn render(registry: &Registry) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16 << 10);
+    // Writing into memory does not fail; an empty answer would show as a failed scrape.
+    let _ = TextEncoder::new().encode(&registry.gather(), &mut out);
+    out
+}
+
+/// Makes a counter, at 0.
+fn begin(counters: &IntCounterVec, labels: &[&str]) {
+    drop(counters.with_label_values(labels));
 }
 
 /// Registers metrics under the program's prefix. A metric that cannot be made is a fault of this file alone and is
@@ -514,6 +530,11 @@ impl Maker<'_> {
         let metric = made.expect("a valid metric");
         self.registry.register(Box::new(metric.clone())).expect("a metric declared once");
         metric
+    }
+
+    fn version(&self) {
+        let info = self.gauges("build_info", "The running version.", &["version"]);
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
     }
 
     fn counter(&self, name: &str, help: &str) -> IntCounter {

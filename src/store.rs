@@ -7,6 +7,7 @@
 pub mod access;
 pub mod backup;
 pub mod deliveries;
+pub mod disclosure;
 mod epoch;
 pub mod follow;
 pub mod gate;
@@ -34,6 +35,7 @@ mod seen;
 mod sent;
 pub mod session;
 pub mod ship;
+pub mod signatures;
 mod signer;
 pub mod single;
 mod tree;

@@ -1,6 +1,7 @@
 //! `postvakt log`: search and export the log, and see who did. No row is shown before its access is logged.
 
 mod accesses;
+mod disclosure;
 mod export;
 mod extract;
 mod follow;
@@ -12,6 +13,7 @@ mod protocol;
 mod register;
 mod report;
 mod retention;
+mod reviewed;
 mod rules;
 mod sample;
 pub(super) mod show;
@@ -27,11 +29,13 @@ use anyhow::{bail, ensure};
 use ipnet::IpNet;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::{NO, USAGE, YES, reference};
 use crate::address::Address;
 use crate::config::Config;
 use crate::export::Line;
+use crate::limits;
 use crate::mail::Direction;
 use crate::record::{Outcome, RecordId};
 use crate::report::period::Length;
@@ -64,6 +68,9 @@ pub struct Args {
 enum LogCommand {
     /// Search the records.
     Search {
+        /// Show the newest records, at most N, the newest first. Default: all, the oldest first.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=limits::NEWEST_ROWS))]
+        newest: Option<u32>,
         #[command(flatten)]
         query: QueryArgs,
         #[command(flatten)]
@@ -101,6 +108,11 @@ enum LogCommand {
         #[command(subcommand)]
         command: register::HoldCommand,
     },
+    /// Handle a request for public records: register, review record by record, approve, write the files.
+    Disclosure {
+        #[command(subcommand)]
+        command: disclosure::Command,
+    },
     /// Show which records are due for deletion, and delete them (irreversible).
     Retention {
         #[command(subcommand)]
@@ -134,12 +146,14 @@ enum Report {
     Month(report::Args),
     /// Report of a quarter.
     Quarter(report::Args),
+    /// Sign the follow-up of a quarter. The next one says so.
+    Sign(protocol::Sign),
     /// Follow-up of a quarter: accesses to the log, decisions, legal holds, retention runs, clock steps, and a sample.
     FollowUp(protocol::FollowUp),
 }
 
 /// What is searched for.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 struct QueryArgs {
     /// Start of the period, in the organisation's time zone: 2026-08-21, "2026-08-21 13:05" or RFC 3339; today, yesterday,
     /// 2026-08, 2026Q3, 2026-W34 or 2026; or how long ago: 30min, 24h, 7d, 2w, 3mo.
@@ -266,9 +280,13 @@ pub fn run_to(
     let directory = args.store.as_deref().unwrap_or(&config.store.directory);
     let context = &mut Context { directory, config, reader, json: args.json, terminal, out };
     match &args.command {
-        LogCommand::Search { query, reason } => {
+        LogCommand::Search { newest: None, query, reason } => {
             let request = Request::new("search", query.query(config)?, reason.stated());
             context.search(&request, terminal)
+        }
+        LogCommand::Search { newest: Some(newest), query, reason } => {
+            let request = Request::new("search", query.query(config)?, reason.stated());
+            context.newest(&request.with(json!({ "newest": newest })), *newest, terminal)
         }
         LogCommand::Show(show) => show::run(show, context),
         LogCommand::Export(export) => export::run(export, context),
@@ -283,6 +301,7 @@ pub fn run_to(
         LogCommand::Report { report: Report::Quarter(args_of) } => {
             report::run(args_of, Length::Quarter, context)
         }
+        LogCommand::Report { report: Report::Sign(args) } => protocol::sign(args, context),
         LogCommand::Report { report: Report::FollowUp(args) } => protocol::run_follow_up(args, context),
         LogCommand::Sample(sample) => sample::run(sample, context),
         LogCommand::SubjectExtract(extract) => extract::run(extract, context),
@@ -291,6 +310,7 @@ pub fn run_to(
             verify_export::run(export, args.store.as_deref(), args.json, context.out)
         }
         LogCommand::Decision { command } => register::decision(command, context),
+        LogCommand::Disclosure { command } => disclosure::run(command, context),
         LogCommand::Retention { command } => retention::retention(command, context),
         LogCommand::LegalHold { command } => register::hold(command, context),
         LogCommand::Access(args) => accesses::list(args, context),
@@ -459,6 +479,41 @@ impl<'a> Context<'a> {
         })?;
         if rows == Some(0) && !self.json {
             eprintln!("postvakt: no record matches the query");
+        }
+        Ok(code)
+    }
+}
+
+impl Context<'_> {
+    /// Refuses something about what is registered under a reference. The access log has it.
+    fn refuse(&self, verb: &'static str, reference: &str, why: String) -> anyhow::Result<u8> {
+        let request = Request::new(verb, Query::default(), session::Reason::operation(""));
+        let request = request.with(json!({ "reference": reference }));
+        let read = self.gate().act(&request, Some(why), |_| anyhow::Ok(()))?;
+        Ok(told(read, &self.config.time_zone).0)
+    }
+
+    /// Prints the newest records that fit, the newest first.
+    fn newest(&mut self, request: &Request, newest: u32, cut: bool) -> anyhow::Result<u8> {
+        let (code, more) = self.read(request, |session, context| {
+            let (zone, json) = (&context.config.time_zone, context.json);
+            let mut table = Table::new(BufWriter::new(&mut *context.out), cut, context.terminal);
+            let (found, more) = session.newest(usize::try_from(newest)?);
+            for found in &found {
+                if json { table.json(&Line::new(found, zone))? } else { table.add(found, zone)? }
+            }
+            table.flush()?;
+            if session.query().status.is_some() {
+                say_unread(session, zone)?;
+            }
+            // What the reason does not open is told of otherwise.
+            Ok(more && found.len() == usize::try_from(newest)?)
+        })?;
+        if more == Some(true) {
+            eprintln!(
+                "postvakt: there are older records that match the query: only the newest {newest} are shown"
+            );
+            return Ok(code.max(NO));
         }
         Ok(code)
     }

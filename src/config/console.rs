@@ -40,6 +40,8 @@ pub struct Console {
     pub listen: ConsoleListen,
     /// The scheme, host and port that browsers have in the address line.
     pub origin: String,
+    /// Where its metrics are served.
+    pub metrics: Option<SocketAddr>,
     /// A session without a request ends after this long.
     pub idle: Duration,
     /// Every session ends after this long.
@@ -110,6 +112,16 @@ pub struct Grant {
 pub(super) fn console(section: &mut Settings<'_>) -> Option<Console> {
     let listen = section.optional("listen", listen);
     let origin = section.required("origin", "write origin = \"https://postvakt.exempelby.se\"", origin);
+    let metrics = section.optional("metrics", |value| {
+        let address = parse::socket(value, "127.0.0.1:9892")?;
+        if listen == Some(ConsoleListen::Loopback(address)) {
+            return Err(Fault::new(
+                format!("{address} is also in listen"),
+                "choose another port for metrics",
+            ));
+        }
+        Ok(address)
+    });
     let idle = section.optional("idle", parse::duration_up_to(limits::CONSOLE_SESSION));
     let longest = section.optional("longest", parse::duration_up_to(limits::CONSOLE_SESSION));
     if let (Some(idle), Some(longest)) = (idle, longest)
@@ -136,7 +148,8 @@ pub(super) fn console(section: &mut Settings<'_>) -> Option<Console> {
         let right = "add [[console.roles]] with value and role";
         section.wrong_here(Fault::new("nobody who signs in has a role", right));
     }
-    Some(Console { listen: listen?, origin: origin?, idle: idle?, longest: longest?, openid, proxy, roles })
+    let (listen, origin) = (listen?, origin?);
+    Some(Console { listen, origin, metrics, idle: idle?, longest: longest?, openid, proxy, roles })
 }
 
 fn listen(value: &Value) -> Result<ConsoleListen, Fault> {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::commands::{self, Person};
 use super::desk::{Done, End};
 use super::form::Form;
-use super::replies::html;
+use super::replies::{Counted, html};
 use super::visit::{Member, Visit};
 use super::{App, NAVIGATION};
 
@@ -44,6 +44,11 @@ impl Page {
                 self.flash.push(json!({ "kind": "problem", "key": "nothing" }));
             }
         }
+    }
+
+    /// Says that something is missing.
+    pub(super) fn problem(&mut self, key: &str) {
+        self.flash.push(json!({ "kind": "problem", "key": key }));
     }
 
     /// Says that something was done.
@@ -107,7 +112,9 @@ pub(super) async fn only(app: &App, member: &Member, words: &'static str) -> Res
     }
     let done = app.desk.deny(&member.person, words).await;
     let text = done.end.said.join("\n");
-    Err(Box::new(message(app, &member.visit, StatusCode::FORBIDDEN, "role", &text)))
+    let mut refused = message(app, &member.visit, StatusCode::FORBIDDEN, "role", &text);
+    refused.extensions_mut().insert(Counted("role"));
+    Err(Box::new(refused))
 }
 
 /// A page that says one thing.

@@ -87,6 +87,9 @@ pub enum Denied {
     /// Nobody enters so much, and it would stay in the access log.
     #[error("{0} does not take a value of more than {max} bytes", max = limits::CONSOLE_ARGUMENT_OCTETS)]
     Long(&'static str),
+    /// The command does not take such a value.
+    #[error("{0}: {1}")]
+    Value(&'static str, String),
     /// The command takes no such option or argument.
     #[error("{0} does not take {1}")]
     Argument(&'static str, String),
@@ -113,7 +116,7 @@ const fn with(arguments: usize, command: Command) -> Command {
 /// Every command of the console.
 pub const COMMANDS: &[Command] = &[
     command("status", ALL, &[]),
-    Command { queries: true, ..reasoned(command("log search", READERS, &[])) },
+    Command { queries: true, ..reasoned(command("log search", READERS, &["newest"])) },
     with(1, reasoned(command("log show", READERS, &[]))),
     Command {
         queries: true,
@@ -124,7 +127,7 @@ pub const COMMANDS: &[Command] = &[
     command(
         "log access",
         &[Reviewer, Insight],
-        &["since", "until", "person", "by", "decision", "verb", "purpose"],
+        &["since", "until", "person", "by", "decision", "verb", "purpose", "newest"],
     ),
     reasoned(command("log decision list", OVERSEERS, &[])),
     with(
@@ -140,12 +143,26 @@ pub const COMMANDS: &[Command] = &[
     reasoned(command("log legal-hold list", OVERSEERS, &[])),
     with(1, command("log legal-hold add", &[Reviewer], &["party", "since", "until"])),
     with(1, command("log legal-hold release", &[Reviewer], &[])),
+    command("log disclosure list", OVERSEERS, &[]),
+    Command {
+        queries: true,
+        ..with(1, command("log disclosure open", &[Reviewer], &["received", "asked-by", "columns"]))
+    },
+    with(1, command("log disclosure show", &[Reviewer, Approver], &["page", "left"])),
+    with(
+        1 + limits::DISCLOSURE_PAGE as usize,
+        command("log disclosure review", &[Reviewer], &["choice", "columns", "section", "why", "rest"]),
+    ),
+    with(1, command("log disclosure approve", &[Approver], &["entry"])),
+    with(1, command("log disclosure files", &[Reviewer, Approver], &["format", "headings"])),
+    with(1, command("log disclosure close", &[Reviewer], &["answer", "decision"])),
     command("log retention plan", OVERSEERS, &[]),
     command("log retention propose", &[Archivist, Approver], &["decision"]),
     command("log retention run", &[Archivist, Approver], &["decision", "dry-run"]),
     with(1, reasoned(command("log report month", REPORTS, &[]))),
     with(1, reasoned(command("log report quarter", REPORTS, &[]))),
     with(1, reasoned(command("log report follow-up", REPORTS, &["n", "seed"]))),
+    with(1, reasoned(command("log report sign", REPORTS, &["n", "seed", "digest", "case", "remark"]))),
     reasoned(command("log report rules", &[Reviewer, MailAdmin, Approver], &["since", "until", "rule"])),
     reasoned(command("log report forwarders", &[Reviewer, MailAdmin], &["since", "until", "grade"])),
     reasoned(command("log sample", &[Reviewer, Insight], &["quarter", "n", "seed"])),

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::commands::{Asked, Person};
 use super::process;
 use crate::limits;
+use crate::metrics::CONSOLE;
 
 /// Where commands are carried out.
 #[derive(Clone, Debug)]
@@ -23,12 +25,19 @@ pub(super) struct Desk {
     turns: Arc<Semaphore>,
     /// The turns of each person who has a command carried out.
     own: Arc<Mutex<HashMap<String, Arc<Semaphore>>>>,
+    /// Room for output that nobody has taken yet, in units of [`ROOM_UNIT`].
+    room: Arc<Semaphore>,
 }
+
+/// A piece of output, which takes its room until it is taken.
+type Piece = (Vec<u8>, OwnedSemaphorePermit);
+
+/// Octets that take one permit of the room.
+const ROOM_UNIT: usize = 1 << 10;
 
 /// A command that is being carried out.
 pub(super) struct Running {
-    /// The lines of its output.
-    pub(super) lines: mpsc::Receiver<Vec<u8>>,
+    lines: mpsc::Receiver<Piece>,
     end: oneshot::Receiver<End>,
 }
 
@@ -65,7 +74,9 @@ impl Done {
 impl Desk {
     /// Commands are carried out at this socket.
     pub(super) fn new(socket: PathBuf) -> Self {
-        Self { socket, turns: Arc::new(Semaphore::new(limits::CONSOLE_COMMANDS)), own: Arc::default() }
+        let turns = Arc::new(Semaphore::new(limits::CONSOLE_COMMANDS));
+        let room = Arc::new(Semaphore::new(limits::CONSOLE_OUTPUT_OCTETS / ROOM_UNIT));
+        Self { socket, turns, own: Arc::default(), room }
     }
 
     /// Begins a command for a person.
@@ -99,13 +110,24 @@ impl Desk {
 
     async fn ask(&self, asked: Asked, give: Give) -> Running {
         let (send, lines) = mpsc::channel(64);
+        let out = Out { pieces: send, room: self.room.clone(), runtime: Handle::current() };
         let (tell, end) = oneshot::channel();
         let socket = self.socket.clone();
         // They are never closed.
         let own = self.turns_of(&asked.person.subject).acquire_owned().await;
         let turn = (own, self.turns.clone().acquire_owned().await);
         tokio::task::spawn_blocking(move || {
-            let ended = carry_out(&socket, &asked, &send, give).unwrap_or_else(|error| {
+            let ended = carry_out(&socket, &asked, &out, give);
+            let result = match &ended {
+                Err(_) => "unreachable",
+                // Nobody takes the rest.
+                Ok(_) if out.pieces.is_closed() => "broken-off",
+                Ok(End { code: Some(0 | 1), .. }) => "done",
+                Ok(End { code: Some(_), .. }) => "refused",
+                Ok(End { code: None, .. }) => "broken-off",
+            };
+            CONSOLE.commands.with_label_values(&[result]).inc();
+            let ended = ended.unwrap_or_else(|error| {
                 tracing::error!(%error, socket = %socket.display(), "cannot have a command carried out");
                 End { code: None, said: vec![format!("postvakt: {}: {error}", socket.display())] }
             });
@@ -118,6 +140,11 @@ impl Desk {
 }
 
 impl Running {
+    /// The next line, or piece, of its output.
+    pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
+        self.lines.recv().await.map(|(octets, _)| octets)
+    }
+
     /// How it ended, when its lines were read.
     pub(super) async fn end(self) -> End {
         drop(self.lines);
@@ -129,9 +156,10 @@ impl Running {
         let mut lines = Vec::new();
         let mut octets = 0;
         let mut problem = None;
-        while let Some(line) = self.lines.recv().await {
+        while let Some(line) = self.next().await {
             octets += line.len();
             if octets > limits::CONSOLE_ANSWER_OCTETS {
+                CONSOLE.exceeded("answer");
                 problem = Some("postvakt: the answer is longer than a page can show".to_owned());
                 break;
             }
@@ -147,12 +175,7 @@ impl Running {
 }
 
 /// Carries it out; runs on a thread of its own.
-fn carry_out(
-    socket: &PathBuf,
-    asked: &Asked,
-    lines: &mpsc::Sender<Vec<u8>>,
-    give: Give,
-) -> std::io::Result<End> {
+fn carry_out(socket: &PathBuf, asked: &Asked, to: &Out, give: Give) -> std::io::Result<End> {
     let stream = UnixStream::connect(socket)?;
     let ((out, to_out), (errors, to_errors)) = (std::io::pipe()?, std::io::pipe()?);
     // Names, numbers and texts always have a JSON form.
@@ -165,34 +188,52 @@ fn carry_out(
             drop((to_out, to_errors));
             code
         });
-        give(out, lines);
+        give(out, to);
         let code = code.join().unwrap_or(Ok(None))?;
         Ok(End { code, said: said.join().unwrap_or_default() })
     })
 }
 
+/// Where the output of a command goes.
+struct Out {
+    pieces: mpsc::Sender<Piece>,
+    room: Arc<Semaphore>,
+    runtime: Handle,
+}
+
+impl Out {
+    /// Gives a piece on, when there is room for it. Whether somebody wants more.
+    fn give(&self, octets: Vec<u8>) -> bool {
+        let permits = u32::try_from(octets.len() / ROOM_UNIT + 1).unwrap_or(u32::MAX);
+        let room = self.room.clone().acquire_many_owned(permits);
+        // It is never closed, and no line is as large as all of it.
+        let Ok(room) = self.runtime.block_on(room) else { return false };
+        self.pieces.blocking_send((octets, room)).is_ok()
+    }
+}
+
 /// How the output of a command is given on.
-type Give = fn(PipeReader, &mpsc::Sender<Vec<u8>>);
+type Give = fn(PipeReader, &Out);
 
 /// Gives what is read as it comes, until nobody wants it.
-fn give_pieces(mut out: PipeReader, pieces: &mpsc::Sender<Vec<u8>>) {
+fn give_pieces(mut out: PipeReader, to: &Out) {
     let mut piece = vec![0; limits::CONSOLE_PIECE_OCTETS];
     while let Ok(octets @ 1..) = out.read(&mut piece) {
-        if pieces.blocking_send(piece.get(..octets).unwrap_or_default().to_vec()).is_err() {
+        if !to.give(piece.get(..octets).unwrap_or_default().to_vec()) {
             return;
         }
     }
 }
 
 /// Gives line by line what is read, until nobody wants it.
-fn give(out: PipeReader, lines: &mpsc::Sender<Vec<u8>>) {
+fn give(out: PipeReader, to: &Out) {
     let mut out = BufReader::new(out);
     loop {
         let mut line = Vec::new();
         let most = limits::CONSOLE_ROW_OCTETS as u64;
         match out.by_ref().take(most).read_until(b'\n', &mut line) {
             Ok(read) if read > 0 && line.ends_with(b"\n") => {
-                if lines.blocking_send(line).is_err() {
+                if !to.give(line) {
                     return;
                 }
             }

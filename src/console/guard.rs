@@ -15,10 +15,12 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::page::Lang;
-use super::replies::{LANGUAGE, SESSION, cookie, too_many};
+use super::replies::{Counted, LANGUAGE, SESSION, cookie, too_many};
 use super::sessions::{Looked, Token};
 use super::visit::Visit;
+use super::work::Work;
 use super::{App, sign_in};
+use crate::metrics::CONSOLE;
 
 /// Nothing but our own style sheet, and forms that lead here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; \
@@ -32,11 +34,17 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         Ok(()) => match visit(&app, &request) {
             Err(refused) => *refused,
             Ok(visit) => {
+                let work = request.extensions().get::<Work>();
+                let answering = work.filter(|_| visit.session.is_some()).map(Work::begin);
                 request.extensions_mut().insert(visit);
-                next.run(request).await
+                let mut response = next.run(request).await;
+                // The connection keeps it until the answer was taken.
+                answering.map(|answering| response.extensions_mut().insert(answering));
+                response
             }
         },
     };
+    CONSOLE.requests.with_label_values(&[result(&response)]).inc();
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -51,6 +59,19 @@ pub(super) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
     response
+}
+
+/// What an answer is counted as.
+fn result(response: &Response) -> &'static str {
+    let status = response.status();
+    match response.extensions().get::<Counted>() {
+        Some(Counted(result)) => result,
+        None if status == StatusCode::MISDIRECTED_REQUEST => "host",
+        None if status == StatusCode::TOO_MANY_REQUESTS => "rate",
+        None if status.is_client_error() => "refused",
+        None if status.is_server_error() => "failed",
+        None => "ok",
+    }
 }
 
 /// Whether a request is for this console, and a form from it.
@@ -71,9 +92,12 @@ fn check(app: &App, method: &Method, headers: &HeaderMap) -> Result<(), Box<Resp
     let is_own = text(&ORIGIN).map(|given| given == origin);
     match (site, is_own) {
         (Some(b"same-origin"), Some(true) | None) | (None, Some(true)) => Ok(()),
-        _ => Err(Box::new(
-            (StatusCode::FORBIDDEN, "this form was not opened in the console\n").into_response(),
-        )),
+        _ => {
+            let said = "this form was not opened in the console\n";
+            let mut refused = (StatusCode::FORBIDDEN, said).into_response();
+            refused.extensions_mut().insert(Counted("origin"));
+            Err(Box::new(refused))
+        }
     }
 }
 
@@ -93,6 +117,8 @@ fn visit(app: &App, request: &Request) -> Result<Visit, Box<Response>> {
             Looked::There(session, left) => {
                 (visit.session, visit.token, visit.left) = (Some(session), Some(token), left);
             }
+            // Whoever wants to leave may.
+            Looked::TooMany if path == super::SIGN_OUT_PATH => visit.token = Some(token),
             Looked::TooMany => return Err(Box::new(too_many())),
             Looked::Nobody => {}
         }

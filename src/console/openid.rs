@@ -25,11 +25,12 @@ use super::answers::Page;
 use super::form::{Form, encoded};
 use super::replies::{SIGN_IN, cookie, set_lax_cookie, with_cookie};
 use super::sessions::{By, Once, Token};
-use super::sign_in::{begin, nothing_here, sign_in_page};
+use super::sign_in::{begin, counted, nothing_here, sign_in_page};
 use super::visit::Visit;
 use crate::config::OpenId;
 use crate::export::visible;
 use crate::limits;
+use crate::metrics::CONSOLE;
 use exchange::{Exchange, ProviderError};
 
 /// Where the provider sends the browser back to, below the origin.
@@ -97,6 +98,7 @@ pub(super) async fn start(State(app): State<App>, mut visit: Visit) -> Response 
         Ok(description) => description,
         Err(error) => {
             tracing::warn!(%error, "the OpenID provider cannot be used");
+            provider_counted(if error.is_away() { "unreachable" } else { "wrong" });
             return failed(&app, &visit, StatusCode::BAD_GATEWAY, "provider");
         }
     };
@@ -173,7 +175,13 @@ pub(super) async fn answer(
     let Some(unfinished) = own else {
         return failed(&app, &visit, StatusCode::BAD_REQUEST, "begun");
     };
-    let response = match finish(&app, openid, &query, &unfinished).await {
+    let finished = finish(&app, openid, &query, &unfinished).await;
+    provider_counted(match &finished {
+        Ok(_) => "answered",
+        Err(error) if error.is_away() => "unreachable",
+        Err(_) => "wrong",
+    });
+    let response = match finished {
         Ok(claims) => match claims::who(&claims, openid, &app.settings.console.roles) {
             Ok(Some(who)) => {
                 if let Some(before) = &unfinished.before {
@@ -189,7 +197,8 @@ pub(super) async fn answer(
             }
             Ok(None) => {
                 tracing::warn!("somebody signed in at the OpenID provider who has no role here");
-                failed(&app, &visit, StatusCode::FORBIDDEN, "no-role")
+                counted(By::Provider, "no-role");
+                sign_in_page(&app, &visit, StatusCode::FORBIDDEN, None, Some("no-role"))
             }
             Err(error) => {
                 tracing::warn!(%error, "the ID token of the OpenID provider cannot be used");
@@ -235,7 +244,12 @@ async fn finish(
     Ok(claims)
 }
 
+fn provider_counted(result: &'static str) {
+    CONSOLE.provider.with_label_values(&[result]).inc();
+}
+
 /// The page of those who are not signed in, with why.
 fn failed(app: &App, visit: &Visit, status: StatusCode, key: &str) -> Response {
+    counted(By::Provider, "failed");
     sign_in_page(app, visit, status, None, Some(key))
 }

@@ -13,15 +13,17 @@
 //! | `held`, `held-mail` | `rows`: `held list`; `mail`: `held show` or null, `acts`, `four_eyes` |
 //! | `held-confirm` | `act`, `rows`, `four_eyes` |
 //! | `decisions`, `holds` | `rows`, `four_eyes` |
+//! | `disclosures`, `disclosure` | `rows`: `log disclosure list`; `case` and `rows`: `log disclosure show`, `sections` |
 //! | `retention` | `plan` or null, `proposals` |
 //! | `readers`, `receipts`, `forwarders`, `sample` | `rows` or null |
 //! | `receipt` | `receipt`: `receipts show` or null |
 //! | `rules` | `rules`; `report`: lines of `log report rules`, or null |
+//! | `follow-up` | `document`: `log report follow-up` or null, `reason` |
 //! | `report` | `report`: `log report month` or `quarter` |
 //! | `message` | `status`, `key`, `text`, `back` |
 //! | `confirm` | `what`, `rows`, `hidden`, `do` |
 //!
-//! What a role may not do is left out where `may_add`, `may_approve`, `may_close`, `may_run`, `may_label` or `may_all` is
+//! What a role may not do is left out where `may_add`, `may_open`, `may_review`, `may_approve`, `may_close`, `may_run`, `may_label` or `may_all` is
 //! false. Without `decisions`, `receipts` asks for no reason. Pages with a reason's form take `decisions` and `purposes`,
 //! and all take `said`, lines of a command's stderr.
 //!
@@ -35,6 +37,7 @@ mod chart;
 mod field;
 mod filters;
 mod phrases;
+mod sentences;
 mod show;
 mod timeline;
 mod values;
@@ -95,6 +98,8 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "held.html",
     "held-mail.html",
     "held-confirm.html",
+    "disclosures.html",
+    "disclosure.html",
     "decisions.html",
     "holds.html",
     "retention.html",
@@ -106,6 +111,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "reports.html",
     "report.html",
     "sample.html",
+    "follow-up.html",
     "message.html",
     "confirm.html",
     "part-asked.html",

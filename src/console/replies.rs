@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::export::visible;
 use crate::limits;
+use crate::metrics::CONSOLE;
 
 /// The cookie of a session. A browser takes a `__Host-` cookie from this origin alone.
 pub(super) const SESSION: &str = "__Host-postvakt";
@@ -14,6 +15,10 @@ pub(super) const SESSION: &str = "__Host-postvakt";
 pub(super) const SIGN_IN: &str = "__Host-postvakt-sign-in";
 /// The cookie of a language.
 pub(super) const LANGUAGE: &str = "__Host-postvakt-language";
+
+/// What an answer is counted as, where its status does not say it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted(pub(super) &'static str);
 
 /// An HTML page.
 pub(super) fn html(status: StatusCode, text: impl Into<Body>) -> Response {
@@ -25,7 +30,11 @@ pub(super) fn html(status: StatusCode, text: impl Into<Body>) -> Response {
 
 /// Whether a piece of an answer was taken. Who takes nothing for a while has left, for all that is known: what they asked for ends.
 pub(super) async fn taken<E>(sent: impl Future<Output = Result<(), E>>) -> bool {
-    matches!(tokio::time::timeout(limits::CONSOLE_STALL_TIME, sent).await, Ok(Ok(())))
+    let taken = tokio::time::timeout(limits::CONSOLE_STALL_TIME, sent).await;
+    if taken.is_err() {
+        CONSOLE.exceeded("stall");
+    }
+    matches!(taken, Ok(Ok(())))
 }
 
 /// Leads to another page, which is opened with GET.

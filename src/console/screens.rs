@@ -1,6 +1,8 @@
 //! The pages: each makes commands of what was entered, and a page of what they answer.
 
+pub(super) mod disclosure;
 pub(super) mod export;
+pub(super) mod follow_up;
 pub(super) mod held;
 pub(super) mod mail;
 pub(super) mod overview;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::commands::Person;
 use crate::config::{Grant, Role};
 use crate::limits;
+use crate::metrics::CONSOLE;
 
 /// A secret that nobody guesses, in hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -158,8 +159,10 @@ impl Sessions {
         // Who begins many ends their own.
         let own = |session: &Session| session.who.subject == who.subject;
         if self.all.values().filter(|session| own(session)).count() >= limits::CONSOLE_SESSIONS_OF_ONE {
+            CONSOLE.exceeded("sessions_of_one");
             self.end_oldest(own);
         } else if self.all.len() >= limits::CONSOLE_SESSIONS {
+            CONSOLE.exceeded("sessions");
             self.end_oldest(|_| true);
         }
         // A person without a role has no session: `SignedIn` has one.
@@ -176,6 +179,12 @@ impl Sessions {
         };
         self.all.insert(token.clone(), session);
         Ok(token)
+    }
+
+    /// How many there are.
+    pub(super) fn count(&mut self, now: Instant) -> usize {
+        self.forget_ended(now);
+        self.all.len()
     }
 
     /// The session, which is used by that.

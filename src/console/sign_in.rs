@@ -15,6 +15,7 @@ use super::sessions::{By, Session, SignedIn, Token};
 use super::visit::{Member, Visit};
 use crate::config::{ConsoleListen, Role};
 use crate::limits;
+use crate::metrics::CONSOLE;
 
 /// Attempts to use links that are none.
 #[derive(Debug, Default)]
@@ -70,8 +71,10 @@ pub(super) async fn link(State(app): State<App>, Path(token): Path<String>, visi
 
 /// There is no such link. Who tries many is told to wait; a link that is one is not counted, and always works.
 fn no_link(app: &App, visit: &Visit) -> Response {
+    counted(By::Link, "failed");
     let mut attempts = app.attempts.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if attempts.is_over(Instant::now()) {
+        CONSOLE.exceeded("attempts");
         return too_many();
     }
     drop(attempts);
@@ -90,6 +93,11 @@ pub(super) async fn use_link(State(app): State<App>, Path(token): Path<String>, 
     }
 }
 
+/// Counts how a sign-in ended.
+pub(super) fn counted(by: By, result: &'static str) {
+    CONSOLE.sign_ins.with_label_values(&[by.as_str(), result]).inc();
+}
+
 /// Begins a session in place of the one before, and gives its cookie. What the browser had is never taken over.
 pub(super) fn begin(app: &App, visit: &Visit, who: SignedIn, by: By) -> Result<HeaderValue, Box<Response>> {
     if let Some(token) = &visit.token {
@@ -97,8 +105,12 @@ pub(super) fn begin(app: &App, visit: &Visit, who: SignedIn, by: By) -> Result<H
     }
     tracing::info!(subject = who.subject, by = by.as_str(), "signed in to the console");
     match app.sessions().begin(who, by, Instant::now()) {
-        Ok(token) => Ok(set_cookie(SESSION, token.as_str(), None)),
+        Ok(token) => {
+            counted(by, "done");
+            Ok(set_cookie(SESSION, token.as_str(), None))
+        }
         Err(error) => {
+            counted(by, "failed");
             tracing::error!(%error, "the system gives no random bytes, so nobody can sign in");
             Err(Box::new(message(app, visit, StatusCode::INTERNAL_SERVER_ERROR, "error", "")))
         }
@@ -118,6 +130,7 @@ pub(super) fn by_proxy(
     let Some(proxy) = &app.settings.console.proxy else { return Ok(()) };
     let fields = [&proxy.subject, &proxy.name, &proxy.roles].map(|name| field(headers, name));
     let [Ok(subject), Ok(name), Ok(roles)] = fields else {
+        counted(By::Proxy, "failed");
         tracing::warn!(
             "a request has a header field of [console.proxy] twice, or one that is no text; does the proxy remove them?"
         );
@@ -140,6 +153,7 @@ pub(super) fn by_proxy(
     let name = name.unwrap_or_default();
     let Some(who) = SignedIn::with_values(subject, name, &values, &app.settings.console.roles) else {
         end(visit);
+        counted(By::Proxy, "no-role");
         return Err(Box::new(sign_in_page(app, visit, StatusCode::FORBIDDEN, None, Some("no-role"))));
     };
     let is_same = |session: &Session| session.who.subject == who.subject && session.who.roles == who.roles;

@@ -6,16 +6,15 @@ use jiff::Timestamp;
 use rustix::param::{clock_ticks_per_second, page_size};
 use rustix::process::{Resource, getrlimit};
 
-use crate::metrics::METRICS;
+use crate::metrics::Process;
 
-/// Takes note of when the server started.
-pub(super) fn started() {
-    METRICS.process.started.set(Timestamp::now().as_millisecond() as f64 / 1_000.0);
+/// Takes note of when the process started.
+pub(crate) fn started(of: &Process) {
+    of.started.set(Timestamp::now().as_millisecond() as f64 / 1_000.0);
 }
 
 /// Looks once. What the kernel does not tell stays as it was.
-pub(super) fn look() {
-    let of = &METRICS.process;
+pub(crate) fn look(of: &Process) {
     if let Some(stat) = fs::read_to_string("/proc/self/stat").ok().as_deref().and_then(Stat::of) {
         // A counter of the library can only grow by steps.
         of.cpu_seconds.inc_by((stat.cpu_seconds - of.cpu_seconds.get()).max(0.0));

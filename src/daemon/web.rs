@@ -1,4 +1,5 @@
-//! The port for machines: `/metrics` for Prometheus, `/livez` and `/readyz` for service managers.
+//! The port for machines: `/metrics` for Prometheus, `/livez` and `/readyz` for service managers. The console's port is made
+//! of the same.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -23,6 +24,16 @@ use crate::milter::listener::HandedOver;
 use crate::pipeline::Pipeline;
 use crate::store::follow;
 
+/// What a path tells.
+pub(crate) enum Told {
+    /// All is well.
+    Well(Vec<u8>),
+    /// Something is not.
+    Unwell(&'static str),
+    /// There is no such path; these there are.
+    Nowhere(&'static str),
+}
+
 pub(super) async fn bind(address: SocketAddr, handed: &mut HandedOver) -> anyhow::Result<TcpListener> {
     if let Some(listener) = handed.tcp(address) {
         return listener.with_context(|| format!("server.metrics: {address} from systemd cannot be used"));
@@ -32,9 +43,21 @@ pub(super) async fn bind(address: SocketAddr, handed: &mut HandedOver) -> anyhow
     })
 }
 
-/// Serves until told to stop; by then nobody is to be told that mail is taken. Where there are too many connections the
-/// oldest is ended: it had the most time, and a machine that asks has asked when it connects.
-pub(super) async fn serve(listener: TcpListener, pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>) {
+/// Serves what the server tells, until told to stop; by then nobody is to be told that mail is taken.
+pub(super) async fn serve_own(listener: TcpListener, pipeline: Arc<Pipeline>, stop: watch::Receiver<bool>) {
+    let full = || METRICS.limits_exceeded.with_label_values(&["web_connections"]).inc();
+    serve(listener, move |path| tell(path, &pipeline), full, stop).await;
+}
+
+/// Serves what `tell` says of a path. Where there are too many connections the oldest is ended, and `full` is called: it had
+/// the most time, and a machine that asks has asked when it connects.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tell: impl Fn(&str) -> Told + Send + Sync + 'static,
+    full: impl Fn(),
+    mut stop: watch::Receiver<bool>,
+) {
+    let tell = Arc::new(tell);
     let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
@@ -49,18 +72,18 @@ pub(super) async fn serve(listener: TcpListener, pipeline: Arc<Pipeline>, mut st
         if open.len() >= limits::WEB_CONNECTIONS
             && let Some(oldest) = open.pop_front()
         {
-            METRICS.limits_exceeded.with_label_values(&["web_connections"]).inc();
+            full();
             oldest.abort();
         }
         open.push_back(
-            tokio::spawn(timeout(limits::WEB_TIME, answer_one(stream, pipeline.clone()))).abort_handle(),
+            tokio::spawn(timeout(limits::WEB_TIME, answer_one(stream, tell.clone()))).abort_handle(),
         );
     }
 }
 
-async fn answer_one(stream: TcpStream, pipeline: Arc<Pipeline>) {
+async fn answer_one(stream: TcpStream, tell: Arc<impl Fn(&str) -> Told>) {
     let service = service_fn(|request: Request<Incoming>| {
-        let answer = answer(request.method(), request.uri().path(), &pipeline);
+        let answer = answer(request.method(), request.uri().path(), &*tell);
         async { Ok::<_, Infallible>(answer) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -72,20 +95,30 @@ async fn answer_one(stream: TcpStream, pipeline: Arc<Pipeline>) {
     }
 }
 
-fn answer(method: &Method, path: &str, pipeline: &Pipeline) -> Response<Full<Bytes>> {
-    let (status, body): (StatusCode, Vec<u8>) = match path {
-        _ if method != Method::GET && method != Method::HEAD => (StatusCode::METHOD_NOT_ALLOWED, Vec::new()),
+/// What the server tells.
+fn tell(path: &str, pipeline: &Pipeline) -> Told {
+    match path {
         "/metrics" => {
-            process::look();
+            process::look(&METRICS.process);
             follow::measure(pipeline.store.directory());
-            (StatusCode::OK, METRICS.render())
+            Told::Well(METRICS.render())
         }
-        "/livez" => (StatusCode::OK, b"ok\n".to_vec()),
-        "/readyz" if pipeline.store.is_well() => (StatusCode::OK, b"ok\n".to_vec()),
-        "/readyz" => {
-            (StatusCode::SERVICE_UNAVAILABLE, b"the log cannot be written; mail is deferred\n".to_vec())
+        "/livez" => Told::Well(b"ok\n".to_vec()),
+        "/readyz" if pipeline.store.is_well() => Told::Well(b"ok\n".to_vec()),
+        "/readyz" => Told::Unwell("the log cannot be written; mail is deferred\n"),
+        _ => Told::Nowhere("there are /metrics, /livez and /readyz\n"),
+    }
+}
+
+fn answer(method: &Method, path: &str, tell: &impl Fn(&str) -> Told) -> Response<Full<Bytes>> {
+    let (status, body) = if method == Method::GET || method == Method::HEAD {
+        match tell(path) {
+            Told::Well(text) => (StatusCode::OK, text),
+            Told::Unwell(why) => (StatusCode::SERVICE_UNAVAILABLE, why.as_bytes().to_vec()),
+            Told::Nowhere(paths) => (StatusCode::NOT_FOUND, paths.as_bytes().to_vec()),
         }
-        _ => (StatusCode::NOT_FOUND, b"there are /metrics, /livez and /readyz\n".to_vec()),
+    } else {
+        (StatusCode::METHOD_NOT_ALLOWED, Vec::new())
     };
     let mut response = Response::new(Full::new(Bytes::from(body)));
     *response.status_mut() = status;

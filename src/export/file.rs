@@ -34,6 +34,8 @@ pub struct Manifest<'a> {
     pub review: Option<String>,
     pub cells_cut: u64,
     pub protected_left_out: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reviewed: Option<Reviewed>,
     pub columns: Vec<&'static str>,
     pub headings: &'a str,
     pub query: serde_json::Value,
@@ -52,6 +54,15 @@ pub struct Manifest<'a> {
     pub node: &'a str,
     pub config: &'a str,
     pub postvakt: &'a str,
+}
+
+/// How people reviewed what is disclosed.
+#[derive(Debug, Serialize)]
+pub struct Reviewed {
+    /// The entry of the access log by which somebody approved it.
+    pub approved: u64,
+    /// Records of which something is not disclosed, by section of the law.
+    pub sections: BTreeMap<String, u64>,
 }
 
 /// Where the manifest of an exported file is.

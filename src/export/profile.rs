@@ -50,6 +50,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// A record that is not disclosed, by a section of the law.
+    pub fn left_out_by(section: &str) -> Self {
+        Self { what: format!("left out: {section}"), ..Self::left_out() }
+    }
+
     /// A record of a protected mailbox that is not exported.
     pub fn left_out() -> Self {
         Self {

@@ -12,8 +12,13 @@ pub const CONSOLE_SESSIONS: usize = 1_000;
 pub const CONSOLE_LINK: Duration = Duration::from_mins(5);
 /// One-time links and unfinished sign-ins at once; the oldest is gone for a new one.
 pub const CONSOLE_SIGN_INS: usize = 1_000;
-/// Connections at once; the oldest ends for a new one.
+/// Connections at once. For a new one the oldest ends over which nobody who is signed in waits for an answer, or else the new
+/// one: whoever works goes on.
 pub const CONSOLE_CONNECTIONS: usize = 256;
+/// Octets of pages that browsers have not taken yet, over all connections. The unit gives the console 1 GiB.
+pub const CONSOLE_UNREAD_OCTETS: usize = 256 << 20;
+/// Octets of commands' output that nobody has taken yet, over all commands. One row has 16 MiB at the most.
+pub const CONSOLE_OUTPUT_OCTETS: usize = 64 << 20;
 /// How long a connection may take over the header of a request, and over its form.
 pub const CONSOLE_REQUEST_TIME: Duration = Duration::from_secs(30);
 /// How long an answer may take to be taken. Somebody scrolls through rows that stream.
@@ -62,5 +67,15 @@ pub const CONSOLE_SESSIONS_OF_ONE: usize = 20;
 pub const CONSOLE_COMMANDS_OF_ONE: usize = 3;
 /// How long somebody who takes nothing of an answer is waited for.
 pub const CONSOLE_STALL_TIME: Duration = Duration::from_secs(30);
+/// Records of one request for public records that is reviewed record by record. Nobody reviews more.
+pub const DISCLOSURE_RECORDS: u64 = 10_000;
+/// Records of such a request on one page.
+pub const DISCLOSURE_PAGE: u64 = 25;
+/// Ids of records in one entry of the access log.
+pub const DISCLOSURE_IDS: usize = 1_000;
+/// Rows that a search keeps to show the newest first. They are in memory until the oldest of them is found.
+pub const NEWEST_ROWS: i64 = 10_000;
+/// Rows of a search in the console that shows the newest first, and entries of the access log on its page.
+pub const CONSOLE_NEWEST: u32 = 1_000;
 /// Held mails that one form acts on.
 pub const CONSOLE_BATCH: usize = 100;

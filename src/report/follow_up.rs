@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use super::document::{Document, Table};
@@ -11,6 +12,7 @@ use crate::config::Config;
 use crate::export::labels::{access as verb, made};
 use crate::store::access::{Access, AccessRetention, ClockStep, Done, Period as Retained, Retention};
 use crate::store::register::{Close, Hold, Register};
+use crate::store::signatures::Signed;
 
 /// What a follow-up is made of.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub struct Sources<'a> {
     pub register: &'a Register,
     /// How many accesses are sampled, and by which seed.
     pub sample: (usize, &'a str),
+    /// The signatures on the follow-up of the quarter before.
+    pub before: &'a [Signed],
 }
 
 /// Counts of accesses.
@@ -42,12 +46,16 @@ pub fn follow_up(sources: &Sources<'_>) -> Document {
     let Sources { config, period, .. } = sources;
     let accesses: Vec<&Done> = sources.deeds.iter().filter(|deed| is_access(deed)).collect();
     let count = |wanted: fn(&Done) -> bool| accesses.iter().filter(|deed| wanted(deed)).count();
+    let before = period.before().name();
+    let zone = &config.time_zone;
+    let signed = sources.before.last().map_or("inte signerad".to_owned(), |signed| signature(signed, zone));
     let facts = [
         ("Period", period.name()),
         ("Åtkomster", accesses.len().to_string()),
         ("Nekade", count(|deed| !deed.access.refused.is_empty()).to_string()),
         ("Avbrutna eller oavslutade", count(is_broken).to_string()),
         ("Öppna bevaranden", sources.register.holds.len().to_string()),
+        ("Förra uppföljningen", format!("{before}: {signed}")),
     ];
     Document {
         organisation: config.organisation.name.clone(),
@@ -72,10 +80,30 @@ pub fn follow_up(sources: &Sources<'_>) -> Document {
     }
 }
 
+/// A signature in words: when, and whose.
+pub fn signature(signed: &Signed, zone: &TimeZone) -> String {
+    let by = &signed.signature.by;
+    let who = if by.name.is_empty() { by.subject.clone() } else { format!("{} ({})", by.name, by.subject) };
+    let case = Some(&signed.signature.case).filter(|case| !case.is_empty());
+    let case = case.map(|case| format!(", {case}")).unwrap_or_default();
+    format!("signerad {} av {who}{case} (post {})", made(signed.at, zone), signed.n)
+}
+
 /// An entry that somebody made by reading; what was decided and changed are entries of their own.
 fn is_access(deed: &Done) -> bool {
-    let others =
-        ["decision", "approve", "close", "hold", "release", "config", "clock", "epoch", "access-retention"];
+    let others = [
+        "decision",
+        "approve",
+        "close",
+        "hold",
+        "release",
+        "config",
+        "clock",
+        "epoch",
+        "access-retention",
+        "disclosure",
+        "follow-up",
+    ];
     !others.contains(&deed.access.verb.as_str()) && run(deed).is_none()
 }
 

@@ -110,6 +110,10 @@ words! {
         Label = "label",
         /// A person released, returned or handed over a held mail, or is about to.
         HeldMail = "held-mail",
+        /// A request for public records was registered, reviewed, approved or answered.
+        Disclosure = "disclosure",
+        /// A person signed the follow-up of a quarter.
+        FollowUp = "follow-up",
     }
 }
 

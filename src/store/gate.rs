@@ -380,7 +380,7 @@ impl Request {
     fn scope(&self) -> Scope {
         match self.verb {
             "held list" => Scope::Waiting,
-            "search" | "show" => Scope::Records,
+            "search" | "show" | "disclosure open" => Scope::Records,
             verb if verb.starts_with("held ") => Scope::Records,
             "export" | "follow" => Scope::Export,
             "subject-extract" => Scope::Extract,

@@ -20,25 +20,32 @@ pub struct Label {
     pub rule: String,
     /// Whether the finding is right.
     pub right: bool,
+    /// That it cannot be told; what was judged before counts no longer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unknown: bool,
     /// Why.
     pub why: String,
 }
 
 /// The newest label of each record and rule: whether it is right.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Labels(BTreeMap<(String, String), bool>);
+pub struct Labels(BTreeMap<(String, String), Option<bool>>);
 
 impl Labels {
     /// Reads them.
     pub(super) fn read(log: &AccessLog) -> Result<Self, AccessError> {
         let entries = log.entries(&[Kind::Label])?;
         let labels = entries.iter().filter_map(|entry| entry.read::<Label>(Kind::Label));
-        Ok(Self(labels.map(|label| ((label.record, label.rule), label.right)).collect()))
+        let judged = |label: Label| {
+            let right = (!label.unknown).then_some(label.right);
+            ((label.record, label.rule), right)
+        };
+        Ok(Self(labels.map(judged).collect()))
     }
 
-    /// Whether what the rule found in the mail is right; `None` where nobody has said.
+    /// Whether what the rule found in the mail is right; `None` where nobody has said, or the last one could not tell.
     pub fn of(&self, record: &str, rule: &str) -> Option<bool> {
-        self.0.get(&(record.to_owned(), rule.to_owned())).copied()
+        self.0.get(&(record.to_owned(), rule.to_owned())).copied().flatten()
     }
 }
 
@@ -57,6 +64,7 @@ mod tests {
             record: record.to_owned(),
             rule: rule.to_owned(),
             right,
+            unknown: false,
             why: "prov".to_owned(),
         };
         for label in [label("a", "spam", true), label("a", "virus", true), label("a", "spam", false)] {
@@ -67,6 +75,9 @@ mod tests {
             [labels.of("a", "spam"), labels.of("a", "virus"), labels.of("b", "spam")],
             [Some(false), Some(true), None]
         );
-        assert_eq!(log.entries(&[Kind::Label]).unwrap().len(), 3);
+        let unknown = Label { unknown: true, ..label("a", "virus", false) };
+        log.add(Kind::Label, Timestamp::UNIX_EPOCH, &unknown).unwrap();
+        assert_eq!(Labels::read(&log).unwrap().of("a", "virus"), None, "the last one could not tell");
+        assert_eq!(log.entries(&[Kind::Label]).unwrap().len(), 4);
     }
 }

@@ -102,24 +102,40 @@ impl Log {
         &self,
         query: &Query,
         searched: &mut Searched,
-        mut each: impl FnMut(Found) -> Result<(), E>,
+        each: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
-        let plan = Plan::new(query, times(query));
-        for files in self.files.chunk_by(|one, next| one.month.is_same(next.month)) {
-            let mut open: Vec<Stream<'_>> = Vec::new();
-            for file in files {
-                let path = file.path();
-                match self::open(&path, query, plan.as_ref()) {
-                    Ok(None) => {}
-                    Ok(Some(file)) => open.push(Stream { path, file }),
-                    Err(fault) => searched.left_out.push(fault),
-                }
+        search_files(&self.files, query, searched, each)
+    }
+
+    /// The newest records that fit and that `takes` takes, at most so many, the newest first. Each month is read to its end, the
+    /// newest month first.
+    pub(super) fn newest_that(
+        &self,
+        query: &Query,
+        most: usize,
+        searched: &mut Searched,
+        mut takes: impl FnMut(&Found) -> bool,
+    ) -> Vec<Found> {
+        let mut newest = Vec::new();
+        for files in self.files.chunk_by(in_one_month).rev() {
+            let left = most - newest.len();
+            if left == 0 {
+                break;
             }
-            let end = merge(&mut open, query, &mut each);
-            open.into_iter().for_each(|stream| stream.tell(searched));
-            end?;
+            let mut own = VecDeque::new();
+            let end = search_files(files, query, searched, |found| {
+                if takes(&found) {
+                    if own.len() == left {
+                        own.pop_front();
+                    }
+                    own.push_back(found);
+                }
+                Ok::<(), Infallible>(())
+            });
+            let Ok(()) = end;
+            newest.extend(own.into_iter().rev());
         }
-        Ok(())
+        newest
     }
 
     /// The rules that hold a mail.
@@ -177,6 +193,35 @@ impl Log {
         };
         self.files.iter().rev().filter(|file| *file.directory == *directory).find_map(newest)
     }
+}
+
+/// Whether both files are of one month, of different nodes or in parts.
+fn in_one_month(one: &MonthFile, next: &MonthFile) -> bool {
+    one.month.is_same(next.month)
+}
+
+fn search_files<E>(
+    files: &[MonthFile],
+    query: &Query,
+    searched: &mut Searched,
+    mut each: impl FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let plan = Plan::new(query, times(query));
+    for files in files.chunk_by(in_one_month) {
+        let mut open: Vec<Stream<'_>> = Vec::new();
+        for file in files {
+            let path = file.path();
+            match self::open(&path, query, plan.as_ref()) {
+                Ok(None) => {}
+                Ok(Some(file)) => open.push(Stream { path, file }),
+                Err(fault) => searched.left_out.push(fault),
+            }
+        }
+        let end = merge(&mut open, query, &mut each);
+        open.into_iter().for_each(|stream| stream.tell(searched));
+        end?;
+    }
+    Ok(())
 }
 
 /// The records of one file that fit, one after the other.

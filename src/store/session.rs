@@ -6,6 +6,7 @@
 //! without one, and show no row.
 
 mod beside;
+mod sieve;
 mod unshown;
 
 use std::error::Error;
@@ -13,6 +14,7 @@ use std::io;
 
 use jiff::Timestamp;
 
+use self::sieve::Sieve;
 pub use self::unshown::{Logged, Numbers, judged, logged, numbers, on_hold};
 use super::access::{Access, AccessError, AccessLog, AccessRetention, Done, Ended, Kind, Made};
 use super::deliveries::DeliveriesError;
@@ -229,26 +231,9 @@ impl Session {
     /// Gives every record that was asked for to `each`, in order.
     pub fn search<E>(&mut self, mut each: impl FnMut(Found) -> Result<(), E>) -> Result<(), E> {
         let Self { log, query, rows, most, veil, own, searched, .. } = self;
-        let mut fault = None;
-        let tracer = match query.status.map(|_| Tracer::open(&log.directory)).transpose() {
-            Ok(tracer) => tracer,
-            Err(error) => {
-                searched.left_out.push(error.into());
-                return Ok(());
-            }
-        };
+        let Some(mut asked) = Sieve::new(log, query, own, searched) else { return Ok(()) };
         let end = log.search(query, searched, |mut found| {
-            if let Some((status, tracer)) = query.status.zip(tracer.as_ref()) {
-                match tracer.trace(&found.record) {
-                    Ok(trace) if trace.as_ref().is_some_and(|trace| trace.has(status)) => {}
-                    Ok(_) => return Ok(()),
-                    Err(error) => {
-                        fault.get_or_insert(error);
-                        return Ok(());
-                    }
-                }
-            }
-            if !is_of(own, &found.record) {
+            if !asked.takes(&found) {
                 return Ok(());
             }
             if most.is_some_and(|most| *rows >= most) {
@@ -260,7 +245,7 @@ impl Session {
             }
             each(found).map_err(Halt::Failed)
         });
-        searched.left_out.extend(fault.map(OpenError::from));
+        searched.left_out.extend(asked.fault.map(OpenError::from));
         match end {
             Ok(()) => Ok(()),
             Err(Halt::Capped) => {
@@ -269,6 +254,25 @@ impl Session {
             }
             Err(Halt::Failed(error)) => Err(error),
         }
+    }
+
+    /// The newest of the records that were asked for, at most so many, the newest first; and whether there are more.
+    pub fn newest(&mut self, wanted: usize) -> (Vec<Found>, bool) {
+        let Self { log, query, rows, most, veil, own, searched, .. } = self;
+        let Some(mut asked) = Sieve::new(log, query, own, searched) else { return (Vec::new(), false) };
+        let opened = most.map_or(u64::MAX, |most| most.saturating_sub(*rows));
+        let room = wanted.min(usize::try_from(opened).unwrap_or(usize::MAX));
+        // One more says that there are more.
+        let mut found = log.newest_that(query, room.saturating_add(1), searched, |found| asked.takes(found));
+        searched.left_out.extend(asked.fault.map(OpenError::from));
+        let more = found.len() > room;
+        found.truncate(room);
+        self.capped |= more && room < wanted;
+        *rows += found.len() as u64;
+        if let Some(veil) = veil {
+            found.iter_mut().for_each(|found| veil.hide(&mut found.record));
+        }
+        (found, more)
     }
 
     /// Gives what became of every mail that was asked for, according to Postfix. No record is shown by it. `false` where

@@ -25,6 +25,15 @@ const ROUTES = [
   ['GET', '/receipts/1', '', OPERATORS],
   ['POST', '/receipts/1', 'id=1&do=retry', OPERATORS],
   ['POST', '/receipts/1', 'id=1&do=cancel', OPERATORS],
+  ['GET', '/disclosures', '', OVERSEERS],
+  ['POST', '/disclosures', 'do=open&reference=x', ['reviewer']],
+  ['GET', '/disclosures/request?reference=x', '', ['reviewer', 'approver']],
+  ['POST', '/disclosures/request', 'do=review&reference=x&choice=keep&rest=yes', ['reviewer']],
+  ['POST', '/disclosures/request', 'do=approve&reference=x&entry=1', ['approver']],
+  ['POST', '/disclosures/request', 'do=files&reference=x', ['reviewer', 'approver']],
+  ['POST', '/disclosures/request', 'do=close&reference=x&answer=refused', ['reviewer']],
+  ['GET', '/follow-up', '', ['reviewer', 'approver', 'insight']],
+  ['POST', '/follow-up', 'purpose=uppföljning&seed=1&do=show', ['reviewer', 'approver', 'insight']],
   ['GET', '/decisions', '', OVERSEERS],
   ['POST', '/decisions', 'do=add&reference=x', ['reviewer']],
   ['POST', '/decisions', 'do=approve&reference=x', ['approver']],
@@ -91,7 +100,7 @@ await walk({
         check(may ? [200, 303, 422].includes(answer.status) : answer.status === 403, `${what}: ${answer.status}`);
         safe(answer, what);
         if (!may) refused += 1;
-        if (!may) check(answer.text.includes('may not use'), `${what}: the page does not say why`);
+        if (!may) check(answer.text.includes('får inte göra det här'), `${what}: the page does not say why`);
       }
       return [role, refused];
     };
@@ -112,7 +121,7 @@ await walk({
     same((await post('/role', 'role=reviewer')).status, 303, 'a role that one has not');
     same((await ask('GET', '/decisions', { headers: { cookie: session } })).status, 403, 'its pages');
     const labelled = await post('/mail/' + ID, `purpose=felet&do=label&record=${ID}&rule=auto-forward&judgement=right&comment=x`);
-    check(labelled.text.includes('may not use log label'), 'a judgement by a reader');
+    check(labelled.text.includes('får inte göra det här (log label)'), 'a judgement by a reader');
     // A field is one argument of a command, and none of its options.
     const odd = await post('/search', 'purpose=felet+i+fl&since=--config%3D%2Fetc%2Fpasswd&record=--help');
     check(!odd.text.includes('root:') && !odd.text.includes('Usage'), 'options in fields');

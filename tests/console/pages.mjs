@@ -63,6 +63,20 @@ const PAGES = {
     await reason(page);
     await press(page, 'button[value=list]');
   }],
+  disclosures: ['reviewer', page => go(page, '/disclosures')],
+  'follow-up': ['reviewer', page => go(page, '/follow-up')],
+  'follow-up-parts': ['insight', async page => {
+    await go(page, '/follow-up');
+    await page.fill('#f-seed', '7 13 21');
+    await reason(page);
+    await press(page, 'button[value=show]');
+  }],
+  'search-newest': ['reviewer', async page => {
+    await go(page, '/search');
+    await reason(page);
+    await page.selectOption('#f-order', 'newest');
+    await press(page, 'button[value=search]');
+  }],
   decisions: ['reviewer', page => go(page, '/decisions')],
   'legal-holds': ['reviewer', page => go(page, '/legal-holds')],
   retention: ['archivist', page => go(page, '/retention')],

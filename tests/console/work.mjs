@@ -49,7 +49,7 @@ await walk({
     await page.fill('#f-decision_other', 'KS 2026/1');
     page.expected = [422];
     await press(page, 'button[value=search]');
-    await says(page, '.end', 'the role reader reads for operation alone');
+    await says(page, '.end', 'Rollen Läsare läser bara för drift');
 
     await search(page, { fields: { purpose: 'felsökning av fördröjd post' } });
     await wholeResult(page, 'a search for operation');
@@ -143,6 +143,21 @@ await walk({
     await page.fill('#f-quarter', QUARTER);
     await press(page, 'button[value=sample]');
     check(await page.locator('table.rows tbody tr').count() > 0, `the sample: ${await text(page, 'main')}`);
+
+    // The follow-up of a quarter, part by part, is signed; the next one says so.
+    await go(page, '/follow-up');
+    await page.fill('#f-purpose', 'uppföljning av kvartalet');
+    await page.fill('#f-seed', '7 13 21');
+    await press(page, 'button[value=show]');
+    const parts = await page.locator('input[name=seen]').count();
+    check(parts === 7, `the parts of a follow-up: ${parts}`);
+    await page.fill('#f-remark', 'inget att anmärka');
+    await page.fill('#f-case', 'KS 2026/300');
+    for (let part = 1; part <= parts; part++) await page.check(`#seen${part}`);
+    await press(page, 'button[value=sign]');
+    await says(page, '.flash.done', 'KS 2026/300');
+    const signed = accesses().filter(access => access.verb === 'follow-up').at(-1);
+    same([signed.subject, signed.role, signed.query.case], ['root', 'reviewer', 'KS 2026/300'], 'the entry of a signature');
 
     await asRole(page, 'approver');
     await go(page, '/decisions');

@@ -6,6 +6,7 @@ mod browser;
 pub(crate) mod cli;
 mod clock;
 mod damage;
+mod disclosed;
 mod earlier;
 mod exports;
 mod faults;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Context, past};
 use crate::address::Address;
+use crate::cli::NO;
 use crate::config::Config;
 use crate::export::{local, visible};
 use crate::report::extract::showed;
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Only those of this kind, such as search, export or decision.
     #[arg(long, value_name = "V")]
     verb: Option<String>,
+    /// Show the newest entries, at most N, the newest first. Default: all, the oldest first.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    newest: Option<u32>,
     /// Purpose of looking at them.
     #[arg(long, value_name = "TEXT", default_value = gate::REVIEW_OF_ACCESSES)]
     purpose: String,
@@ -59,7 +63,13 @@ pub(super) fn list(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8>
         let deeds = session.deeds()?.into_iter().filter(|entry| sees(entry) && args.takes(entry));
         let deeds: Vec<Done> = deeds.collect();
         let about = |entry: &Done| person.as_ref().is_none_or(|person| concerns(session, entry, person));
-        let deeds: Vec<&Done> = deeds.iter().filter(|entry| about(entry)).collect();
+        let mut deeds: Vec<&Done> = deeds.iter().filter(|entry| about(entry)).collect();
+        let mut more = None;
+        if let Some(newest) = args.newest {
+            deeds.reverse();
+            more = Some(newest).filter(|newest| deeds.len() > usize::try_from(*newest).unwrap_or(usize::MAX));
+            deeds.truncate(usize::try_from(newest)?);
+        }
         let mut out = BufWriter::new(&mut *context.out);
         for entry in &deeds {
             if context.json {
@@ -70,9 +80,14 @@ pub(super) fn list(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8>
         }
         out.flush()?;
         session.count(deeds.len() as u64);
-        Ok(())
+        Ok(more)
     });
-    code.map(|(code, _)| code)
+    let (code, more) = code?;
+    if let Some(newest) = more.flatten() {
+        eprintln!("postvakt: there are older entries: only the newest {newest} are shown");
+        return Ok(code.max(NO));
+    }
+    Ok(code)
 }
 
 impl Args {

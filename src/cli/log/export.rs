@@ -1,5 +1,6 @@
 //! `postvakt log export`: records into a file, masked as its profile says, with a manifest and a list for review.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -7,17 +8,19 @@ use anyhow::{Context as _, bail, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::reviewed::{Disclosure, Files};
 use super::{Context, QueryArgs, Reason, one_of};
 use crate::config::Config;
 use crate::export::column::DERIVED;
 use crate::export::csv::Writer as Csv;
-use crate::export::file::{Manifest, NewFile, beside, manifest_path};
+use crate::export::file::{Manifest, NewFile, Reviewed, beside, manifest_path};
 use crate::export::html::made;
 use crate::export::profile::{self, Mark, Mask, NUMBERS, Profile, Pseudonyms, Tally};
 use crate::export::proof::{self, Given};
 use crate::export::shape::{Headings, SHORT, Shape};
 use crate::export::{Exporter, Format, Heading, local};
 use crate::store::access::Made;
+use crate::store::disclosure::{Choice, Chosen};
 use crate::store::heads;
 use crate::store::proof::Prover;
 use crate::store::query::{Party, Query};
@@ -26,7 +29,7 @@ use crate::store::session::{Request, Session};
 use crate::text::hex;
 
 /// What to export, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
     query: QueryArgs,
@@ -71,6 +74,8 @@ struct Export<'a> {
     /// Whose mail is shown without names, or left out.
     protected: Vec<Party>,
     shape: Shape,
+    /// What was chosen for each record, and the entry by which that was approved.
+    reviewed: Option<(&'a Disclosure<'a>, u64)>,
 }
 
 /// What was written.
@@ -79,6 +84,8 @@ struct Written {
     rows: u64,
     /// Records of protected mailboxes that were left out.
     left_out: u64,
+    /// What was masked or left out by choice, by section of the law.
+    sections: BTreeMap<String, u64>,
     tally: Tally,
 }
 
@@ -123,6 +130,39 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
     Ok(code)
 }
 
+/// Writes the files of a request for public records as its review says. The entry of the access log stands before the first record.
+pub(super) fn run_reviewed(
+    files: &Files,
+    disclosure: &Disclosure<'_>,
+    (request, approved): (Request, u64),
+    context: &mut Context<'_>,
+) -> anyhow::Result<u8> {
+    let args = Args {
+        format: files.format.clone(),
+        output: files.output.clone(),
+        force: files.force,
+        profile: Profile::Disclose.as_str().to_owned(),
+        headings: files.headings.clone(),
+        columns: disclosure.shape.names().into_iter().map(str::to_owned).collect(),
+        ..Args::default()
+    };
+    let export = Export {
+        reviewed: Some((disclosure, approved)),
+        ..Export::new(&args, context.directory, context.config)?
+    };
+    let (code, manifest) = context.read(&request, |session, _| {
+        export.write(session).with_context(|| format!("{}: not written", files.output.display()))
+    })?;
+    let Some(manifest) = manifest else { return Ok(code) };
+    if context.json {
+        writeln!(context.out, "{manifest}")?;
+    } else {
+        let rows = manifest.get("rows").and_then(Value::as_u64).unwrap_or_default();
+        writeln!(context.out, "{}: {rows} records", files.output.display())?;
+    }
+    Ok(code)
+}
+
 impl<'a> Export<'a> {
     fn new(args: &'a Args, directory: &'a Path, config: &'a Config) -> anyhow::Result<Self> {
         let format = Format::ALL.into_iter().find(|known| known.as_str() == args.format);
@@ -136,7 +176,8 @@ impl<'a> Export<'a> {
         let mask = Mask::new(profile, &args.mask, &config.disclosure.words, Some(own));
         let mailboxes = config.disclosure.mailboxes.iter().filter(|_| profile == Profile::Disclose);
         let protected = mailboxes.filter_map(|covered| Party::parse(&covered.to_string()).ok()).collect();
-        Ok(Self { args, directory, config, format, profile, mask, protected, shape: shape(args)? })
+        let shape = shape(args)?;
+        Ok(Self { args, directory, config, format, profile, mask, protected, shape, reviewed: None })
     }
 
     /// Writes the file and what stands beside it. The manifest.
@@ -158,7 +199,7 @@ impl<'a> Export<'a> {
         let heading = self.heading(session);
         let mut exporter = self.format.start(NewFile::create(output, args.force)?, &heading)?;
         let mut proof = self.proof(session, &heading)?;
-        let Written { rows, left_out, tally } =
+        let Written { rows, left_out, tally, sections } =
             self.write_rows(session, &mut exporter, &mut proof, review.as_mut())?;
         let (mut file, cut) = exporter.finish()?;
         let sha256 = file.seal()?;
@@ -177,6 +218,7 @@ impl<'a> Export<'a> {
             review: review.as_ref().map(|_| name_of(&review_path)),
             cells_cut: cut,
             protected_left_out: left_out,
+            reviewed: self.reviewed.map(|(_, approved)| Reviewed { approved, sections }),
             columns: self.shape.names(),
             headings: self.shape.headings.as_str(),
             query: serde_json::to_value(session.query())?,
@@ -225,12 +267,20 @@ impl<'a> Export<'a> {
         let tracer = tracer.map_err(io::Error::other)?;
         let by_deliveries = session.query().status.is_some() || tracer.is_some();
         session.search(|mut found| {
+            let mut leave_out = |mark: &Mark| {
+                let review = review.as_mut();
+                review.map_or(Ok(()), |review| review.row(&review_cells(&found, mark, self.config)))
+            };
             if self.config.disclosure.leaves_out && mask.protects(&found.record) {
                 written.left_out += 1;
-                let left_out = Mark::left_out();
-                return review
-                    .as_mut()
-                    .map_or(Ok(()), |review| review.row(&review_cells(&found, &left_out, self.config)));
+                return leave_out(&Mark::left_out());
+            }
+            let chosen = self.chosen(&found)?;
+            if let Some(chosen) = chosen.filter(|chosen| chosen.choice != Choice::Keep) {
+                *written.sections.entry(chosen.section.clone()).or_default() += 1;
+                if chosen.choice == Choice::LeaveOut {
+                    return leave_out(&Mark::left_out_by(&chosen.section));
+                }
             }
             written.rows += 1;
             if let Some(tracer) = &tracer {
@@ -238,7 +288,9 @@ impl<'a> Export<'a> {
                 found.told = trace.map(|trace| trace.summary());
             }
             let sealed = proof.prover.seal(&found.id).map_err(io::Error::other)?;
-            let mut marks = mask.apply(&mut found);
+            let own =
+                self.reviewed.zip(chosen).map(|((disclosure, _), chosen)| disclosure.mask(Some(chosen)));
+            let mut marks = own.as_ref().unwrap_or(&mask).apply(&mut found);
             // What is not exported needs no look either.
             self.shape.narrow(&mut found.record);
             marks.retain(|mark| self.shape.has(mark.column));
@@ -257,6 +309,14 @@ impl<'a> Export<'a> {
             super::say_unread(session, zone).map_err(io::Error::other)?;
         }
         Ok(written)
+    }
+
+    /// What was chosen for a record, where somebody chooses. What nobody chose for is not disclosed.
+    fn chosen(&self, found: &Found) -> io::Result<Option<&Chosen>> {
+        let Some((disclosure, _)) = self.reviewed else { return Ok(None) };
+        let chosen = disclosure.chosen(&found.id);
+        let missing = || io::Error::other(format!("{}: nothing was chosen for this record", found.id));
+        chosen.ok_or_else(missing).map(Some)
     }
 
     /// Begins the proof. What rules found is given along where nothing is masked at all.

@@ -20,8 +20,8 @@ pub(super) struct Args {
     /// Record id, as in X-Postvakt-Id.
     #[arg(value_name = "RECORD", value_parser = |text: &str| text.parse::<RecordId>())]
     record: RecordId,
-    /// Whether the rule was right.
-    #[arg(value_name = "right|wrong", value_parser = ["right", "wrong"])]
+    /// Whether the rule was right; unknown takes back an earlier label.
+    #[arg(value_name = "right|wrong|unknown", value_parser = ["right", "wrong", "unknown"])]
     label: String,
     /// Why. It stays in the access log: name no person.
     #[arg(long, value_name = "TEXT")]
@@ -70,6 +70,7 @@ pub(super) fn run(args: &Args, context: &mut Context<'_>) -> anyhow::Result<u8> 
             record: args.record.to_string(),
             rule,
             right: args.label == "right",
+            unknown: args.label == "unknown",
             why: why.to_owned(),
         };
         let n = session.label(&label)?;

@@ -143,11 +143,11 @@ pub(super) fn decision(command: &DecisionCommand, context: &mut Context<'_>) -> 
                 bail!("{reference}: no open decision with this reference is registered");
             };
             ensure!(known.approved.is_none(), "{reference}: it is approved already");
-            ensure!(
-                known.may_approve(&reader),
-                "{reference}: {} registered it; another person has to approve it",
-                reader.subject
-            );
+            if !known.may_approve(&reader) {
+                let who = &reader.subject;
+                let why = format!("{reference}: {who} registered it; another person has to approve it");
+                return context.refuse("approve", &reference, why);
+            }
             let approve = Approve { approved_by: reader, reference };
             let n = log.add(Kind::Approve, now, &approve)?;
             said(context, n, &format!("{}: approved", approve.reference))
@@ -212,7 +212,7 @@ pub(super) fn hold(command: &HoldCommand, context: &mut Context<'_>) -> anyhow::
     }
 }
 
-fn named(reference: &str) -> anyhow::Result<String> {
+pub(super) fn named(reference: &str) -> anyhow::Result<String> {
     let reference = reference.trim();
     ensure!(!reference.is_empty(), "a reference is required, such as \"KS 2026/123\"");
     Ok(reference.to_owned())

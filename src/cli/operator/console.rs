@@ -37,17 +37,26 @@ pub(super) fn carry_out(asked: &[u8], config: &Path) -> anyhow::Result<u8> {
     if let Err((words, why)) = command {
         return with_config(config, |config, _| refuse(&config, reader, words, &args, &why));
     }
-    let files =
-        command.is_ok_and(|command| command.words == "log export").then(tempfile::tempdir).transpose()?;
+    // Commands that write files beside one another, which are handed over as one.
+    let words = command.map_or("", |command| command.words);
+    let of_request = words == "log disclosure files";
+    let files = (words == "log export" || of_request).then(tempfile::tempdir).transpose()?;
     let output = files.as_ref().map(|files| output(files.path(), &args));
+    let asked = args.clone();
     let args: Vec<String> = args.into_iter().chain(output).collect();
     let matches = Cli::command()
         .try_get_matches_from(std::iter::once("postvakt").chain(args.iter().map(String::as_str)));
     let matches = match matches {
         Ok(matches) => matches,
+        Err(error) if error.use_stderr() => {
+            let said = error.to_string();
+            let said = said.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let why = Denied::Value(words, said.to_owned());
+            return with_config(config, |config, _| refuse(&config, reader, words, &asked, &why));
+        }
         Err(error) => {
             let _ = error.print();
-            return Ok(if error.use_stderr() { USAGE } else { YES });
+            return Ok(YES);
         }
     };
     let cli = Cli::from_arg_matches(&matches)?;
@@ -55,7 +64,7 @@ pub(super) fn carry_out(asked: &[u8], config: &Path) -> anyhow::Result<u8> {
         Command::Log(args) => match &files {
             Some(files) => {
                 let code = log::run_to(args, &config, reader, &mut io::sink(), false)?;
-                give(files.path())?;
+                give(files.path(), of_request)?;
                 Ok(code)
             }
             None => log::run(args, &config, reader),
@@ -76,8 +85,9 @@ fn output(directory: &Path, args: &[String]) -> String {
     format!("--output={}", directory.join("export").with_extension(extension).display())
 }
 
-/// Writes the files of a directory to the output, as a ZIP archive; nothing where there are none.
-fn give(directory: &Path) -> anyhow::Result<()> {
+/// Writes the files of a directory to the output, as a ZIP archive; nothing where there are none. Of a request for public
+/// records, what is given away and what stays in the case are in folders of their own.
+fn give(directory: &Path, of_request: bool) -> anyhow::Result<()> {
     let mut names: Vec<_> =
         fs::read_dir(directory)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     names.sort_unstable();
@@ -89,7 +99,12 @@ fn give(directory: &Path) -> anyhow::Result<()> {
         SimpleFileOptions::default().compression_method(CompressionMethod::Deflated).large_file(true);
     for path in names {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        archive.start_file(name, options)?;
+        let folder = match (of_request, name.ends_with(".review.csv")) {
+            (false, _) => "",
+            (true, false) => "lamnas-ut/",
+            (true, true) => "till-akten/",
+        };
+        archive.start_file(format!("{folder}{name}"), options)?;
         io::copy(&mut File::open(&path)?, &mut archive)?;
     }
     let mut file = archive.finish()?;

@@ -29,6 +29,15 @@ pub(super) const TABLES: &[(&str, &str, &[Key])] = &[
                 keys: &[],
             },
             Key {
+                name: "metrics",
+                kind: "IP:port",
+                default: Fallback::Off,
+                example: "\"127.0.0.1:9892\"",
+                meaning: "Address of the HTTP server for /metrics and /livez of the console. The systemd unit lets this host alone connect.",
+                why: "Postvakt opens no port that you did not ask for.",
+                keys: &[],
+            },
+            Key {
                 name: "idle",
                 kind: "time span",
                 default: Fallback::Text("15 min"),

@@ -4,7 +4,7 @@ use minijinja::value::{Kwargs, Value};
 use minijinja::{Environment, Error, State};
 
 use super::values::{lang, zone};
-use super::{phrases, show, text_of, words};
+use super::{phrases, sentences, show, text_of, words};
 
 /// Adds all of them.
 pub(super) fn add(environment: &mut Environment<'_>) {
@@ -35,8 +35,13 @@ fn texts(environment: &mut Environment<'_>) {
 
 fn phrases_of_commands(environment: &mut Environment<'_>) {
     // What a command says begins with the program's name, which is no news on a page.
-    environment
-        .add_filter("said", |value: &Value| text_of(value).trim_start_matches("postvakt: ").to_owned());
+    environment.add_filter("said", |state: &State, value: &Value| {
+        let text = text_of(value);
+        let text = text.trim_start_matches("postvakt: ");
+        let markup = sentences::said(lang(state)?, text).map(|known| show::escaped(&known));
+        let english = || format!("<span lang=\"en\">{}</span>", show::escaped(text));
+        Ok::<_, Error>(safe(markup.unwrap_or_else(english)))
+    });
     environment.add_filter("evidence", |state: &State, value: &Value| {
         let lang = lang(state)?;
         let whole = words::t(lang, "text.whole").unwrap_or_default();

@@ -246,9 +246,10 @@ pub(super) fn tone(kind: &str, id: &str) -> &'static str {
             _ => "quiet",
         },
         _ => match id {
-            "accepted" | "delivered" | "sent" | "done" | "open" | "whole" | "right" => good,
+            "accepted" | "delivered" | "sent" | "done" | "open" | "whole" | "right" | "approved"
+            | "disclosed" | "keep" => good,
             "marked" | "deferred" | "pending" | "waits" | "proposed" | "held" | "unfinished" | "unknown"
-            | "incomplete" | "begun" => warn,
+            | "incomplete" | "begun" | "review" | "part" | "mask" => warn,
             "rejected" | "failed" | "bounced" | "expired" | "tampered" | "wrong" | "refused" => bad,
             _ => "quiet",
         },

@@ -13,10 +13,19 @@ macro_rules! samples {
     ($($name:literal),+ $(,)?) => { [$(($name, include_str!(concat!("../pages/samples/", $name, ".json")))),+] };
 }
 
-const SAMPLES: [Sample; 57] = samples![
+const SAMPLES: [Sample; 66] = samples![
     "confirm",
     "decisions",
     "decisions@none",
+    "disclosure",
+    "disclosure@approved",
+    "disclosure@closed",
+    "disclosure@none",
+    "disclosure@ready",
+    "disclosures",
+    "disclosures@none",
+    "follow-up",
+    "follow-up@document",
     "forwarders",
     "forwarders@none",
     "forwarders@rows",
@@ -366,6 +375,9 @@ fn a_search_can_be_split_where_its_rows_stand() {
 fn forms_that_a_role_may_not_use_are_left_out() {
     for (name, flag, button) in [
         ("decisions", "may_add", "value=\"add\""),
+        ("disclosures", "may_add", "value=\"open\""),
+        ("disclosure", "may_review", "value=\"review\""),
+        ("disclosure@ready", "may_approve", "value=\"approve\""),
         ("decisions", "may_approve", "value=\"approve\""),
         ("decisions", "may_close", "value=\"close\""),
         ("holds", "may_add", "value=\"release\""),

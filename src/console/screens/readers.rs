@@ -9,6 +9,7 @@ use crate::console::App;
 use crate::console::answers::{Page, may_open};
 use crate::console::form::Form;
 use crate::console::visit::Member;
+use crate::limits;
 
 /// The form.
 pub(in crate::console) async fn open(State(app): State<App>, member: Member) -> Response {
@@ -28,7 +29,9 @@ pub(in crate::console) async fn list(State(app): State<App>, member: Member, mut
     if !may_all(&member) {
         form.set("by", &member.person.subject);
     }
-    let args = options(&form, &["since", "until", "person", "by", "decision", "verb", "purpose"]);
+    let mut args = options(&form, &["since", "until", "person", "by", "decision", "verb", "purpose"]);
+    // Where the list is cut, the newest are there.
+    args.push(format!("--newest={}", limits::CONSOLE_NEWEST));
     let done = app.desk.carry_out(&member.person, command("log access", args)).await;
     let data = json!({ "rows": done.lines, "may_all": may_all(&member) });
     let mut page = Page::new("readers.html", data).filled(&form);

@@ -16,6 +16,7 @@ use crate::console::form::Form;
 use crate::console::replies::{html, taken};
 use crate::console::visit::{Member, Visit};
 use crate::limits;
+use crate::metrics::CONSOLE;
 
 /// The columns that are shown where none are chosen.
 const COLUMNS: [&str; 6] = ["time", "direction", "sender", "recipients", "subject", "verdict"];
@@ -66,7 +67,9 @@ pub(in crate::console) async fn search(State(app): State<App>, member: Member, f
     if let Err(refused) = only(&app, &member, "log search").await {
         return *refused;
     }
-    let args = options(&form, QUERY).into_iter().chain(form.reason());
+    let newest = format!("--newest={}", limits::CONSOLE_NEWEST);
+    let newest = (form.get("order") == "newest").then_some(newest);
+    let args = options(&form, QUERY).into_iter().chain(newest).chain(form.reason());
     let running = app.desk.begin(&member.person, command("log search", args)).await;
     let context = page(&app, &member, &form, is_stated(&form)).await.context(&app, &member.visit);
     let text = match app.render("search.html", &member.visit, &context) {
@@ -78,7 +81,7 @@ pub(in crate::console) async fn search(State(app): State<App>, member: Member, f
     };
     let (between, tail) = rest.split_once(END).unwrap_or((rest, ""));
     let parts = [head, between, tail].map(|part| Bytes::copy_from_slice(part.as_bytes()));
-    let (sender, body) = Channel::<Bytes>::new(16);
+    let (sender, body) = Channel::<Bytes>::new(1);
     tokio::spawn(stream(app, member.visit, running, (columns, form.reason_fields()), parts, sender));
     html(StatusCode::OK, Body::new(body))
 }
@@ -97,8 +100,9 @@ async fn stream(
     if !taken(sender.send_data(head)).await {
         return;
     }
-    while let Some(line) = running.lines.recv().await {
+    while let Some(line) = running.next().await {
         if shown >= limits::CONSOLE_ROWS {
+            CONSOLE.exceeded("rows");
             is_whole = false;
             break;
         }

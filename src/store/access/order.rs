@@ -25,6 +25,8 @@ pub(super) fn is_held_to(kind: Kind) -> bool {
         | Kind::Hold
         | Kind::Release
         | Kind::Label
+        | Kind::Disclosure
+        | Kind::FollowUp
         | Kind::Proposal
         | Kind::Retention
         | Kind::AccessRetention => true,

@@ -1,7 +1,7 @@
 //! Retention of the access log itself: which of its entries are due, and their deletion.
 //!
 //! Contract: an access goes together with what came of it, and only when all of that is older than the period, by when it
-//! was registered. A decision goes when it has ended so long ago and no access by it is left, a legal hold when it was
+//! was registered. A request for public records goes when it was answered. A decision goes when it has ended so long ago and no access by it is left, a legal hold when it was
 //! released so long ago. What proves the rest stays: configs, steps of the clock, epochs, and what retention did.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,7 @@ use crate::organisation::Organisation;
 use crate::store::access::{
     Access, AccessError, AccessLog, AccessRetention, Ended, Entry, Kind, Period, Reader,
 };
+use crate::store::disclosure::{Disclosures, Told};
 use crate::store::held::HeldAct;
 use crate::store::register::{Approve, Close, Decision, Hold, Register};
 use crate::text::hex;
@@ -42,6 +43,8 @@ enum Unit {
     Decision(String),
     /// A legal hold with its release.
     Hold(String),
+    /// A request for public records, with all that was done about it.
+    Disclosure(String),
     /// What became of receipts and notices.
     Outcomes(u64),
 }
@@ -56,6 +59,7 @@ pub fn due(
     organisation: &Organisation,
 ) -> Result<Due, AccessError> {
     let register = Register::read(log)?;
+    let disclosures = Disclosures::read(log)?;
     let entries = log.entries(&Kind::ALL)?;
     let over = |at: Timestamp| {
         let keep = SignedDuration::try_from(period.keep).ok();
@@ -75,6 +79,10 @@ pub fn due(
             Unit::Access(_) => true,
             Unit::Decision(reference) => has_ended(&register, reference, over),
             Unit::Hold(reference) => register.holds.iter().all(|hold| hold.reference != *reference),
+            Unit::Disclosure(reference) => {
+                let mut own = disclosures.0.iter().filter(|case| case.reference == *reference);
+                own.all(|case| case.closed.is_some())
+            }
             Unit::Outcomes(n) => Some(*n) != followed,
         };
         ended && entries.iter().all(|entry| over(entry.registered))
@@ -141,6 +149,8 @@ impl Unit {
                 entry.read(Kind::HeldMail).map(|own: HeldAct| Self::Access(own.follows.unwrap_or(entry.n)))
             }
             Kind::Outcomes => Some(Self::Outcomes(entry.n)),
+            Kind::Disclosure => entry.read(Kind::Disclosure).map(|own: Told| Self::Disclosure(own.reference)),
+            Kind::FollowUp => Some(Self::Access(entry.n)),
             Kind::Retention | Kind::AccessRetention | Kind::Config | Kind::Clock | Kind::Epoch => None,
         }
     }

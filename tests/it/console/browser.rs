@@ -191,6 +191,33 @@ fn held_mail_goes_by_two_people_and_hostile_mail_is_text() {
     assert_eq!(left, wanted, "{}", desk.lab);
 }
 
+#[test]
+fn a_request_for_public_records_goes_by_two_people() {
+    let town = Town::start();
+    let desk = &town.desk;
+    let mut smtp = desk.lab.outside();
+    for (sender, subject) in [
+        ("medborgare@example.org", "Bygglov"),
+        ("granne@example.org", "Orosanmälan"),
+        ("medborgare@example.org", "Skyddad adress"),
+    ] {
+        let subject = base64(subject.as_bytes());
+        let message = format!(
+            "From: {sender}\r\nTo: info@exempelby.se\r\nSubject: =?utf-8?B?{}?=\r\n\r\nHej!\r\n",
+            subject.trim()
+        );
+        let reply = smtp.send(sender, &["info@exempelby.se"], &message);
+        assert!(reply.starts_with("250"), "{reply}");
+    }
+    // Another mailbox's mail is not asked for.
+    let reply =
+        smtp.send("medborgare@example.org", &["postmaster@exempelby.se"], "Subject: annat\r\n\r\nHej!\r\n");
+    assert!(reply.starts_with("250"), "{reply}");
+    let mut settings = town.settings();
+    settings["store"] = json!(town.home.join("store"));
+    walk("disclosure.mjs", settings);
+}
+
 /// Mail with each of the strings as its subject, the name of its sender, of an attachment, and whatever else has a place for it.
 fn deliver_hostile(desk: &Desk, strings: &[String]) {
     let mut smtp = desk.lab.outside();

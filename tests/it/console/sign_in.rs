@@ -1,6 +1,7 @@
 //! Sign-in to the console: by a real OpenID provider, by one that lies, and by a real Apache in front.
 
 mod apache;
+mod counted;
 mod hostile;
 mod lab;
 

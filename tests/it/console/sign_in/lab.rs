@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::lab::program::PROGRAM;
@@ -42,6 +43,7 @@ pub(crate) struct Lab {
     pub(crate) directory: Directory,
     pub(crate) port: u16,
     pub(crate) log: Log,
+    metrics: u16,
     processes: Vec<Process>,
 }
 
@@ -51,7 +53,7 @@ impl Lab {
         let directory = Directory::new();
         run(Command::new(PROGRAM).args(["demo", "--keep"]).arg(&directory.path));
         let log = Log(directory.path.join("console.log"));
-        Self { directory, port: free_port(), log, processes: Vec::new() }
+        Self { directory, port: free_port(), log, metrics: free_port(), processes: Vec::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -102,7 +104,9 @@ impl Lab {
         let roles = "[[console.roles]]\nvalue = \"log-reviewer\"\nrole = \"reviewer\"\n\
                      [[console.roles]]\nvalue = \"log-insight\"\nrole = \"insight\"\n";
         let mut text = fs::read_to_string(&config).unwrap();
-        write!(text, "\n[console]\norigin = \"{}\"\n{console}{roles}", self.origin()).unwrap();
+        let (origin, metrics) = (self.origin(), self.metrics);
+        let own = format!("origin = \"{origin}\"\nmetrics = \"127.0.0.1:{metrics}\"\n");
+        write!(text, "\n[console]\n{own}{console}{roles}").unwrap();
         fs::write(&config, text).unwrap();
         // What is read, is read under the config that the server has loaded.
         let mut server = Command::new(PROGRAM);
@@ -122,6 +126,21 @@ impl Lab {
         console.arg("--links").arg(&links).env("RUST_BACKTRACE", "1");
         let process = Process::start(&mut console, &self.log.0);
         self.processes.push(process);
+    }
+
+    /// Sends a signal to the process for commands.
+    pub(crate) fn signal_commands(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.processes[1].0.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The value of a metric of the console, with its labels.
+    pub(crate) fn counted(&self, metric: &str) -> u64 {
+        let answer = Browser::new().get(&format!("http://127.0.0.1:{}/metrics", self.metrics));
+        let values = answer.body.lines().filter_map(|line| line.rsplit_once(' '));
+        let mut values = values.filter(|(name, _)| *name == format!("postvakt_console_{metric}"));
+        let (_, value) = values.next().unwrap_or_else(|| panic!("{metric}: {}", answer.body));
+        value.parse().unwrap_or_else(|_| panic!("{metric} {value}"))
     }
 
     /// Keeps a process running for as long as the lab.
