@@ -195,7 +195,9 @@ async fn batch(client: &mut Client, node: i16, epoch: u32, have: u64) -> anyhow:
         let salt = row.try_get::<_, &[u8]>(4)?.try_into().context("a salt has 16 octets")?;
         let mut fields: Vec<String> = row.try_get(5)?;
         if row.try_get(6)? {
-            fields.iter_mut().for_each(|field| *field = unescaped(field));
+            for field in &mut fields {
+                *field = unescaped(field);
+            }
         }
         rows.push(placed(&row, Content::Record(form, salt, fields))?);
     }

@@ -73,7 +73,7 @@ enum Verb {
     /// Copy the log of each node from the centre to this host, below the directory of the log, and keep up with it. `postvakt log` reads all
     /// of them there.
     Replicate {
-        /// Config file, with [central] reader_login.
+        /// Config file, with `reader_login` in `[central]`.
         #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
         config: PathBuf,
         /// Copy what is there, and end.

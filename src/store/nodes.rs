@@ -54,10 +54,10 @@ pub(super) fn directories(directory: &Path) -> io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
         Err(error) => return Err(error),
     };
-    let mut copied = copies.map(|copy| Ok(copy?.path())).collect::<io::Result<Vec<_>>>()?;
-    copied.retain(|path| path.is_dir());
-    copied.sort_unstable();
-    found.append(&mut copied);
+    let mut nodes = copies.map(|copy| Ok(copy?.path())).collect::<io::Result<Vec<_>>>()?;
+    nodes.retain(|path| path.is_dir());
+    nodes.sort_unstable();
+    found.append(&mut nodes);
     Ok(found)
 }
 

@@ -218,7 +218,9 @@ fn search_files<E>(
             }
         }
         let end = merge(&mut open, query, &mut each);
-        open.into_iter().for_each(|stream| stream.tell(searched));
+        for stream in open {
+            stream.tell(searched);
+        }
         end?;
     }
     Ok(())

@@ -46,7 +46,7 @@ pub fn behind(directory: &Path, node: Option<&str>, now: Timestamp) -> io::Resul
         match state.and_then(|text| serde_json::from_slice::<State>(&text).ok()) {
             None => all.push(Behind::Never(name)),
             Some(state) if now.duration_since(state.even) > late => {
-                all.push(Behind::Replica(name, state.even))
+                all.push(Behind::Replica(name, state.even));
             }
             Some(state) if state.even.duration_since(state.contact) > late => {
                 all.push(Behind::Node(name, state.contact));
