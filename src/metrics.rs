@@ -443,6 +443,7 @@ impl Metrics {
                     "schema",
                     "refused",
                     "leaf",
+                    "data",
                     "forked",
                     "ahead",
                     "local",
