@@ -71,6 +71,8 @@ impl CentralError {
                 "PV006" => "young",
                 // No schema, no function, no table.
                 "3F000" | "42883" | "42P01" => "schema",
+                // A value that the schema does not take: of a row, and not of the connection.
+                code if code.starts_with("22") || code.starts_with("23") => "data",
                 _ => "refused",
             },
         }
@@ -78,7 +80,7 @@ impl CentralError {
 
     /// Whether it is about one tree: the others are sent all the same.
     fn is_of_a_tree(&self) -> bool {
-        matches!(self.name(), "ahead" | "forked" | "leaf" | "local")
+        matches!(self.name(), "ahead" | "forked" | "leaf" | "data" | "local")
     }
 
     /// Whether it is about one run of retention.

@@ -442,6 +442,7 @@ impl Metrics {
                     "schema",
                     "refused",
                     "leaf",
+                    "data",
                     "forked",
                     "ahead",
                     "local",

@@ -179,15 +179,13 @@ impl Work {
         session.runs = session.calls.runs().await?;
         session.contacts = session.calls.contact_places().await?.into_iter().collect();
         self.reader.forget_looks();
-        METRICS.central_connected.set(1);
-        if self.failing.take().is_some() {
-            tracing::warn!(server = session.calls.server(), "sends to the central log again");
-        } else {
-            tracing::info!(server = session.calls.server(), "sends to the central log");
-        }
+        let mut is_told = false;
         loop {
             let is_last = *self.stop.borrow();
             let more = self.round(&mut session).await?;
+            if !std::mem::replace(&mut is_told, true) {
+                self.is_back(session.calls.server());
+            }
             self.measure(&session.places);
             if is_last {
                 // What the last commit stored is sent.
@@ -196,6 +194,16 @@ impl Work {
             if !more {
                 self.wait().await;
             }
+        }
+    }
+
+    /// Says that the centre takes what is sent.
+    fn is_back(&mut self, server: &str) {
+        METRICS.central_connected.set(1);
+        if self.failing.take().is_some() {
+            tracing::warn!(server, "sends to the central log again");
+        } else {
+            tracing::info!(server, "sends to the central log");
         }
     }
 

@@ -11,6 +11,7 @@ use super::connect;
 use crate::config::Central;
 use crate::config::central::Login;
 use crate::limits;
+use crate::note::{Note, Verifier};
 
 /// A node.
 #[derive(Clone, Debug, Serialize)]
@@ -52,6 +53,23 @@ pub struct TreeStatus {
     pub agrees: Option<bool>,
     /// How many heads there are whose root the leaves here do not have.
     pub disagree: i64,
+    /// Whether the newest head is signed with the node's key; absent where there is none, or no key yet.
+    pub signed: Option<bool>,
+}
+
+/// Whether the centre can be reached as this login; the server.
+pub async fn probe(central: &Central, login: &Login) -> Result<String, CentralError> {
+    let connected = connect::as_login(central, login).await?;
+    let there = connected.client.query_one("SELECT to_regnamespace('postvakt') IS NOT NULL", &[]);
+    if within(limits::CENTRAL_CALL_TIME, there).await?.try_get(0)? {
+        return Ok(connected.server.clone());
+    }
+    Err(CentralError::Refused {
+        code: "3F000".to_owned(),
+        message: "there is no schema `postvakt` in this database".to_owned(),
+        hint: "run `postvakt central init`".to_owned(),
+        detail: None,
+    })
 }
 
 /// Every node, in the order of their names, with what there is to do.
@@ -80,9 +98,10 @@ pub async fn nodes(central: &Central, reader: &Login) -> Result<Vec<NodeStatus>,
         nodes.push((row.try_get::<_, i16>(0)?, node));
     }
     let asked = client.query(
-        "SELECT t.node, t.kind, t.epoch, t.size, greatest(t.told - t.size, 0), newest.size, newest.agrees, \
+        "SELECT t.node, t.kind, t.epoch, t.size, greatest(t.told - t.size, 0), newest.size, newest.agrees, newest.note, \
+         (SELECT key FROM postvakt.node n WHERE n.id = t.node), \
          (SELECT count(*) FROM postvakt.head h WHERE (h.node, h.kind, h.epoch) = (t.node, t.kind, t.epoch) AND NOT h.agrees) \
-         FROM postvakt.tree t LEFT JOIN LATERAL (SELECT size, agrees FROM postvakt.head h \
+         FROM postvakt.tree t LEFT JOIN LATERAL (SELECT size, agrees, note FROM postvakt.head h \
          WHERE (h.node, h.kind, h.epoch) = (t.node, t.kind, t.epoch) ORDER BY size DESC, agrees LIMIT 1) newest ON true \
          ORDER BY t.node, t.kind DESC, t.epoch",
         &[],
@@ -96,13 +115,21 @@ pub async fn nodes(central: &Central, reader: &Login) -> Result<Vec<NodeStatus>,
             lag: row.try_get(4)?,
             head: row.try_get(5)?,
             agrees: row.try_get(6)?,
-            disagree: row.try_get(7)?,
+            disagree: row.try_get(9)?,
+            signed: is_signed(row.try_get(7)?, row.try_get(8)?),
         };
         nodes.iter_mut().filter(|(id, _)| *id == of).for_each(|(_, node)| node.trees.push(tree.clone()));
     }
     let mut nodes: Vec<NodeStatus> = nodes.into_iter().map(|(_, node)| node).collect();
     judge(&mut nodes, Timestamp::now());
     Ok(nodes)
+}
+
+/// Whether the note has the key's signature.
+fn is_signed(note: Option<&str>, key: Option<&str>) -> Option<bool> {
+    let key: Result<Verifier, _> = key?.parse();
+    let notes = Note::all(note?);
+    Some(key.is_ok_and(|key| notes.iter().any(|note| key.head(note).is_ok())))
 }
 
 /// The configs of the nodes that write.
@@ -140,6 +167,9 @@ fn judge(nodes: &mut [NodeStatus], now: Timestamp) {
                 "tree heads do not have the root of what is here: run postvakt log verify on it".to_owned(),
             );
         }
+        if !node.other_key && node.trees.iter().any(|tree| tree.signed == Some(false)) {
+            todo.push("its newest tree head is not signed with its key: somebody else wrote it".to_owned());
+        }
         if let Some(tree) = node.trees.iter().find(|tree| tree.lag > limits::CENTRAL_LAG) {
             todo.push(format!("{} leaves of its tree of {}s are not here yet", tree.lag, tree.kind));
         }
@@ -163,6 +193,7 @@ mod tests {
             head: Some(10),
             agrees: Some(true),
             disagree: 0,
+            signed: Some(true),
         };
         NodeStatus {
             node: name.into(),
@@ -192,6 +223,7 @@ mod tests {
             (&|node| node.trouble = "leaf".into(), "refused (leaf)"),
             (&|node| node.other_key = true, "another key"),
             (&|node| node.trees[0].disagree = 1, "log verify"),
+            (&|node| node.trees[0].signed = Some(false), "not signed with its key"),
             (&|node| node.trees[0].lag = limits::CENTRAL_LAG + 1, "not here yet"),
         ] {
             let (other, told) = todo(change, soon);

@@ -64,6 +64,16 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
         (lab.postvakt.metric("postvakt_central_lag_records{kind=\"record\"}") == 0).then_some(())
     });
     assert_eq!(lab.postvakt.metric("postvakt_central_shipped_total{kind=\"record\"}"), 6);
+    let probed = |words: &str| {
+        let output =
+            Command::new(PROGRAM).args(["check", "--probe", "--config"]).arg(&lab.postvakt.config).output();
+        let output = output.unwrap();
+        let all = [output.stdout, output.stderr].concat();
+        let all = String::from_utf8_lossy(&all).into_owned();
+        assert!(all.contains(words), "{all}");
+    };
+    probed("as postvakt_gw1: ok");
+    probed("as postvakt_log: password authentication failed");
     // Who looks.
     let refused = central(&lab.postvakt.config, &["status"]);
     assert_eq!(refused.status.code(), Some(2), "no reader yet: {refused:?}");
@@ -77,6 +87,17 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
         (&told["nodes"][0]["node"], &told["nodes"][0]["trees"][0]["size"]),
         (&node.as_str().into(), &6.into())
     );
+    until("a signed head", &lab, || {
+        let status = central(&lab.postvakt.config, &["status", "--json"]);
+        let told: Value = serde_json::from_slice(&status.stdout).unwrap();
+        (told["nodes"][0]["trees"][0]["signed"] == true).then_some(())
+    });
+    // Somebody with rights on the database writes a head of their own.
+    cluster.sql("UPDATE postvakt.head SET note = replace(note, E'\ntime 2', E'\ntime 1')");
+    let status = central(&lab.postvakt.config, &["status"]);
+    let text = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.status.code() == Some(1) && text.contains("is not signed with its key"), "{text}");
+    cluster.sql("UPDATE postvakt.head SET note = replace(note, E'\ntime 1', E'\ntime 2')");
     let table = central(&lab.postvakt.config, &["status"]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("record 1"), "{table:?}");
     let check = |expected: &str| {
@@ -187,4 +208,23 @@ async fn a_node_goes_on_while_the_schema_is_upgraded() {
     cluster.sql("INSERT INTO postvakt.version VALUES (99, now(), '9.9.9')");
     let refused = cluster.try_administer(&["upgrade"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("a newer postvakt made"), "{refused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_server_that_takes_writes_is_used() {
+    let standby = Cluster::empty(&[]);
+    standby.sql("CREATE ROLE postvakt_gw1 LOGIN PASSWORD 'hemligt-gw1'");
+    standby.sql("ALTER ROLE postvakt_gw1 SET default_transaction_read_only = on");
+    let cluster = Cluster::start();
+    cluster.add_node("gw1");
+    let store = Store::open(&cluster.home.join("gw1"), "gw1").unwrap();
+    let (closed, read_only, right) = (crate::lab::free_port(), standby.port, cluster.port);
+    let url = format!("postgresql://127.0.0.1:{closed},127.0.0.1:{read_only},127.0.0.1:{right}/postvakt");
+    let central = Central { database: database(&url).unwrap(), ..cluster.central("gw1") };
+    let hash = Arc::new(|| "0".to_owned());
+    let shipper = Shipper::start(&store, Some(&central), "gw1", hash).unwrap().unwrap();
+    store.commit(Entry::of(of_now("prov"))).await.unwrap();
+    wait_for(&cluster, "SELECT size FROM postvakt.tree WHERE kind = 'record'", "1");
+    shipper.stop().await;
+    store.close().await;
 }
