@@ -56,6 +56,29 @@ impl Cluster {
         self.psql("postgres", "CREATE DATABASE postvakt ENCODING 'UTF8' TEMPLATE template0");
     }
 
+    /// A server that follows this one, on a port of its own; it is started.
+    pub(crate) fn standby(&self) -> Self {
+        let mut standby = Self::laid_out(&[]);
+        let (user, group) = postgres();
+        let data = standby.own().join("data");
+        fs::remove_dir_all(&data).unwrap();
+        let mut command = Command::new(bin("pg_basebackup"));
+        command.args([
+            "-U",
+            "postgres",
+            "-X",
+            "stream",
+            "-R",
+            "--checkpoint=fast",
+            "-p",
+            &self.port.to_string(),
+        ]);
+        command.arg("-h").arg(self.own()).arg("-D").arg(&data).current_dir(standby.own());
+        run(command.uid(user).gid(group));
+        standby.up();
+        standby
+    }
+
     /// A server that is not started.
     pub(crate) fn laid_out(settings: &[&str]) -> Self {
         let directory = Directory::new();
@@ -161,7 +184,8 @@ impl Cluster {
         self.psql("postvakt", sql)
     }
 
-    fn psql(&self, database: &str, sql: &str) -> String {
+    /// What the administrator is answered in this database.
+    pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
         run(self.command(database).args(["-c", sql])).trim_end().to_owned()
     }
 

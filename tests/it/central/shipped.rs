@@ -9,11 +9,11 @@ use postvakt::store::Store;
 use super::*;
 use crate::lab::run;
 
-const SIZES: &str = "SELECT coalesce(sum(size), 0) FROM postvakt.tree WHERE kind = 'record'";
+pub(super) const SIZES: &str = "SELECT coalesce(sum(size), 0) FROM postvakt.tree WHERE kind = 'record'";
 const ROWS: &str = "SELECT (SELECT count(*) FROM postvakt.record) + (SELECT count(*) FROM postvakt.pruned)";
 
 /// Every leaf here is that of its row, every tree's frontier that of its leaves, and every head agrees.
-fn assert_whole(cluster: &Cluster) {
+pub(super) fn assert_whole(cluster: &Cluster) {
     let wrong =
         "SELECT count(*) FROM postvakt.record WHERE postvakt.leaf(form, seq, salt, fields, escaped) <> leaf";
     assert_eq!(cluster.sql(wrong), "0");
