@@ -254,3 +254,24 @@ impl Drop for Kept {
         self.unread.fetch_sub(self.octets, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_taken_is_bounded_in_sum() {
+        let unread = Arc::default();
+        let page = |octets: usize| Response::new(Body::from("x".repeat(octets)));
+        let half = limits::CONSOLE_UNREAD_OCTETS / 2;
+        let (first, second) = (kept(page(half), &unread), kept(page(half), &unread));
+        let third = kept(page(1), &unread);
+        assert_eq!(third.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(unread.load(Ordering::Relaxed), 2 * half, "what was refused takes no room");
+        assert_eq!(first.body().size_hint().exact(), Some(half as u64), "its length is told");
+        drop(first);
+        assert_eq!(kept(page(1), &unread).status(), StatusCode::OK);
+        drop(second);
+        assert_eq!(unread.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,25 +1,37 @@
 //! Who is at work: connections over which somebody who is signed in waits for an answer, or takes one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The work of one connection.
+/// The work of one connection: how many answers are not yet taken.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Work(Arc<Arc<()>>);
+pub(super) struct Work(Arc<AtomicUsize>);
 
-/// An answer to somebody who is signed in. Where the last of these is gone, the work is done.
+/// An answer to somebody who is signed in, until its last clone is gone.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "it is counted, and not looked at")]
-pub(super) struct Answering(Arc<()>);
+pub(super) struct Answering {
+    _counted: Arc<Counted>,
+}
+
+#[derive(Debug)]
+struct Counted(Work);
 
 impl Work {
     /// Begins an answer.
     pub(super) fn begin(&self) -> Answering {
-        Answering(Arc::clone(&self.0))
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Answering { _counted: Arc::new(Counted(self.clone())) }
     }
 
     /// Whether one is not yet taken.
     pub(super) fn goes_on(&self) -> bool {
-        Arc::strong_count(&*self.0) > 1
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -70,7 +70,7 @@ pub const CONSOLE_STALL_TIME: Duration = Duration::from_secs(30);
 /// Records of one request for public records that is reviewed record by record. Nobody reviews more.
 pub const DISCLOSURE_RECORDS: u64 = 10_000;
 /// Records of such a request on one page.
-pub const DISCLOSURE_PAGE: u64 = 25;
+pub const DISCLOSURE_PAGE: u8 = 25;
 /// Ids of records in one entry of the access log.
 pub const DISCLOSURE_IDS: usize = 1_000;
 /// Rows that a search keeps to show the newest first. They are in memory until the oldest of them is found.

@@ -84,7 +84,9 @@ impl Console {
                 ],
             ),
         ] {
-            labels.iter().for_each(|label| begin(counters, &[label]));
+            for label in labels {
+                begin(counters, &[label]);
+            }
         }
         for by in ["link", "provider", "proxy"] {
             for result in ["done", "no-role", "failed"] {

@@ -139,6 +139,11 @@ fn kind_of_entry(kind: &str) -> &str {
         "hold" => "Bevarande",
         "release" => "Upphävt bevarande",
         "outcomes" => "Utfall av kvitton och aviseringar",
+        "label" => "Bedömning av ett fynd",
+        "proposal" => "Förslag till gallring",
+        "held-mail" => "Åtgärd med kvarhållet mejl",
+        "disclosure" => "Begäran om allmän handling",
+        "follow-up" => "Signerad uppföljning",
         other => other,
     }
 }

@@ -212,8 +212,6 @@ impl Case {
             return;
         }
         match step {
-            // A reference is registered once while it is open.
-            Step::Opened(_) => {}
             Step::Reviewed { records, chosen } => {
                 for record in records {
                     self.chosen.insert(record, (chosen.clone(), done.clone()));
@@ -222,7 +220,8 @@ impl Case {
                 self.worked.push(done.by);
             }
             Step::Approved { until } if until == self.newest => self.approved = Some(done),
-            Step::Approved { .. } => {}
+            // Of what was there before; and a reference is registered once while it is open.
+            Step::Approved { .. } | Step::Opened(_) => {}
             Step::Closed { answered, decision } => self.closed = Some((answered, decision, done)),
         }
     }

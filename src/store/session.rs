@@ -270,7 +270,9 @@ impl Session {
         self.capped |= more && room < wanted;
         *rows += found.len() as u64;
         if let Some(veil) = veil {
-            found.iter_mut().for_each(|found| veil.hide(&mut found.record));
+            for found in &mut found {
+                veil.hide(&mut found.record);
+            }
         }
         (found, more)
     }

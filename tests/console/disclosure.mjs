@@ -129,7 +129,7 @@ await walk({
   },
 
   async 'it is answered'() {
-    const page = await as('reviewer');
+    const page = await as('reviewer', { scripts: true });
     await page.goto(ONE);
     await page.selectOption('#f-answer', 'part');
     await page.fill('#f-decision', 'KS 2026/411');

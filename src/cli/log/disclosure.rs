@@ -268,7 +268,8 @@ fn show(reference: &str, page: u32, left: bool, context: &mut Context<'_>) -> an
     let case = case(reference, true, context)?;
     let disclosure = Disclosure::new(&case, context.config)?;
     let request = request("disclosure show", &case, json!({ "page": page, "left": left }))?;
-    let (first, rows_of_page) = ((u64::from(page) - 1) * limits::DISCLOSURE_PAGE, limits::DISCLOSURE_PAGE);
+    let rows_of_page = u64::from(limits::DISCLOSURE_PAGE);
+    let first = (u64::from(page) - 1) * rows_of_page;
     let code = context.read(&request, |session, context| {
         let (mut all, mut without, mut at, mut rows) = (0_u64, 0_u64, 0_u64, Vec::new());
         session.search(|found| -> anyhow::Result<()> {

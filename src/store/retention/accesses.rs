@@ -137,7 +137,7 @@ impl Unit {
     /// The unit of an entry; `None` for one that stays.
     fn of(entry: &Entry) -> Option<Self> {
         match Kind::parse(&entry.kind)? {
-            Kind::Access | Kind::Label | Kind::Proposal => Some(Self::Access(entry.n)),
+            Kind::Access | Kind::Label | Kind::Proposal | Kind::FollowUp => Some(Self::Access(entry.n)),
             Kind::Result => entry.read::<Ended>(Kind::Result).map(|ended| Self::Access(ended.access)),
             Kind::Decision => entry.read(Kind::Decision).map(|own: Decision| Self::Decision(own.reference)),
             Kind::Approve => entry.read(Kind::Approve).map(|own: Approve| Self::Decision(own.reference)),
@@ -150,7 +150,6 @@ impl Unit {
             }
             Kind::Outcomes => Some(Self::Outcomes(entry.n)),
             Kind::Disclosure => entry.read(Kind::Disclosure).map(|own: Told| Self::Disclosure(own.reference)),
-            Kind::FollowUp => Some(Self::Access(entry.n)),
             Kind::Retention | Kind::AccessRetention | Kind::Config | Kind::Clock | Kind::Epoch => None,
         }
     }

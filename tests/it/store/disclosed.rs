@@ -3,8 +3,12 @@
 use std::fs;
 use std::io::Read as _;
 use std::process::Stdio;
+use std::time::Duration;
 
-use postvakt::config::Config;
+use postvakt::config::{Config, Retention};
+use postvakt::store::access::Kind;
+use postvakt::store::disclosure::{Answered, Opened, Step, Told};
+use postvakt::store::retention::accesses;
 use serde_json::Value;
 
 use super::cli::{config, run_as, run_with};
@@ -66,7 +70,7 @@ fn approve(who: Reader, config: &Config) -> u8 {
     run(who, config, &["approve", DNR, "--entry", &entry]).0
 }
 
-fn accesses(config: &Config) -> Vec<Value> {
+fn entries(config: &Config) -> Vec<Value> {
     let (_, out) = run_with(config, &["access", "--json"]);
     out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -77,7 +81,7 @@ async fn a_request_is_held_reviewed_approved_and_disclosed() {
     let config = store(&directory.path().join("store")).await;
     open(&config);
     // The hold stands before the request, and the request before anything else is done.
-    let kinds: Vec<Value> = accesses(&config).into_iter().map(|entry| entry["verb"].clone()).collect();
+    let kinds: Vec<Value> = entries(&config).into_iter().map(|entry| entry["verb"].clone()).collect();
     assert_eq!(kinds[..3], ["disclosure open", "hold", "disclosure"]);
     let (code, held) = run_with(&config, &["legal-hold", "list", "--json"]);
     assert!(code == 0 && held.contains(DNR) && held.contains("registrator@exempelby.se"), "{held}");
@@ -128,7 +132,7 @@ async fn a_request_is_held_reviewed_approved_and_disclosed() {
     for who in [anna(), person("ANNA", "approver"), person("anna@exempelby.se", "approver")] {
         assert_eq!(approve(who, &config), 2);
     }
-    let refused = accesses(&config).into_iter().filter(|entry| {
+    let refused = entries(&config).into_iter().filter(|entry| {
         entry["verb"] == "disclosure approve"
             && entry["refused"].as_str().is_some_and(|why| why.contains("another person"))
     });
@@ -312,4 +316,35 @@ async fn the_newest_come_first_where_that_is_asked_for() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].as_u64().unwrap())
         .collect();
     assert!(code == 1 && ids.len() == 2 && ids[0] > ids[1], "{out}");
+}
+
+#[test]
+fn a_request_stays_in_the_access_log_until_it_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut log = AccessLog::open(directory.path()).unwrap();
+    let period = Retention {
+        authority: "Kommunstyrelsen".into(),
+        mailboxes: Vec::new(),
+        keep: Duration::from_hours(24 * 365),
+        decision: "KS 2026/12".into(),
+    };
+    let now = Timestamp::now();
+    let old = now - jiff::SignedDuration::from_hours(24 * 800);
+    let mut tell = |reference: &str, step: Step| {
+        let told = Told { by: anna(), reference: reference.into(), step };
+        log.add(Kind::Disclosure, old, &told).unwrap();
+    };
+    for reference in ["Dnr 1", "Dnr 2"] {
+        let asked = Opened {
+            received: "2024-08-20".parse().unwrap(),
+            asked_by: String::new(),
+            query: "{}".into(),
+            columns: vec!["time".into()],
+            records: 1,
+        };
+        tell(reference, Step::Opened(asked));
+    }
+    tell("Dnr 1", Step::Closed { answered: Answered::Disclosed, decision: String::new() });
+    let due = accesses::due(&log, &period, now, &Organisation::default()).unwrap();
+    assert_eq!((due.numbers, due.kinds["disclosure"]), (vec![1, 3], 2));
 }
