@@ -53,7 +53,9 @@ fn case(gateways: &[Gateway], those: [usize; 2], number: usize, centre: &Cluster
         let letters = gateways.iter().flat_map(|gateway| gateway.lab.postvakt.receipts(&["list"]));
         letters.filter(|letter| letter["state"] == state).count()
     };
-    until("the receipts to be settled", centre, || (count("sent") + count("cancelled") == 2 * number).then_some(()));
+    until("the receipts to be settled", centre, || {
+        (count("sent") + count("cancelled") == 2 * number).then_some(())
+    });
     assert_eq!((count("sent"), count("cancelled")), (number, number));
     until("the receipts to arrive", centre, || {
         let delivered: usize = gateways.iter().map(|gateway| gateway.lab.postfix.count(CITIZEN)).sum();
@@ -69,7 +71,9 @@ fn records(gateways: &[Gateway]) -> usize {
 fn endure(mails: usize) {
     let part = mails / 15;
     let mut primary = Cluster::start();
-    NODES.iter().for_each(|node| primary.add_node(node));
+    for node in NODES {
+        primary.add_node(node);
+    }
     let standby = primary.standby();
     let urls = format!("127.0.0.1:{},127.0.0.1:{}", primary.port, standby.port);
     let gateways: Vec<Gateway> = NODES.iter().map(|node| Gateway::start(node, &urls)).collect();
@@ -78,7 +82,9 @@ fn endure(mails: usize) {
             let work: Vec<_> =
                 gateways.iter().map(|gateway| scope.spawn(move || gateway.mail(part, phase))).collect();
             meanwhile();
-            work.into_iter().for_each(|work| work.join().unwrap());
+            for work in work {
+                work.join().unwrap();
+            }
         });
     };
     // Killed while mail comes.

@@ -34,7 +34,9 @@ async fn all_nodes_are_searched_shown_exported_and_verified_as_one_log() {
         nodes.push(node);
     }
     nodes[0].mail(1, "a\0b\\c").await;
-    nodes.iter().for_each(|node| node.store().sign());
+    for node in &nodes {
+        node.store().sign();
+    }
     wait_for(&cluster, "SELECT coalesce(sum(size), 0) FROM postvakt.tree WHERE kind = 'record'", "601");
     wait_for(&cluster, "SELECT count(*) FROM postvakt.node WHERE key IS NOT NULL", "2");
     wait_for(&cluster, "SELECT count(DISTINCT node) FROM postvakt.head WHERE agrees AND size > 299", "2");
