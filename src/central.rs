@@ -8,8 +8,10 @@ pub mod admin;
 mod calls;
 pub mod claims;
 mod connect;
+pub mod follow;
 pub mod holds;
 mod letters;
+pub mod memory;
 pub mod shipper;
 pub mod status;
 

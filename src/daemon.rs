@@ -22,6 +22,10 @@ use tokio::time::{Instant, timeout_at};
 #[cfg(feature = "central")]
 use crate::central::claims::Claims;
 #[cfg(feature = "central")]
+use crate::central::follow::Remember;
+#[cfg(feature = "central")]
+use crate::central::memory::SharedMemory;
+#[cfg(feature = "central")]
 use crate::central::shipper::{ConfigHash, Shipper};
 use crate::config::{Config, Problems};
 use crate::courier;
@@ -265,7 +269,14 @@ fn start_shipper(pipeline: &Arc<Pipeline>) -> std::io::Result<Option<Shipper>> {
     let config = pipeline.config.load();
     let active = pipeline.clone();
     let hash: ConfigHash = Arc::new(move || active.config.load().hash.clone());
-    Shipper::start(&pipeline.store, config.central.as_ref(), &config.server.node, hash)
+    let known = pipeline.clone();
+    let remember: Remember = Arc::new(move |key, at| known.sources.memory.remember_of_others(key, at));
+    if let Some(shared) = SharedMemory::of(config.central.as_ref()) {
+        pipeline.sources.memory.share(Arc::new(shared.clone()));
+        tokio::spawn(shared.keep());
+    }
+    let central = config.central.as_ref();
+    Shipper::start_following(&pipeline.store, central, &config.server.node, hash, Some(remember))
 }
 
 /// Who says which gateway sends a receipt; none where there is one gateway.

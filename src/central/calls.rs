@@ -47,6 +47,8 @@ pub(super) struct Greeting<'a> {
     pub(super) config: &'a str,
     pub(super) key: Option<String>,
     pub(super) trouble: &'a str,
+    /// What tells the key of its memory of seen messages from others.
+    pub(super) memory: &'a str,
     /// Its trees with their sizes.
     pub(super) trees: &'a [(Kind, u32, u64)],
 }
@@ -73,7 +75,7 @@ impl Calls {
         let made = async {
             let prepare = |sql: &'static str| connected.client.prepare(sql);
             Ok([
-                prepare("SELECT postvakt.hello($1, $2, $3, $4, $5, $6, $7, $8)").await?,
+                prepare("SELECT postvakt.hello($1, $2, $3, $4, $5, $6, $7, $8, $9)").await?,
                 prepare("SELECT kind, epoch, size, root, head FROM postvakt.state()").await?,
                 prepare("SELECT postvakt.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)").await?,
                 prepare("SELECT postvakt.append_entries($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)")
@@ -128,10 +130,11 @@ impl Calls {
         let kinds: Vec<&str> = greeting.trees.iter().map(|(kind, ..)| kind.as_str()).collect();
         let epochs: Vec<i32> = greeting.trees.iter().map(|(_, epoch, _)| epoch.cast_signed()).collect();
         let sizes: Vec<i64> = greeting.trees.iter().map(|(.., size)| size.cast_signed()).collect();
-        let Greeting { node, config, key, trouble, .. } = greeting;
+        let Greeting { node, config, key, trouble, memory, .. } = greeting;
         let program = env!("CARGO_PKG_VERSION");
         let client = &self.connected.client;
-        let given: [Parameter<'_>; 8] = [node, &program, config, key, trouble, &kinds, &epochs, &sizes];
+        let given: [Parameter<'_>; 9] =
+            [node, &program, config, key, trouble, &kinds, &epochs, &sizes, memory];
         let said = client.query_one(&self.hello, &given);
         Ok(within(limits::CENTRAL_CALL_TIME, said).await?.try_get(0)?)
     }

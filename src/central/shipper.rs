@@ -14,16 +14,18 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::CentralError;
 use super::calls::{Calls, Greeting, Kind, Place};
+use super::follow::{Follower, Remember};
 use super::letters::Letters;
 use crate::config::Central;
 use crate::config::central::Login;
 use crate::limits;
-use crate::merkle::{Hash, Tree};
+use crate::merkle::{self, Hash, Tree};
 use crate::metrics::METRICS;
 use crate::note::TreeHead;
 use crate::store::Store;
 use crate::store::month::Month;
 use crate::store::ship::{LocalTree, ShipReader, tree_of};
+use crate::text::hex;
 
 /// The first version of the schema with receipts.
 const LETTERS_VERSION: i32 = 2;
@@ -46,6 +48,17 @@ impl Shipper {
         node: &str,
         config: ConfigHash,
     ) -> io::Result<Option<Self>> {
+        Self::start_following(store, central, node, config, None)
+    }
+
+    /// The same; `remember` is told by which keys other nodes know messages.
+    pub fn start_following(
+        store: &Store,
+        central: Option<&Central>,
+        node: &str,
+        config: ConfigHash,
+        remember: Option<Remember>,
+    ) -> io::Result<Option<Self>> {
         let Some(central) = central else { return Ok(None) };
         let Some(login) = central.writer.clone() else { return Ok(None) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -63,6 +76,7 @@ impl Shipper {
             refused: BTreeMap::new(),
             even: [Instant::now(); 2],
             disagree: 0,
+            follower: remember.map(Follower::new),
         };
         std::thread::Builder::new().name("central".into()).spawn(move || {
             runtime.block_on(work.run());
@@ -126,6 +140,8 @@ struct Work {
     even: [Instant; 2],
     /// Heads that do not have the root of the leaves there.
     disagree: u64,
+    /// What other nodes remember; absent where nobody wants to know.
+    follower: Option<Follower>,
 }
 
 /// What the centre may refuse for itself.
@@ -188,8 +204,9 @@ impl Work {
                 // What the last commit stored is sent.
                 return Ok(());
             }
+            self.follow(&session).await?;
             if !more {
-                self.wait().await;
+                self.wait(&session).await?;
             }
         }
     }
@@ -204,13 +221,30 @@ impl Work {
         }
     }
 
-    /// Waits until there may be something new.
-    async fn wait(&self) {
+    /// Waits until there may be something new here, and looks meanwhile what is new of other nodes.
+    async fn wait(&mut self, session: &Session) -> Result<(), CentralError> {
         let mut stop = self.stop.clone();
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => {}
-            () = self.store.stored() => sleep(limits::CENTRAL_BREATH).await,
-            () = sleep(limits::CENTRAL_LOOK) => {}
+        let until = Instant::now() + limits::CENTRAL_LOOK;
+        while Instant::now() < until {
+            let pause = if self.follower.is_some() { limits::CENTRAL_FOLLOW } else { limits::CENTRAL_LOOK };
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return Ok(()),
+                () = self.store.stored() => {
+                    sleep(limits::CENTRAL_BREATH).await;
+                    return Ok(());
+                }
+                () = sleep(pause) => {}
+            }
+            self.follow(session).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(&mut self, session: &Session) -> Result<(), CentralError> {
+        match (&mut self.follower, &session.letters) {
+            (Some(follower), Some(_)) => follower.follow(session.calls.client()).await,
+            // A schema of the version before has nothing to follow.
+            _ => Ok(()),
         }
     }
 
@@ -226,7 +260,10 @@ impl Work {
         names.dedup();
         let trouble = names.join(" ");
         let key = self.reader.public_key();
-        let greeting = Greeting { node: &self.node, config: &config, key, trouble: &trouble, trees: &trees };
+        let memory = hex(&merkle::commitment(&[0; 32], &self.store.seen_key()));
+        let memory = memory.get(..16).unwrap_or_default();
+        let (node, config_hash, trouble) = (&*self.node, &*config, &*trouble);
+        let greeting = Greeting { node, config: config_hash, key, trouble, memory, trees: &trees };
         let version = session.calls.hello(&greeting).await?;
         if version >= LETTERS_VERSION && session.letters.is_none() {
             session.letters = Some(Letters::default());

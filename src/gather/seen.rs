@@ -9,8 +9,9 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use lru::LruCache;
@@ -40,11 +41,22 @@ pub trait SeenStore: Send + Sync {
     fn find(&self, key: &Key) -> impl Future<Output = Result<Option<SeenRow<'static>>, Cause>> + Send;
 }
 
+/// What the other gateways remember. They are asked about a message that one of them had, and about no other.
+pub trait Others: Send + Sync {
+    /// The rows of the messages with this key, the newest first.
+    fn find(
+        &self,
+        key: Key,
+    ) -> Pin<Box<dyn Future<Output = Result<Vec<SeenRow<'static>>, Cause>> + Send + '_>>;
+}
+
 /// The memory of this node.
 pub struct SeenCache {
     key: IdentityKey,
     store: Option<Store>,
     index: Index,
+    /// By which keys other gateways know messages, and who asks them.
+    others: (Index, OnceLock<Arc<dyn Others>>),
     /// Those that were asked for; without a store all.
     rows: Mutex<LruCache<u64, SeenRow<'static>>>,
     days: AtomicU32,
@@ -78,6 +90,7 @@ impl SeenCache {
             key,
             store,
             index: Index::new(),
+            others: (Index::new(), OnceLock::new()),
             rows: Mutex::new(LruCache::new(capacity)),
             days: AtomicU32::new(days),
             unstored: AtomicU64::new(0),
@@ -87,6 +100,17 @@ impl SeenCache {
     /// Remembers for so many days from now on; what was forgotten comes back with the next start alone.
     pub fn keep(&self, days: u32) {
         self.days.store(days, Ordering::Relaxed);
+    }
+
+    /// Asks these about messages that other gateways had, from now on. The first ones stay.
+    pub fn share(&self, others: Arc<dyn Others>) {
+        // An error is others that are there already.
+        let _ = self.others.1.set(others);
+    }
+
+    /// Another gateway had a message with this key.
+    pub fn remember_of_others(&self, key: &Key, at: Timestamp) {
+        self.others.0.add(key, day_of(at), 0, self.days());
     }
 
     /// Remembers a message that no store has.
@@ -126,10 +150,40 @@ impl SeenStore for SeenCache {
     }
 
     fn may_know(&self, key: &Key) -> bool {
-        self.index.find(key).is_some()
+        self.index.find(key).is_some() || self.others.0.find(key).is_some()
     }
 
+    /// What this gateway remembers, with the mailboxes for which the same message came to others; or what they remember.
     async fn find(&self, key: &Key) -> Result<Option<SeenRow<'static>>, Cause> {
+        let own = self.find_own(key).await;
+        let Some(others) = self.others.1.get().filter(|_| self.others.0.find(key).is_some()) else {
+            return own;
+        };
+        match (own, others.find(*key).await) {
+            (Ok(Some(own)), Err(_)) => Ok(Some(own)),
+            (_, Err(cause)) => Err(cause),
+            (own, Ok(rows)) => {
+                let own = if rows.is_empty() { own? } else { own.unwrap_or_default() };
+                Ok(rows.into_iter().fold(own, |known, row| Some(joined(known, row))))
+            }
+        }
+    }
+}
+
+/// The known row with the mailboxes of another one, if both are of one message.
+fn joined(known: Option<SeenRow<'static>>, row: SeenRow<'static>) -> SeenRow<'static> {
+    let same = |known: &SeenRow<'_>| {
+        (known.keys().first(), known.fingerprint()) == (row.keys().first(), row.fingerprint())
+    };
+    match known {
+        None => row,
+        Some(known) if same(&known) => known.joined(row),
+        Some(known) => known,
+    }
+}
+
+impl SeenCache {
+    async fn find_own(&self, key: &Key) -> Result<Option<SeenRow<'static>>, Cause> {
         let Some(seq) = self.index.find(key) else { return Ok(None) };
         let near =
             self.rows().get(&seq).filter(|row| row.before().is_none() && row.keys().contains(key)).cloned();

@@ -46,3 +46,9 @@ pub const CENTRAL_LETTER_AGE: Duration = Duration::from_mins(1);
 pub const CENTRAL_LETTERS_LOOK: Duration = Duration::from_secs(10);
 /// Between two times at which the centre is asked for receipts of a node that is gone; that is one which was silent for an hour.
 pub const CENTRAL_LETTERS_ASK: Duration = Duration::from_mins(1);
+/// Between two looks at what other nodes remember: a mailbox server forwards a message some hundred milliseconds after it came.
+pub const CENTRAL_FOLLOW: Duration = Duration::from_millis(100);
+/// Rows for each node that such a look gives at least, where there are more.
+pub const CENTRAL_FOLLOWED: usize = 2_000;
+/// Until a mail no longer waits for what another node remembers of it.
+pub const CENTRAL_RECALL_TIME: Duration = Duration::from_millis(100);

@@ -1,6 +1,7 @@
 //! The central log: a real PostgreSQL that is killed, restored from an older dump, or away, and what is in it afterwards.
 
 mod cluster;
+mod followed;
 mod guarded;
 mod operated;
 mod pruned;

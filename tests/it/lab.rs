@@ -56,6 +56,16 @@ impl Lab {
         (Self { postfix, postvakt, _directory: directory }, more)
     }
 
+    /// As [`Lab::start_in`], as a node of that name: several gateways on one host.
+    pub(crate) fn start_node(directory: Directory, node: &'static str, rules: &str) -> Self {
+        let ports = Ports::reserve();
+        let postfix = Postfix::lay_out(&directory.path, &ports);
+        let spawn = Box::new(move |config: &Path, log: &Log| program::spawn_as(node, config, log));
+        let postvakt = Postvakt::start_by(&directory.path, &ports, rules, spawn);
+        postfix.start();
+        Self { postfix, postvakt, _directory: directory }
+    }
+
     /// An SMTP session from outside, at the port where the world knocks.
     pub(crate) fn outside(&self) -> Smtp {
         Smtp::greeted_from_outside(self.postfix.ports.smtp)

@@ -30,6 +30,8 @@ CREATE TABLE postvakt.node (
     other_key text,
     config text NOT NULL DEFAULT '',
     program text NOT NULL DEFAULT '',
+    -- What tells the key of its memory of seen messages from others: nodes with one key recognise each other's messages.
+    memory text NOT NULL DEFAULT '',
     -- What keeps it from sending a part of its log, by name.
     trouble text NOT NULL DEFAULT '',
     contact timestamptz
@@ -139,19 +141,6 @@ CREATE TABLE postvakt.head (
     frontier bytea,
     agrees boolean,
     PRIMARY KEY (node, kind, epoch, size, root)
-);
-
--- What other nodes signed of a head: each had seen the one before, and that this one goes on from it.
-CREATE TABLE postvakt.cosignature (
-    witness smallint NOT NULL REFERENCES postvakt.node,
-    node smallint NOT NULL,
-    kind text NOT NULL,
-    epoch int NOT NULL,
-    size bigint NOT NULL,
-    root bytea NOT NULL,
-    line text NOT NULL,
-    PRIMARY KEY (witness, node, kind, epoch, size),
-    FOREIGN KEY (node, kind, epoch, size, root) REFERENCES postvakt.head
 );
 
 -- The shared memory: where each message that came from outside is, by keyed hash.
@@ -274,7 +263,7 @@ END $$;
 -- A node says who it is and how many leaves it has. The answer is the version of the schema.
 CREATE FUNCTION postvakt.hello(
     own_name text, own_program text, own_config text, own_key text, own_trouble text,
-    kinds text[], epochs int[], sizes bigint[]
+    kinds text[], epochs int[], sizes bigint[], own_memory text DEFAULT ''
 ) RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     own smallint := postvakt.own_node();
@@ -288,13 +277,19 @@ BEGIN
     UPDATE postvakt.node SET
         key = coalesce(key, own_key),
         other_key = CASE WHEN own_key IS NULL OR own_key = coalesce(key, own_key) THEN other_key ELSE own_key END,
-        config = left(own_config, 64), program = left(own_program, 64), trouble = left(own_trouble, 64), contact = now()
+        config = left(own_config, 64), program = left(own_program, 64), trouble = left(own_trouble, 64),
+        memory = left(own_memory, 64), contact = now()
     WHERE id = own;
     INSERT INTO postvakt.tree (node, kind, epoch, told)
         SELECT own, kind, epoch, size FROM unnest(kinds, epochs, sizes) AS told (kind, epoch, size)
         ON CONFLICT (node, kind, epoch) DO UPDATE SET told = excluded.told;
     PERFORM postvakt.make_partition((extract(epoch FROM now()) * 1000)::bigint);
     PERFORM postvakt.make_partition((extract(epoch FROM now() + interval '20 days') * 1000)::bigint);
+    -- No node remembers a message for longer. Seldom is enough.
+    IF random() < 0.01 THEN
+        DELETE FROM postvakt.memory WHERE node = own
+            AND at < extract(epoch FROM now() - interval '91 days') * 1000;
+    END IF;
     RETURN (SELECT max(version) FROM postvakt.version);
 END $$;
 
@@ -343,6 +338,17 @@ BEGIN
     END IF;
 END $$;
 
+-- Notes by which keys the message of a record is known: `seen` begins with their number, and has a place of eight octets before
+-- them where the highest bit of that is set.
+CREATE FUNCTION postvakt.remember(seen bytea, of_time bigint, own smallint, of_epoch int, number bigint) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    INSERT INTO postvakt.memory (key, at, node, epoch, seq)
+        SELECT key, of_time, own, of_epoch, number FROM (
+            SELECT substr(seen, CASE WHEN get_byte(seen, 0) > 127 THEN 11 ELSE 3 END + 16 * place, 16) AS key
+            FROM generate_series(0, (get_byte(seen, 0) & 127) - 1) AS place
+        ) AS keys WHERE length(key) = 16
+$$;
+
 -- Adds records to a tree of the node: all of them, if the first one is the next one here. The answer is the number of the next
 -- one that is wanted. `before` is the root of the leaves before the first one. A row is a JSON array of its fields; one that
 -- retention took has none, and its run instead.
@@ -388,6 +394,9 @@ BEGIN
             END IF;
             INSERT INTO postvakt.record VALUES (own, of_epoch, size, item.month, at, texts, item.escaped, item.form, item.salt,
                 item.leaf, item.seen);
+            IF length(item.seen) > 2 THEN
+                PERFORM postvakt.remember(item.seen, at, own, of_epoch, size);
+            END IF;
         END IF;
         state := postvakt.push(size - 1, state, item.leaf);
         IF size = ANY (waiting) THEN
@@ -631,7 +640,7 @@ BEGIN
 END $$;
 
 GRANT EXECUTE ON FUNCTION
-    postvakt.own_node(), postvakt.hello(text, text, text, text, text, text[], int[], bigint[]), postvakt.state(),
+    postvakt.own_node(), postvakt.hello(text, text, text, text, text, text[], int[], bigint[], text), postvakt.state(),
     postvakt.append(int, bigint, bytea, text[], smallint[], bytea[], text[], boolean[], bytea[], bigint[], bytea[]),
     postvakt.append_entries(int, bigint, bytea, bigint[], bigint[], text[], text[], boolean[], bytea[], bytea[], bigint[]),
     postvakt.add_heads(text[]), postvakt.runs(), postvakt.prune(int, text, bigint, bigint, text, bigint[], bigint),

@@ -96,9 +96,40 @@ BEGIN
         FROM postvakt.letter l WHERE l.taken = own;
 END $$;
 
+-- By which keys other nodes know messages, after these places in their trees: one record's keys are given together.
+CREATE FUNCTION postvakt.follow(nodes smallint[], epochs int[], numbers bigint[], since bigint) RETURNS TABLE (
+    node smallint, epoch int, seq bigint, key bytea, at bigint
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE own smallint := postvakt.own_node();
+BEGIN
+    RETURN QUERY SELECT m.node, m.epoch, m.seq, m.key, m.at
+        FROM postvakt.node n LEFT JOIN unnest(nodes, epochs, numbers) AS known (node, epoch, seq) ON known.node = n.id,
+        LATERAL (
+            SELECT * FROM postvakt.memory r WHERE r.node = n.id AND r.at >= since
+                AND (r.epoch, r.seq) > (coalesce(known.epoch, 0), coalesce(known.seq, 0))
+            ORDER BY r.epoch, r.seq FETCH FIRST 2000 ROWS WITH TIES
+        ) AS m
+        WHERE n.id <> own;
+END $$;
+
+-- What other nodes remember of the message with that key, the newest first. Who does not know the key is told nothing.
+CREATE FUNCTION postvakt.recall(wanted bytea, since bigint) RETURNS TABLE (
+    at bigint, seen bytea, sender bytea, recipients bytea
+) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE own smallint := postvakt.own_node();
+BEGIN
+    RETURN QUERY SELECT r.time, r.seen, postvakt.octets(r.fields[3], r.escaped), postvakt.octets(r.fields[4], r.escaped)
+        FROM postvakt.memory m JOIN postvakt.record r
+            ON r.node = m.node AND r.epoch = m.epoch AND r.seq = m.seq AND r.time = m.at
+        WHERE m.key = wanted AND m.node <> own AND m.at >= since AND r.seen IS NOT NULL
+        ORDER BY m.at DESC LIMIT 100;
+END $$;
+
 REVOKE EXECUTE ON FUNCTION postvakt.claim(bytea), postvakt.holds(), postvakt.letters(),
-    postvakt.add_letter(bytea, bigint, bigint, text, text, text, text), postvakt.drop_letters(bytea[]), postvakt.take_letters()
+    postvakt.add_letter(bytea, bigint, bigint, text, text, text, text), postvakt.drop_letters(bytea[]), postvakt.take_letters(),
+    postvakt.follow(smallint[], int[], bigint[], bigint), postvakt.recall(bytea, bigint)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION postvakt.claim(bytea), postvakt.holds(), postvakt.letters(),
-    postvakt.add_letter(bytea, bigint, bigint, text, text, text, text), postvakt.drop_letters(bytea[]), postvakt.take_letters()
+    postvakt.add_letter(bytea, bigint, bigint, text, text, text, text), postvakt.drop_letters(bytea[]), postvakt.take_letters(),
+    postvakt.follow(smallint[], int[], bigint[], bigint), postvakt.recall(bytea, bigint)
 TO postvakt_node;

@@ -62,8 +62,8 @@ async fn a_taken_node_can_neither_read_nor_change_what_is_there() {
                AND has_function_privilege(oid, 'EXECUTE')";
     assert_eq!(
         cluster.as_node("gw1", may).unwrap(),
-        "add_contacts add_heads add_letter append append_entries claim contact_places drop_letters hello holds letters own_node \
-         prune prune_entries runs state take_letters"
+        "add_contacts add_heads add_letter append append_entries claim contact_places drop_letters follow hello holds letters \
+         own_node prune prune_entries recall runs state take_letters"
     );
     // A login that is no node's, and a node that was removed, may not even that.
     cluster.administer(&["remove-node", "gw2"]);

@@ -171,6 +171,16 @@ fn spawn(config: &Path, log: &Log) -> Child {
     logged(&mut command, log)
 }
 
+/// Starts the program as a node of that name.
+pub(crate) fn spawn_as(node: &str, config: &Path, log: &Log) -> Child {
+    let text = fs::read_to_string(config).unwrap();
+    let server = format!("[server]\nnode = \"{node}\"\n");
+    if !text.contains(&server) {
+        fs::write(config, text.replacen("[server]\n", &server, 1)).unwrap();
+    }
+    spawn(config, log)
+}
+
 /// Starts the command; what it says goes to the log.
 pub(crate) fn logged(command: &mut Command, log: &Log) -> Child {
     let log = File::options().create(true).append(true).open(&log.0).unwrap();
