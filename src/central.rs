@@ -1,6 +1,6 @@
 //! The central log: one PostgreSQL, to which every gateway sends its log and from which a host that may can read it.
 //!
-//! Contract: mail never waits for it. The node's own files are the queue: what the centre does not have yet is sent again
+//! Contract: mail never waits until it has something. The node's own files are the queue: what the centre does not have yet is sent again
 //! from there, once and in order, however often either side is killed or the centre is restored from an older dump. A node
 //! may only add: it can neither read nor change what is there.
 

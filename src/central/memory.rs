@@ -39,14 +39,21 @@ impl SharedMemory {
 
     /// Keeps a connection open, so that no mail waits for one. What fails is told of by the shipper, which has the same trouble.
     pub async fn keep(self) {
+        let mut pause = limits::CENTRAL_PAUSE;
         loop {
             if self.session().is_none() {
                 match self.open().await {
-                    Ok(opened) => *self.slot() = Some(Arc::new(opened)),
-                    Err(error) => tracing::debug!(%error, "the memory of other gateways cannot be asked"),
+                    Ok(opened) => {
+                        *self.slot() = Some(Arc::new(opened));
+                        pause = limits::CENTRAL_PAUSE;
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, "the memory of other gateways cannot be asked");
+                        pause = (pause * 2).min(limits::CENTRAL_MEMORY_PAUSE);
+                    }
                 }
             }
-            sleep(limits::CENTRAL_PAUSE).await;
+            sleep(pause).await;
         }
     }
 

@@ -52,3 +52,6 @@ pub const CENTRAL_FOLLOW: Duration = Duration::from_millis(100);
 pub const CENTRAL_FOLLOWED: usize = 2_000;
 /// Until a mail no longer waits for what another node remembers of it.
 pub const CENTRAL_RECALL_TIME: Duration = Duration::from_millis(100);
+/// The longest pause until the memory of other gateways is connected to again: as long, a forward of mail that came by another
+/// one is not told for certain.
+pub const CENTRAL_MEMORY_PAUSE: Duration = Duration::from_secs(10);
