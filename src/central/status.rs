@@ -30,6 +30,8 @@ pub struct NodeStatus {
     pub trouble: String,
     /// Whether it signs its heads with another key than it did first.
     pub other_key: bool,
+    /// What tells the key by which it remembers messages from others.
+    pub memory_key: String,
     /// Its trees.
     pub trees: Vec<TreeStatus>,
     /// What there is to do about it.
@@ -78,7 +80,7 @@ pub async fn nodes(central: &Central, reader: &Login) -> Result<Vec<NodeStatus>,
     let client = &connected.client;
     let asked = client.query(
         "SELECT id, name, login IS NOT NULL, (extract(epoch FROM contact) * 1000)::bigint, program, config, trouble, \
-         other_key IS NOT NULL FROM postvakt.node ORDER BY name",
+         other_key IS NOT NULL, left(coalesce(encode(memory_key, 'hex'), ''), 16) FROM postvakt.node ORDER BY name",
         &[],
     );
     let mut nodes = Vec::new();
@@ -92,6 +94,7 @@ pub async fn nodes(central: &Central, reader: &Login) -> Result<Vec<NodeStatus>,
             config: row.try_get(5)?,
             trouble: row.try_get(6)?,
             other_key: row.try_get(7)?,
+            memory_key: row.try_get(8)?,
             trees: Vec::new(),
             todo: Vec::new(),
         };
@@ -141,6 +144,9 @@ pub fn configs(nodes: &[NodeStatus]) -> BTreeSet<&str> {
 /// Says what there is to do.
 fn judge(nodes: &mut [NodeStatus], now: Timestamp) {
     let differ = configs(nodes).len() > 1;
+    let keys =
+        nodes.iter().filter(|node| node.active && !node.memory_key.is_empty()).map(|node| &node.memory_key);
+    let keys_differ = keys.collect::<BTreeSet<_>>().len() > 1;
     let silence = SignedDuration::try_from(limits::CENTRAL_SILENCE).unwrap_or_default();
     for node in nodes.iter_mut().filter(|node| node.active) {
         let mut todo = Vec::new();
@@ -173,6 +179,9 @@ fn judge(nodes: &mut [NodeStatus], now: Timestamp) {
         if let Some(tree) = node.trees.iter().find(|tree| tree.lag > limits::CENTRAL_LAG) {
             todo.push(format!("{} leaves of its tree of {}s are not here yet", tree.lag, tree.kind));
         }
+        if keys_differ {
+            todo.push("its seen.key may not be that of all nodes: a message that came by another one is not recognised".to_owned());
+        }
         if differ {
             todo.push(format!("its config ({}) is not that of all nodes", node.config));
         }
@@ -203,6 +212,7 @@ mod tests {
             config: "a".into(),
             trouble: String::new(),
             other_key: false,
+            memory_key: "m".into(),
             trees: vec![tree],
             todo: Vec::new(),
         }
@@ -231,6 +241,8 @@ mod tests {
         }
         let (other, told) = todo(&|node| node.config = "b".into(), soon);
         assert!(other == 1 && told.contains("config"), "{told}");
+        let (other, told) = todo(&|node| node.memory_key = "n".into(), soon);
+        assert!(other == 1 && told.contains("seen.key"), "{told}");
         let removed = |node: &mut NodeStatus| (node.active, node.config) = (false, "b".into());
         assert_eq!(todo(&removed, soon), (0, String::new()));
         let late = Timestamp::UNIX_EPOCH + SignedDuration::from_hours(1);

@@ -7,7 +7,7 @@ use crate::settings::{Fallback, Key};
 /// `[central]`.
 pub(super) const TABLES: &[(&str, &str, &[Key])] = &[(
     "[central]",
-    "A PostgreSQL to which every gateway sends its log (docs/central.md). Mail never waits for it. Optional; without the table nothing is sent. A change takes effect at the next start.",
+    "A PostgreSQL to which every gateway sends its log (docs/central.md). Mail never waits until something is sent. Optional; without the table nothing is sent. A change takes effect at the next start.",
     &[
         Key {
             name: "url",

@@ -74,7 +74,11 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
     };
     probed("as postvakt_gw1: ok");
     probed("as postvakt_log: password authentication failed");
-    // Who looks.
+    looked_at(&cluster, &lab, &node);
+}
+
+/// Who looks, and what they are told.
+fn looked_at(cluster: &Cluster, lab: &Lab, node: &str) {
     let refused = central(&lab.postvakt.config, &["status"]);
     assert_eq!(refused.status.code(), Some(2), "no reader yet: {refused:?}");
     let made = cluster.administer(&["add-reader", "postvakt_log"]);
@@ -83,11 +87,8 @@ fn mail_flows_while_the_centre_is_away_and_all_of_it_arrives() {
     let status = central(&lab.postvakt.config, &["status", "--json"]);
     let told: Value = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!((status.status.code(), &told["well"]), (Some(0), &true.into()), "{told:#}");
-    assert_eq!(
-        (&told["nodes"][0]["node"], &told["nodes"][0]["trees"][0]["size"]),
-        (&node.as_str().into(), &6.into())
-    );
-    until("a signed head", &lab, || {
+    assert_eq!((&told["nodes"][0]["node"], &told["nodes"][0]["trees"][0]["size"]), (&node.into(), &6.into()));
+    until("a signed head", lab, || {
         let status = central(&lab.postvakt.config, &["status", "--json"]);
         let told: Value = serde_json::from_slice(&status.stdout).unwrap();
         (told["nodes"][0]["trees"][0]["signed"] == true).then_some(())

@@ -92,18 +92,18 @@ async fn a_legal_hold_of_another_node_keeps_what_it_names() {
 }
 
 /// What a courier asks the centre by.
-fn claim(cluster: &Cluster, node: &str) -> Option<Claim> {
+fn claim(cluster: &Cluster, node: &str) -> Claim {
     let claims = Claims::of(Some(&cluster.central(node))).unwrap();
-    Some(Arc::new(move |key| {
+    Arc::new(move |key| {
         let claims = claims.clone();
         Box::pin(async move { claims.claim(key).await.map_err(|error| error.to_string()) })
-    }))
+    })
 }
 
 /// A courier of a node that asks the centre.
 fn post(cluster: &Cluster, node: &'static str, port: u16) -> Post {
     let directory = tempfile::tempdir().unwrap();
-    Post::start_claiming(directory, (node, port), Duration::from_mins(1), claim(cluster, node))
+    Post::start_claiming(directory, (node, port), Duration::from_mins(1), Some(claim(cluster, node)))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,8 +176,12 @@ async fn receipts_of_a_gateway_that_is_gone_are_sent_by_another_unless_they_may_
     // It comes back, and sends the one that is its own.
     let directory = tempfile::tempdir().unwrap();
     run(std::process::Command::new("cp").arg("-a").arg(path.join(".")).arg(directory.path()));
-    let back =
-        Post::start_claiming(directory, ("gw1", sink.port), Duration::from_mins(1), claim(&cluster, "gw1"));
+    let back = Post::start_claiming(
+        directory,
+        ("gw1", sink.port),
+        Duration::from_mins(1),
+        Some(claim(&cluster, "gw1")),
+    );
     let all = back.until(|listed| listed.state != State::Pending).await;
     let states: Vec<State> = all.iter().map(|listed| listed.state).collect();
     assert_eq!(states, [State::Cancelled, State::Sent, State::Cancelled], "{all:#?}");
