@@ -103,8 +103,8 @@ struct Session {
     heads: u64,
     runs: BTreeSet<(String, u64)>,
     contacts: BTreeMap<String, i64>,
-    /// When the node said that it is there, and with which config.
-    signed: (Instant, String),
+    /// When the node said that it is there, with which config and which trouble.
+    signed: (Instant, String, String),
     /// Whether it said which key its heads are signed with: a new log has none before its first head.
     keyed: bool,
     looked: Option<Instant>,
@@ -162,7 +162,7 @@ impl Work {
     /// Works on one connection, until it fails or the server stops.
     async fn connection(&mut self) -> Result<(), CentralError> {
         let calls = Calls::open(&self.central, &self.login).await?;
-        let signed = (Instant::now(), String::new());
+        let signed = (Instant::now(), String::new(), String::new());
         let mut session = Session {
             calls,
             places: BTreeMap::new(),
@@ -225,9 +225,7 @@ impl Work {
         let mut trees = of(Kind::Record, self.reader.trees()?);
         trees.extend(of(Kind::Access, self.reader.entries.trees()?));
         let config = (self.config)();
-        let mut names: Vec<&str> = self.refused.values().map(|(name, _)| *name).collect();
-        names.dedup();
-        let trouble = names.join(" ");
+        let trouble = self.trouble();
         let key = self.reader.public_key();
         session.keyed = key.is_some();
         let greeting = Greeting { node: &self.node, config: &config, key, trouble: &trouble, trees: &trees };
@@ -236,16 +234,23 @@ impl Work {
             session.letters = Some(Letters::default());
         }
         session.places = session.calls.state().await?.into_iter().collect();
-        session.signed = (Instant::now(), config);
+        session.signed = (Instant::now(), config, trouble);
         let disagree = session.calls.add_heads(&[]).await?;
         self.note_disagreement(disagree);
         Ok(())
     }
 
+    /// The names of what the centre refuses.
+    fn trouble(&self) -> String {
+        let names: BTreeSet<&str> = self.refused.values().map(|(name, _)| *name).collect();
+        names.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
     /// Sends some of what is new. Whether there is more.
     async fn round(&mut self, session: &mut Session) -> Result<bool, CentralError> {
-        let (signed, config) = &session.signed;
-        if signed.elapsed() >= limits::CENTRAL_SIGN || *config != (self.config)() {
+        let (signed, config, trouble) = &session.signed;
+        let is_due = signed.elapsed() >= limits::CENTRAL_SIGN;
+        if is_due || *config != (self.config)() || *trouble != self.trouble() {
             self.greet(session).await?;
         }
         // Heads go first, so that they are compared while their leaves arrive.
