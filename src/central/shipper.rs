@@ -117,8 +117,8 @@ struct Session {
     heads: u64,
     runs: BTreeSet<(String, u64)>,
     contacts: BTreeMap<String, i64>,
-    /// When the node said that it is there, and with which config.
-    signed: (Instant, String),
+    /// When the node said that it is there, with which config and which trouble.
+    signed: (Instant, String, String),
     looked: Option<Instant>,
     /// Receipts; none in a schema that has no room for them.
     letters: Option<Letters>,
@@ -176,7 +176,7 @@ impl Work {
     /// Works on one connection, until it fails or the server stops.
     async fn connection(&mut self) -> Result<(), CentralError> {
         let calls = Calls::open(&self.central, &self.login).await?;
-        let signed = (Instant::now(), String::new());
+        let signed = (Instant::now(), String::new(), String::new());
         let mut session = Session {
             calls,
             places: BTreeMap::new(),
@@ -256,29 +256,34 @@ impl Work {
         let mut trees = of(Kind::Record, self.reader.trees()?);
         trees.extend(of(Kind::Access, self.reader.entries.trees()?));
         let config = (self.config)();
-        let mut names: Vec<&str> = self.refused.values().map(|(name, _)| *name).collect();
-        names.dedup();
-        let trouble = names.join(" ");
+        let trouble = self.trouble();
         let key = self.reader.public_key();
         let memory = hex(&merkle::commitment(&[0; 32], &self.store.seen_key()));
         let memory = memory.get(..16).unwrap_or_default();
-        let (node, config_hash, trouble) = (&*self.node, &*config, &*trouble);
-        let greeting = Greeting { node, config: config_hash, key, trouble, memory, trees: &trees };
+        let greeting =
+            Greeting { node: &self.node, config: &config, key, trouble: &trouble, memory, trees: &trees };
         let version = session.calls.hello(&greeting).await?;
         if version >= LETTERS_VERSION && session.letters.is_none() {
             session.letters = Some(Letters::default());
         }
         session.places = session.calls.state().await?.into_iter().collect();
-        session.signed = (Instant::now(), config);
+        session.signed = (Instant::now(), config, trouble);
         let disagree = session.calls.add_heads(&[]).await?;
         self.note_disagreement(disagree);
         Ok(())
     }
 
+    /// The names of what the centre refuses.
+    fn trouble(&self) -> String {
+        let names: BTreeSet<&str> = self.refused.values().map(|(name, _)| *name).collect();
+        names.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
     /// Sends some of what is new. Whether there is more.
     async fn round(&mut self, session: &mut Session) -> Result<bool, CentralError> {
-        let (signed, config) = &session.signed;
-        if signed.elapsed() >= limits::CENTRAL_SIGN || *config != (self.config)() {
+        let (signed, config, trouble) = &session.signed;
+        let is_due = signed.elapsed() >= limits::CENTRAL_SIGN;
+        if is_due || *config != (self.config)() || *trouble != self.trouble() {
             self.greet(session).await?;
         }
         // Heads go first, so that they are compared while their leaves arrive.

@@ -70,7 +70,7 @@ enum Verb {
     },
     /// Show each node: its last contact, how far its log has come, whether its tree heads agree, and what there is to do.
     Status {
-        /// Config file, with a reader in [central].
+        /// Config file, with a `reader_login`.
         #[arg(long, value_name = "F", default_value = CONFIG_FILE)]
         config: PathBuf,
         /// Print JSON.

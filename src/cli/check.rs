@@ -24,7 +24,7 @@ pub struct Args {
     /// Ask everything that the config names whether it answers: DNS, scanners, directories, the port for notices, the log's directory.
     #[arg(long)]
     pub probe: bool,
-    /// Warn where the active configs of the nodes of a central log differ from this one. Needs a reader in [central].
+    /// Warn where the active configs of the nodes of a central log differ from this one. Needs a `reader_login`.
     #[cfg(feature = "central")]
     #[arg(long)]
     pub against_nodes: bool,

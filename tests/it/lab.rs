@@ -57,6 +57,7 @@ impl Lab {
     }
 
     /// As [`Lab::start_in`], as a node of that name: several gateways on one host.
+    #[cfg(feature = "central")]
     pub(crate) fn start_node(directory: Directory, node: &'static str, rules: &str) -> Self {
         let ports = Ports::reserve();
         let postfix = Postfix::lay_out(&directory.path, &ports);

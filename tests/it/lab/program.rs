@@ -172,6 +172,7 @@ fn spawn(config: &Path, log: &Log) -> Child {
 }
 
 /// Starts the program as a node of that name.
+#[cfg(feature = "central")]
 pub(crate) fn spawn_as(node: &str, config: &Path, log: &Log) -> Child {
     let text = fs::read_to_string(config).unwrap();
     let server = format!("[server]\nnode = \"{node}\"\n");
