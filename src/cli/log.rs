@@ -507,11 +507,11 @@ impl Context<'_> {
                 say_unread(session, zone)?;
             }
             // What the reason does not open is told of otherwise.
-            Ok(more && found.len() == usize::try_from(newest)?)
+            Ok((more && !session.is_capped()).then_some(found.len()))
         })?;
-        if more == Some(true) {
+        if let Some(shown) = more.flatten() {
             eprintln!(
-                "postvakt: there are older records that match the query: only the newest {newest} are shown"
+                "postvakt: there are older records that match the query: only the newest {shown} are shown"
             );
             return Ok(code.max(NO));
         }

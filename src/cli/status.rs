@@ -106,6 +106,10 @@ fn needs(
     if numbers.unapproved > 0 {
         needs.push(("decisions", format!("{} decisions wait for a second person", numbers.unapproved)));
     }
+    if let (count @ 1.., Some(oldest)) = numbers.requests {
+        let text = format!("{count} requests for public records wait, the oldest since {oldest}");
+        needs.push(("requests", text));
+    }
     for copy in numbers.copies.iter().filter(|copy| copy.head != numbers.head) {
         needs.push(("head", format!("{}: the newest tree head was not copied there", copy.path.display())));
     }
@@ -178,6 +182,7 @@ fn json(
         }).collect::<Vec<_>>(),
         "decisions": { "open": numbers.decisions, "waiting": numbers.unapproved },
         "holds": numbers.holds,
+        "requests": { "open": numbers.requests.0, "oldest": numbers.requests.1 },
     })
 }
 
@@ -218,6 +223,7 @@ fn print(
         ["rules in observe".to_owned(), observed.collect::<Vec<_>>().join(", ")],
         ["open decisions".to_owned(), numbers.decisions.to_string()],
         ["legal holds".to_owned(), numbers.holds.to_string()],
+        ["open requests".to_owned(), numbers.requests.0.to_string()],
     ];
     rows.extend(exceptions.iter().map(|(rule, until, decision, _)| {
         ["exception".to_owned(), format!("{rule} until {until} ({decision})")]

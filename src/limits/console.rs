@@ -75,6 +75,10 @@ pub const DISCLOSURE_PAGE: u8 = 25;
 pub const DISCLOSURE_IDS: usize = 1_000;
 /// Rows that a search keeps to show the newest first. They are in memory until the oldest of them is found.
 pub const NEWEST_ROWS: i64 = 10_000;
+/// Octets of those rows. A subject has at most 1 MiB.
+pub const NEWEST_OCTETS: usize = 64 << 20;
+/// About how many octets a record takes beside its subject, its addresses and the names of its attachments.
+pub const RECORD_OCTETS: usize = 1 << 10;
 /// Rows of a search in the console that shows the newest first, and entries of the access log on its page.
 pub const CONSOLE_NEWEST: u32 = 1_000;
 /// Held mails that one form acts on.

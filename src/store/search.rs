@@ -107,35 +107,41 @@ impl Log {
         search_files(&self.files, query, searched, each)
     }
 
-    /// The newest records that fit and that `takes` takes, at most so many, the newest first. Each month is read to its end, the
-    /// newest month first.
+    /// The newest records that fit and that `takes` takes, at most so many, the newest first; and whether there are more. Each month
+    /// is read to its end, the newest month first.
     pub(super) fn newest_that(
         &self,
         query: &Query,
         most: usize,
         searched: &mut Searched,
         mut takes: impl FnMut(&Found) -> bool,
-    ) -> Vec<Found> {
-        let mut newest = Vec::new();
+    ) -> (Vec<Found>, bool) {
+        let (mut newest, mut room, mut more) = (Vec::new(), limits::NEWEST_OCTETS, false);
         for files in self.files.chunk_by(in_one_month).rev() {
             let left = most - newest.len();
-            if left == 0 {
-                break;
-            }
-            let mut own = VecDeque::new();
+            let (mut own, mut octets) = (VecDeque::new(), 0);
             let end = search_files(files, query, searched, |found| {
                 if takes(&found) {
-                    if own.len() == left {
-                        own.pop_front();
+                    if left == 0 {
+                        return Err(());
                     }
+                    octets += octets_of(&found);
                     own.push_back(found);
+                    while own.len() > left || octets > room {
+                        more = true;
+                        octets -= own.pop_front().as_ref().map_or(octets, octets_of);
+                    }
                 }
-                Ok::<(), Infallible>(())
+                Ok(())
             });
-            let Ok(()) = end;
+            more |= end.is_err();
             newest.extend(own.into_iter().rev());
+            room -= octets;
+            if more {
+                break;
+            }
         }
-        newest
+        (newest, more)
     }
 
     /// The rules that hold a mail.
@@ -261,6 +267,13 @@ fn merge<E>(
             each(found)?;
         }
     }
+}
+
+/// About how many octets a record takes in memory.
+fn octets_of(found: &Found) -> usize {
+    let Record { subject, header_from, recipients, attachments, .. } = &found.record;
+    let names = attachments.iter().map(|(name, _)| name).chain(recipients).chain([subject, header_from]);
+    limits::RECORD_OCTETS + names.map(|text| text.len() + size_of::<String>()).sum::<usize>()
 }
 
 /// A month file that is being read.

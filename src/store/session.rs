@@ -262,11 +262,8 @@ impl Session {
         let Some(mut asked) = Sieve::new(log, query, own, searched) else { return (Vec::new(), false) };
         let opened = most.map_or(u64::MAX, |most| most.saturating_sub(*rows));
         let room = wanted.min(usize::try_from(opened).unwrap_or(usize::MAX));
-        // One more says that there are more.
-        let mut found = log.newest_that(query, room.saturating_add(1), searched, |found| asked.takes(found));
+        let (mut found, more) = log.newest_that(query, room, searched, |found| asked.takes(found));
         searched.left_out.extend(asked.fault.map(OpenError::from));
-        let more = found.len() > room;
-        found.truncate(room);
         self.capped |= more && room < wanted;
         *rows += found.len() as u64;
         if let Some(veil) = veil {

@@ -52,6 +52,8 @@ await walk({
     await looked(page, 'disclosure-review');
     await go(page, '/legal-holds');
     await says(page, 'table.rows', DNR);
+    await go(page, '/');
+    await says(page, '.alerts', 'En begäran om allmän handling väntar');
   },
 
   async 'each mail is kept, masked or left out'() {
@@ -138,6 +140,8 @@ await walk({
     await says(page, 'main', 'Häv bevarandet');
     same(await page.locator('button[value=review], button[value=close], button[value=files]').count(), 0, 'what can be done yet');
     await looked(page, 'disclosure-closed');
+    await go(page, '/');
+    check(!(await text(page, 'main')).includes('begäran om allmän handling väntar'), 'what was answered waits');
     await go(page, '/disclosures');
     await says(page, 'table.rows', 'Delvis utlämnad');
     await looked(page, 'disclosures');

@@ -1,5 +1,8 @@
 //! Swedish texts: every id that people read has a Swedish name, and no notice shows an id in its Swedish part.
 
+use std::fs;
+use std::path::Path;
+
 use postvakt::rules::{self, Section};
 use postvakt::scan::Kind;
 use postvakt::scan::fold::Folded;
@@ -87,4 +90,44 @@ fn the_swedish_part_of_a_notice_has_no_english_ids() {
         let said = format!("{}\n{in_swedish}", text.subject).replace("postvakt held ", "");
         assert!(!in_english.is_empty() && ids.iter().all(|(_, id)| !said.contains(id)), "{said}");
     }
+}
+
+/// What the console tells in Swedish is said by a command, in these very words.
+#[test]
+fn every_sentence_that_pages_translate_is_said_by_a_command() {
+    fn collect(folder: &Path, text: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, text);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && !path.ends_with("sentences.rs")
+            {
+                text.push_str(&fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    collect(&root.join("src"), &mut code);
+    // A sentence may go on in the next line.
+    let parts: Vec<&str> = code.split("\\\n").collect();
+    let code: String =
+        parts.iter().enumerate().map(|(at, part)| if at == 0 { part } else { part.trim_start() }).collect();
+    let sentences = fs::read_to_string(root.join("src/console/page/sentences.rs")).unwrap();
+    let (_, table) = sentences.split_once("const SENTENCES").unwrap();
+    let table = table.split("\n];").next().unwrap();
+    let english = table.split("(\n").flat_map(|part| part.split("    (\""));
+    let mut count = 0;
+    for one in english.skip(1) {
+        let one = one.trim_start().trim_start_matches('"');
+        let one = one.split("\",").next().unwrap();
+        // What clap says is not in our code.
+        if one.is_empty() || one.contains("invalid value") || one.contains("required arguments") {
+            continue;
+        }
+        count += 1;
+        let longest = one.split("{}").max_by_key(|piece| piece.len()).unwrap();
+        assert!(code.contains(&longest.replace('"', "\\\"")) || code.contains(longest), "{one}: {longest:?}");
+    }
+    assert!(count > 40, "{count}");
 }

@@ -31,7 +31,7 @@ const SENTENCES: &[(&str, &str)] = &[
     ),
     ("the purpose has to begin with one of: {}", "Ändamålet ska börja med något av: {0}."),
     (
-        "the query names a person inside, which requires {}",
+        "the query names a person inside, which {}",
         "Sökningen gäller en person hos oss. Det kräver ett beslut, personens egen begäran eller en begäran om allmän handling.",
     ),
     (

@@ -53,6 +53,11 @@ impl Session {
         self.veil.as_ref().map_or_else(|| address.to_owned(), |veil| veil.address(address))
     }
 
+    /// Whether the reason opens fewer rows than there are.
+    pub fn is_capped(&self) -> bool {
+        self.capped
+    }
+
     /// Whether people inside are shown as pseudonyms.
     pub fn is_veiled(&self) -> bool {
         self.veil.is_some()

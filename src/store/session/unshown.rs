@@ -10,6 +10,7 @@ use jiff::civil::Date;
 use crate::config::Config;
 use crate::record::{FindingRow, RecordId};
 use crate::store::access::{Access, AccessError, AccessLog, Made};
+use crate::store::disclosure::Disclosures;
 use crate::store::held::{self, OnHold};
 use crate::store::outbox::{self, State};
 use crate::store::register::Register;
@@ -79,6 +80,8 @@ pub struct Numbers {
     pub unapproved: u64,
     /// Legal holds.
     pub holds: u64,
+    /// Requests for public records that are not answered, and the day on which the oldest of them came.
+    pub requests: (u64, Option<Date>),
 }
 
 /// A file that tree heads are copied to.
@@ -94,10 +97,14 @@ pub struct Copied {
 pub fn numbers(directory: &Path, config: &Config, today: Date) -> Result<Numbers, NumbersError> {
     let now = Timestamp::now();
     let accesses = AccessLog::open_to_read(directory)?;
-    let (register, active) = match &accesses {
-        Some(accesses) => (Register::read(accesses)?, accesses.active_config()?),
-        None => (Register::default(), None),
+    let (register, active, disclosures) = match &accesses {
+        Some(accesses) => {
+            (Register::read(accesses)?, accesses.active_config()?, Disclosures::read(accesses)?)
+        }
+        None => (Register::default(), None, Disclosures::default()),
     };
+    let requests =
+        || disclosures.0.iter().filter(|case| case.closed.is_none()).map(|case| case.asked.received);
     let last = |path: &Path| heads::last(path, &config.server.node).map(|(_, head)| (head.time, head.size));
     let newest = Log::open(directory)?.newest_record(directory);
     let outbox = outbox::list(directory, now)?;
@@ -129,6 +136,7 @@ pub fn numbers(directory: &Path, config: &Config, today: Date) -> Result<Numbers
         decisions: approved.len() as u64,
         unapproved: unapproved.len() as u64,
         holds: register.holds.len() as u64,
+        requests: (requests().count() as u64, requests().min()),
     })
 }
 

@@ -1,8 +1,8 @@
 //! Requests for public records: each record is reviewed, a second person approves, and what is disclosed is proved.
 
 use std::fs;
-use std::io::Read as _;
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use postvakt::config::{Config, Retention};
@@ -347,4 +347,54 @@ fn a_request_stays_in_the_access_log_until_it_is_answered() {
     tell("Dnr 1", Step::Closed { answered: Answered::Disclosed, decision: String::new() });
     let due = accesses::due(&log, &period, now, &Organisation::default()).unwrap();
     assert_eq!((due.numbers, due.kinds["disclosure"]), (vec![1, 3], 2));
+}
+
+const CHILD: &str = "POSTVAKT_TEST_DISCLOSURE";
+
+/// The process that [`a_kill_loses_no_choice_that_was_answered`] kills.
+#[test]
+#[ignore = "run by the kill test"]
+fn child() {
+    let Some(path) = std::env::var_os(CHILD).map(std::path::PathBuf::from) else { return };
+    let config = config(&path);
+    loop {
+        let out = done(anna(), &config, &["review", DNR, IDS[0], "--choice", "keep", "--json"]);
+        let answer: Value = serde_json::from_str(out.trim()).unwrap();
+        std::io::stdout().lock().write_all(format!("chosen {}\n", answer["entry"]).as_bytes()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_kill_loses_no_choice_that_was_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let config = store(&path).await;
+    open(&config);
+    let mut answered = Vec::new();
+    for round in 0..8_usize {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["store::disclosed::child", "--exact", "--ignored", "--nocapture"])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut entries =
+            lines.filter_map(|line| line.rsplit_once("chosen ").and_then(|(_, n)| n.parse::<u64>().ok()));
+        answered.extend(entries.by_ref().take([0, 1, 2, 5][round % 4]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        answered.extend(entries);
+    }
+    assert!(answered.len() >= 16, "{answered:?}");
+    let all = entries(&config);
+    for n in &answered {
+        assert!(all.iter().any(|entry| entry["id"] == *n && entry["verb"] == "disclosure"), "{n}: {all:#?}");
+    }
+    // What was killed in between goes on.
+    done(anna(), &config, &["review", DNR, "--rest", "--choice", "keep"]);
+    assert_eq!(approve(bo(), &config), 0);
+    Store::open(&path, "gw1").unwrap().close().await;
+    let (code, out) = run_with(&config, &["verify"]);
+    assert_eq!(code, 0, "{out}");
 }

@@ -370,7 +370,9 @@ async fn with_four_eyes_a_decision_waits_for_a_second_person() {
     let search = ["search", "--decision", "KS 1"];
     assert_eq!(run_with(&config, &search).0, 2);
     let (code, said) = run_with(&config, &["decision", "approve", "KS 1"]);
-    assert!(code == 2 && said.contains("another person"), "{said}");
+    assert_eq!(code, 2, "{said}");
+    let (_, tried) = run_with(&config, &["access", "--decision", "KS 1", "--verb", "approve", "--json"]);
+    assert!(tried.contains("another person has to approve it"), "the refusal is an entry: {tried}");
     let (_, list) = run_with(&config, &["decision", "list"]);
     assert!(list.contains("waits") && list.contains("REGISTERED"), "{list}");
     let second = Reader { subject: "andra.ogon".into(), ..Reader::of_this_process(Via::CommandLine) };
