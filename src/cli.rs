@@ -3,6 +3,8 @@
 
 pub mod audit;
 pub mod backup;
+#[cfg(feature = "central")]
+pub mod central;
 pub mod check;
 pub mod console;
 pub mod demo;
@@ -119,6 +121,9 @@ enum Command {
     Status(status::Args),
     /// Run the web console, or make a one-time link to sign in to it.
     Console(console::Args),
+    /// Set up the central log of several gateways, or show how it is.
+    #[cfg(feature = "central")]
+    Central(central::Args),
     /// Act on Postfix's hold queue for the server and for operators. Runs as root, started by systemd.
     QueueHelper(queue_helper::Args),
     /// Carry out an operator's command as the server's user. Started by systemd.
@@ -230,6 +235,11 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Console(args) => {
             start_log(false, "info");
             console::run(&args)
+        }
+        #[cfg(feature = "central")]
+        Command::Central(args) => {
+            start_log(false, "warn");
+            central::run(&args)
         }
         Command::QueueHelper(args) => {
             start_log(false, "info");

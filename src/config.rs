@@ -8,6 +8,7 @@
 #![deny(clippy::disallowed_methods)]
 
 mod authorities;
+pub mod central;
 mod changes;
 pub mod check;
 mod console;
@@ -54,6 +55,7 @@ use crate::policy::{Actions, Exception, External, Mode, RulePolicy};
 use crate::rules::Rule;
 pub use crate::settings::files::{Files, NoFiles};
 pub use crate::settings::problem::{Problem, Problems};
+pub use central::Central;
 pub use console::{Console, ConsoleListen, Grant, OpenId, Proxy, Role};
 use header_fields::HeaderField;
 pub use held::Held;
@@ -79,6 +81,8 @@ pub struct Config {
     pub held: Held,
     /// The web console; absent where there is none.
     pub console: Option<Console>,
+    /// The central log; absent where there is none.
+    pub central: Option<Central>,
     /// How they are written; absent where nothing is sent.
     pub notice_settings: Option<NoticeSettings>,
     /// Whether mail from outside is authenticated even where no rule needs it: `[authentication]` is there.

@@ -10,6 +10,8 @@ mod smtp;
 
 use std::io;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +23,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::config::Smtp;
 use crate::limits;
 use crate::metrics::METRICS;
-use crate::record::OutboxRow;
+use crate::record::{OutboxKey, OutboxKind, OutboxRow};
 use crate::store::outbox::{Change, Event, Lease};
 use crate::store::{CommitError, Store};
 use requests::Request;
@@ -30,11 +32,26 @@ use smtp::{Envelope, Failure, Session};
 /// How letters are handed over, as the config active says; `None` where it says nothing.
 pub type SmtpSettingsSource = Arc<dyn Fn() -> Option<Smtp> + Send + Sync>;
 
+/// Says whether this gateway, and no other one, sends the receipt with that key; or why that cannot be said.
+pub type Claim =
+    Arc<dyn Fn(OutboxKey) -> Pin<Box<dyn Future<Output = Result<bool, String>> + Send>> + Send + Sync>;
+
+/// What letters are handed over by.
+#[derive(Clone)]
+pub struct Means {
+    /// How, as the config active says.
+    pub way: SmtpSettingsSource,
+    /// Who sends a receipt, where there are several gateways.
+    pub claim: Option<Claim>,
+}
+
 /// What all sessions share.
 struct Courier {
     store: Store,
     directory: PathBuf,
-    way: SmtpSettingsSource,
+    means: Means,
+    /// Whether the last claim could not be answered.
+    unclaimed: AtomicBool,
     pause: Mutex<Pause>,
 }
 
@@ -50,13 +67,13 @@ struct Pause {
 pub fn start(
     store: Store,
     directory: PathBuf,
-    way: SmtpSettingsSource,
+    means: Means,
     stop: watch::Receiver<bool>,
 ) -> io::Result<oneshot::Receiver<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (done, ended) = oneshot::channel();
     std::thread::Builder::new().name("courier".into()).spawn(move || {
-        runtime.block_on(run(store, directory, way, stop));
+        runtime.block_on(run(store, directory, means, stop));
         // Who waited may have had enough.
         let _ = done.send(());
     })?;
@@ -64,8 +81,9 @@ pub fn start(
 }
 
 /// Works until `stop` says so; then what is under way is brought to its end.
-pub async fn run(store: Store, directory: PathBuf, way: SmtpSettingsSource, mut stop: watch::Receiver<bool>) {
-    let courier = Arc::new(Courier { store, directory, way, pause: Mutex::default() });
+pub async fn run(store: Store, directory: PathBuf, means: Means, mut stop: watch::Receiver<bool>) {
+    let (unclaimed, pause) = (AtomicBool::new(false), Mutex::default());
+    let courier = Arc::new(Courier { store, directory, means, unclaimed, pause });
     let mut tasks = JoinSet::new();
     courier.settle().await;
     for number in 0..limits::COURIER_SESSIONS {
@@ -165,7 +183,7 @@ impl Courier {
     /// The way, if there is one and the server is not being left alone.
     fn ready(&self) -> Option<Smtp> {
         let pausing = self.pause().until.is_some_and(|until| Instant::now() < until);
-        if pausing { None } else { (self.way)() }
+        if pausing { None } else { (self.means.way)() }
     }
 
     /// When something may be due: a wake-up that is missed costs a second.
@@ -192,6 +210,9 @@ impl Courier {
         if self.store.now() > lease.until {
             let reply = "too old: delivery was not possible in time".to_owned();
             return self.note(lease, &row, Change::Failed, reply).await;
+        }
+        if !self.is_ours(lease, &row).await {
+            return;
         }
         let result = self.hand_over(&row, smtp, session).await;
         // First of all, and without a wait in between.
@@ -222,6 +243,43 @@ impl Courier {
                 self.note(lease, &row, Change::Again(again), reply).await;
             }
             Err(Failure::Refused(reply)) => self.note(lease, &row, Change::Failed, reply).await,
+        }
+    }
+
+    /// Whether this gateway sends it. Where another one does, it is cancelled; where nobody can say, all letters wait.
+    async fn is_ours(&self, lease: Lease, row: &OutboxRow) -> bool {
+        let Some(claim) = self.means.claim.as_ref().filter(|_| lease.kind == OutboxKind::Receipt) else {
+            return true;
+        };
+        match claim(lease.key).await {
+            Ok(is_ours) => {
+                self.unclaimed.store(false, Ordering::Relaxed);
+                if !is_ours {
+                    self.leave_to_another(lease, row).await;
+                }
+                is_ours
+            }
+            Err(error) => {
+                if !self.unclaimed.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        error,
+                        "the centre cannot say which gateway sends a receipt; receipts and notices wait"
+                    );
+                }
+                self.store.outbox().release(&lease.key);
+                self.leave_alone();
+                false
+            }
+        }
+    }
+
+    async fn leave_to_another(&self, lease: Lease, row: &OutboxRow) {
+        tracing::debug!(reference = row.reference, "another gateway sends this receipt");
+        let reply = "other-gateway: another gateway had the same message, and sends the receipt".to_owned();
+        let event = Event { key: lease.key, at: self.store.now(), change: Change::Cancel, reply };
+        if self.written(event).await {
+            METRICS.letters.with_label_values(&[lease.kind.as_str(), "other-gateway"]).inc();
+            self.store.outbox().release(&lease.key);
         }
     }
 

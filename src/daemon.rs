@@ -19,6 +19,12 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+#[cfg(feature = "central")]
+use crate::central::claims::Claims;
+#[cfg(feature = "central")]
+use crate::central::memory::SharedMemory;
+#[cfg(feature = "central")]
+use crate::central::shipper::{ConfigHash, Shipper};
 use crate::config::{Config, Problems};
 use crate::courier;
 use crate::gather::Sources;
@@ -81,6 +87,8 @@ pub struct Daemon {
     outcomes: JoinHandle<()>,
     held: JoinHandle<()>,
     tail: Option<Tail>,
+    #[cfg(feature = "central")]
+    central: (Option<Shipper>, Option<SharedMemory>),
     directory: PathBuf,
 }
 
@@ -130,8 +138,11 @@ impl Daemon {
         let (stopping, mut stop) = watch::channel(false);
         let way = pipeline.clone();
         let way: courier::SmtpSettingsSource = Arc::new(move || way.config.load().smtp.clone());
-        let courier = courier::start(pipeline.store.clone(), directory, way, stop.clone())
+        let means = courier::Means { way, claim: claim(&pipeline) };
+        let courier = courier::start(pipeline.store.clone(), directory, means, stop.clone())
             .context("cannot start the courier")?;
+        #[cfg(feature = "central")]
+        let central = start_central(&pipeline).context("cannot start a thread for the centre")?;
         if let Some(metrics) = metrics {
             tokio::spawn(web::serve_own(metrics, pipeline.clone(), stop.clone()));
         }
@@ -152,6 +163,8 @@ impl Daemon {
             outcomes,
             held,
             tail,
+            #[cfg(feature = "central")]
+            central,
             directory: own,
         })
     }
@@ -194,9 +207,11 @@ impl Daemon {
     fn take(&self, config: Arc<Config>) {
         let old = self.pipeline.config.load();
         let places = |config: &Config| (config.store.directory.clone(), config.store.heads.clone());
-        if config.server != old.server || places(&config) != places(&old) || config.mail_log != old.mail_log {
+        let fixed =
+            |config: &Config| (config.server.clone(), config.mail_log.clone(), config.central.clone());
+        if fixed(&config) != fixed(&old) || places(&config) != places(&old) {
             tracing::warn!(
-                "changes to [server], [postfix], [store] directory and [store.heads] take effect at the next start; all others are active now"
+                "changes to [server], [postfix], [central], [store] directory and [store.heads] take effect at the next start; all others are active now"
             );
         }
         METRICS.config_reloads.with_label_values(&["taken"]).inc();
@@ -238,8 +253,42 @@ impl Daemon {
         note_outcomes(&self.pipeline.store).await;
         self.pipeline.sources.workers.stop().await;
         self.pipeline.store.close().await;
+        #[cfg(feature = "central")]
+        if let (Some(shipper), memory) = self.central {
+            if let Some(memory) = memory {
+                memory.stop().await;
+            }
+            shipper.stop().await;
+        }
         tracing::info!("stopped; all records are on disk");
     }
+}
+
+/// Sends what is stored to the centre, where the config names one, and shares the memory of seen messages over it.
+#[cfg(feature = "central")]
+fn start_central(pipeline: &Arc<Pipeline>) -> std::io::Result<(Option<Shipper>, Option<SharedMemory>)> {
+    let config = pipeline.config.load();
+    let active = pipeline.clone();
+    let hash: ConfigHash = Arc::new(move || active.config.load().hash.clone());
+    let shipper = Shipper::start(&pipeline.store, config.central.as_ref(), &config.server.node, hash)?;
+    Ok((shipper, SharedMemory::start(pipeline, config.central.as_ref())?))
+}
+
+/// Who says which gateway sends a receipt; none where there is one gateway.
+#[cfg(feature = "central")]
+fn claim(pipeline: &Pipeline) -> Option<courier::Claim> {
+    let claims = Claims::of(pipeline.config.load().central.as_ref())?;
+    let ask = move |key| {
+        let claims = claims.clone();
+        let asked = async move { claims.claim(key).await.map_err(|error| error.to_string()) };
+        Box::pin(asked) as std::pin::Pin<Box<_>>
+    };
+    Some(Arc::new(ask))
+}
+
+#[cfg(not(feature = "central"))]
+fn claim(_pipeline: &Pipeline) -> Option<courier::Claim> {
+    None
 }
 
 /// Has the store looked after, whether or not mail comes.

@@ -57,6 +57,8 @@ pub mod report;
 pub mod worker;
 pub mod gather;
 pub mod pipeline;
+#[cfg(feature = "central")]
+pub mod central;
 pub mod courier;
 pub mod held;
 

@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod central;
 mod config;
 mod console;
 mod delivery;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+pub use central::*;
 pub use config::*;
 pub use console::*;
 pub use delivery::*;

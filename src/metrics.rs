@@ -59,6 +59,13 @@ pub struct Metrics {
     pub head_copies: IntCounterVec,
     pub head_copy_time: IntGaugeVec,
     pub log_rollbacks: IntCounter,
+    pub central_connected: IntGauge,
+    pub central_lag_records: IntGaugeVec,
+    pub central_lag_seconds: IntGaugeVec,
+    pub central_shipped: IntCounterVec,
+    pub central_failures: IntCounterVec,
+    pub central_heads_disagree: IntGauge,
+    pub central_keys: IntCounter,
     pub follow_lag: IntGaugeVec,
     pub follow_even: IntGaugeVec,
     pub follow_refused: IntGaugeVec,
@@ -73,6 +80,7 @@ pub struct Metrics {
     pub clock_steps: IntCounterVec,
     pub dns_unavailable: IntGauge,
     pub fact_unavailable: IntCounterVec,
+    pub recalls: IntCounterVec,
     pub scans: IntCounterVec,
     pub config_reloads: IntCounterVec,
     pub config_reload_success: IntGauge,
@@ -212,7 +220,7 @@ impl Metrics {
             receipts_breaker: new.gauge("receipts_breaker_open", "1 while no receipts are sent because the limit of all receipts was exceeded."),
             letters: new.counters(
                 "letters_total",
-                "Receipts and notices, by outcome of a delivery: sent, again (will retry), failed.",
+                "Receipts and notices, by outcome of a delivery: sent, again (will retry), failed, other-gateway (which sends it).",
                 &["kind", "outcome"],
             ),
             letter_tries: new.counters(
@@ -282,6 +290,38 @@ impl Metrics {
                 "log_rollbacks_total",
                 "Starts at which the log did not match its newest tree head.",
             ),
+            central_connected: new.gauge(
+                "central_connected",
+                "1 while this node sends to the central log.",
+            ),
+            central_lag_records: new.gauges(
+                "central_lag_records",
+                "Records, or entries of the access log, that the central log does not have yet, by kind.",
+                &["kind"],
+            ),
+            central_lag_seconds: new.gauges(
+                "central_lag_seconds",
+                "Time since the central log last had all records, or all entries of the access log, by kind.",
+                &["kind"],
+            ),
+            central_shipped: new.counters(
+                "central_shipped_total",
+                "What the central log has taken, by kind.",
+                &["kind"],
+            ),
+            central_failures: new.counters(
+                "central_failures_total",
+                "Failures to send to the central log, by error.",
+                &["error"],
+            ),
+            central_heads_disagree: new.gauge(
+                "central_heads_disagree",
+                "Tree heads of this node that do not have the root of the records at the centre.",
+            ),
+            central_keys: new.counter(
+                "central_memory_keys_total",
+                "Keys of messages that other nodes have seen, learned from the centre.",
+            ),
             memory_damaged: new.counters(
                 "memory_damaged_total",
                 "Damaged rows ignored in the memory of seen messages or contacts.",
@@ -305,6 +345,11 @@ impl Metrics {
                 "facts_unavailable_total",
                 "Checks that could not be completed, by fact and cause.",
                 &["fact", "cause"],
+            ),
+            recalls: new.counters(
+                "recalls_total",
+                "Questions to other nodes' memory of seen messages, by result: `answered`, or why there was no answer.",
+                &["result"],
             ),
             scans: new.counters(
                 "scans_total",
@@ -383,6 +428,28 @@ impl Metrics {
                 &self.held_overrides,
                 &["released", "proposed", "short", "not-allowed", "gone", "not-theirs", "ignored", "failed"],
             ),
+            (&self.central_shipped, &["record", "access", "head", "run", "contact", "taken-letter"]),
+            (
+                &self.central_failures,
+                &[
+                    "password",
+                    "certificates",
+                    "unreachable",
+                    "late",
+                    "lost",
+                    "login",
+                    "node",
+                    "schema",
+                    "refused",
+                    "leaf",
+                    "data",
+                    "forked",
+                    "ahead",
+                    "local",
+                    "untold",
+                    "young",
+                ],
+            ),
             (&self.index_segments, &["made", "failed", "damaged"]),
             (&self.memory_damaged, &["seen", "contacts"]),
             (&self.delivery_log_lines, &["told", "other", "unclear"]),
@@ -406,7 +473,7 @@ impl Metrics {
             }
         }
         for kind in ["receipt", "notice"] {
-            for outcome in ["sent", "again", "failed"] {
+            for outcome in ["sent", "again", "failed", "other-gateway"] {
                 begin(&self.letters, &[kind, outcome]);
             }
         }

@@ -17,6 +17,7 @@ pub mod index;
 mod key;
 pub mod labels;
 pub mod month;
+pub mod nodes;
 pub mod outbox;
 pub mod outcomes;
 pub mod overrides;
@@ -25,6 +26,7 @@ pub mod proof;
 pub mod query;
 mod queue;
 pub mod register;
+pub mod replica;
 pub mod retention;
 mod row;
 pub mod schema;
@@ -32,6 +34,7 @@ pub mod search;
 mod seen;
 mod sent;
 pub mod session;
+pub mod ship;
 pub mod signatures;
 mod signer;
 pub mod single;
@@ -141,6 +144,8 @@ struct Shared {
     outcomes: Mutex<Follower>,
     /// An answer about held mail came.
     overrides: Notify,
+    /// Something was stored.
+    stored: Arc<Notify>,
     directory: PathBuf,
     clock: Clock,
     signed: Option<Timestamp>,
@@ -178,7 +183,7 @@ impl Store {
         if let Err(error) = access::epoch::look_through(directory, node, &settings, copy) {
             tracing::error!(%error, "the access log cannot be compared with its tree heads");
         }
-        let failing = Arc::new(AtomicBool::new(false));
+        let (failing, stored) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
         let outbox = Arc::new(Outbox::load(directory, clock())?);
         let marks = Marks::open(directory)?;
         let io = |source| OpenError::Directory { path: directory.into(), source };
@@ -214,6 +219,7 @@ impl Store {
             doubtful: false,
             clock: Arc::clone(&clock),
             failing: Arc::clone(&failing),
+            stored: Arc::clone(&stored),
             lock,
             indexer: Some(Indexer::start(directory).map_err(OpenError::Thread)?),
         };
@@ -233,6 +239,7 @@ impl Store {
             marks,
             outcomes: Mutex::default(),
             overrides: Notify::new(),
+            stored,
             directory,
             clock,
             signed,
@@ -278,6 +285,11 @@ impl Store {
         &self.0.outbox
     }
 
+    /// The letters that wait, for their time or for another try.
+    pub fn pending(&self) -> Vec<Lease> {
+        self.0.outbox.waiting()
+    }
+
     /// The receipts since then, oldest first. Blocks.
     pub fn recent_receipts(
         &self,
@@ -315,6 +327,11 @@ impl Store {
         // A panic while it was followed leaves it at a place from which it can be followed.
         let mut follower = self.0.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         follower.follow(&self.0.directory, &self.0.outbox)
+    }
+
+    /// Waits until something is stored, or was since the last time that somebody waited. One may wait at a time.
+    pub async fn stored(&self) {
+        self.0.stored.notified().await;
     }
 
     /// Where it is.

@@ -61,6 +61,8 @@ pub(crate) enum Kind {
     Custom,
     /// All three.
     Shaped,
+    /// Every rule, and a central log: the variable `POSTVAKT_CENTRAL` names a file with the table `[central]`.
+    Central,
 }
 
 /// A running server; it ends with this value.
@@ -90,6 +92,7 @@ impl Kind {
             Self::Lists => "lists",
             Self::Custom => "custom",
             Self::Shaped => "shaped",
+            Self::Central => "central",
         }
     }
 
@@ -100,7 +103,7 @@ impl Kind {
             Self::Logging => &[],
             Self::Incoming => &[INCOMING],
             Self::Postvakt => &[FORWARDING],
-            Self::All | Self::Groups | Self::Lists | Self::Custom | Self::Shaped => {
+            Self::All | Self::Groups | Self::Lists | Self::Custom | Self::Shaped | Self::Central => {
                 &[FORWARDING, INCOMING, CONTENT, RECEIPT]
             }
             Self::NoForwarding => &[INCOMING, CONTENT, RECEIPT],
@@ -112,6 +115,10 @@ impl Kind {
             Self::Groups => groups,
             Self::Lists => lists,
             Self::Custom => custom(),
+            Self::Central => {
+                let file = std::env::var_os("POSTVAKT_CENTRAL").unwrap_or_default();
+                fs::read_to_string(file).unwrap_or_default()
+            }
             Self::Shaped => {
                 [GROUPS, LISTS, &exceptions("long"), &asked("few"), &asked("long"), &custom()].concat()
             }

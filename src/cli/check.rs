@@ -1,5 +1,7 @@
 //! `postvakt check`: validates a config, runs its own tests, and reports all errors.
 
+#[cfg(feature = "central")]
+mod nodes;
 mod probe;
 
 use std::io::{self, Write};
@@ -22,6 +24,10 @@ pub struct Args {
     /// Ask everything that the config names whether it answers: DNS, scanners, directories, the port for notices, the log's directory.
     #[arg(long)]
     pub probe: bool,
+    /// Warn where the active configs of the nodes of a central log differ from this one. Needs a reader in [central].
+    #[cfg(feature = "central")]
+    #[arg(long)]
+    pub against_nodes: bool,
     /// Print a JSON array of errors and warnings.
     #[arg(long)]
     pub json: bool,
@@ -45,7 +51,12 @@ pub fn run(args: &Args, out: &mut dyn Write, err: &mut dyn Write) -> anyhow::Res
     };
     let probes = if args.probe { probe::all(&config) } else { Vec::new() };
     let tests = config.tests.len();
-    let (failed, warnings) = tested(config)?;
+    #[cfg(feature = "central")]
+    let others = if args.against_nodes { nodes::others(&config, path)? } else { Vec::new() };
+    #[cfg(not(feature = "central"))]
+    let others = Vec::new();
+    let (failed, mut warnings) = tested(config)?;
+    warnings.extend(others);
     let refused = !failed.is_empty() || probes.iter().any(|probe| probe.fault.is_some());
     if args.json {
         let unanswered = probes.into_iter().filter_map(|probe| problem(path, probe));

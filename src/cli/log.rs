@@ -216,6 +216,9 @@ struct QueryArgs {
     /// What became of the mail for a recipient, according to Postfix's log: delivered, deferred, bounced or expired.
     #[arg(long, value_name = "S", value_parser = one_of(&Final::ALL.map(Final::as_str)))]
     status: Option<String>,
+    /// Node that logged the mail, where the logs of several are here. Default: all of them.
+    #[arg(long, value_name = "NODE")]
+    node: Option<String>,
     /// Read every record instead of using index files.
     #[arg(long)]
     scan: bool,
@@ -425,6 +428,7 @@ impl QueryArgs {
             message_id: self.message_id.clone(),
             authentication: self.authentication.as_deref().map(Needle::new),
             status: self.status.as_deref().and_then(Final::parse),
+            node: self.node.clone(),
             scan: self.scan,
             ..past(self.since.as_deref(), self.until.as_deref(), config)?
         })

@@ -11,8 +11,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use super::context::RuleContext;
 use super::services::Scanners;
 use super::{
-    Config, Disclosure, Held, ListenAddress, ParseContext, Retention, Server, Store, authorities, changes,
-    console, external, groups, held, listen, mail_tests, notices, records, reference, services,
+    Central, Config, Console, Disclosure, Held, ListenAddress, ParseContext, Retention, Server, Store,
+    authorities, central, changes, console, external, groups, held, listen, mail_tests, notices, records,
+    reference, services,
 };
 use crate::address::{Domain, DomainPattern};
 use crate::facts::Needs;
@@ -65,12 +66,11 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
         let disclosure = root.table_or_defaults("disclosure", disclosure).unwrap_or_default();
         let notice_settings =
             notices::notice_settings(root, smtp.as_ref(), organisation.as_deref(), time_zone.as_ref());
-        let sends = root.names("smtp");
-        let is_set = root.names("held");
+        let (sends, is_set) = (root.names("smtp"), root.names("held"));
         let today = around.now.to_zoned(time_zone.clone().unwrap_or(TimeZone::UTC)).date();
         let ground = RuleContext { organisation: organisation.as_deref(), today, sends, receipts: &[] };
         let held = root.table_or_defaults("held", |s| held::held(s, ground)).flatten();
-        let console = root.table("console", console::console);
+        let (console, central) = beside(root, server.as_ref().and_then(Option::as_ref));
         let read_with = authorities::Around {
             ground,
             organisation: &known,
@@ -115,7 +115,8 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             disclosure,
             smtp,
             held: Held { is_set, ..held? },
-            console: console.flatten(),
+            console,
+            central,
             notice_settings,
             authenticate,
             mail_log,
@@ -130,6 +131,13 @@ pub fn config(table: &Table, report: &Report<'_>, around: &ParseContext<'_>) -> 
             warnings: Vec::new(),
         })
     })
+}
+
+/// What there may be beside the gateway: the console, and the central log.
+fn beside(root: &mut Settings<'_>, server: Option<&Server>) -> (Option<Console>, Option<Central>) {
+    let node = server.map_or("node", |server| &server.node);
+    let console = root.table("console", console::console).flatten();
+    (console, root.table("central", |section| central::central(section, node)).flatten())
 }
 
 /// Reports a rule that waits for a virus scanner, where none is configured.

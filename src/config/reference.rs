@@ -3,6 +3,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+mod central;
 mod console;
 mod content;
 mod disclosure;
@@ -51,6 +52,7 @@ pub fn tables() -> Vec<Documented> {
         .chain(TABLES)
         .chain(SERVICES)
         .chain(console::TABLES)
+        .chain(central::TABLES)
         .map(|(header, about, keys)| Documented {
             header: (*header).to_owned(),
             example: (*header).to_owned(),

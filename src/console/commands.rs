@@ -201,6 +201,7 @@ pub const QUERY: &[&str] = &[
     "message-id",
     "authentication",
     "status",
+    "node",
 ];
 /// The options that say why.
 const REASON: &[&str] = &["purpose", "decision", "own-request", "request"];

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::as_fact;
 use super::habits::Habits;
-use super::seen::SeenStore;
+use super::seen::SeenCache;
 use crate::address::Address;
 use crate::facts::gathered::Recalled;
 use crate::facts::identity::{self, By, Identity, Key};
@@ -14,12 +14,7 @@ use crate::mail::Direction;
 use crate::record::SeenRow;
 
 /// What is remembered of the last `days`.
-pub(super) async fn lookup_seen(
-    facts: &Facts,
-    days: u32,
-    memory: &impl SeenStore,
-    habits: &Habits,
-) -> Recalled {
+pub(super) async fn lookup_seen(facts: &Facts, days: u32, memory: &SeenCache, habits: &Habits) -> Recalled {
     if days == 0 || facts.direction == Direction::Internal {
         return Recalled::NOTHING;
     }
@@ -50,13 +45,13 @@ fn refers(facts: &Facts) -> bool {
 }
 
 /// A memory, as far as it goes back: so many days.
-struct SeenWindow<'a, M> {
-    memory: &'a M,
+struct SeenWindow<'a> {
+    memory: &'a SeenCache,
     now: Timestamp,
     days: u32,
 }
 
-impl<M: SeenStore> SeenWindow<'_, M> {
+impl SeenWindow<'_> {
     async fn find(&self, key: &Key) -> Result<Option<SeenRow<'static>>, Cause> {
         Ok(self.memory.find(key).await?.filter(|row| row.at() >= self.since()))
     }

@@ -4,7 +4,6 @@ use crate::config::Config;
 use crate::effects;
 use crate::facts::identity::Key;
 use crate::facts::{Fact, Facts, Needs};
-use crate::gather::seen::SeenStore as _;
 use crate::gather::{Sources, volume};
 use crate::limiter::Reservation;
 use crate::limits;

@@ -29,6 +29,11 @@ impl Month {
         Self { part: self.part.saturating_add(1), ..self }
     }
 
+    /// Whether both are of one month of the calendar.
+    pub(super) fn is_same(self, other: Self) -> bool {
+        (self.year, self.number) == (other.year, other.number)
+    }
+
     /// The month that `YYYY-MM` names, or the part of one that `YYYY-MM-2` does.
     pub fn parse(text: &str) -> Option<Self> {
         let mut fields = text.split('-');

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _};
 
-use super::month::Month;
-use super::{OpenError, ReadError, epoch, heads, row, schema, tree};
+use super::{OpenError, ReadError, epoch, heads, nodes, row, schema, tree};
 use crate::config::Heads;
 use crate::merkle::{self, Hash, Salt, Tree};
 use crate::note::{Note, TreeHead};
@@ -57,6 +57,7 @@ pub struct Proof {
 /// A month file, and which records it has.
 struct File {
     path: PathBuf,
+    directory: Arc<Path>,
     node: String,
     epoch: u32,
     start: u64,
@@ -121,15 +122,18 @@ impl Prover {
             exported.dedup();
             let origin = heads::origin(node, *epoch);
             let newest = exported.last().copied().unwrap_or_default();
-            let head = covering(&self.directory, &self.settings, node, *epoch, newest);
+            let files: Vec<&File> =
+                files.iter().filter(|file| file.node == *node && file.epoch == *epoch).collect();
+            let directory = files.first().map_or(self.directory.as_path(), |file| &file.directory);
+            // The key of another node is not here.
+            let settings = Some(&self.settings).filter(|_| directory == self.directory);
+            let head = covering(directory, settings, node, *epoch, newest);
             let Some((note, head)) = head else {
                 let uncovered = exported.len() as u64;
                 proofs.push(Proof { origin, head: None, others: Vec::new(), uncovered });
                 continue;
             };
             let wanted: Vec<u64> = exported.iter().map(|seq| seq - 1).filter(|at| *at < head.size).collect();
-            let files: Vec<&File> =
-                files.iter().filter(|file| file.node == *node && file.epoch == *epoch).collect();
             let others = roots(&files, &head, &wanted)?;
             let uncovered = (exported.len() - wanted.len()) as u64;
             proofs.push(Proof { origin, head: Some(note), others, uncovered });
@@ -140,11 +144,11 @@ impl Prover {
 
 /// The month files that have a tree, in order.
 fn files(directory: &Path) -> Result<Vec<File>, OpenError> {
-    let months =
-        Month::list(directory).map_err(|source| OpenError::Directory { path: directory.into(), source })?;
+    let all = nodes::month_files(directory);
+    let all = all.map_err(|source| OpenError::Directory { path: directory.into(), source })?;
     let mut files = Vec::new();
-    for month in months {
-        let path = month.path(directory);
+    for file in all {
+        let (path, directory) = (file.path(), file.directory);
         let read = || {
             let connection = schema::open_to_read(&path)?;
             if schema::version(&connection)? < schema::TREE_VERSION {
@@ -152,7 +156,8 @@ fn files(directory: &Path) -> Result<Vec<File>, OpenError> {
             }
             let about = schema::about(&connection)?;
             let start = tree::read(&connection, tree::START)?.size();
-            Ok(Some(File { path: path.clone(), node: about.node, epoch: about.epoch, start }))
+            let (path, node, epoch) = (path.clone(), about.node, about.epoch);
+            Ok(Some(File { path, directory: Arc::clone(&directory), node, epoch, start }))
         };
         // What cannot be read is left out of the export, and told of there.
         files.extend(read().unwrap_or_else(|error: rusqlite::Error| {
@@ -209,11 +214,11 @@ pub(super) fn sign(
     Ok(Some((signed, head)))
 }
 
-/// A signed head of an epoch that covers the records up to `newest`, if there is or can be one; else the newest there
-/// is.
+/// A signed head of an epoch that covers the records up to `newest`, if there is one, or can be where there are settings; else
+/// the newest there is.
 fn covering(
     directory: &Path,
-    settings: &Heads,
+    settings: Option<&Heads>,
     node: &str,
     epoch: u32,
     newest: u64,
@@ -228,6 +233,7 @@ fn covering(
     if known.as_ref().is_some_and(|(_, head)| head.size >= newest) {
         return known;
     }
+    let Some(settings) = settings else { return known };
     // A user who may not read the key gets the heads signed before; the rest is reported as not covered.
     match sign(directory, settings, node, epoch) {
         Ok(Some(signed)) => Some(signed),

@@ -76,6 +76,9 @@ pub struct Query {
     /// What became of it for a recipient, according to Postfix.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Final>,
+    /// The node that logged it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// Every record is read, whatever index files say.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub scan: bool,

@@ -146,6 +146,23 @@ impl Register {
         Ok(register)
     }
 
+    /// The holds that are not released after these entries of another node's access log, each its kind and what it tells; or the
+    /// entry that cannot be read.
+    pub fn open_holds<'a>(
+        entries: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Vec<Hold>, &'a str> {
+        let mut holds: Vec<Hold> = Vec::new();
+        for (kind, body) in entries {
+            if kind == Kind::Hold.as_str() {
+                holds.push(serde_json::from_str(body).map_err(|_| body)?);
+            } else {
+                let release: Close = serde_json::from_str(body).map_err(|_| body)?;
+                holds.retain(|hold| hold.reference != release.reference);
+            }
+        }
+        Ok(holds)
+    }
+
     /// Whether decisions are registered here at all: from the first one on, no other counts.
     pub fn is_used(&self) -> bool {
         self.had_decisions || !self.decisions.is_empty()

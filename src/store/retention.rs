@@ -253,7 +253,7 @@ fn first_left(path: &Path, due: &[u64]) -> rusqlite::Result<Option<Timestamp>> {
 }
 
 /// One month's records, in one transaction: values and salts go, leaves stay.
-fn take(
+pub(super) fn take(
     connection: &mut Connection,
     planned: &Planned,
     run: u64,
@@ -307,7 +307,7 @@ const UNCLEAN: &str = "unclean";
 
 /// Makes the file anew, and the write-ahead log empty. Where a page was split, its old half stays in it, and no deletion
 /// overwrites that. `false` where a reader is in the way.
-fn clean(connection: &Connection) -> rusqlite::Result<bool> {
+pub(super) fn clean(connection: &Connection) -> rusqlite::Result<bool> {
     let pruned: i64 = connection.query_row("SELECT count(*) FROM run", [], |row| row.get(0))?;
     let free: i64 = connection.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
     let unclean: i64 =

@@ -139,6 +139,8 @@ pub enum OpenError {
     KeyMode { path: PathBuf, mode: u32 },
     #[error(transparent)]
     Read(#[from] super::ReadError),
+    #[error(transparent)]
+    Behind(#[from] super::nodes::Behind),
     #[error("the writer's thread does not start: {0}")]
     Thread(io::Error),
 }

@@ -26,6 +26,7 @@ use sha2::{Digest as _, Sha256};
 use super::deliveries::trace::Summary;
 use super::index::lookup::{Plan, Side};
 use super::month::Month;
+use super::nodes::{self, MonthFile};
 use super::query::{Query, times};
 use super::row::{self, at};
 use super::schema::{self, OpenError};
@@ -56,19 +57,37 @@ pub(super) struct Searched {
 /// A log, for reading. Outside of the store it is read within a [`super::session::Session`] alone.
 #[derive(Debug)]
 pub(super) struct Log {
+    /// That of this node; those of others are below it.
     pub(super) directory: PathBuf,
-    months: Vec<Month>,
+    files: Vec<MonthFile>,
 }
 
 impl Log {
     /// The log in a directory. A store that has no record yet is a log; a directory without a store is not.
     pub(super) fn open(directory: &Path) -> Result<Self, OpenError> {
         let unusable = |source| OpenError::Directory { path: directory.into(), source };
-        let months = Month::list(directory).map_err(unusable)?;
-        if months.is_empty() && !directory.join("seen.key").try_exists().map_err(unusable)? {
+        let files = nodes::month_files(directory).map_err(unusable)?;
+        if files.is_empty() && !directory.join("seen.key").try_exists().map_err(unusable)? {
             return Err(OpenError::Missing { path: directory.into() });
         }
-        Ok(Self { directory: directory.into(), months })
+        Ok(Self { directory: directory.into(), files })
+    }
+
+    /// The log of some of its files.
+    fn some(&self, wanted: impl Fn(&MonthFile) -> bool) -> Self {
+        let files = self.files.iter().filter(|file| wanted(file)).cloned().collect();
+        Self { directory: self.directory.clone(), files }
+    }
+
+    /// Whether it may have records from before then.
+    pub(super) fn is_older(&self, then: Timestamp) -> bool {
+        self.files.iter().any(|file| file.month <= Month::of(then))
+    }
+
+    /// The directory of a node's log.
+    pub(super) fn directory_of(&self, node: &str) -> PathBuf {
+        let copy = nodes::of(&self.directory, node);
+        if copy.is_dir() { copy } else { self.directory.clone() }
     }
 
     /// A key of this store for one use, which stays the same as long as the store does.
@@ -77,14 +96,15 @@ impl Log {
         Ok(Sha256::new().chain_update(own).chain_update([0]).chain_update(used_for).finalize().into())
     }
 
-    /// Gives every record that fits to `each`, in order. A file that cannot be read is passed over and told of.
+    /// Gives every record that fits to `each`, in order: that of each node, and of several nodes month by month in the order of
+    /// time. A file that cannot be read is passed over and told of.
     pub(super) fn search<E>(
         &self,
         query: &Query,
         searched: &mut Searched,
         each: impl FnMut(Found) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.search_months(&self.months, query, searched, each)
+        search_files(&self.files, query, searched, each)
     }
 
     /// The newest records that fit and that `takes` takes, at most so many, the newest first; and whether there are more. Each month
@@ -97,10 +117,10 @@ impl Log {
         mut takes: impl FnMut(&Found) -> bool,
     ) -> (Vec<Found>, bool) {
         let (mut newest, mut room, mut more) = (Vec::new(), limits::NEWEST_OCTETS, false);
-        for month in self.months.iter().rev() {
+        for files in self.files.chunk_by(in_one_month).rev() {
             let left = most - newest.len();
             let (mut own, mut octets) = (VecDeque::new(), 0);
-            let end = self.search_months(std::slice::from_ref(month), query, searched, |found| {
+            let end = search_files(files, query, searched, |found| {
                 if takes(&found) {
                     if left == 0 {
                         return Err(());
@@ -124,41 +144,9 @@ impl Log {
         (newest, more)
     }
 
-    fn search_months<E>(
-        &self,
-        months: &[Month],
-        query: &Query,
-        searched: &mut Searched,
-        mut each: impl FnMut(Found) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let plan = Plan::new(query, times(query));
-        for month in months {
-            let path = month.path(&self.directory);
-            match open(&path, query, plan.as_ref()) {
-                Ok(None) => {}
-                Ok(Some(mut file)) => {
-                    while let ControlFlow::Continue(()) = file.stride(query) {
-                        file.found.drain(..).try_for_each(&mut each)?;
-                    }
-                    file.found.drain(..).try_for_each(&mut each)?;
-                    let unused = file
-                        .unused
-                        .take()
-                        .map(|why| format!("{}: {why}", path.with_extension(index::EXTENSION).display()));
-                    searched.unused.extend(unused);
-                    let fault = file.fault.take();
-                    searched.left_out.extend(fault.map(|source| ReadError { path, source }.into()));
-                }
-                Err(fault) => searched.left_out.push(fault),
-            }
-        }
-        Ok(())
-    }
-
     /// The rules that hold a mail.
     pub(super) fn held_by(&self, found: &Found) -> Vec<String> {
-        let months = vec![Month::of(found.record.time)];
-        let about = Self { directory: self.directory.clone(), months };
+        let about = self.some(|file| file.month == Month::of(found.record.time));
         let mut rules = Vec::new();
         let query = Query { record: Some(found.id.clone()), ..Query::default() };
         about.findings(&query, |finding| {
@@ -171,15 +159,15 @@ impl Log {
         rules
     }
 
-    /// The record of a mail with this queue id that the MTA took at about that time: queue ids may come again. Of several, the
-    /// last one that was held.
+    /// The record of this node's of a mail with this queue id that the MTA took at about that time: queue ids may come again.
+    /// Of several, the last one that was held.
     pub(super) fn held(&self, queue_id: &str, arrived: Timestamp, searched: &mut Searched) -> Option<Found> {
         let spread = limits::ARRIVAL_SPREAD;
         let since = arrived.saturating_sub(spread).unwrap_or(Timestamp::MIN);
         let until = arrived.saturating_add(spread).unwrap_or(Timestamp::MAX);
         let (first, last) = (Month::of(since), Month::of(until));
-        let months = self.months.iter().copied().filter(|month| (first..=last).contains(month)).collect();
-        let about = Self { directory: self.directory.clone(), months };
+        let own = self.directory.as_path();
+        let about = self.some(|file| (first..=last).contains(&file.month) && *file.directory == *own);
         let queue_id = Some(queue_id.to_owned());
         let query = Query { queue_id, since: Some(since), until: Some(until), ..Query::default() };
         let mut own = None;
@@ -196,19 +184,88 @@ impl Log {
 
     /// The time of the newest record, as far as it can be read.
     pub(super) fn newest(&self) -> Option<Timestamp> {
-        self.newest_record().map(|(time, _)| time)
+        let directories = nodes::directories(&self.directory).unwrap_or_default();
+        directories.iter().filter_map(|directory| self.newest_record(directory)).map(|(time, _)| time).max()
     }
 
-    /// The time of the newest record, and its number in its epoch.
-    pub(super) fn newest_record(&self) -> Option<(Timestamp, u64)> {
-        let newest = |month: &Month| {
-            let connection = schema::open_to_read(&month.path(&self.directory)).ok()?;
+    /// The time of the newest record in a directory, and its number in its epoch.
+    pub(super) fn newest_record(&self, directory: &Path) -> Option<(Timestamp, u64)> {
+        let newest = |file: &MonthFile| {
+            let connection = schema::open_to_read(&file.path()).ok()?;
             let sql = "SELECT time, seq FROM record ORDER BY seq DESC LIMIT 1";
             let (time, seq) =
                 connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?))).ok()?;
             Some((Timestamp::from_millisecond(time).ok()?, seq.unsigned_abs()))
         };
-        self.months.iter().rev().find_map(newest)
+        self.files.iter().rev().filter(|file| *file.directory == *directory).find_map(newest)
+    }
+}
+
+/// Whether both files are of one month, of different nodes or in parts.
+fn in_one_month(one: &MonthFile, next: &MonthFile) -> bool {
+    one.month.is_same(next.month)
+}
+
+fn search_files<E>(
+    files: &[MonthFile],
+    query: &Query,
+    searched: &mut Searched,
+    mut each: impl FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    let plan = Plan::new(query, times(query));
+    for files in files.chunk_by(in_one_month) {
+        let mut open: Vec<Stream<'_>> = Vec::new();
+        for file in files {
+            let path = file.path();
+            match self::open(&path, query, plan.as_ref()) {
+                Ok(None) => {}
+                Ok(Some(file)) => open.push(Stream { path, file }),
+                Err(fault) => searched.left_out.push(fault),
+            }
+        }
+        let end = merge(&mut open, query, &mut each);
+        for stream in open {
+            stream.tell(searched);
+        }
+        end?;
+    }
+    Ok(())
+}
+
+/// The records of one file that fit, one after the other.
+struct Stream<'a> {
+    path: PathBuf,
+    file: Open<'a>,
+}
+
+impl Stream<'_> {
+    /// When the next one came; `None` at the end.
+    fn peek(&mut self, query: &Query) -> Option<Timestamp> {
+        while self.file.found.is_empty() && self.file.stride(query).is_continue() {}
+        self.file.found.front().map(|found| found.record.time)
+    }
+
+    /// Says what could not be done as it should.
+    fn tell(self, searched: &mut Searched) {
+        let Self { path, file } = self;
+        let index = || path.with_extension(index::EXTENSION);
+        searched.unused.extend(file.unused.map(|why| format!("{}: {why}", index().display())));
+        searched.left_out.extend(file.fault.map(|source| ReadError { path, source }.into()));
+    }
+}
+
+/// Gives the records of these files, always the one that came first.
+fn merge<E>(
+    open: &mut [Stream<'_>],
+    query: &Query,
+    each: &mut impl FnMut(Found) -> Result<(), E>,
+) -> Result<(), E> {
+    loop {
+        let heads = open.iter_mut().enumerate().filter_map(|(at, stream)| Some((stream.peek(query)?, at)));
+        let Some((_, at)) = heads.min() else { return Ok(()) };
+        if let Some(found) = open.get_mut(at).and_then(|stream| stream.file.found.pop_front()) {
+            each(found)?;
+        }
     }
 }
 
@@ -235,13 +292,16 @@ struct Open<'a> {
     named: VecDeque<i64>,
     /// The last number of a segment of which every record is to be read.
     whole: i64,
-    found: Vec<Found>,
+    found: VecDeque<Found>,
     fault: Option<rusqlite::Error>,
 }
 
 /// Opens a month file where it may hold what is searched for, and its index file where that has something to say.
 fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option<Open<'a>>, OpenError> {
     let Some(about) = schema::inspect(path, false)? else { return Ok(None) };
+    if query.node.as_ref().is_some_and(|node| *node != about.node) {
+        return Ok(None);
+    }
     if let Some(id) = &query.record
         && (id.node.as_ref() != about.node || id.epoch != about.epoch)
     {
@@ -274,7 +334,7 @@ fn open<'a>(path: &Path, query: &Query, plan: Option<&'a Plan>) -> Result<Option
             unused,
             named: VecDeque::new(),
             whole: 0,
-            found: Vec::new(),
+            found: VecDeque::new(),
             fault: None,
         }))
     };
@@ -368,7 +428,7 @@ impl Open<'_> {
                 let (found, size) = found(row, &self.node, self.epoch)?;
                 octets += size;
                 let seq = found.id.seq.cast_signed();
-                self.found.push(found);
+                self.found.push_back(found);
                 if octets > limits::SEARCH_OCTETS {
                     return Ok(seq + 1);
                 }
@@ -390,7 +450,7 @@ impl Open<'_> {
             {
                 let (found, size) = found(row, &self.node, self.epoch)?;
                 octets += size;
-                self.found.push(found);
+                self.found.push_back(found);
             }
         }
         Ok(())

@@ -21,12 +21,12 @@ use super::deliveries::DeliveriesError;
 use super::deliveries::trace::{Gap, Trace, Tracer};
 use super::gate::Opened;
 pub use super::gate::{Basis, Gate, Reason, Request};
-use super::month::Month;
 use super::outbox::{self, Listed};
 use super::outcomes::OutcomesError;
 use super::proof::Prover;
 use super::query::{Party, Query};
 use super::register::Register;
+use super::replica;
 use super::search::after::Next;
 use super::search::findings::Finding;
 use super::search::totals::Totals;
@@ -49,7 +49,7 @@ pub enum Read<T> {
         value: T,
         /// How many rows were shown.
         rows: u64,
-        /// Files that could not be read.
+        /// Files that could not be read, and nodes whose log is not here as it is there.
         left_out: Vec<OpenError>,
         /// Index files that could not be used, and why: every record that they are of was read.
         unused: Vec<String>,
@@ -103,8 +103,13 @@ impl Gate<'_> {
         let log = Log::open(self.directory)?;
         let accesses = AccessLog::open(self.directory)?;
         let register = Register::read(&accesses)?;
-        let opened = self.allowed(request, &register, Timestamp::now(), || log.newest());
-        self.enter(request, (log, accesses), opened, &register, work)
+        let now = Timestamp::now();
+        let opened = self.allowed(request, &register, now, || log.newest());
+        let unusable = |source| OpenError::Directory { path: self.directory.into(), source };
+        let behind = replica::behind(self.directory, request.query.node.as_deref(), now).map_err(unusable)?;
+        let searched =
+            Searched { left_out: behind.into_iter().map(OpenError::from).collect(), unused: Vec::new() };
+        self.enter(request, (log, accesses, searched), opened, &register, work)
     }
 
     /// Like [`Gate::read`], for commands with a permission check of their own, such as retention; `refused` is why it
@@ -118,7 +123,7 @@ impl Gate<'_> {
     where
         E: From<AccessError> + From<OpenError> + AsRef<dyn Error + Send + Sync>,
     {
-        let files = (Log::open(self.directory)?, AccessLog::open(self.directory)?);
+        let files = (Log::open(self.directory)?, AccessLog::open(self.directory)?, Searched::default());
         let opened = refused.map_or_else(|| Ok(Opened::whole(request.query.clone())), Err);
         self.enter(request, files, opened, &Register::default(), work)
     }
@@ -126,7 +131,7 @@ impl Gate<'_> {
     fn enter<T, E>(
         &self,
         request: &Request,
-        (log, mut accesses): (Log, AccessLog),
+        (log, mut accesses, searched): (Log, AccessLog, Searched),
         opened: Result<Opened, String>,
         register: &Register,
         work: impl FnOnce(&mut Session) -> Result<T, E>,
@@ -166,27 +171,22 @@ impl Gate<'_> {
         }
         let veil = if veiled { Some(self.veil(self.day_key(&log)?)) } else { None };
         let mut session = Session {
-            log,
             accesses,
             n,
             access,
-            since: query.since.filter(|since| request.query.since.is_none() && self.is_older(*since)),
+            since: query.since.filter(|since| request.query.since.is_none() && log.is_older(*since)),
+            log,
             query,
             most: rows,
             veil,
             own: self.own_mailboxes(),
             rows: 0,
             capped: false,
-            searched: Searched::default(),
+            searched,
             made: None,
         };
         let result = work(&mut session);
         session.end(result)
-    }
-
-    /// Whether the log may have records from before then.
-    fn is_older(&self, then: Timestamp) -> bool {
-        Month::list(self.directory).is_ok_and(|months| months.iter().any(|month| *month <= Month::of(then)))
     }
 
     /// The key of the pseudonyms of a day: searches of one day can be compared, and nobody can be followed for longer.
@@ -477,8 +477,9 @@ impl Session {
     /// What belongs to a record that was found.
     pub fn belongings(&self, found: &Found) -> Result<Belongings, OutcomesError> {
         // No head is signed for it.
-        let prover = Prover::new(&self.log.directory, &Heads::signed_every(limits::HEADS_LOOK))?;
-        let own = single::read(&self.log.directory, &self.accesses, prover, found)?;
+        let directory = self.log.directory_of(&found.id.node);
+        let prover = Prover::new(&directory, &Heads::signed_every(limits::HEADS_LOOK))?;
+        let own = single::read(&directory, &self.accesses, prover, found)?;
         let trace = own.trace.map(|trace| trace.map(|trace| self.hidden(trace)));
         let accesses = own.accesses.into_iter().filter(|done| {
             let reader = &self.access.reader;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::index::{self, Indexer};
 use super::month::Month;
@@ -56,6 +56,8 @@ pub(super) struct Writer {
     pub(super) clock: Clock,
     /// Whether the last transaction failed.
     pub(super) failing: Arc<AtomicBool>,
+    /// Told of what was stored.
+    pub(super) stored: Arc<Notify>,
     /// Held as long as this may write.
     pub(super) lock: File,
     /// Makes index files; none when the log closes.
@@ -135,6 +137,7 @@ impl Writer {
                     answer(job, Ok(id));
                 }
                 confirm(notes, &Ok(()));
+                self.stored.notify_one();
                 octets
             }
             Err(error) => {

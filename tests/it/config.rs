@@ -354,7 +354,13 @@ fn required_keys_are_required() {
 
 fn check(path: &Path, json: bool) -> (u8, String, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let args = Args { config: path.to_owned(), probe: false, json };
+    let args = Args {
+        config: path.to_owned(),
+        probe: false,
+        #[cfg(feature = "central")]
+        against_nodes: false,
+        json,
+    };
     let code = run(&args, &mut out, &mut err).unwrap();
     (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
 }

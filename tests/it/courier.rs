@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use postvakt::config::Smtp;
-use postvakt::courier::{self, requests};
+use postvakt::courier::{self, Means, requests};
 use postvakt::metrics::METRICS;
 use postvakt::record::{OutboxKind, OutboxRow};
 use postvakt::store::outbox::{Change, Event, Listed, State};
@@ -18,8 +18,8 @@ use tokio::task::JoinHandle;
 use crate::lab::sink::{Act, Sink, Stage};
 
 /// A store with a courier at work.
-struct Post {
-    store: Store,
+pub(crate) struct Post {
+    pub(crate) store: Store,
     stop: watch::Sender<bool>,
     courier: JoinHandle<()>,
     directory: tempfile::TempDir,
@@ -36,7 +36,17 @@ impl Post {
 
     /// With so much patience with the server: long, so that no busy machine looks like a server that hangs.
     fn start_with(directory: tempfile::TempDir, port: u16, timeout: Duration) -> Self {
-        let store = Store::open(directory.path(), "gw1").unwrap();
+        Self::start_claiming(directory, ("gw1", port), timeout, None)
+    }
+
+    /// As a node that asks whether it is the one that sends a receipt.
+    pub(crate) fn start_claiming(
+        directory: tempfile::TempDir,
+        (node, port): (&str, u16),
+        timeout: Duration,
+        claim: Option<courier::Claim>,
+    ) -> Self {
+        let store = Store::open(directory.path(), node).unwrap();
         let (stop, stopped) = watch::channel(false);
         let smtp = Smtp {
             submit: ([127, 0, 0, 1], port).into(),
@@ -46,16 +56,21 @@ impl Post {
         };
         let way: courier::SmtpSettingsSource = Arc::new(move || Some(smtp.clone()));
         requests::prepare(directory.path()).unwrap();
-        let courier = tokio::spawn(courier::run(store.clone(), directory.path().to_owned(), way, stopped));
+        let courier = tokio::spawn(courier::run(
+            store.clone(),
+            directory.path().to_owned(),
+            Means { way, claim },
+            stopped,
+        ));
         Self { store, stop, courier, directory }
     }
 
-    async fn write(&self, rows: Vec<OutboxRow>) {
+    pub(crate) async fn write(&self, rows: Vec<OutboxRow>) {
         write(&self.store, rows).await;
     }
 
     /// The letters, once each of them fits.
-    async fn until(&self, fits: impl Fn(&Listed) -> bool) -> Vec<Listed> {
+    pub(crate) async fn until(&self, fits: impl Fn(&Listed) -> bool) -> Vec<Listed> {
         for _ in 0..6_000 {
             let all = listed(self.directory.path());
             if all.iter().all(&fits) {
@@ -66,7 +81,7 @@ impl Post {
         panic!("waited in vain: {:#?}", listed(self.directory.path()));
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         self.stop.send(true).unwrap();
         self.courier.await.unwrap();
         self.store.close().await;
@@ -83,7 +98,7 @@ fn listed(directory: &Path) -> Vec<Listed> {
     crate::store::listed(directory, Timestamp::now())
 }
 
-fn letter(n: u8, recipient: &str) -> OutboxRow {
+pub(crate) fn letter(n: u8, recipient: &str) -> OutboxRow {
     let now = Timestamp::now();
     OutboxRow {
         key: [n; 16],
@@ -99,7 +114,7 @@ fn letter(n: u8, recipient: &str) -> OutboxRow {
     }
 }
 
-fn is(state: State) -> impl Fn(&Listed) -> bool {
+pub(crate) fn is(state: State) -> impl Fn(&Listed) -> bool {
     move |listed| listed.state == state
 }
 

@@ -61,6 +61,7 @@ fn the_package_has_all_that_belongs_to_it_and_lintian_has_no_objection() {
         "/lib/systemd/system/postvakt-held.socket",
         "/lib/systemd/system/postvakt-held@.service",
         "/lib/systemd/system/postvakt-console.service",
+        "/lib/systemd/system/postvakt-replica.service",
         "/lib/systemd/system/postvakt-console-commands.socket",
         "/lib/systemd/system/postvakt-console-commands@.service",
         "/usr/lib/sysusers.d/postvakt.conf",

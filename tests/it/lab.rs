@@ -56,6 +56,21 @@ impl Lab {
         (Self { postfix, postvakt, _directory: directory }, more)
     }
 
+    /// As [`Lab::start_with`], as a node of that name: several of one host.
+    pub(crate) fn start_node<T>(
+        node: &'static str,
+        directory: Directory,
+        rules: &str,
+        prepare: impl FnOnce(&Postfix) -> T,
+    ) -> (Self, T) {
+        let ports = Ports::reserve();
+        let postfix = Postfix::lay_out(&directory.path, &ports);
+        let postvakt = Postvakt::start_node(node, &directory.path, &ports, rules);
+        let more = prepare(&postfix);
+        postfix.start();
+        (Self { postfix, postvakt, _directory: directory }, more)
+    }
+
     /// An SMTP session from outside, at the port where the world knocks.
     pub(crate) fn outside(&self) -> Smtp {
         Smtp::greeted_from_outside(self.postfix.ports.smtp)

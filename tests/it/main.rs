@@ -13,6 +13,8 @@ mod authorities;
 mod backup;
 mod bounds;
 mod cases;
+#[cfg(feature = "central")]
+mod central;
 mod config;
 mod console;
 mod content;

@@ -3,7 +3,7 @@
 mod access_retention;
 mod binding;
 mod browser;
-mod cli;
+pub(crate) mod cli;
 mod clock;
 mod damage;
 mod disclosed;
@@ -25,7 +25,7 @@ mod reasons;
 mod register;
 mod roles;
 mod report;
-mod retention;
+pub(crate) mod retention;
 mod shapes;
 mod upgrade;
 mod verify;

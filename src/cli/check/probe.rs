@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+#[cfg(feature = "central")]
+use crate::central::status;
 use crate::config::directory::DirectoryGroup;
 use crate::config::services::{Endpoint, Scanner};
 use crate::config::{Config, MailLog};
@@ -46,6 +48,8 @@ pub(super) fn all(config: &Config) -> Vec<Probe> {
     }
     probes.extend(config.mail_log.as_ref().map(mail_log));
     probes.extend(config.smtp.as_ref().map(|smtp| submit(smtp.submit)));
+    #[cfg(feature = "central")]
+    probes.extend(config.central.iter().flat_map(central));
     probes
 }
 
@@ -83,6 +87,23 @@ fn resolver(config: &Config) -> Probe {
         Err(error) => Some(error),
     };
     Probe { key: "dns.servers", place, fault: fault.map(|fault| (fault, right)) }
+}
+
+/// The centre takes the logins of this host.
+#[cfg(feature = "central")]
+fn central(central: &crate::config::Central) -> Vec<Probe> {
+    let servers: Vec<String> = central.database.servers.iter().map(ToString::to_string).collect();
+    let logins = central.writer.iter().chain(&central.reader);
+    let probe = |login: &crate::config::central::Login| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let asked = runtime.map_err(|error| error.to_string()).and_then(|runtime| {
+            runtime.block_on(status::probe(central, login)).map_err(|error| error.to_string())
+        });
+        let right = "correct url, login, password file or ca_file, and let the firewall reach the servers";
+        let place = format!("{} as {}", servers.join(", "), login.name);
+        Probe { key: "central.url", place, fault: asked.err().map(|error| (error, right)) }
+    };
+    logins.map(probe).collect()
 }
 
 /// The directory tells the members of the group.

@@ -9,12 +9,14 @@ use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::{Context, YES, protocol, told};
+#[cfg(feature = "central")]
+use crate::central::holds;
 use crate::cli::write_table;
 use crate::config::{self, Config};
 use crate::export::{local, visible};
 use crate::store::access::{AccessLog, Kind, Period, Retention, Via};
 use crate::store::query::Query;
-use crate::store::register::Register;
+use crate::store::register::{Hold, Register};
 use crate::store::retention::accesses::{self, Due};
 use crate::store::retention::proposals::{self, Proposal, Proposed};
 use crate::store::retention::{Locks, Plan, Rules, counts, plan, run, taken};
@@ -64,9 +66,10 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
         Command::Plan | Command::Protocol(_) | Command::Propose { .. } => None,
         Command::Run { decision, .. } => Some(decision.trim()),
     };
+    let holds: Vec<Hold> = register.holds.into_iter().chain(holds_of_others(config)?).collect();
     let rules = Rules {
         periods: &config.store.retention,
-        holds: &register.holds,
+        holds: &holds,
         organisation: &config.organisation,
         decision,
     };
@@ -89,6 +92,28 @@ pub(super) fn retention(command: &Command, context: &mut Context<'_>) -> anyhow:
     let alone = second_person(context, &waiting, decision.trim());
     let work = Work { planned: &planned, own, decision: decision.trim(), jump, alone };
     work.run(&mut log, &locks, context)
+}
+
+/// The legal holds of the other nodes of a central log. Where they cannot be asked for, nothing is deleted.
+#[cfg(feature = "central")]
+fn holds_of_others(config: &Config) -> anyhow::Result<Vec<Hold>> {
+    let entries = holds::of_others(config.central.as_ref())
+        .context("the legal holds of the other nodes are not known, so nothing may be deleted")?;
+    let mut open = Vec::new();
+    for of_node in entries.chunk_by(|one, other| one.node == other.node) {
+        let told = of_node.iter().map(|entry| (entry.kind.as_str(), entry.body.as_str()));
+        let of_node = Register::open_holds(told).map_err(|body| {
+            anyhow::anyhow!("a legal hold of another node cannot be read, so nothing may be deleted: {body}")
+        })?;
+        open.extend(of_node);
+    }
+    Ok(open)
+}
+
+#[cfg(not(feature = "central"))]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail where there is a centre")]
+fn holds_of_others(_config: &Config) -> anyhow::Result<Vec<Hold>> {
+    Ok(Vec::new())
 }
 
 /// What a run deletes.

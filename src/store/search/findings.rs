@@ -32,8 +32,8 @@ impl Log {
     /// A file that cannot be read is passed over and told of.
     pub(in crate::store) fn findings(&self, query: &Query, mut each: impl FnMut(Finding)) -> Vec<OpenError> {
         let mut faults = Vec::new();
-        for month in &self.months {
-            let path = month.path(&self.directory);
+        for file in &self.files {
+            let path = file.path();
             match open(&path, query, None) {
                 Ok(None) => {}
                 Ok(Some(file)) => {

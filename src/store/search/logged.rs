@@ -96,6 +96,7 @@ impl Query {
                 "record" => query.record = Some(text?.parse().ok()?),
                 "queue_id" => query.queue_id = Some(text?.to_owned()),
                 "from" => query.from = Some(Party::parse(text?).ok()?),
+                "node" => query.node = Some(text?.to_owned()),
                 "user" => query.user = Some(text?.to_owned()),
                 "client" => query.client = Some(text?.parse().ok()?),
                 "direction" => {
@@ -148,6 +149,7 @@ mod tests {
             person: vec![Party::parse("bo@exempelby.se").unwrap()],
             from: Some(Party::parse("@example.org").unwrap()),
             user: Some("anna".into()),
+            node: Some("gw2".into()),
             client: Some("10.0.0.0/8".parse().unwrap()),
             direction: Some(Direction::Outbound),
             size_above: Some(1_000_000),

@@ -22,8 +22,8 @@ impl Log {
         let mut faults = Vec::new();
         let mut chosen: BinaryHeap<([u8; 16], RecordKey)> = BinaryHeap::new();
         let mut all = 0;
-        for month in &self.months {
-            let path = month.path(&self.directory);
+        for file in &self.files {
+            let path = file.path();
             let read = match open(&path, query, None) {
                 Ok(Some(file)) => choose(&file, query, seed, count, &mut chosen, &mut all)
                     .map_err(|source| ReadError { path, source }.into()),

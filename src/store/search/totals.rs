@@ -68,8 +68,8 @@ impl Log {
     pub(in crate::store) fn totals(&self, query: &Query) -> (Totals, Vec<OpenError>) {
         let mut totals = Totals::default();
         let mut faults = Vec::new();
-        for month in &self.months {
-            let path = month.path(&self.directory);
+        for file in &self.files {
+            let path = file.path();
             let counted = match open(&path, query, None) {
                 Ok(Some(file)) => {
                     totals.add(&file, times(query)).map_err(|source| ReadError { path, source }.into())

@@ -106,7 +106,7 @@ pub fn numbers(directory: &Path, config: &Config, today: Date) -> Result<Numbers
     let requests =
         || disclosures.0.iter().filter(|case| case.closed.is_none()).map(|case| case.asked.received);
     let last = |path: &Path| heads::last(path, &config.server.node).map(|(_, head)| (head.time, head.size));
-    let newest = Log::open(directory)?.newest_record();
+    let newest = Log::open(directory)?.newest_record(directory);
     let outbox = outbox::list(directory, now)?;
     let in_state = |state: State| outbox.iter().filter(move |listed| listed.state == state);
     let open = register

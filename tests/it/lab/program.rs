@@ -33,6 +33,19 @@ impl Postvakt {
         Self::start_by(directory, ports, rules, Box::new(spawn))
     }
 
+    /// As [`Postvakt::start`], as a node of that name.
+    pub(crate) fn start_node(node: &'static str, directory: &Path, ports: &Ports, rules: &str) -> Self {
+        let named = move |config: &Path, log: &Log| {
+            let text = fs::read_to_string(config).unwrap();
+            if !text.contains("\nnode = ") {
+                fs::write(config, text.replace("[server]\n", &format!("[server]\nnode = \"{node}\"\n")))
+                    .unwrap();
+            }
+            spawn(config, log)
+        };
+        Self::start_by(directory, ports, rules, Box::new(named))
+    }
+
     /// As [`Postvakt::start`], by another way.
     pub(crate) fn start_by(directory: &Path, ports: &Ports, rules: &str, spawn: Spawn) -> Self {
         let home = directory.display();

@@ -23,7 +23,7 @@ struct Cli {
     log: log::Args,
 }
 
-pub(super) fn config(directory: &Path) -> Config {
+pub(crate) fn config(directory: &Path) -> Config {
     let organisation = Organisation {
         name: "Exempelby kommun".into(),
         domains: vec![DomainPattern::parse("exempelby.se").unwrap()],
@@ -47,6 +47,7 @@ pub(super) fn config(directory: &Path) -> Config {
         disclosure: config::Disclosure::default(),
         smtp: None,
         console: None,
+        central: None,
         held: config::Held {
             is_set: false,
             queue_helper: directory.join("queue.sock"),
@@ -79,7 +80,7 @@ pub(super) fn run(directory: &Path, arguments: &[&str]) -> (u8, String) {
 }
 
 /// The same with another config.
-pub(super) fn run_with(config: &Config, arguments: &[&str]) -> (u8, String) {
+pub(crate) fn run_with(config: &Config, arguments: &[&str]) -> (u8, String) {
     run_as(Reader::of_this_process(Via::CommandLine), config, arguments)
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use postvakt::facts::Cause;
 use postvakt::facts::identity::Key;
 use postvakt::gather::contacts::Contacts;
-use postvakt::gather::seen::{SeenCache, SeenStore as _};
+use postvakt::gather::seen::SeenCache;
 use postvakt::limits;
 use postvakt::metrics::METRICS;
 use postvakt::store::schema::VERSION;

@@ -25,7 +25,7 @@ fn period(mailbox: Covered, days: u64, decision: &str) -> Retention {
     }
 }
 
-fn decided(path: &Path) -> Config {
+pub(crate) fn decided(path: &Path) -> Config {
     let mut config = config(path);
     config.store.retention = vec![
         period(Covered::Address(Address::parse("registrator@exempelby.se").unwrap()), 60, "KS 2026/45"),
@@ -67,7 +67,7 @@ fn old(n: u32, at: Timestamp) -> Entry<'static> {
 }
 
 /// 400 old mails three months ago and as many young ones now; every fourth old one is the registry's.
-async fn store(path: &Path) -> Timestamp {
+pub(crate) async fn store(path: &Path) -> Timestamp {
     let now = Timestamp::now();
     let then = now - SignedDuration::from_hours(24 * 90);
     let (time, clock) = clock(&then.to_string());
@@ -111,7 +111,7 @@ fn run_json(config: &Config, arguments: &[&str]) -> (u8, Value) {
     (code, serde_json::from_str(out.lines().next().unwrap_or("null")).unwrap_or_else(|_| panic!("{out}")))
 }
 
-fn today() -> String {
+pub(crate) fn today() -> String {
     Timestamp::now().to_zoned(jiff::tz::TimeZone::get("Europe/Stockholm").unwrap()).date().to_string()
 }
 
