@@ -57,6 +57,7 @@ impl Lab {
     }
 
     /// As [`Lab::start_with`], as a node of that name: several of one host.
+    #[cfg(feature = "central")]
     pub(crate) fn start_node<T>(
         node: &'static str,
         directory: Directory,

@@ -34,6 +34,7 @@ impl Postvakt {
     }
 
     /// As [`Postvakt::start`], as a node of that name.
+    #[cfg(feature = "central")]
     pub(crate) fn start_node(node: &'static str, directory: &Path, ports: &Ports, rules: &str) -> Self {
         let named = move |config: &Path, log: &Log| {
             let text = fs::read_to_string(config).unwrap();
