@@ -24,8 +24,8 @@ use super::schema::{self, About, OpenError};
 use super::{ReadError, heads, key, nodes, row, tree};
 use crate::merkle::{self, Hash, Salt, Tree};
 use crate::note::Note;
-use crate::record::RecordId;
-use crate::record::columns::{COLUMNS, Field, LeafForm, Value};
+use crate::record::columns::{COLUMNS, EVIDENCE, Field, LeafForm, Value};
+use crate::record::{Record, RecordId};
 pub use state::{State, behind};
 
 /// A row of a node's tree of records.
@@ -73,6 +73,8 @@ pub enum ReplicaError {
     Name { node: String },
     #[error("record {record}: its values do not make its leaf: it was changed at the centre, or on its way")]
     Leaf { record: RecordId },
+    #[error("record {record}: its column {column} has a value that no program of ours writes")]
+    Value { record: RecordId, column: &'static str },
     #[error("record {record} is missing: the centre has what comes after it")]
     Gap { record: RecordId },
     #[error(
@@ -160,6 +162,10 @@ impl Replica {
             }
             let written = match &row.content {
                 Content::Record(form, salt, fields) if leaf(*form, row.seq, salt, fields) == row.leaf => {
+                    // One row that cannot be read would hide all that come after it.
+                    if let Some(column) = unreadable(*form, fields) {
+                        return Err(ReplicaError::Value { record: record(), column });
+                    }
                     insert(&transaction, row, *form, salt, fields)
                 }
                 Content::Record(..) => return Err(ReplicaError::Leaf { record: record() }),
@@ -310,6 +316,18 @@ impl Drop for Replica {
 fn leaf(form: LeafForm, seq: u64, salt: &Salt, fields: &[String]) -> Hash {
     let values: Vec<&[u8]> = fields.iter().map(String::as_bytes).collect();
     merkle::leaf(form.number(), seq, &merkle::hash_of(salt, &values))
+}
+
+/// The first field that is not what a record has there.
+fn unreadable(form: LeafForm, fields: &[String]) -> Option<&'static str> {
+    let mut record = Record::default();
+    if fields.len() != form.fields().count() {
+        return Some("time");
+    }
+    form.fields().zip(fields).find_map(|(field, value)| match field {
+        Field::Column(column) => column.put(&mut record, value).is_none().then_some(column.name),
+        Field::Evidence => serde_json::from_str::<Vec<[String; 8]>>(value).is_err().then_some(EVIDENCE),
+    })
 }
 
 /// A value of a column.

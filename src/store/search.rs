@@ -219,7 +219,7 @@ fn search_files<E>(
             let path = file.path();
             match self::open(&path, query, plan.as_ref()) {
                 Ok(None) => {}
-                Ok(Some(file)) => open.push(Stream { path, file }),
+                Ok(Some(file)) => open.push(Stream { path, file, ended: false }),
                 Err(fault) => searched.left_out.push(fault),
             }
         }
@@ -236,18 +236,22 @@ fn search_files<E>(
 struct Stream<'a> {
     path: PathBuf,
     file: Open<'a>,
+    /// Whether it was read to its end, or to what cannot be read.
+    ended: bool,
 }
 
 impl Stream<'_> {
     /// When the next one came; `None` at the end.
     fn peek(&mut self, query: &Query) -> Option<Timestamp> {
-        while self.file.found.is_empty() && self.file.stride(query).is_continue() {}
+        while self.file.found.is_empty() && !self.ended {
+            self.ended = self.file.stride(query).is_break();
+        }
         self.file.found.front().map(|found| found.record.time)
     }
 
     /// Says what could not be done as it should.
     fn tell(self, searched: &mut Searched) {
-        let Self { path, file } = self;
+        let Self { path, file, .. } = self;
         let index = || path.with_extension(index::EXTENSION);
         searched.unused.extend(file.unused.map(|why| format!("{}: {why}", index().display())));
         searched.left_out.extend(file.fault.map(|source| ReadError { path, source }.into()));

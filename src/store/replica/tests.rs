@@ -94,6 +94,50 @@ async fn what_was_changed_on_its_way_is_refused_and_nothing_of_it_stays() {
 }
 
 #[tokio::test]
+async fn a_value_that_nobody_writes_is_refused_by_name_whatever_its_leaf() {
+    let (node, here) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let month = log(node.path(), &["Ett"]).await;
+    let rows = rows(node.path(), month);
+    let Content::Record(form, salt, own) = rows[0].content.clone() else { panic!() };
+    for (name, value) in [
+        ("time", "soon"),
+        ("time", "99999999999999999999"),
+        ("recipients", "anna@exempelby.se"),
+        ("size", "many"),
+        ("verdict", "lost"),
+        ("findings", "[1]"),
+        (EVIDENCE, "[[\"too\",\"short\"]]"),
+    ] {
+        let mut fields = own.clone();
+        let at = form.fields().position(|field| field.name() == name).unwrap();
+        value.clone_into(&mut fields[at]);
+        let row =
+            Row { seq: 1, leaf: leaf(form, 1, &salt, &fields), content: Content::Record(form, salt, fields) };
+        let mut replica = Replica::open(here.path(), "gw2").unwrap();
+        let refused = replica.append(1, month, &[row]).unwrap_err().to_string();
+        assert!(refused.contains(name), "{name} {value}: {refused}");
+        assert_eq!(replica.sizes().unwrap(), [(1, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_ends_a_search_of_its_file_once() {
+    let here = tempfile::tempdir().unwrap();
+    let month = log(here.path(), &["Ett", "Två", "Tre"]).await;
+    let connection = schema::open_to_write(&month.path(here.path())).unwrap();
+    connection.execute("UPDATE record SET verdict = 'lost' WHERE seq = 3", []).unwrap();
+    drop(connection);
+    let log = crate::store::search::Log::open(here.path()).unwrap();
+    let mut searched = crate::store::search::Searched::default();
+    let mut seen = 0;
+    let end = log.search(&crate::store::query::Query::default(), &mut searched, |_| {
+        seen += 1;
+        if seen > 9 { Err(()) } else { Ok(()) }
+    });
+    assert_eq!((end, seen, searched.left_out.len()), (Ok(()), 2, 1));
+}
+
+#[tokio::test]
 async fn an_epoch_after_one_that_the_node_lost_has_a_file_of_its_own() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let here = tempfile::tempdir().unwrap();
