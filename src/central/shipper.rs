@@ -139,7 +139,7 @@ enum Refused {
 
 impl Work {
     async fn run(&mut self) {
-        while !*self.stop.borrow() {
+        while !self.is_stopping() {
             let Err(error) = self.connection().await else { return };
             METRICS.central_connected.set(0);
             let name = error.name();
@@ -181,7 +181,7 @@ impl Work {
         self.reader.forget_looks();
         let mut is_told = false;
         loop {
-            let is_last = *self.stop.borrow();
+            let is_last = self.is_stopping();
             let more = self.round(&mut session).await?;
             if !std::mem::replace(&mut is_told, true) {
                 self.is_back(session.calls.server());
@@ -195,6 +195,11 @@ impl Work {
                 self.wait().await;
             }
         }
+    }
+
+    /// Whether the server stops, or has gone without a word.
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow() || self.stop.has_changed().is_err()
     }
 
     /// Says that the centre takes what is sent.
