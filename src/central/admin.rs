@@ -41,6 +41,12 @@ pub enum AdminError {
     Newer(i32),
     #[error("{0} is no name; write letters, digits, `_`, `-` and `.`")]
     Name(String),
+    #[error("{0} is no name of a node; write letters, digits and `-`, at most 63")]
+    NodeName(String),
+    #[error(
+        "{0} is a role of the schema, and nobody signs in with it; make a login of its own for each node and reader"
+    )]
+    Reserved(String),
     #[error("{0} may do everything in the database; make a login of its own for each node and reader")]
     TooMuch(String),
     #[error("there is no node {0}")]
@@ -108,6 +114,10 @@ impl Administrator {
     /// Lets a login write as this node, and no other one from now on. With `new_key`, the key that the node signs its heads with
     /// by now is the node's. Whether the login was made.
     pub async fn add_node(&self, node: &str, login: &str, new_key: bool) -> Result<bool, AdminError> {
+        let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        if !(1..=63).contains(&node.len()) || !node.bytes().all(fits) {
+            return Err(AdminError::NodeName(node.into()));
+        }
         let mut connected = self.connect().await?;
         version(&connected).await?;
         let made = grant(&mut connected, login, "postvakt_node").await?;
@@ -195,6 +205,9 @@ async fn grant(connected: &mut Connected, login: &str, role: &str) -> Result<boo
     if !is_name(login) {
         return Err(AdminError::Name(login.into()));
     }
+    if ["postvakt_owner", "postvakt_node", "postvakt_reader"].contains(&login) {
+        return Err(AdminError::Reserved(login.into()));
+    }
     let transaction = connected.client.transaction().await?;
     let about = "SELECT rolsuper OR pg_has_role(oid, 'postvakt_owner', 'MEMBER') FROM pg_roles WHERE rolname = $1::text::name";
     let known = transaction.query_opt(about, &[&login]).await?;
@@ -203,7 +216,9 @@ async fn grant(connected: &mut Connected, login: &str, role: &str) -> Result<boo
         Some(false) => {}
         None => transaction.batch_execute(&format!("CREATE ROLE \"{login}\" LOGIN")).await?,
     }
-    transaction.batch_execute(&format!("GRANT {role} TO \"{login}\"")).await?;
+    let most = limits::CENTRAL_CONNECTIONS;
+    let sql = format!("GRANT {role} TO \"{login}\"; ALTER ROLE \"{login}\" CONNECTION LIMIT {most}");
+    transaction.batch_execute(&sql).await?;
     transaction.commit().await?;
     Ok(known.is_none())
 }

@@ -210,14 +210,14 @@ impl Work {
         let names: Vec<&str> = self.places.keys().map(String::as_str).collect();
         let (epochs, seqs): (Vec<i32>, Vec<i64>) = self.places.values().copied().unzip();
         let oldest = oldest().as_millisecond();
-        let sql = "SELECT node, epoch, seq, key, at FROM postvakt.follow_memory($1, $2, $3, $4)";
+        let sql = "SELECT node, epoch, seq, hash, at FROM postvakt.follow_memory($1, $2, $3, $4)";
         let given: [&(dyn ToSql + Sync); 4] = [&names, &epochs, &seqs, &oldest];
         let rows = within(limits::CENTRAL_CALL_TIME, connected.client.query(sql, &given)).await?;
         for row in &rows {
             let (node, place): (String, _) = (row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?));
             let at = Timestamp::from_millisecond(row.try_get(4)?).unwrap_or(Timestamp::MIN);
-            if let Ok(key) = row.try_get::<_, &[u8]>(3)?.try_into() {
-                self.pipeline.sources.memory.learn(&key, at);
+            if let Ok(hash) = row.try_get::<_, &[u8]>(3)?.try_into() {
+                self.pipeline.sources.memory.learn(&hash, at);
                 METRICS.central_keys.inc();
             }
             self.places.insert(node, place);

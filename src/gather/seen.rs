@@ -76,9 +76,9 @@ impl SeenCache {
         }
     }
 
-    /// Another node has seen a message with this key.
-    pub fn learn(&self, key: &Key, at: Timestamp) {
-        self.others.get().into_iter().for_each(|others| others.learn(key, at, self.days()));
+    /// Another node has seen a message whose key has this [`hash_of`](super::elsewhere::hash_of).
+    pub fn learn(&self, hash: &Key, at: Timestamp) {
+        self.others.get().into_iter().for_each(|others| others.learn(hash, at, self.days()));
     }
 
     /// Remembers for so many days from now on; what was forgotten comes back with the next start alone.
@@ -209,7 +209,7 @@ mod tests {
     use std::pin::Pin;
 
     use super::*;
-    use crate::gather::elsewhere::Recalled;
+    use crate::gather::elsewhere::{Recalled, hash_of};
 
     fn row(id: u8, day: u32, mailbox: &str) -> SeenRow<'static> {
         with_keys(&[[id; 16], [100 + id; 16]], id, day, mailbox)
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(found(1).await, Ok(Some(vec!["anna@exempelby.se".to_owned()])), "nobody told of theirs");
         assert!(!memory.may_know(&[2; 16]) && found(2).await == Ok(None));
         for id in [1, 2] {
-            memory.learn(&[id; 16], "2026-03-03T12:00:00Z".parse().unwrap());
+            memory.learn(&hash_of(&[id; 16]), "2026-03-03T12:00:00Z".parse().unwrap());
         }
         let all =
             ["cesar@exempelby.se", "anna@exempelby.se", "bertil@exempelby.se"].map(str::to_owned).to_vec();

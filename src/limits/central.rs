@@ -63,3 +63,5 @@ pub const CENTRAL_LETTER_AGE: Duration = Duration::from_mins(1);
 pub const CENTRAL_LETTERS_LOOK: Duration = Duration::from_secs(10);
 /// Between two times at which the centre is asked for receipts of a node that is gone; that is one which was silent for an hour.
 pub const CENTRAL_LETTERS_ASK: Duration = Duration::from_mins(1);
+/// Connections that a login may have at once: a gateway has three, and those that broke may still be there for a while.
+pub const CENTRAL_CONNECTIONS: u32 = 10;

@@ -271,6 +271,11 @@ EXCEPTION
     WHEN lock_not_available OR duplicate_table OR unique_violation OR check_violation OR deadlock_detected THEN NULL;
 END $$;
 
+-- A word that a node says of itself, without what would change a terminal.
+CREATE FUNCTION postvakt.plain(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT left(regexp_replace($1, '[^A-Za-z0-9 ._+-]', '', 'g'), 64)
+$$;
+
 -- A node says who it is and how many leaves it has. The answer is the version of the schema.
 CREATE FUNCTION postvakt.hello(
     own_name text, own_program text, own_config text, own_key text, own_trouble text,
@@ -288,10 +293,12 @@ BEGIN
     UPDATE postvakt.node SET
         key = coalesce(key, own_key),
         other_key = CASE WHEN own_key IS NULL OR own_key = coalesce(key, own_key) THEN other_key ELSE own_key END,
-        config = left(own_config, 64), program = left(own_program, 64), trouble = left(own_trouble, 64), contact = now()
+        config = postvakt.plain(own_config), program = postvakt.plain(own_program), trouble = postvakt.plain(own_trouble),
+        contact = now()
     WHERE id = own;
     INSERT INTO postvakt.tree (node, kind, epoch, told)
-        SELECT own, kind, epoch, size FROM unnest(kinds, epochs, sizes) AS told (kind, epoch, size)
+        SELECT own, kind, epoch, least(greatest(size, 0), 1000000000000000)
+            FROM unnest(kinds, epochs, sizes) AS told (kind, epoch, size)
         ON CONFLICT (node, kind, epoch) DO UPDATE SET told = excluded.told;
     PERFORM postvakt.make_partition((extract(epoch FROM now()) * 1000)::bigint);
     PERFORM postvakt.make_partition((extract(epoch FROM now() + interval '20 days') * 1000)::bigint);
@@ -361,10 +368,10 @@ DECLARE
     texts text[];
     at bigint;
 BEGIN
-    IF from_seq <> size + 1 THEN
+    IF from_seq IS DISTINCT FROM size + 1 THEN
         RETURN size + 1;
     END IF;
-    IF before <> postvakt.root(state) THEN
+    IF before IS DISTINCT FROM postvakt.root(state) THEN
         RAISE EXCEPTION 'epoch % has other records here before number %', of_epoch, from_seq USING ERRCODE = 'PV003';
     END IF;
     waiting := postvakt.waiting_heads(own, 'record', of_epoch, size, size + cardinality(leaves));
@@ -412,10 +419,10 @@ DECLARE
     waiting bigint[];
     item record;
 BEGIN
-    IF from_place <> size + 1 THEN
+    IF from_place IS DISTINCT FROM size + 1 THEN
         RETURN size + 1;
     END IF;
-    IF before <> postvakt.root(state) THEN
+    IF before IS DISTINCT FROM postvakt.root(state) THEN
         RAISE EXCEPTION 'epoch % of the access log has other entries here before place %', of_epoch, from_place
             USING ERRCODE = 'PV003';
     END IF;
@@ -624,7 +631,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE own smallint := postvakt.own_node();
 BEGIN
     INSERT INTO postvakt.contact
-        SELECT key, max(at), own FROM unnest(keys, times) AS sent (key, at) GROUP BY key ORDER BY key
+        -- A time ahead would be the newest for ever.
+        SELECT key, max(least(at, (extract(epoch FROM now() + interval '1 hour') * 1000)::bigint)), own FROM unnest(keys, times) AS sent (key, at) GROUP BY key ORDER BY key
         ON CONFLICT (key) DO UPDATE SET at = excluded.at, node = own WHERE contact.at < excluded.at;
     INSERT INTO postvakt.contact_place VALUES (own, of_month, up_to)
         ON CONFLICT (node, month) DO UPDATE SET place = greatest(contact_place.place, excluded.place);

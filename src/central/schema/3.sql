@@ -1,5 +1,5 @@
--- Version 3: the shared memory of seen messages. A node learns the keys of what others have seen, which are hashes under the
--- organisation's key, and may ask what a message was whose key it has. It cannot list what there is.
+-- Version 3: the shared memory of seen messages. A node learns hashes of the keys of what others have seen; the keys are hashes of
+-- messages under the organisation's key. It may ask what a message was whose key it has. It cannot list what there is.
 
 ALTER TABLE postvakt.node ADD COLUMN memory_key bytea CHECK (length(memory_key) = 32);
 
@@ -38,14 +38,15 @@ BEGIN
         WHERE login IS NOT NULL AND memory_key <> own_key);
 END $$;
 
--- The keys of what other nodes have seen since the places that are given, at most some thousands for each node, whole records
+-- The hashes of the keys of what other nodes have seen since the places that are given, at most some thousands for each node, whole records
 -- alone. A node that is not named is followed from its beginning.
 CREATE FUNCTION postvakt.follow_memory(names text[], epochs int[], seqs bigint[], oldest bigint)
-RETURNS TABLE (node text, epoch int, seq bigint, key bytea, at bigint)
+RETURNS TABLE (node text, epoch int, seq bigint, hash bytea, at bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE own smallint := postvakt.own_node();
 BEGIN
-    RETURN QUERY SELECT n.name, m.epoch, m.seq, m.key, m.at
+    -- Not the keys themselves: who has them may ask for the messages.
+    RETURN QUERY SELECT n.name, m.epoch, m.seq, substr(sha256(m.key), 1, 16), m.at
         FROM postvakt.node n
         LEFT JOIN unnest(names, epochs, seqs) AS place (name, epoch, seq) ON place.name = n.name
         CROSS JOIN LATERAL (

@@ -160,6 +160,8 @@ fn the_administrator_sets_it_up_once_and_is_told_what_is_wrong() {
     refused(&["add-node", "gw2", "--login", "postvakt_gw1"], "is the node gw1's");
     refused(&["add-node", "gw2", "--login", "postgres"], "may do everything");
     refused(&["add-node", "gw2", "--login", "a\"; DROP ROLE b"], "is no name");
+    refused(&["add-node", "gw2", "--login", "postvakt_reader"], "is a role of the schema");
+    refused(&["add-node", "gw_2", "--login", "postvakt_gw2"], "letters, digits and `-`");
     refused(&["remove-node", "gw9"], "no node gw9");
     // Another login for the node: the one before writes no more.
     cluster.administer(&["add-node", "gw1", "--login", "postvakt_new"]);

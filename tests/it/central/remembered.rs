@@ -72,6 +72,11 @@ fn what_came_in_by_one_gateway_is_recognised_when_it_leaves_by_another() {
     let known = leaves(&two, &first);
     assert_eq!((finding(&known).as_str(), &known["verdict"]), ("[\"auto-forward=certain\"]", &"held".into()));
     assert!(two.postvakt.metric("postvakt_recalls_total{result=\"answered\"}") > 0);
+    // Who has the password of a gateway cannot ask for what it was told of.
+    let followed = "postvakt.follow_memory('{}', '{}', '{}', 0) m";
+    let count = |from: &str| cluster.as_node("gw3", &format!("SELECT count(*) > 0 FROM {from}")).unwrap();
+    assert_eq!(count(followed), "t");
+    assert_eq!(count(&format!("{followed}, LATERAL postvakt.recall(m.hash, 0)")), "f");
     // As an attachment.
     let attached = format!(
         "From: <{ANNA}>\nTo: <{PRIVATE}>\nSubject: VB\nMessage-ID: <vb@exempelby.se>\nMIME-Version: 1.0\n\
