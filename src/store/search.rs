@@ -535,10 +535,32 @@ fn names_rule(finding: &str, rule: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{Entry, Store};
 
     #[test]
     fn a_rule_is_named_whole() {
         assert!(names_rule("auto-forward=certain", "auto-forward"));
         assert!(!names_rule("auto-forward=certain", "auto"));
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_ends_the_search_of_its_file_once() {
+        let here = tempfile::tempdir().unwrap();
+        let clock: Timestamp = "2026-03-01T12:00:01Z".parse().unwrap();
+        let store = Store::open_at(here.path(), "gw1", std::sync::Arc::new(move || clock)).unwrap();
+        for _ in 0..3 {
+            store.commit(Entry::of(Record { time: clock, ..Record::default() })).await.unwrap();
+        }
+        store.close().await;
+        let connection = schema::open_to_write(&Month::of(clock).path(here.path())).unwrap();
+        connection.execute("UPDATE record SET verdict = 'lost' WHERE seq = 3", []).unwrap();
+        drop(connection);
+        let (mut searched, mut seen) = (Searched::default(), 0);
+        let log = Log::open(here.path()).unwrap();
+        let end = log.search(&Query::default(), &mut searched, |_| {
+            seen += 1;
+            if seen > 9 { Err(()) } else { Ok(()) }
+        });
+        assert_eq!((end, seen, searched.left_out.len()), (Ok(()), 2, 1));
     }
 }

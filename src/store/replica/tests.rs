@@ -121,23 +121,6 @@ async fn a_value_that_nobody_writes_is_refused_by_name_whatever_its_leaf() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_ends_a_search_of_its_file_once() {
-    let here = tempfile::tempdir().unwrap();
-    let month = log(here.path(), &["Ett", "Två", "Tre"]).await;
-    let connection = schema::open_to_write(&month.path(here.path())).unwrap();
-    connection.execute("UPDATE record SET verdict = 'lost' WHERE seq = 3", []).unwrap();
-    drop(connection);
-    let log = crate::store::search::Log::open(here.path()).unwrap();
-    let mut searched = crate::store::search::Searched::default();
-    let mut seen = 0;
-    let end = log.search(&crate::store::query::Query::default(), &mut searched, |_| {
-        seen += 1;
-        if seen > 9 { Err(()) } else { Ok(()) }
-    });
-    assert_eq!((end, seen, searched.left_out.len()), (Ok(()), 2, 1));
-}
-
-#[tokio::test]
 async fn an_epoch_after_one_that_the_node_lost_has_a_file_of_its_own() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let here = tempfile::tempdir().unwrap();
