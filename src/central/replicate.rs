@@ -92,12 +92,19 @@ pub struct Replicas {
     directory: PathBuf,
     own: String,
     open: BTreeMap<String, Replica>,
+    /// How many heads and runs of each node were there when they were last taken: most looks find no more of them.
+    taken: BTreeMap<String, (i64, i64)>,
 }
 
 impl Replicas {
     /// Those below the log in `directory`, which is the log of `own`.
     pub fn new(directory: &Path, own: &str) -> Self {
-        Self { directory: directory.into(), own: own.to_owned(), open: BTreeMap::new() }
+        Self {
+            directory: directory.into(),
+            own: own.to_owned(),
+            open: BTreeMap::new(),
+            taken: BTreeMap::new(),
+        }
     }
 
     /// Takes what the centre has and the replicas have not. How many rows that was. An error of the database ends it; what is
@@ -151,16 +158,28 @@ impl Replicas {
                 count += rows.len() as u64;
             }
         }
-        for (epoch, month, run) in runs(client, node.id).await? {
-            replica.prune(epoch, month, &run)?;
+        let counts = client
+            .query_one(
+                "SELECT (SELECT count(*) FROM postvakt.head WHERE node = $1 AND $2), \
+                 (SELECT count(*) FROM postvakt.run WHERE node = $1)",
+                &[&node.id, &node.key.is_some()],
+            )
+            .await?;
+        let counts: (i64, i64) = (counts.try_get(0)?, counts.try_get(1)?);
+        let is_known = self.taken.get(name) == Some(&counts);
+        if !is_known {
+            for (epoch, month, run) in runs(client, node.id).await? {
+                replica.prune(epoch, month, &run)?;
+            }
         }
-        if let Some(key) = &node.key {
+        if let Some(key) = node.key.as_ref().filter(|_| !is_known) {
             let notes = client
                 .query("SELECT note FROM postvakt.head WHERE node = $1 ORDER BY time, size", &[&node.id])
                 .await?;
             let notes: Vec<Note> = notes.iter().flat_map(|row| Note::all(row.get(0))).collect();
             replica.add_heads(key, &notes)?;
         }
+        self.taken.insert(name.clone(), counts);
         let state = State { even: Timestamp::now(), contact: node.contact.unwrap_or(Timestamp::UNIX_EPOCH) };
         replica.note(&state)?;
         Ok(count)
